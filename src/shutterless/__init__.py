@@ -1,0 +1,40 @@
+"""From a folder of labelled photos to a serverless image-classification API.
+
+Everything the command line does is a function here, imported when it is first asked for:
+
+    import shutterless
+    run = shutterless.train(Path("photos"), Path("run"), recipe="quick")
+    conversion = shutterless.convert(Path("run"), Path("bundle"))
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+# What the package offers, and the part that each name lives in. TensorFlow takes seconds to import, so
+# nothing is imported before it is used.
+_HOME = {
+    "ShutterlessError": "errors",
+    "Classifier": "runtime.classifier",
+    "read_bundle": "runtime.bundle",
+    "serve": "runtime.server",
+    "draw_sample": "dataset",
+    "load_dataset": "dataset",
+    "evaluate": "evaluation",
+    "load_run": "training",
+    "train": "training",
+    "convert": "conversion",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

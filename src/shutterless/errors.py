@@ -1,0 +1,16 @@
+"""The one base of every error that shutterless raises on purpose."""
+
+
+class ShutterlessError(Exception):
+    """Something went wrong that the user can understand and mend.
+
+    message: one line that says what is wrong, without a full stop's worth of jargon.
+    hint: one line that says what to do about it; may be empty.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
