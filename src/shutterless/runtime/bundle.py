@@ -1,0 +1,156 @@
+"""The bundle: all that serving needs, in one folder that is verified and runs none of its author's code."""
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from shutterless.errors import ShutterlessError
+from shutterless.runtime.pixels import InputSpec
+
+FORMAT_VERSION = 1
+MODEL, DESCRIPTION = "model.tflite", "bundle.json"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What bundle.json says.
+
+    labels: in output order. temperature: the scores are softmax(logits / temperature). threshold: a
+    confidence below it is not accepted. sha256: of model.tflite. accuracy: of the Keras network
+    (`keras`) and of this file (`bundle`) on the same `images` photos, their top-1 `agreement` and the
+    file's `calibration_error`. created: ISO 8601. path: the folder it was read from.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    input: InputSpec
+    precision: str
+    backbone: str
+    recipe: str
+    dataset_fingerprint: str
+    created: str
+    sha256: str = ""
+    temperature: float = 1.0
+    threshold: float = 0.0
+    accuracy: dict[str, Any] = field(default_factory=dict)
+    made_with: dict[str, Any] = field(default_factory=dict)
+    path: Path | None = None
+
+    @property
+    def version(self) -> str:
+        """The model's version: the first 12 hex digits of its hash."""
+        return self.sha256[:12]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the members of bundle.json."""
+        members = {**asdict(self), "labels": list(self.labels), "version": self.version}
+        del members["path"]
+        return {"format_version": FORMAT_VERSION, **members}
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Read the bundle in the folder `path` and verify it.
+
+    Raises `ShutterlessError` with the reason if it is none, is incomplete, or was changed since it was
+    written.
+    """
+    file = path / DESCRIPTION
+    try:
+        document = json.loads(file.read_text("utf-8"))
+        model = (path / MODEL).read_bytes()
+    except OSError as error:
+        raise ShutterlessError(
+            f"{path} is not a bundle: {error.filename}: {error.strerror}",
+            "Give the folder that `shutterless convert -o` wrote.",
+        ) from error
+    except ValueError as error:
+        raise _refused(path, f"{DESCRIPTION} is not JSON: {error}") from error
+    bundle = replace(_parse(path, document), path=path)
+    digest = hashlib.sha256(model).hexdigest()
+    if digest != bundle.sha256:
+        raise _refused(path, f"{MODEL} has the SHA-256 {digest[:12]}…, not {bundle.sha256[:12]}…")
+    return bundle
+
+
+def write_bundle(folder: Path, model: bytes, bundle: Bundle) -> Bundle:
+    """Write `model` and its description as the bundle `folder`, whole or not at all.
+
+    An older bundle in its place is replaced. Raises `ShutterlessError` if the folder holds something
+    else or cannot be written.
+    """
+    if (
+        folder.exists()
+        and not (folder / DESCRIPTION).is_file()
+        and (folder.is_file() or any(folder.iterdir()))
+    ):
+        raise ShutterlessError(f"{folder} exists and is not a bundle", "Choose another folder.")
+    target = folder.absolute()
+    written = replace(bundle, sha256=hashlib.sha256(model).hexdigest(), path=folder)
+    beside, old = (target.with_name(f".{target.name}.{os.getpid()}.{part}") for part in ("new", "old"))
+    try:
+        beside.mkdir(parents=True)
+        (beside / MODEL).write_bytes(model)
+        text = json.dumps(written.to_json(), indent=2, ensure_ascii=False) + "\n"
+        (beside / DESCRIPTION).write_text(text, "utf-8")
+        if target.exists():
+            target.rename(old)
+        beside.rename(target)
+    except OSError as error:
+        raise ShutterlessError(
+            f"Cannot write the bundle {folder}: {error.strerror or error}",
+            "Choose a folder with room and write access.",
+        ) from error
+    finally:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+    return written
+
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(
+        ("name", "precision", "backbone", "recipe", "dataset_fingerprint", "created", "sha256"), str
+    ),
+    **dict.fromkeys(("temperature", "threshold"), (int, float)),
+    **dict.fromkeys(("input", "accuracy", "made_with"), dict),
+    "labels": list,
+}
+
+
+def _parse(path: Path, document: Any) -> Bundle:
+    if not isinstance(document, dict):
+        raise _refused(path, f"{DESCRIPTION} is no JSON object")
+    if document.get("format_version") != FORMAT_VERSION:
+        raise ShutterlessError(
+            f"{path} has the bundle format {document.get('format_version')!r}, not {FORMAT_VERSION}",
+            "Convert again, or install the version of shutterless that made it.",
+        )
+    for member, kind in _TYPES.items():
+        if not isinstance(document.get(member), kind) or isinstance(document[member], bool):
+            raise _refused(path, f"{DESCRIPTION} has no valid {member!r}")
+    labels = document["labels"]
+    if not all(isinstance(label, str) and label for label in labels) or len({*labels}) < max(2, len(labels)):
+        raise _refused(path, f"{DESCRIPTION} needs two or more different labels")
+    if document["temperature"] <= 0 or not 0 <= document["threshold"] <= 1:
+        raise _refused(path, f"{DESCRIPTION} has a temperature or threshold out of range")
+    known = {member: document[member] for member in _TYPES}
+    return Bundle(**{**known, "labels": tuple(labels), "input": _input(path, document["input"])})
+
+
+def _input(path: Path, members: dict[str, Any]) -> InputSpec:
+    names = {part.name for part in fields(InputSpec)}
+    if members.keys() != names or not all(type(members[side]) is int for side in ("height", "width")):
+        raise _refused(path, f"{DESCRIPTION} has no valid 'input'")
+    return InputSpec(**members)
+
+
+def _refused(path: Path, reason: str) -> ShutterlessError:
+    return ShutterlessError(
+        f"The bundle {path} does not verify: {reason}",
+        "It was changed or damaged: convert again, or copy it anew.",
+    )

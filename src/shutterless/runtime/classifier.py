@@ -1,0 +1,105 @@
+"""The model in memory: load once, predict many, from any thread."""
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert.interpreter import Interpreter
+
+from shutterless.errors import ShutterlessError
+from shutterless.runtime.bundle import MODEL, Bundle
+from shutterless.runtime.pixels import InputSpec
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one picture: every label's score in label order, and the best of them.
+
+    accepted: whether the confidence reaches the bundle's threshold; if not, the answer is "not sure".
+    """
+
+    label: str
+    confidence: float
+    accepted: bool
+    scores: dict[str, float]
+
+
+class Classifier:
+    """A bundle's model, ready to predict.
+
+    threads: how many one inference may use; LiteRT chooses if not given. Raises `ShutterlessError` if
+    the model does not load or is not what the bundle says.
+    """
+
+    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+        if bundle.path is None:
+            raise ShutterlessError("This bundle was not read from a folder", "Use read_bundle.")
+        self.bundle = bundle
+        try:
+            self._interpreter = Interpreter(str(bundle.path / MODEL), num_threads=threads)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ShutterlessError(
+                f"LiteRT cannot load the model of {bundle.path}: {error}", "Convert again."
+            ) from error
+        self._input, self._output = _tensors(self._interpreter, bundle)
+        self._lock = threading.Lock()  # an interpreter has one set of buffers
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels in output order."""
+        return self.bundle.labels
+
+    @property
+    def input(self) -> InputSpec:
+        """How a picture becomes the model's input."""
+        return self.bundle.input
+
+    def probabilities(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Map uint8[n, height, width, 3] to scores float32[n, labels] that add up to 1 in each row."""
+        return np.stack([self._infer(picture) for picture in pixels])
+
+    def classify(self, pixels: npt.NDArray[np.uint8]) -> Prediction:
+        """Classify one picture, uint8[height, width, 3]."""
+        scores = self._infer(pixels)
+        best = int(scores.argmax())
+        confidence = float(scores[best])
+        return Prediction(
+            label=self.labels[best],
+            confidence=confidence,
+            accepted=confidence >= self.bundle.threshold,
+            scores=dict(zip(self.labels, map(float, scores), strict=True)),
+        )
+
+    def _infer(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        with self._lock:
+            self._interpreter.set_tensor(self._input, pixels[np.newaxis])
+            self._interpreter.invoke()
+            scores: npt.NDArray[np.float32] = self._interpreter.get_tensor(self._output)[0]
+        if self.bundle.temperature == 1:
+            return scores
+        # softmax(logits / T) from softmax(logits): p^(1/T), scaled to add up to 1 again.
+        powers = scores ** np.float32(1 / self.bundle.temperature)
+        return powers / powers.sum()
+
+
+def _tensors(interpreter: Interpreter, bundle: Bundle) -> tuple[int, int]:
+    """Return the indices of the input and the output tensor, which must be what the bundle says."""
+    (source, *more_in), (target, *more_out) = (
+        interpreter.get_input_details(),
+        interpreter.get_output_details(),
+    )
+    spec = bundle.input
+    expected = [1, spec.height, spec.width, 3], np.uint8, [1, len(bundle.labels)], np.float32
+    actual = [*source["shape"]], source["dtype"], [*target["shape"]], target["dtype"]
+    if actual != expected or more_in or more_out:
+        raise ShutterlessError(
+            f"The model of {bundle.path} maps {_words(source)} to {_words(target)}, not what its bundle says",
+            "Convert again.",
+        )
+    return source["index"], target["index"]
+
+
+def _words(tensor: dict[str, npt.NDArray[np.int32]]) -> str:
+    return f"{np.dtype(tensor['dtype']).name}{[int(side) for side in tensor['shape']]}"
