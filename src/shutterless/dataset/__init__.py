@@ -1,0 +1,23 @@
+"""Photos on disk → a checked, split data set → pixels; and a drawn data set to try it all with."""
+
+from shutterless.dataset.folders import picture_files
+from shutterless.dataset.photos import PhotoReader, label_indices, read_pixels
+from shutterless.dataset.sample import draw_sample
+from shutterless.dataset.scan import SPLITS, Dataset, Photo, Unreadable, load_dataset, load_labelled
+from shutterless.dataset.split import read_split, write_split
+
+__all__ = [
+    "SPLITS",
+    "Dataset",
+    "Photo",
+    "PhotoReader",
+    "Unreadable",
+    "draw_sample",
+    "label_indices",
+    "load_dataset",
+    "load_labelled",
+    "picture_files",
+    "read_pixels",
+    "read_split",
+    "write_split",
+]

@@ -1,0 +1,85 @@
+"""What a data set is: labelled photos below one root, and those that could not be read."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from shutterless.errors import ShutterlessError
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One readable photo: its path relative to the data set's root (posix separators), label and split."""
+
+    path: str
+    label: str
+    split: str
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A file or folder that was left out: its path relative to the data set's root, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The readable photos below `root`, sorted by path, and what was noticed while looking at them.
+
+    labels: the labels of the training photos, sorted; from `load_labelled`, the labels it was given.
+    """
+
+    root: Path
+    labels: tuple[str, ...]
+    photos: tuple[Photo, ...]
+    unreadable: tuple[Unreadable, ...]
+    warnings: tuple[str, ...]
+
+    def of(self, split: str) -> tuple[Photo, ...]:
+        """Return the photos of one split, sorted by path; empty when there are none."""
+        return tuple(photo for photo in self.photos if photo.split == split)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return label → split → number of photos, for every label and every split that occurs."""
+        splits = sorted({photo.split for photo in self.photos}, key=(*SPLITS, "all").index)
+        counts = {label: dict.fromkeys(splits, 0) for label in self.labels}
+        for photo in self.photos:
+            counts[photo.label][photo.split] += 1
+        return counts
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Return the SHA-256, in hex, of every photo's path, label, split and content.
+
+        Of the content, because an edited photo often keeps its name and can keep its size, while a
+        data set that is copied keeps neither its times nor its root. Reading a photo costs a small
+        part of what decoding it costs, and every user of a data set decodes it.
+
+        Raises ShutterlessError if a photo is gone.
+        """
+        digest = hashlib.sha256()
+        for photo in self.photos:
+            content = hashlib.sha256(read_photo(self.root, photo)).hexdigest()
+            digest.update("\0".join((photo.path, photo.label, photo.split, content, "")).encode())
+        return digest.hexdigest()
+
+
+def read_photo(root: Path, photo: Photo) -> bytes:
+    """Return the bytes of a photo's file; raises ShutterlessError, naming it, if it cannot be read."""
+    try:
+        return (root / photo.path).read_bytes()
+    except OSError as error:
+        raise changed(root, photo, error.strerror or str(error)) from error
+
+
+def changed(root: Path, photo: Photo, reason: str) -> ShutterlessError:
+    """Return the error for a photo that was readable when the data set was scanned and is no longer."""
+    return ShutterlessError(
+        f"Cannot read the photo {root / photo.path}: {reason}",
+        "It was readable when the data set was scanned: restore the file, or run the command again.",
+    )

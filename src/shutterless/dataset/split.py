@@ -1,0 +1,94 @@
+"""Share photos out to training, validation and test, and record who went where."""
+
+import csv
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from shutterless.dataset.records import SPLITS, Dataset, Photo
+from shutterless.errors import ShutterlessError
+
+COLUMNS = ("path", "label", "split")
+
+
+def assign(
+    photos: Iterable[Photo], *, shares: Mapping[str, float], rest: str = "train", seed: int
+) -> tuple[Photo, ...]:
+    """Return the photos, sorted by path, each with the split that falls to it, label by label.
+
+    shares: the part of every label's photos that each split gets, rounded, and one at least while
+    photos last. What remains, never less than one photo, goes to `rest`.
+
+    The photos of a label are ordered by a hash of seed and path, not by a shuffle, so that a photo
+    added later leaves nearly all others where they were.
+    """
+    by_label: dict[str, list[Photo]] = {}
+    for photo in photos:
+        by_label.setdefault(photo.label, []).append(photo)
+    assigned: list[Photo] = []
+    for members in by_label.values():
+        waiting = sorted(members, key=lambda photo: hashlib.sha256(f"{seed}:{photo.path}".encode()).digest())
+        for split, share in shares.items():
+            size = min(max(1, round(share * len(members))), len(waiting) - 1)
+            assigned += (Photo(photo.path, photo.label, split) for photo in waiting[:size])
+            waiting = waiting[size:]
+        assigned += (Photo(photo.path, photo.label, rest) for photo in waiting)
+    return tuple(sorted(assigned, key=lambda photo: photo.path))
+
+
+def write_split(dataset: Dataset, file: Path) -> None:
+    """Write the data set's photos as CSV with the columns path, label and split.
+
+    Raises ShutterlessError if the file cannot be written; nothing half-written is left.
+    """
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with beside.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            writer.writerows((photo.path, photo.label, photo.split) for photo in dataset.photos)
+        beside.replace(file)
+    except OSError as error:
+        raise ShutterlessError(
+            f"Cannot write {file}: {error.strerror or error}", "Choose a folder with room and write access."
+        ) from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def read_split(file: Path) -> tuple[Photo, ...]:
+    """Return the photos that `write_split` recorded, in the file's order.
+
+    Raises ShutterlessError if the file is missing or malformed, or if a photo's path is absolute or
+    climbs with "..": such a path would read files outside the data set.
+    """
+    try:
+        with file.open(encoding="utf-8", newline="") as stream:
+            header, *rows = list(csv.reader(stream, strict=True)) or [[]]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise _malformed(file, str(error)) from error
+    if tuple(header) != COLUMNS:
+        raise _malformed(file, f"its first line is not {','.join(COLUMNS)}")
+    return tuple(_photo(file, number, row) for number, row in enumerate(rows, start=2))
+
+
+def _photo(file: Path, number: int, row: list[str]) -> Photo:
+    if len(row) != len(COLUMNS) or not all(row):
+        raise _malformed(file, f"row {number} has not the three fields {', '.join(COLUMNS)}")
+    photo = Photo(*row)
+    if photo.split not in SPLITS:
+        raise _malformed(
+            file, f"row {number} names the split '{photo.split}', not one of {', '.join(SPLITS)}"
+        )
+    # Read as a Windows path too, which knows drive letters and backslashes as separators.
+    parts = {*PurePosixPath(photo.path).parts, *PureWindowsPath(photo.path).parts}
+    if ".." in parts or PurePosixPath(photo.path).is_absolute() or PureWindowsPath(photo.path).anchor:
+        raise _malformed(file, f"row {number} leads outside the data set: {photo.path}")
+    return photo
+
+
+def _malformed(file: Path, reason: str) -> ShutterlessError:
+    return ShutterlessError(
+        f"Cannot read the split in {file}: {reason}", "Restore the file from the run that wrote it."
+    )

@@ -1,0 +1,30 @@
+import threading
+
+import pytest
+
+from shutterless.dataset.parallel import map_in_threads
+from shutterless.progress import silent
+
+
+def test_results_come_in_the_items_order_with_a_report_after_each():
+    steps = []
+    results = map_in_threads(
+        lambda x: x * x, [3, 1, 2], progress=lambda *step: steps.append(step), what="squaring"
+    )
+    assert list(results) == [9, 1, 4]
+    assert steps == [("squaring", done, 3) for done in range(4)]
+
+
+def test_the_first_failure_ends_the_work_and_drops_what_has_not_begun():
+    begun, failed = [], threading.Event()
+
+    def work(item: int) -> None:
+        begun.append(item)
+        if item == 0:
+            failed.set()
+            raise ValueError("first")
+        failed.wait()
+
+    with pytest.raises(ValueError, match="first"):
+        list(map_in_threads(work, range(100_000), progress=silent, what="working"))
+    assert len(begun) < 100_000

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from shutterless.dataset import photos as photos_module
+from shutterless.dataset.photos import PhotoReader, label_indices, memory, read_pixels
+from shutterless.dataset.records import Photo
+from shutterless.errors import ShutterlessError
+from shutterless.runtime.pixels import InputSpec
+
+SPEC = InputSpec(height=4, width=5)
+
+
+@pytest.fixture
+def photos(tmp_path) -> list[Photo]:
+    """Three photos of one grey each: 10, 20 and 30."""
+    for grey in (10, 20, 30):
+        Image.new("RGB", (8, 8), (grey, grey, grey)).save(tmp_path / f"{grey}.png")
+    return [Photo(f"{grey}.png", "hat", "train") for grey in (10, 20, 30)]
+
+
+def test_photos_are_read_in_their_order_and_size(tmp_path, photos):
+    pixels = read_pixels(tmp_path, photos, SPEC)
+    assert (pixels.shape, pixels.dtype) == ((3, 4, 5, 3), np.uint8)
+    assert pixels[:, 0, 0, 0].tolist() == [10, 20, 30]
+
+
+def test_no_photos_are_an_empty_array(tmp_path):
+    assert read_pixels(tmp_path, [], SPEC).shape == (0, 4, 5, 3)
+
+
+@pytest.mark.parametrize("memory_limit", [None, 0])
+def test_a_reader_gives_the_photos_asked_for_whether_it_keeps_them_or_not(tmp_path, photos, memory_limit):
+    reader = PhotoReader(tmp_path, photos, SPEC, memory_limit)
+    assert len(reader) == 3
+    assert reader[np.array([2, 0])][:, 0, 0, 0].tolist() == [30, 10]
+
+
+def test_a_reader_keeps_the_photos_only_within_its_limit(tmp_path, photos):
+    size = 3 * 4 * 5 * 3
+    keeping, forgetting = (PhotoReader(tmp_path, photos, SPEC, limit) for limit in (size, size - 1))
+    (tmp_path / "10.png").unlink()
+    assert keeping[np.array([0])].shape == (1, 4, 5, 3)
+    with pytest.raises(ShutterlessError, match=r"10\.png"):
+        forgetting[np.array([0])]
+
+
+def test_a_photo_that_broke_since_the_scan_is_an_error_that_names_it(tmp_path, photos):
+    (tmp_path / "20.png").write_bytes(b"broken")
+    with pytest.raises(ShutterlessError, match=r"20\.png") as caught:
+        read_pixels(tmp_path, photos, SPEC)
+    assert caught.value.hint
+
+
+def test_labels_become_their_places(photos):
+    assert label_indices(photos, ("dress", "hat")).tolist() == [1, 1, 1]
+
+
+def test_a_container_s_limit_bounds_the_memory(tmp_path, monkeypatch):
+    limit = tmp_path / "memory.max"
+    monkeypatch.setattr(photos_module, "CGROUP_LIMITS", (limit, tmp_path / "missing"))
+    limit.write_text("max\n")
+    machine = memory()
+    limit.write_text("4096\n")
+    assert memory() == 4096 < machine

@@ -1,0 +1,241 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from shutterless.dataset.scan import SPLITS, load_dataset, load_labelled
+from shutterless.errors import ShutterlessError
+
+
+@pytest.fixture
+def two_labels(make_photos):
+    """A flat folder of ten photos of each of two labels."""
+    make_photos("dress", 10)
+    make_photos("hat", 10)
+
+
+def refusal(root: Path, **options) -> ShutterlessError:
+    with pytest.raises(ShutterlessError) as caught:
+        load_labelled(root, **options) if options else load_dataset(root)
+    assert caught.value.hint
+    return caught.value
+
+
+def test_a_folder_of_labels_is_split_80_10_10_by_label(tmp_path, two_labels):
+    dataset = load_dataset(tmp_path)
+    assert dataset.labels == ("dress", "hat")
+    assert dataset.counts() == {
+        "dress": {"train": 8, "validation": 1, "test": 1},
+        "hat": {"train": 8, "validation": 1, "test": 1},
+    }
+    assert [photo.path for photo in dataset.photos] == sorted(photo.path for photo in dataset.photos)
+
+
+def test_the_seed_decides_the_split(tmp_path, two_labels):
+    assert load_dataset(tmp_path, seed=1).photos == load_dataset(tmp_path, seed=1).photos
+    assert load_dataset(tmp_path, seed=1).photos != load_dataset(tmp_path, seed=2).photos
+
+
+@pytest.mark.parametrize("validation", ["validation", "val", "valid", "Validation"])
+def test_folders_by_split_are_taken_as_they_are(tmp_path, make_photos, validation):
+    for label in ("dress", "hat"):
+        make_photos(f"train/{label}", 3)
+        make_photos(f"{validation}/{label}", 2)
+        make_photos(f"test/{label}", 1)
+    dataset = load_dataset(tmp_path)
+    assert dataset.counts()["hat"] == {"train": 3, "validation": 2, "test": 1}
+    assert dataset.warnings == ()
+    assert [len(dataset.of(split)) for split in SPLITS] == [6, 4, 2]
+
+
+def test_without_a_validation_folder_a_tenth_of_training_is_held_back(tmp_path, make_photos):
+    for label in ("dress", "hat"):
+        make_photos(f"train/{label}", 20)
+        make_photos(f"test/{label}", 1)
+    assert load_dataset(tmp_path).counts()["dress"] == {"train": 18, "validation": 2, "test": 1}
+
+
+def test_photos_in_folders_below_a_label_count_to_it(tmp_path, two_labels, make_photos):
+    make_photos("hat/straw/old", 2)
+    assert sum(load_dataset(tmp_path).counts()["hat"].values()) == 12
+
+
+def test_labels_may_have_spaces_and_any_script(tmp_path, make_photos):
+    make_photos("T-shirt à manches", 3)
+    make_photos("帽子", 3, suffix=".JPG")
+    assert load_dataset(tmp_path).labels == ("T-shirt à manches", "帽子")
+
+
+def test_files_without_a_picture_suffix_and_hidden_ones_are_passed_over(tmp_path, two_labels):
+    for name in (".DS_Store", "Thumbs.db", "notes.txt", "._000.jpg"):
+        (tmp_path / "hat" / name).write_bytes(b"no picture")
+    (tmp_path / ".cache").mkdir()
+    dataset = load_dataset(tmp_path)
+    assert dataset.unreadable == ()
+    assert dataset.labels == ("dress", "hat")
+
+
+def test_unreadable_files_are_named_with_a_reason_and_left_out(tmp_path, two_labels):
+    hat = tmp_path / "hat"
+    (hat / "empty.jpg").touch()
+    (hat / "text.jpg").write_text("not a picture")
+    (hat / "cut.png").write_bytes((hat / "000.png").read_bytes()[:40])
+    (hat / "folder.jpg").mkdir()
+    (hat / "lost.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    os.mkfifo(hat / "pipe.jpg")
+    dataset = load_dataset(tmp_path)
+    names = ["cut.png", "empty.jpg", "folder.jpg", "lost.jpg", "pipe.jpg", "text.jpg"]
+    assert [one.path for one in dataset.unreadable] == [f"hat/{name}" for name in names]
+    assert all(one.reason for one in dataset.unreadable)
+    assert len(dataset.photos) == 20
+
+
+def test_a_file_that_may_not_be_read_is_left_out(tmp_path, two_labels, monkeypatch):
+    def read_bytes(path: Path) -> bytes:
+        if path.name == "003.png":
+            raise PermissionError(13, "Permission denied")
+        with path.open("rb") as stream:
+            return stream.read()
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    reasons = {one.path: one.reason for one in load_dataset(tmp_path).unreadable}
+    assert reasons == {"dress/003.png": "Permission denied", "hat/003.png": "Permission denied"}
+
+
+def test_a_name_that_is_not_utf8_is_left_out(tmp_path, two_labels):
+    source = (tmp_path / "hat" / "000.png").read_bytes()
+    Path(os.fsdecode(bytes(tmp_path / "hat") + b"/\xff.png")).write_bytes(source)
+    dataset = load_dataset(tmp_path)
+    assert [one.reason for one in dataset.unreadable] == ["the name is not valid UTF-8"]
+
+
+def test_a_linked_folder_is_followed_and_a_loop_of_links_ends(tmp_path, make_photos):
+    root = tmp_path / "photos"
+    make_photos("elsewhere", 4)
+    make_photos("photos/dress", 4)
+    (root / "hat").symlink_to(tmp_path / "elsewhere")
+    (root / "dress" / "again").symlink_to(root / "dress")
+    (root / "dress" / "all").symlink_to(root)
+    counts = load_dataset(root).counts()
+    assert {label: sum(splits.values()) for label, splits in counts.items()} == {"dress": 4, "hat": 4}
+
+
+def test_a_label_that_validation_or_test_lacks_is_a_warning(tmp_path, make_photos):
+    for label in ("dress", "hat"):
+        make_photos(f"train/{label}", 2)
+    make_photos("validation/dress")
+    make_photos("test/hat")
+    dataset = load_dataset(tmp_path)
+    assert dataset.warnings == ("no photo of 'hat' in validation", "no photo of 'dress' in test")
+
+
+def test_photos_and_folders_outside_the_layout_are_a_warning(tmp_path, make_photos):
+    for split in ("train", "validation"):
+        make_photos(f"{split}/dress", 2)
+        make_photos(f"{split}/hat", 2)
+    make_photos("train")
+    make_photos("raw/dress")
+    loose, extra = load_dataset(tmp_path).warnings
+    assert "train/000.png" in loose
+    assert "'raw'" in extra
+
+
+def test_progress_is_told_how_many_photos_there_are(tmp_path, two_labels):
+    steps = []
+    load_dataset(tmp_path, progress=lambda what, done, total: steps.append((done, total)))
+    assert steps == [(done, 20) for done in range(21)]
+
+
+def test_no_folder_is_refused(tmp_path):
+    assert "no folder" in refusal(tmp_path / "nowhere").message
+
+
+def test_a_file_is_refused(tmp_path):
+    (tmp_path / "photo.jpg").touch()
+    assert "is a file" in refusal(tmp_path / "photo.jpg").message
+
+
+def test_a_folder_without_photos_is_refused(tmp_path):
+    assert "no photos" in refusal(tmp_path).message
+
+
+def test_photos_without_label_folders_are_refused(tmp_path, make_photos):
+    make_photos(".", 3)
+    assert "none in a label's folder" in refusal(tmp_path).message
+
+
+def test_a_folder_where_nothing_can_be_read_is_refused(tmp_path):
+    (tmp_path / "hat").mkdir()
+    (tmp_path / "hat" / "a.jpg").touch()
+    error = refusal(tmp_path)
+    assert "None of the 1 photos" in error.message
+    assert "hat/a.jpg" in error.hint
+
+
+def test_one_label_is_refused(tmp_path, make_photos):
+    make_photos("hat", 5)
+    assert "only the label 'hat'" in refusal(tmp_path).message
+
+
+def test_a_label_without_a_readable_photo_is_refused(tmp_path, two_labels):
+    (tmp_path / "skirt").mkdir()
+    assert "'skirt'" in refusal(tmp_path).message
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_a_label_that_training_lacks_is_refused(tmp_path, make_photos, split):
+    for folder in ("train/dress", "train/hat", "validation/hat", f"{split}/skirt"):
+        make_photos(folder, 2)
+    assert "lacks the label 'skirt'" in refusal(tmp_path).message
+
+
+def test_folders_by_split_without_train_are_refused(tmp_path, make_photos):
+    make_photos("validation/dress")
+    make_photos("test/dress")
+    assert "no train folder" in refusal(tmp_path).message
+
+
+def test_two_folders_for_one_split_are_refused(tmp_path, make_photos):
+    for folder in ("train", "val", "valid"):
+        make_photos(f"{folder}/dress")
+    assert "stand for validation" in refusal(tmp_path).message
+
+
+def test_a_data_set_that_leaves_nothing_for_validation_is_refused(tmp_path, make_photos):
+    make_photos("dress")
+    make_photos("hat")
+    assert "validation" in refusal(tmp_path).message
+
+
+def test_measuring_takes_test_else_validation_else_what_is_asked_for(tmp_path, make_photos):
+    make_photos("train/dress", 3)
+    make_photos("val/dress", 2)
+
+    def size(**options) -> int:
+        return len(load_labelled(tmp_path, labels=("hat", "dress"), **options).photos)
+
+    assert size() == 2
+    make_photos("test/dress", 1)
+    assert size() == 1
+    assert size(split="train") == 3
+    assert size(split="all") == 6
+
+
+def test_measuring_takes_every_photo_of_a_folder_of_labels(tmp_path, make_photos):
+    make_photos("dress", 3)
+    dataset = load_labelled(tmp_path, labels=("hat", "dress"))
+    assert dataset.labels == ("hat", "dress")
+    assert dataset.counts() == {"hat": {"all": 0}, "dress": {"all": 3}}
+    assert dataset.warnings == ("no photo of 'hat' in all",)
+
+
+def test_measuring_refuses_a_label_the_model_does_not_know(tmp_path, two_labels):
+    error = refusal(tmp_path, labels=("dress", "skirt"))
+    assert "'hat'" in error.message
+    assert "'skirt'" in error.hint
+
+
+def test_measuring_refuses_a_split_that_is_not_there(tmp_path, make_photos):
+    make_photos("train/dress")
+    assert "no test or validation folder" in refusal(tmp_path, labels=("dress",)).message
+    assert "no test folder" in refusal(tmp_path, labels=("dress",), split="test").message

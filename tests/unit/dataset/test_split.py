@@ -1,0 +1,92 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shutterless.dataset.records import Dataset, Photo
+from shutterless.dataset.split import assign, read_split, write_split
+from shutterless.errors import ShutterlessError
+
+SHARES = {"validation": 0.1, "test": 0.1}
+
+
+def photos(label: str, count: int) -> list[Photo]:
+    return [Photo(f"{label}/{number:03}.jpg", label, "train") for number in range(count)]
+
+
+def sizes(assigned: tuple[Photo, ...]) -> list[int]:
+    return [sum(photo.split == split for photo in assigned) for split in ("train", "validation", "test")]
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [(1, [1, 0, 0]), (2, [1, 1, 0]), (3, [1, 1, 1]), (10, [8, 1, 1]), (100, [80, 10, 10])],
+)
+def test_every_label_keeps_a_photo_for_training_and_then_gives_to_validation_and_test(count, expected):
+    assert sizes(assign(photos("hat", count), shares=SHARES, seed=1)) == expected
+
+
+@given(st.permutations(photos("hat", 12) + photos("dress", 7)))
+def test_the_order_of_the_photos_does_not_matter(shuffled):
+    ordered = photos("hat", 12) + photos("dress", 7)
+    assert assign(shuffled, shares=SHARES, seed=3) == assign(ordered, shares=SHARES, seed=3)
+
+
+def test_a_photo_more_leaves_nearly_all_others_where_they_were():
+    before = assign(photos("hat", 100), shares=SHARES, seed=1)
+    after = assign(photos("hat", 101), shares=SHARES, seed=1)
+    assert len(set(before) - set(after)) <= 2
+
+
+@pytest.fixture
+def dataset(tmp_path) -> Dataset:
+    shared = assign([*photos("T-shirt, weiß", 3), *photos("hat", 3)], shares=SHARES, seed=1)
+    return Dataset(tmp_path, ("T-shirt, weiß", "hat"), shared, (), ())
+
+
+def test_a_written_split_reads_back_the_same(dataset, tmp_path):
+    write_split(dataset, tmp_path / "split.csv")
+    assert read_split(tmp_path / "split.csv") == dataset.photos
+    assert [path.name for path in tmp_path.iterdir()] == ["split.csv"]
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(dataset, tmp_path, monkeypatch):
+    file = tmp_path / "split.csv"
+    file.write_text("old")
+
+    def disk_full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", disk_full)
+    with pytest.raises(ShutterlessError, match="No space left"):
+        write_split(dataset, file)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "first line"),
+        ("path,label\n", "first line"),
+        ("path,label,split\na.jpg,hat\n", "row 2"),
+        ("path,label,split\na.jpg,,train\n", "row 2"),
+        ("path,label,split\na.jpg,hat,holiday\n", "'holiday'"),
+        ('path,label,split\n"a.jpg,hat,train\n', "Cannot read the split"),
+        ("path,label,split\n/etc/a.jpg,hat,train\n", "outside"),
+        ("path,label,split\nhat/../../a.jpg,hat,train\n", "outside"),
+        ("path,label,split\nhat\\..\\a.jpg,hat,train\n", "outside"),
+        ("path,label,split\nC:\\a.jpg,hat,train\n", "outside"),
+    ],
+)
+def test_a_malformed_or_climbing_split_is_refused(tmp_path, text, reason):
+    (tmp_path / "split.csv").write_text(text)
+    with pytest.raises(ShutterlessError, match=reason):
+        read_split(tmp_path / "split.csv")
+
+
+def test_a_split_that_is_missing_or_no_text_is_refused(tmp_path):
+    (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")
+    for name in ("missing.csv", "bytes.csv"):
+        with pytest.raises(ShutterlessError, match=name):
+            read_split(tmp_path / name)
