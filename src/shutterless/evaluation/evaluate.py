@@ -1,0 +1,63 @@
+"""Measure any model, a training run or a bundle, on labelled photos."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from shutterless.dataset import Photo, label_indices, load_labelled, read_pixels
+from shutterless.evaluation.metrics import Metrics, measure
+from shutterless.progress import Progress, silent
+from shutterless.runtime.pixels import InputSpec
+
+# Photos held in memory at a time: at 224 px some 40 MB.
+CHUNK = 256
+
+
+class Predictor(Protocol):
+    """Whatever turns pixels into probabilities: a training run, a bundle's classifier, a test's fake."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels in output order."""
+
+    @property
+    def input(self) -> InputSpec:
+        """How a photo becomes the model's input."""
+
+    def probabilities(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Map uint8[n, height, width, 3] to probabilities float32[n, labels]."""
+
+
+def evaluate(
+    model: Predictor, photos: Path, *, split: str | None = None, progress: Progress = silent
+) -> Metrics:
+    """Measure `model` on a labelled folder.
+
+    split: train, validation, test or all; by default test, or validation where there is no test.
+    Raises `ShutterlessError` for a folder without photos or with labels that the model does not know.
+    """
+    dataset = load_labelled(photos, labels=model.labels, split=split, progress=progress)
+    return evaluate_photos(model, dataset.root, dataset.photos, progress=progress)
+
+
+def evaluate_photos(
+    model: Predictor, root: Path, photos: Sequence[Photo], *, progress: Progress = silent
+) -> Metrics:
+    """Measure `model` on just these photos below `root`."""
+    probabilities = predict_photos(model, root, photos, progress=progress)
+    return measure(label_indices(photos, model.labels), probabilities, model.labels)
+
+
+def predict_photos(
+    model: Predictor, root: Path, photos: Sequence[Photo], *, progress: Progress = silent
+) -> npt.NDArray[np.float32]:
+    """Return the probabilities float32[photos, labels] of photos below `root`, a chunk at a time."""
+    chunks = []
+    for start in range(0, len(photos), CHUNK):
+        chunk = photos[start : start + CHUNK]
+        chunks.append(model.probabilities(read_pixels(root, chunk, model.input)))
+        progress("measuring", start + len(chunk), len(photos))
+    return np.concatenate(chunks)

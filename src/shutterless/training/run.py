@@ -1,0 +1,126 @@
+"""The run folder: what training leaves behind and every later stage reads."""
+
+import json
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tomli_w
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from shutterless.dataset import Photo, read_split
+from shutterless.errors import ShutterlessError
+from shutterless.runtime.pixels import InputSpec
+from shutterless.training.recipe import Recipe
+
+MODEL, RECIPE, SPLIT, HISTORY, METRICS = (
+    "model.keras",
+    "recipe.toml",
+    "split.csv",
+    "history.csv",
+    "metrics.json",
+)
+
+
+class Settings(BaseModel):
+    """What was trained on what: the part of recipe.toml that a recipe file does not fix."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    photos: Path
+    dataset_fingerprint: str
+    backbone: str
+    weights: str
+    cut: str | None = None
+    image_size: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished or interrupted training run; its network is loaded when it is first asked for."""
+
+    path: Path
+    settings: Settings
+    recipe: Recipe
+    photos: tuple[Photo, ...]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels in output order: those of the training photos, sorted."""
+        return tuple(sorted({photo.label for photo in self.photos if photo.split == "train"}))
+
+    @property
+    def input(self) -> InputSpec:
+        """How a photo becomes the network's input."""
+        image, size = self.recipe.image, self.settings.image_size
+        return InputSpec(size, size, image.resize, image.interpolation)
+
+    @cached_property
+    def model(self) -> keras.Model:
+        """The best network of the run; raises `ShutterlessError` if it does not load."""
+        file = self.path / MODEL
+        if not file.is_file():
+            raise ShutterlessError(
+                f"{self.path} has no {MODEL}", "its training did not finish an epoch; train again"
+            )
+        try:
+            return keras.models.load_model(file, compile=False)
+        except Exception as error:
+            raise ShutterlessError(f"{file} does not load: {error}", "train again") from error
+
+    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        """Map uint8[n, height, width, 3] to probabilities float32[n, labels]."""
+        return np.asarray(self.model.predict(pixels, batch_size=32, verbose=0), np.float32)
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What metrics.json says; raises `ShutterlessError` if the training was interrupted before it."""
+        file = self.path / METRICS
+        if not file.is_file():
+            raise ShutterlessError(
+                f"{self.path} has no {METRICS}", "Its training was interrupted; evaluate it."
+            )
+        return dict(json.loads(file.read_text("utf-8")))
+
+    def of(self, split: str) -> tuple[Photo, ...]:
+        """Return the photos of one split, as they were recorded before training."""
+        return tuple(photo for photo in self.photos if photo.split == split)
+
+
+def is_run(path: Path) -> bool:
+    """Tell whether `path` is a run folder."""
+    return (path / RECIPE).is_file() and (path / SPLIT).is_file()
+
+
+def load_run(path: Path) -> Run:
+    """Read a run folder; raises `ShutterlessError` if it is none or has been tampered with."""
+    if not is_run(path):
+        raise ShutterlessError(
+            f"{path} is not a run folder", "give the folder that `shutterless train -o` wrote"
+        )
+    try:
+        document = tomllib.loads((path / RECIPE).read_text("utf-8"))
+        settings = Settings.model_validate(document.pop("run", {}))
+        recipe = Recipe.model_validate(document)
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise ShutterlessError(f"{path / RECIPE} cannot be read: {error}", "train again") from error
+    return Run(path, settings, recipe, read_split(path / SPLIT))
+
+
+def write_recipe(file: Path, recipe: Recipe, settings: Settings) -> None:
+    """Write the recipe as it was run, with its settings in the table `run`."""
+    document = recipe.model_dump(mode="json", exclude_none=True)
+    document["run"] = settings.model_dump(mode="json", exclude_none=True)
+    file.write_text(tomli_w.dumps(document), "utf-8")
+
+
+def write_metrics(file: Path, metrics: dict[str, Any]) -> None:
+    """Write metrics.json whole or not at all."""
+    beside = file.with_suffix(".json.part")
+    beside.write_text(json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    beside.replace(file)
