@@ -1,0 +1,146 @@
+"""From a run to a bundle that has been proved on the validation photos."""
+
+import datetime
+import importlib.metadata
+import platform
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from shutterless.conversion.export import Precision, to_tflite
+from shutterless.conversion.gate import Comparison, check_drop, compare
+from shutterless.dataset import Photo, read_pixels
+from shutterless.errors import ShutterlessError
+from shutterless.evaluation import predict_photos
+from shutterless.progress import Progress, silent
+from shutterless.runtime.bundle import Bundle, write_bundle
+from shutterless.runtime.classifier import Classifier
+from shutterless.training import Run, load_run
+
+# How many training photos int8 learns its ranges from, spread evenly over the labels.
+CALIBRATION_PHOTOS = 300
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A bundle that passed the gate, and the figures with which it did."""
+
+    bundle: Bundle
+    comparison: Comparison
+
+
+def convert(
+    run: Path,
+    bundle: Path,
+    *,
+    precision: str = Precision.FLOAT16,
+    max_drop: float = 0.01,
+    photos: Path | None = None,
+    name: str | None = None,
+    progress: Progress = silent,
+) -> Conversion:
+    """Convert the network of a run folder to .tflite, compare the two, and write the folder `bundle`.
+
+    precision: float32, float16, dynamic or int8. max_drop: the loss of validation accuracy, a share of
+    1, beyond which nothing is written. photos: where the run's photos are now, if they have moved.
+    name: the bundle's name; the folder's own by default.
+
+    Raises `ConversionRefusedError` beyond `max_drop`, `ShutterlessError` if photos are gone or
+    TensorFlow cannot convert.
+    """
+    source = load_run(run)
+    root = _photo_root(source, photos)
+    kind = _precision(precision)
+    validation = source.of("validation")
+
+    progress("converting", 0, 1)
+    model = to_tflite(source.model, kind, _calibration(source, root))
+    progress("converting", 1, 1)
+
+    with tempfile.TemporaryDirectory(prefix="shutterless-") as folder:
+        draft = _describe(source, kind, name or bundle.resolve().name)
+        trial = Classifier(write_bundle(Path(folder) / "trial", model, draft), threads=1)
+        keras = predict_photos(source, root, validation, progress=progress)
+        comparison = compare(trial, len(model), root, validation, keras)
+    check_drop(comparison, max_drop)
+    return Conversion(write_bundle(bundle, model, replace(draft, accuracy=_accuracy(comparison))), comparison)
+
+
+def _precision(name: str) -> Precision:
+    try:
+        return Precision(name)
+    except ValueError:
+        raise ShutterlessError(
+            f"There is no precision {name!r}", f"Choose one of: {', '.join(Precision)}."
+        ) from None
+
+
+def _photo_root(run: Run, photos: Path | None) -> Path:
+    root = photos or run.settings.photos
+    missing = [photo.path for photo in run.photos if not (root / photo.path).is_file()]
+    if missing:
+        raise ShutterlessError(
+            f"{len(missing)} of the run's {len(run.photos)} photos are not in {root}, first {missing[0]}",
+            "Conversion is checked on the photos of the run: say where they are with --photos PATH.",
+        )
+    return root
+
+
+def _calibration(run: Run, root: Path) -> Iterator[npt.NDArray[np.uint8]]:
+    """Yield training photos, label by label in turn, decoded as in training and serving."""
+    for photo in spread(run.of("train"), CALIBRATION_PHOTOS):
+        yield read_pixels(root, [photo], run.input)[0]
+
+
+def spread(photos: tuple[Photo, ...], count: int) -> list[Photo]:
+    """Choose up to `count` photos so that every label gets its even share while it has some left."""
+    seen: dict[str, int] = {}
+    turns = []
+    for photo in photos:
+        turns.append((seen.get(photo.label, 0), photo.label, photo))
+        seen[photo.label] = seen.get(photo.label, 0) + 1
+    return [photo for _, _, photo in sorted(turns, key=lambda turn: turn[:2])[:count]]
+
+
+def _describe(run: Run, precision: Precision, name: str) -> Bundle:
+    return Bundle(
+        path=None,
+        name=name,
+        labels=run.labels,
+        input=run.input,
+        precision=precision.value,
+        sha256="",
+        backbone=run.settings.backbone,
+        recipe=run.recipe.name,
+        dataset_fingerprint=run.settings.dataset_fingerprint,
+        accuracy={},
+        made_with={
+            "python": platform.python_version(),
+            **{
+                package: importlib.metadata.version(package)
+                for package in ("shutterless", "keras", "ai-edge-litert", "pillow", "numpy")
+            },
+            "tensorflow": _tensorflow_version(),
+        },
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _tensorflow_version() -> str:
+    import tensorflow as tf  # the distribution is called tensorflow or tensorflow-cpu
+
+    return str(tf.__version__)
+
+
+def _accuracy(comparison: Comparison) -> dict[str, float | int | None]:
+    return {
+        "keras": comparison.keras.accuracy,
+        "bundle": comparison.converted.accuracy,
+        "agreement": comparison.agreement,
+        "calibration_error": comparison.converted.calibration_error,
+        "images": comparison.keras.photos,
+    }

@@ -1,0 +1,90 @@
+"""The gate: is the file that will ship as good as the network that was trained?"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shutterless.dataset import Photo, label_indices, read_pixels
+from shutterless.errors import ShutterlessError
+from shutterless.evaluation import Metrics, measure, predict_photos
+from shutterless.runtime.classifier import Classifier
+
+TIMED_RUNS = 30
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A converted file beside the Keras network, on the same photos.
+
+    keras, converted: the figures of both. agreement: share of photos with the same best label.
+    largest_difference: the largest difference of any one score. bytes: size of the file.
+    milliseconds: median time of one inference of the file on one core of this machine.
+    """
+
+    precision: str
+    keras: Metrics
+    converted: Metrics
+    agreement: float
+    largest_difference: float
+    bytes: int
+    milliseconds: float
+
+    @property
+    def drop(self) -> float:
+        """How much accuracy the conversion cost; negative if it gained."""
+        return self.keras.accuracy - self.converted.accuracy
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures as plain values for a JSON document."""
+        return {**asdict(self), "drop": self.drop}
+
+
+class ConversionRefusedError(ShutterlessError):
+    """The converted file lost more accuracy than was permitted; `comparison` has the figures."""
+
+    def __init__(self, comparison: Comparison, max_drop: float) -> None:
+        super().__init__(
+            f"The {comparison.precision} file loses {comparison.drop:.2%} accuracy "
+            f"({comparison.keras.accuracy:.2%} → {comparison.converted.accuracy:.2%} on "
+            f"{comparison.keras.photos} validation photos), more than the {max_drop:.2%} permitted; "
+            "nothing was written",
+            "Choose --precision float16, or permit the loss with --max-drop.",
+        )
+        self.comparison = comparison
+
+
+def compare(
+    converted: Classifier, size: int, root: Path, photos: Sequence[Photo], keras: npt.NDArray[np.float32]
+) -> Comparison:
+    """Run the converted file, of `size` bytes, on the photos whose Keras probabilities are `keras`."""
+    truth = label_indices(photos, converted.labels)
+    probabilities = predict_photos(converted, root, photos)
+    return Comparison(
+        precision=converted.bundle.precision,
+        keras=measure(truth, keras, converted.labels),
+        converted=measure(truth, probabilities, converted.labels),
+        agreement=float(np.mean(keras.argmax(axis=1) == probabilities.argmax(axis=1))),
+        largest_difference=float(np.abs(keras - probabilities).max()),
+        bytes=size,
+        milliseconds=_milliseconds(converted, read_pixels(root, photos[:1], converted.input)),
+    )
+
+
+def _milliseconds(classifier: Classifier, photo: npt.NDArray[np.uint8]) -> float:
+    times = []
+    for _ in range(TIMED_RUNS):
+        started = time.perf_counter()
+        classifier.probabilities(photo)
+        times.append((time.perf_counter() - started) * 1000)
+    return float(np.median(times))
+
+
+def check_drop(comparison: Comparison, max_drop: float) -> None:
+    """Raise `ConversionRefusedError` if the accuracy drop, a share of 1, is beyond `max_drop`."""
+    if comparison.drop > max_drop + 1e-9:  # the difference of two shares is off by rounding
+        raise ConversionRefusedError(comparison, max_drop)
