@@ -1,0 +1,79 @@
+"""The whole way on drawn photos: sample → train → evaluate → convert → serve → an answered request.
+
+Run by `make demo`. It only types commands that a user would type, and shows them.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+SHUTTERLESS = Path(sys.executable).with_name("shutterless")
+console = Console(highlight=False)
+
+
+def run(*arguments: object) -> None:
+    """Show a command and run it; the demo ends where one fails."""
+    console.print(f"\n[bold]$ shutterless {' '.join(map(str, arguments))}[/]")
+    status = subprocess.run([SHUTTERLESS, *map(str, arguments)]).returncode
+    if status:
+        sys.exit(status)
+
+
+def post(url: str, photo: Path) -> dict:
+    """Send a photo as it is and return the answer."""
+    request = urllib.request.Request(
+        url, data=photo.read_bytes(), headers={"Content-Type": "image/jpeg"}, method="POST"
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def ask(bundle: Path, photo: Path) -> None:
+    """Serve the bundle on a free port, post one photo, show the scores, stop."""
+    console.print(f"\n[bold]$ shutterless serve {bundle} --port 0[/]")
+    with subprocess.Popen(
+        [SHUTTERLESS, "serve", bundle, "--port", "0"], stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            url = server.stdout.readline().strip()
+            if not url:
+                sys.exit("the server did not start")
+            console.print(
+                f"\n[bold]$ curl --data-binary @{photo} -H 'Content-Type: image/jpeg' {url}/predict[/]"
+            )
+            answer = post(f"{url}/predict", photo)
+        finally:
+            server.terminate()
+    scores = Table("label", "score", title=f"{photo.name}, a photo it has not seen: {answer['label']}")
+    for label, score in sorted(answer["scores"].items(), key=lambda item: -item[1]):
+        scores.add_row(label, f"{score:.4f}")
+    console.print(scores)
+
+
+def main(folder: Path) -> None:
+    """Do it all in `folder`, which is made anew."""
+    shutil.rmtree(folder, ignore_errors=True)
+    photos, model_run, bundle = folder / "photos", folder / "run", folder / "bundle"
+    run("dataset", "sample", photos)
+    run("train", photos, "-o", model_run, "--backbone", "tiny")
+    run("evaluate", model_run, photos)
+    run("convert", model_run, "-o", bundle)
+    ask(bundle, sorted((photos / "test").glob("*/*.jpg"))[0])
+    console.print(
+        f"\nThe photos are in {photos}, the run in {model_run}, the bundle in {bundle}.\n"
+        "With photos of your own, one folder for each label:\n\n"
+        f"  {SHUTTERLESS.relative_to(Path.cwd()) if SHUTTERLESS.is_relative_to(Path.cwd()) else SHUTTERLESS}"
+        " train PHOTOS -o run\n"
+        "  … convert run -o bundle\n"
+        "  … serve bundle\n"
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,85 @@
+"""The `shutterless` command: its subcommands, and the one place where errors become exit codes."""
+
+import errno
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+import shutterless
+from shutterless.cli import convert, dataset, evaluate, predict, serve, train
+from shutterless.cli.console import say_error
+from shutterless.errors import ShutterlessError
+
+INTERRUPTED = 130  # what shells report for a process that Ctrl-C ended: 128 + SIGINT
+
+
+class _Commands(TyperGroup):
+    """A group that turns what a command raises into one line of what, one of what to do, and a code."""
+
+    def invoke(self, context: Any) -> Any:
+        try:
+            return super().invoke(context)
+        except (ShutterlessError, OSError, ModuleNotFoundError, KeyboardInterrupt) as error:
+            if context.params["debug"]:
+                raise
+            message, hint, code = _report(error)
+        say_error(message, hint)
+        raise typer.Exit(code)
+
+
+def _report(error: BaseException) -> tuple[str, str, int]:
+    """Return what is wrong, what to do about it, and the exit code."""
+    if isinstance(error, ShutterlessError):
+        return error.message, error.hint, error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return "Stopped by Ctrl-C", "", INTERRUPTED
+    if isinstance(error, ModuleNotFoundError):
+        return f"This needs {error.name}, which is not installed", "pip install 'shutterless[train]'", 1
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error), _way_out(error), 1
+    raise error
+
+
+def _way_out(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return "The disk is full: make room, or choose a folder on another disk."
+    return "Check the path and its permissions."
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="From a folder of labelled photos to a serverless image-classification API.",
+    epilog="Start with: shutterless dataset sample photos && shutterless train photos -o run --backbone tiny",
+)
+app.add_typer(dataset.app, name="dataset")
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("convert")(convert.convert)
+app.command("predict")(predict.predict)
+app.command("serve")(serve.serve)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(shutterless.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Hold the options that come before a command."""
+
+
+def main() -> None:
+    """Run the command line; the entry point of the installed `shutterless`."""
+    app()

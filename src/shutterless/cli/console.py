@@ -1,0 +1,110 @@
+"""What the command line shows: words, tables and progress on standard error, JSON on standard output."""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+from rich.table import Table
+
+from shutterless.progress import Progress
+
+console = Console(stderr=True, highlight=False)
+
+# Without a terminal a line now and then is enough to see that the work goes on.
+SECONDS_BETWEEN_LINES = 15
+
+
+def say(text: str) -> None:
+    """Print a line."""
+    console.print(escape(text), soft_wrap=True)
+
+
+def warn(text: str) -> None:
+    """Print a warning."""
+    console.print(f"[yellow]warning:[/] {escape(text)}", soft_wrap=True)
+
+
+def say_error(message: str, hint: str) -> None:
+    """Print what is wrong and, on the next line, what to do."""
+    console.print(f"[red]error:[/] {escape(message)}", soft_wrap=True)
+    if hint:
+        console.print(escape(hint), soft_wrap=True)
+
+
+def table(*columns: str, title: str | None = None) -> Table:
+    """Return an empty table whose first column is text and whose others are figures."""
+    made = Table(title=title, title_justify="left")
+    for place, column in enumerate(columns):
+        made.add_column(column, justify="right" if place else "left")
+    return made
+
+
+def show(content: Table) -> None:
+    """Print a table."""
+    console.print(content)
+
+
+def print_json(document: Any) -> None:
+    """Print the one JSON document that `--json` promises on standard output."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow, which takes seconds, without its start-up notes.
+
+    Its C++ side writes some of them before it reads TF_CPP_MIN_LOG_LEVEL, so they are caught where the
+    process writes its errors, and shown only if the import fails.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            import keras  # noqa: F401
+        except BaseException:
+            notes.seek(0)
+            os.write(terminal, notes.read())
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """Give a `Progress` that draws a bar with the time left, or prints a line now and then."""
+    if not console.is_terminal:
+        yield _lines()
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with RichProgress(*columns, console=console, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def report(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total, visible=done < total)
+
+        yield report
+
+
+def _lines() -> Progress:
+    last = time.monotonic()
+
+    def report(what: str, done: int, total: int) -> None:
+        nonlocal last
+        if done == total or time.monotonic() - last > SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            say(f"{what}: {done} of {total}")
+
+    return report
