@@ -63,12 +63,13 @@ def _expand(source: str) -> Iterator[str]:
 
 
 def _answer(service: "Service", picture: str) -> dict[str, Any]:
+    from shutterless.runtime import pixels
     from shutterless.runtime.problem import Problem
 
     try:
         if _is_url(picture):
             return service.predict_one({"url": picture})
-        return service.classify(Path(picture).read_bytes())
+        return service.classify(pixels.read(Path(picture)))
     except Problem as problem:
         return problem.to_json()
 

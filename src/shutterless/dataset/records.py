@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from shutterless.errors import ShutterlessError
+from shutterless.runtime import pixels
 
 SPLITS = ("train", "validation", "test")
 
@@ -52,6 +53,12 @@ class Dataset:
             counts[photo.label][photo.split] += 1
         return counts
 
+    def remarks(self) -> list[str]:
+        """Return, a line each, what a user should know: the warnings, and which files are left out."""
+        left_out = [f"{file.path} is left out: {file.reason}" for file in self.unreadable]
+        counted = [f"{len(left_out)} of the files cannot be read"] if left_out else []
+        return [*self.warnings, *counted, *left_out]
+
     @cached_property
     def fingerprint(self) -> str:
         """Return the SHA-256, in hex, of every photo's path, label, split and content.
@@ -72,7 +79,7 @@ class Dataset:
 def read_photo(root: Path, photo: Photo) -> bytes:
     """Return the bytes of a photo's file; raises ShutterlessError, naming it, if it cannot be read."""
     try:
-        return (root / photo.path).read_bytes()
+        return pixels.read(root / photo.path)
     except OSError as error:
         raise changed(root, photo, error.strerror or str(error)) from error
 

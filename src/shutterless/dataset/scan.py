@@ -105,7 +105,7 @@ def _reason(path: Path) -> str | None:
         str(path).encode()  # the name will stand in split.csv
         if not path.is_file():  # reading a pipe or a device might never end
             return "the link leads nowhere" if path.is_symlink() else "not a regular file"
-        pixels.check(path.read_bytes())
+        pixels.check(pixels.read(path))
     except Problem as problem:
         return problem.detail
     except UnicodeEncodeError:

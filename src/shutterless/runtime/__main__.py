@@ -15,6 +15,8 @@ def main() -> int:
     except ShutterlessError as error:
         print(f"error: {error.message}\n{error.hint}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

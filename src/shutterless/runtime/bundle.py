@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import shutil
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -67,7 +68,7 @@ def read_bundle(path: Path) -> Bundle:
             f"{path} is not a bundle: {error.filename}: {error.strerror}",
             "Give the folder that `shutterless convert -o` wrote.",
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _refused(path, f"{DESCRIPTION} is not JSON: {error}") from error
     bundle = replace(_parse(path, document), path=path)
     digest = hashlib.sha256(model).hexdigest()
@@ -79,16 +80,12 @@ def read_bundle(path: Path) -> Bundle:
 def write_bundle(folder: Path, model: bytes, bundle: Bundle) -> Bundle:
     """Write `model` and its description as the bundle `folder`, whole or not at all.
 
-    An older bundle in its place is replaced. Raises `ShutterlessError` if the folder holds something
+    An older bundle in its place is replaced. Raises `ShutterlessError` if the folder holds anything
     else or cannot be written.
     """
-    if (
-        folder.exists()
-        and not (folder / DESCRIPTION).is_file()
-        and (folder.is_file() or any(folder.iterdir()))
-    ):
-        raise ShutterlessError(f"{folder} exists and is not a bundle", "Choose another folder.")
-    target = folder.absolute()
+    target = folder.resolve()
+    if target.exists() and not _is_replaceable(target):
+        raise ShutterlessError(f"{folder} exists and is not just a bundle", "Choose another folder.")
     written = replace(bundle, sha256=hashlib.sha256(model).hexdigest(), path=folder)
     beside, old = (target.with_name(f".{target.name}.{os.getpid()}.{part}") for part in ("new", "old"))
     try:
@@ -110,6 +107,11 @@ def write_bundle(folder: Path, model: bytes, bundle: Bundle) -> Bundle:
         shutil.rmtree(beside, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
     return written
+
+
+def _is_replaceable(target: Path) -> bool:
+    """Tell whether nothing but a bundle is lost when the folder is replaced."""
+    return target.is_dir() and {file.name for file in target.iterdir()} in (set(), {MODEL, DESCRIPTION})
 
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
@@ -136,7 +138,7 @@ def _parse(path: Path, document: Any) -> Bundle:
     labels = document["labels"]
     if not all(isinstance(label, str) and label for label in labels) or len({*labels}) < max(2, len(labels)):
         raise _refused(path, f"{DESCRIPTION} needs two or more different labels")
-    if document["temperature"] <= 0 or not 0 <= document["threshold"] <= 1:
+    if not 0 < document["temperature"] < math.inf or not 0 <= document["threshold"] <= 1:
         raise _refused(path, f"{DESCRIPTION} has a temperature or threshold out of range")
     known = {member: document[member] for member in _TYPES}
     return Bundle(**{**known, "labels": tuple(labels), "input": _input(path, document["input"])})

@@ -80,7 +80,8 @@ class Classifier:
         if self.bundle.temperature == 1:
             return scores
         # softmax(logits / T) from softmax(logits): p^(1/T), scaled to add up to 1 again.
-        powers = scores ** np.float32(1 / self.bundle.temperature)
+        # The best is scaled to 1 first, so that a low temperature cannot make all of them vanish.
+        powers = (scores / scores.max()) ** np.float32(1 / self.bundle.temperature)
         return powers / powers.sum()
 
 

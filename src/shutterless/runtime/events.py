@@ -1,7 +1,6 @@
 """Lambda's events and our requests and responses, one adapter for each shape. Pure."""
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -49,6 +48,8 @@ def to_request(event: Event) -> Request:
     """
     try:
         method, path = _method_and_path(event)
+        if not isinstance(path, str):
+            raise TypeError("the path is not text")
         return Request(
             method=method.upper(),
             path=path or "/",
@@ -126,12 +127,10 @@ def _body(event: Event) -> bytes:
     body = event.get("body") or ""
     if not isinstance(body, str):
         raise Problem("invalid-request", "the event's body is not text")
-    if not event.get("isBase64Encoded"):
-        return body.encode()
     try:
-        return base64.b64decode(body, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise Problem("invalid-request", "the event's body is not valid base64") from error
+        return base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
+    except ValueError as error:
+        raise Problem("invalid-request", "the event's body is not valid base64 or Unicode") from error
 
 
 def _as_text(response: Response) -> str | None:

@@ -5,18 +5,22 @@ so that a second look-up cannot give another one (DNS rebinding). Every redirect
 """
 
 import http.client
+import io
 import ipaddress
 import socket
 import ssl
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from shutterless.runtime.problem import Problem
 from shutterless.runtime.settings import Urls
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 Resolver = Callable[[str, int], list[str]]
 
@@ -45,14 +49,14 @@ def fetch(url: str, policy: Policy, *, max_bytes: int) -> bytes:
     deadline = time.monotonic() + policy.seconds
     for _ in range(REDIRECTS + 1):
         parts = _judge_url(url, policy)
-        address = _judge_host(parts, policy)
+        addresses = _judge_host(parts, policy)
         try:
-            target, body = _get(parts, address, deadline, max_bytes)
+            target, body = _get(parts, addresses, deadline, max_bytes)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise Problem("fetch-failed", f"{parts.hostname} did not answer: {error}") from error
         if target is None:
             return body
-        url = urljoin(url, target)
+        url = target
     raise Problem("fetch-failed", f"more than {REDIRECTS} redirects")
 
 
@@ -78,16 +82,16 @@ def _judge_url(url: str, policy: Policy) -> SplitResult:
     return parts
 
 
-def _judge_host(parts: SplitResult, policy: Policy) -> str:
-    """Return the address to connect to, after every address of the host has been judged."""
+def _judge_host(parts: SplitResult, policy: Policy) -> list[str]:
+    """Return the addresses of the host, every one of which has been judged."""
     host = str(parts.hostname)
     try:
-        addresses = policy.resolve(host, parts.port or PORTS[parts.scheme])
+        addresses = policy.resolve(host, _port(parts))
     except (OSError, UnicodeError) as error:
         raise Problem("fetch-failed", f"there is no host {host}") from error
     if policy.urls == "public" and not all(is_public(address) for address in addresses):
         raise Problem("url-refused", f"{host} is not a public address")
-    return addresses[0]
+    return addresses
 
 
 def is_public(address: str) -> bool:
@@ -95,12 +99,16 @@ def is_public(address: str) -> bool:
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address) and (inner := _inner(ip)) is not None:
         return is_public(str(inner))
+    if any(ip in network for network in _LOCAL):
+        return False
     return ip.is_global and not (ip.is_multicast or ip.is_reserved)
 
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _TRANSLATED = ipaddress.ip_network("::ffff:0:0:0/96")
 _COMPATIBLE = ipaddress.ip_network("::/96")
+# A network's own NAT64 (RFC 8215) and site-local addresses (RFC 3879), which Python 3.11 takes for global.
+_LOCAL = (ipaddress.ip_network("64:ff9b:1::/48"), ipaddress.ip_network("fec0::/10"))
 
 
 def _inner(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
@@ -115,52 +123,76 @@ def _resolve(host: str, port: int) -> list[str]:
     return [str(sockaddr[0]) for *_, sockaddr in answers]
 
 
-def _get(parts: SplitResult, address: str, deadline: float, max_bytes: int) -> tuple[str | None, bytes]:
+def _get(
+    parts: SplitResult, addresses: list[str], deadline: float, max_bytes: int
+) -> tuple[str | None, bytes]:
     """Ask once; return the redirect's target and nothing, or None and the body."""
-    host, port = str(parts.hostname), parts.port or PORTS[parts.scheme]
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    with (
-        socket.create_connection((address, port), timeout=_left(deadline)) as stream,
-        _limit(stream, deadline),
-    ):
-        connection = http.client.HTTPConnection(host, port)
-        connection.sock = _secure(stream, host) if parts.scheme == "https" else stream
-        connection.request("GET", path, headers={"User-Agent": "shutterless", "Accept": "image/*"})
-        with connection.getresponse() as response:
+    with closing(_connect(parts, addresses, deadline)) as stream:
+        request = http.client.HTTPConnection(str(parts.hostname), _port(parts))
+        request.sock = stream
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        # The host as it was written: a signed URL is signed for that, and not for an added ":443".
+        headers = {"Host": parts.netloc, "User-Agent": "shutterless", "Accept": "image/*"}
+        request.request("GET", path, headers=headers)
+        timed = cast(socket.socket, _Timed(stream, deadline))
+        with http.client.HTTPResponse(timed, method="GET") as response:
+            response.begin()
             if response.status in (301, 302, 303, 307, 308):
-                return response.headers.get("Location", ""), b""
+                return urljoin(parts.geturl(), response.headers.get("Location", "")), b""
             if response.status != 200:
-                raise Problem("fetch-failed", f"{host} answered {response.status}")
+                raise Problem("fetch-failed", f"{parts.hostname} answered {response.status}")
             body = response.read(max_bytes + 1)
+            missing = response.length or 0
     if len(body) > max_bytes:
         raise Problem("too-large", f"the picture has more than the {max_bytes:,} bytes that are permitted")
+    if missing:  # the host hung up in the middle, which read(n) does not tell
+        raise http.client.IncompleteRead(body, missing)
     return None, body
 
 
-def _secure(stream: socket.socket, host: str) -> ssl.SSLSocket:
-    """Begin TLS on a connection to a judged address, with the certificate checked for the host's name."""
-    return ssl.create_default_context().wrap_socket(stream, server_hostname=host)
+def _connect(parts: SplitResult, addresses: list[str], deadline: float) -> socket.socket:
+    """Connect to the first judged address that answers; TLS checks the certificate for the host's name."""
+    failure = OSError("it has no address")
+    for address in addresses:
+        try:
+            stream = socket.create_connection((address, _port(parts)), timeout=_left(deadline))
+            break
+        except OSError as error:
+            failure = error
+    else:
+        raise failure
+    stream.settimeout(_left(deadline))
+    if parts.scheme == "http":
+        return stream
+    return ssl.create_default_context().wrap_socket(stream, server_hostname=parts.hostname)
 
 
-@contextmanager
-def _limit(stream: socket.socket, deadline: float) -> Iterator[None]:
-    """Hang up at the deadline: a time-out of the socket would start anew with every byte that drips in."""
-    late = threading.Event()
+def _port(parts: SplitResult) -> int:
+    return parts.port or PORTS[parts.scheme]
 
-    def hang_up() -> None:
-        late.set()
-        with suppress(OSError):
-            stream.shutdown(socket.SHUT_RDWR)
 
-    watch = threading.Timer(_left(deadline), hang_up)
-    watch.daemon = True
-    watch.start()
-    try:
-        yield
-    finally:
-        watch.cancel()
-        if late.is_set():
-            raise TimeoutError("it took too long")
+class _Timed(io.RawIOBase):
+    """What `HTTPResponse` needs of a socket, with one deadline for all that it reads.
+
+    A socket's own time-out starts anew with every byte that drips in.
+    """
+
+    def __init__(self, stream: socket.socket, deadline: float) -> None:
+        self._stream = stream
+        self._deadline = deadline
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """Return this as the buffered file that is read from."""
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Read what has come in, waiting no longer than the deadline."""
+        self._stream.settimeout(_left(self._deadline))
+        return self._stream.recv_into(buffer)
 
 
 def _left(deadline: float) -> float:

@@ -1,7 +1,10 @@
 """Bytes to pixels: the one place where pictures are decoded, in training and in serving alike."""
 
 import io
+import threading
+import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -47,6 +50,9 @@ MAX_PIXELS = 50_000_000
 # A JPEG of that many pixels at high quality.
 MAX_BYTES = 20_000_000
 
+# Filters of warnings belong to the whole process, so no two threads may change them at once.
+_OPENING = threading.Lock()
+
 
 @dataclass(frozen=True)
 class InputSpec:
@@ -90,6 +96,12 @@ def decode(data: bytes, spec: InputSpec) -> npt.NDArray[np.uint8]:
         raise Problem("unreadable-image", f"the picture is damaged: {error}") from error
 
 
+def read(file: Path) -> bytes:
+    """Return the bytes of a picture file, or of a larger file than is permitted just too many of them."""
+    with file.open("rb") as stream:
+        return stream.read(MAX_BYTES + 1)
+
+
 def check(data: bytes) -> None:
     """Raise the `Problem` that decoding this picture would meet; return nothing if it can be decoded."""
     decode(data, InputSpec(32, 32))
@@ -99,14 +111,17 @@ def _open(data: bytes) -> Image.Image:
     if not data:
         raise Problem("unreadable-image", "the picture is empty")
     if len(data) > MAX_BYTES:
-        raise Problem("too-large", f"the picture has {len(data):,} bytes; {MAX_BYTES:,} are permitted")
+        raise Problem("too-large", f"the picture has more than the {MAX_BYTES:,} bytes that are permitted")
     try:
-        picture = Image.open(io.BytesIO(data), formats=FORMATS)
+        with _OPENING, warnings.catch_warnings():
+            # Pillow only warns of a picture that is up to twice too large for it; ours is the lower limit.
+            warnings.simplefilter("ignore")
+            picture = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
         raise Problem(
             "unsupported-format", f"this is no picture in one of the formats {', '.join(FORMATS)}"
         ) from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except Image.DecompressionBombError as error:
         raise Problem("too-large", f"the picture has more than {MAX_PIXELS:,} pixels") from error
     if picture.width * picture.height > MAX_PIXELS:
         raise Problem(
@@ -139,7 +154,7 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
 def _to_8_bits(grey: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Scale deep grey to 8 bits, where Pillow would clip it: integers from 16 bits, floats from 0 … 1."""
     full = 1.0 if grey.dtype.kind == "f" else 65_535.0
-    return np.rint(np.nan_to_num(grey.astype(np.float64)).clip(0, full) * (255 / full)).astype(np.uint8)
+    return np.rint(np.nan_to_num(grey.astype(np.float32)).clip(0, full) * (255 / full)).astype(np.uint8)
 
 
 def _fit(picture: Image.Image, spec: InputSpec) -> Image.Image:
@@ -148,5 +163,14 @@ def _fit(picture: Image.Image, spec: InputSpec) -> Image.Image:
     if spec.resize == "crop":
         return ImageOps.fit(picture, size, method)
     if spec.resize == "pad":
-        return ImageOps.pad(picture, size, method)
+        return _pad(picture, size, method)
     return picture.resize(size, method)
+
+
+def _pad(picture: Image.Image, size: tuple[int, int], method: Image.Resampling) -> Image.Image:
+    # Not ImageOps.pad: it rounds the short side of a very thin picture to nothing, and all is black.
+    scale = min(size[0] / picture.width, size[1] / picture.height)
+    inner = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    padded = Image.new("RGB", size, "black")
+    padded.paste(picture.resize(inner, method), ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2))
+    return padded

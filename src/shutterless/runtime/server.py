@@ -10,6 +10,7 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse
 from starlette.responses import Response as HttpResponse
@@ -54,7 +55,8 @@ def create_app(service: Service) -> Starlette:
         routes=[
             Route(INVOCATIONS, partial(_invoke, door), methods=["POST"]),
             Route("/{path:path}", partial(_answer, door), methods=methods),
-        ]
+        ],
+        exception_handlers={405: _method_not_allowed},
     )
 
 
@@ -88,13 +90,22 @@ async def _invoke(door: Door, request: HttpRequest) -> HttpResponse:
         )
 
 
+async def _method_not_allowed(request: HttpRequest, error: Exception) -> HttpResponse:
+    detail = f"{request.url.path} does not take {request.method}"
+    return _http(problem_response(Problem("method-not-allowed", detail)))
+
+
 async def _body(request: HttpRequest) -> bytes:
     """Read the body, but no more of it than Lambda would take."""
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise Problem("too-large", f"the request has more than the {MAX_BODY:,} bytes that Lambda takes")
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY:
+                detail = f"the request has more than the {MAX_BODY:,} bytes that Lambda takes"
+                raise Problem("too-large", detail)
+    except ClientDisconnect as error:
+        raise Problem("invalid-request", "the request broke off") from error
     return bytes(body)
 
 

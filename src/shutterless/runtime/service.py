@@ -170,7 +170,7 @@ def _form_image(request: Request) -> bytes:
     from email.parser import BytesParser
     from email.policy import HTTP
 
-    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
+    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode(errors="replace")
     message = BytesParser(policy=HTTP).parsebytes(head + request.body)
     for part in message.iter_parts() if message.is_multipart() else ():
         if part.get_param("name", header="content-disposition") == "image":
@@ -180,7 +180,8 @@ def _form_image(request: Request) -> bytes:
 
 
 def _json(status: int, document: Any, kind: str = "application/json") -> Response:
-    body = json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+    # Half a surrogate pair, as an event's path may hold, has no UTF-8; with a backslash it is right JSON.
+    body = json.dumps(document, ensure_ascii=False, allow_nan=False).encode(errors="backslashreplace")
     return Response(status, {"Content-Type": kind, **CORS}, body)
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from shutterless.dataset.scan import SPLITS, load_dataset, load_labelled
 from shutterless.errors import ShutterlessError
+from shutterless.runtime import pixels
 
 
 @pytest.fixture
@@ -91,13 +92,14 @@ def test_unreadable_files_are_named_with_a_reason_and_left_out(tmp_path, two_lab
 
 
 def test_a_file_that_may_not_be_read_is_left_out(tmp_path, two_labels, monkeypatch):
-    def read_bytes(path: Path) -> bytes:
+    honest = pixels.read
+
+    def read(path: Path) -> bytes:
         if path.name == "003.png":
             raise PermissionError(13, "Permission denied")
-        with path.open("rb") as stream:
-            return stream.read()
+        return honest(path)
 
-    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    monkeypatch.setattr(pixels, "read", read)
     reasons = {one.path: one.reason for one in load_dataset(tmp_path).unreadable}
     assert reasons == {"dress/003.png": "Permission denied", "hat/003.png": "Permission denied"}
 

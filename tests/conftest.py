@@ -1,0 +1,48 @@
+"""Small data that many tests share: photos of plain colours, which any network tells apart."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+COLOURS = {"blue": (40, 60, 200), "green": (50, 170, 60), "red": (200, 50, 40)}
+
+
+def paint(file: Path, colour: tuple[int, int, int], rng: np.random.Generator) -> None:
+    """Write a noisy 40 × 32 picture of one colour."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    noise = rng.normal(0, 20, (32, 40, 3))
+    Image.fromarray(np.clip(noise + colour, 0, 255).astype(np.uint8)).save(file)
+
+
+@pytest.fixture(scope="session")
+def colour_photos(tmp_path_factory) -> Path:
+    """Return a data set of 3 labels: 12 photos each for training, 6 for validation, 3 for test."""
+    root = tmp_path_factory.mktemp("colours")
+    rng = np.random.default_rng(7)
+    for split, count in (("train", 12), ("validation", 6), ("test", 3)):
+        for label, colour in COLOURS.items():
+            for number in range(count):
+                paint(root / split / label / f"{number:02}.png", colour, rng)
+    return root
+
+
+@pytest.fixture(scope="session")
+def colour_run(colour_photos, tmp_path_factory) -> Path:
+    """Return a run folder: the tiny backbone trained on the colours."""
+    from shutterless.training import train
+
+    run = tmp_path_factory.mktemp("runs") / "run"
+    train(colour_photos, run, backbone="tiny", image_size=32, epochs=8, batch_size=6)
+    return run
+
+
+@pytest.fixture(scope="session")
+def colour_bundle(colour_run, tmp_path_factory) -> Path:
+    """Return the bundle of that run. Tests only read it: one that changes a bundle copies it first."""
+    from shutterless.conversion import convert
+
+    bundle = tmp_path_factory.mktemp("bundles") / "bundle"
+    convert(colour_run, bundle, precision="float32", name="colours")
+    return bundle

@@ -1,0 +1,259 @@
+import errno
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from shutterless.errors import ShutterlessError
+from shutterless.runtime.bundle import Bundle, read_bundle, write_bundle
+from shutterless.runtime.pixels import InputSpec
+
+MODEL = b"the bytes of a model"
+BUNDLE = Bundle(
+    name="garments",
+    labels=("hat", "T-shirt à manches", "帽子"),
+    input=InputSpec(299, 200, "pad", "lanczos"),
+    precision="int8",
+    backbone="xception",
+    recipe="standard",
+    dataset_fingerprint="abc",
+    created="2026-01-02T03:04:05+00:00",
+    temperature=1.5,
+    threshold=0.25,
+    accuracy={"keras": 0.9, "bundle": 0.89, "agreement": 0.98, "calibration_error": 0.02, "images": 372},
+    made_with={"keras": "3.13"},
+)
+MEMBERS = sorted(BUNDLE.to_json().keys() - {"version", "format_version"})
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """A bundle that verifies."""
+    write_bundle(tmp_path / "bundle", MODEL, BUNDLE)
+    return tmp_path / "bundle"
+
+
+def describe(folder: Path, **members) -> None:
+    """Change members of bundle.json; `...` removes one."""
+    file = folder / "bundle.json"
+    document = {**json.loads(file.read_text()), **members}
+    kept = {name: value for name, value in document.items() if value is not ...}
+    file.write_text(json.dumps(kept))
+
+
+def refusal(folder: Path) -> ShutterlessError:
+    with pytest.raises(ShutterlessError) as caught:
+        read_bundle(folder)
+    assert str(folder) in caught.value.message
+    assert caught.value.hint
+    return caught.value
+
+
+def fill_the_disk(monkeypatch, error: BaseException) -> None:
+    """Let the description, which is written last, break off in the middle."""
+
+    def write_text(path: Path, text: str, encoding: str) -> None:
+        path.write_bytes(text[:20].encode())
+        raise error
+
+    monkeypatch.setattr(Path, "write_text", write_text)
+
+
+def test_what_is_written_is_read_again(folder):
+    written = write_bundle(folder, MODEL, BUNDLE)
+    assert read_bundle(folder) == written
+    assert written == replace(BUNDLE, sha256=written.sha256, path=folder)
+
+
+def test_the_folder_holds_the_model_and_its_description(folder):
+    assert {file.name for file in folder.iterdir()} == {"model.tflite", "bundle.json"}
+    assert (folder / "model.tflite").read_bytes() == MODEL
+    digest = "68d18a506016639d3a8274be1d740a81afb482ffbfad7e4c3e10a5a32fd04840"
+    assert json.loads((folder / "bundle.json").read_text("utf-8")) == {
+        "format_version": 1,
+        "name": "garments",
+        "labels": ["hat", "T-shirt à manches", "帽子"],
+        "input": {"height": 299, "width": 200, "resize": "pad", "interpolation": "lanczos"},
+        "precision": "int8",
+        "backbone": "xception",
+        "recipe": "standard",
+        "dataset_fingerprint": "abc",
+        "created": "2026-01-02T03:04:05+00:00",
+        "sha256": digest,
+        "version": digest[:12],
+        "temperature": 1.5,
+        "threshold": 0.25,
+        "accuracy": BUNDLE.accuracy,
+        "made_with": {"keras": "3.13"},
+    }
+
+
+def test_a_real_bundle_verifies(colour_bundle):
+    bundle = read_bundle(colour_bundle)
+    assert (bundle.name, bundle.labels, bundle.path) == ("colours", ("blue", "green", "red"), colour_bundle)
+
+
+@pytest.mark.parametrize("model", [MODEL + b"!", MODEL[:-1], b""])
+def test_a_changed_model_is_refused(folder, model):
+    (folder / "model.tflite").write_bytes(model)
+    assert "model.tflite has the SHA-256" in refusal(folder).message
+
+
+@pytest.mark.parametrize("name", ["model.tflite", "bundle.json"])
+def test_a_missing_file_is_named(folder, name):
+    (folder / name).unlink()
+    error = refusal(folder)
+    assert name in error.message
+    assert "No such file" in error.message
+
+
+def test_no_folder_and_a_file_are_no_bundles(tmp_path):
+    (tmp_path / "file").touch()
+    assert "No such file" in refusal(tmp_path / "nowhere").message
+    assert "Not a directory" in refusal(tmp_path / "file").message
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"\xff\xfe\x00", b"[" * 100_000, b"1" * 5000])
+def test_a_description_that_is_not_json_is_refused(folder, text):
+    (folder / "bundle.json").write_bytes(text)
+    assert "bundle.json is not JSON" in refusal(folder).message
+
+
+@pytest.mark.parametrize("text", ["[]", "null", '"bundle"', "1"])
+def test_a_description_that_is_no_object_is_refused(folder, text):
+    (folder / "bundle.json").write_text(text)
+    assert "no JSON object" in refusal(folder).message
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None, ...])
+def test_another_format_is_refused_with_what_to_do(folder, version):
+    describe(folder, format_version=version)
+    error = refusal(folder)
+    assert "bundle format" in error.message
+    assert "install the version" in error.hint
+
+
+@pytest.mark.parametrize("value", [..., None, True])
+@pytest.mark.parametrize("member", MEMBERS)
+def test_a_member_that_is_missing_or_of_another_type_is_named(folder, member, value):
+    describe(folder, **{member: value})
+    assert repr(member) in refusal(folder).message
+
+
+def test_members_of_a_later_version_are_passed_over(folder):
+    before = read_bundle(folder)
+    describe(folder, colour="mauve", path="/etc", version="not from here")
+    assert read_bundle(folder) == before
+
+
+@pytest.mark.parametrize("labels", [[], ["hat"], ["hat", "hat"], ["hat", ""], ["hat", 1], ["hat", ["cap"]]])
+def test_labels_must_be_two_or_more_different_words(folder, labels):
+    describe(folder, labels=labels)
+    assert "two or more different labels" in refusal(folder).message
+
+
+@pytest.mark.parametrize(
+    "members",
+    [{"temperature": value} for value in (0, -1, float("nan"), float("inf"))]
+    + [{"threshold": value} for value in (-0.01, 1.01, float("nan"))],
+)
+def test_a_temperature_or_threshold_out_of_range_is_refused(folder, members):
+    describe(folder, **members)
+    assert "out of range" in refusal(folder).message
+
+
+@pytest.mark.parametrize("threshold", [0, 1])
+def test_a_threshold_may_be_an_end_of_its_range(folder, threshold):
+    describe(folder, threshold=threshold)
+    assert read_bundle(folder).threshold == threshold
+
+
+@pytest.mark.parametrize("change", [{"height": "32"}, {"width": 2.0}, {"width": True}, {"depth": 3}])
+def test_an_input_that_is_not_understood_is_refused(folder, change):
+    members = json.loads((folder / "bundle.json").read_text())["input"]
+    describe(folder, input={**members, **change})
+    assert "'input'" in refusal(folder).message
+
+
+@pytest.mark.parametrize("change", [{"height": 0}, {"width": 5000}, {"resize": "zoom"}, {"resize": []}])
+def test_an_input_that_is_not_possible_is_refused(folder, change):
+    members = json.loads((folder / "bundle.json").read_text())["input"]
+    describe(folder, input={**members, **change})
+    with pytest.raises(ShutterlessError, match=r"not possible|no way to resize"):
+        read_bundle(folder)
+
+
+def test_an_older_bundle_is_replaced_and_nothing_is_left_beside(folder):
+    write_bundle(folder, b"newer", replace(BUNDLE, name="newer"))
+    assert read_bundle(folder).name == "newer"
+    assert [file.name for file in folder.parent.iterdir()] == ["bundle"]
+
+
+def test_an_empty_folder_and_one_whose_parents_are_missing_are_taken(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for folder in (tmp_path / "empty", tmp_path / "a" / "b"):
+        written = write_bundle(folder, MODEL, BUNDLE)
+        assert read_bundle(folder) == written
+
+
+def test_a_folder_with_anything_else_is_not_touched(folder):
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(ShutterlessError, match="not just a bundle"):
+        write_bundle(folder, b"newer", BUNDLE)
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert (folder / "model.tflite").read_bytes() == MODEL
+
+
+def test_a_file_is_not_replaced(tmp_path):
+    (tmp_path / "bundle").write_text("mine")
+    with pytest.raises(ShutterlessError, match="not just a bundle"):
+        write_bundle(tmp_path / "bundle", MODEL, BUNDLE)
+    assert (tmp_path / "bundle").read_text() == "mine"
+
+
+def test_a_link_to_a_bundle_stays_a_link(folder, tmp_path):
+    link = tmp_path / "current"
+    link.symlink_to(folder)
+    write_bundle(link, b"newer", BUNDLE)
+    assert link.is_symlink()
+    assert (folder / "model.tflite").read_bytes() == b"newer"
+
+
+def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
+    fill_the_disk(monkeypatch, OSError(errno.ENOSPC, "No space left on device"))
+    with pytest.raises(ShutterlessError, match="No space left on device"):
+        write_bundle(tmp_path / "bundle", MODEL, BUNDLE)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_an_older_bundle_survives_a_full_disk_and_an_interrupt(folder, monkeypatch, error):
+    before = read_bundle(folder)
+    fill_the_disk(monkeypatch, error)
+    with pytest.raises(ShutterlessError if isinstance(error, OSError) else KeyboardInterrupt):
+        write_bundle(folder, b"newer", BUNDLE)
+    assert read_bundle(folder) == before
+    assert [file.name for file in folder.parent.iterdir()] == ["bundle"]
+
+
+def test_an_older_bundle_comes_back_if_the_new_one_cannot_take_its_place(folder, monkeypatch):
+    before = read_bundle(folder)
+    rename = Path.rename
+
+    def refuse_the_new(path: Path, target: Path) -> Path:
+        if path.name.endswith(".new"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse_the_new)
+    with pytest.raises(ShutterlessError, match="Permission denied"):
+        write_bundle(folder, b"newer", BUNDLE)
+    assert read_bundle(folder) == before
+    assert [file.name for file in folder.parent.iterdir()] == ["bundle"]
+
+
+def test_a_bundle_may_be_copied_elsewhere(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    assert read_bundle(copy) == replace(read_bundle(folder), path=copy)

@@ -1,0 +1,146 @@
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from shutterless.errors import ShutterlessError
+from shutterless.runtime.bundle import Bundle, read_bundle, write_bundle
+from shutterless.runtime.classifier import Classifier, Prediction
+from shutterless.runtime.pixels import InputSpec, decode
+
+SCORES = np.array([[0.25, 0.375, 0.125, 0.25]], np.float32)
+BLACK = np.zeros((2, 3, 3), np.uint8)
+
+
+@pytest.fixture
+def scored(tmp_path, monkeypatch):
+    """Return a classifier whose model gives `SCORES` for any picture."""
+
+    class Model:
+        def __init__(self, file: str, num_threads: int | None) -> None: ...
+
+        def allocate_tensors(self) -> None: ...
+
+        def get_input_details(self) -> list[dict]:
+            return [{"index": 0, "shape": np.array([1, 2, 3, 3]), "dtype": np.uint8}]
+
+        def get_output_details(self) -> list[dict]:
+            return [{"index": 1, "shape": np.array([1, 4]), "dtype": np.float32}]
+
+        def set_tensor(self, index: int, value: np.ndarray) -> None:
+            assert (index, value.shape) == (0, (1, 2, 3, 3))
+
+        def invoke(self) -> None: ...
+
+        def get_tensor(self, index: int) -> np.ndarray:
+            return {1: SCORES}[index].copy()
+
+    monkeypatch.setattr("shutterless.runtime.classifier.Interpreter", Model)
+
+    def make(**members) -> Classifier:
+        bundle = Bundle("x", ("d", "c", "b", "a"), InputSpec(2, 3), "float32", "", "", "", "", path=tmp_path)
+        return Classifier(replace(bundle, **members))
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def noise() -> np.ndarray:
+    """Different pictures, so that a score that belongs to another one shows."""
+    rng = np.random.default_rng(11)
+    colours = rng.integers(0, 256, (48, 1, 1, 3))
+    return np.clip(colours + rng.normal(0, 20, (48, 32, 32, 3)), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("label", ["blue", "green", "red"])
+def test_a_picture_gets_its_label(classifier, pictures, label):
+    prediction = classifier.classify(decode(pictures[label], classifier.input))
+    assert prediction.label == label
+    assert prediction.confidence == max(prediction.scores.values())
+
+
+def test_scores_come_in_label_order_and_add_up_to_1(classifier, noise):
+    for pixels in noise:
+        scores = classifier.classify(pixels).scores
+        assert list(scores) == ["blue", "green", "red"] == list(classifier.labels)
+        assert sum(scores.values()) == pytest.approx(1, abs=1e-6)
+
+
+def test_an_answer_is_plain_numbers(scored):
+    assert scored().classify(BLACK) == Prediction(
+        label="c", confidence=0.375, accepted=True, scores={"d": 0.25, "c": 0.375, "b": 0.125, "a": 0.25}
+    )
+    assert type(scored().classify(BLACK).scores["d"]) is float
+
+
+@pytest.mark.parametrize(
+    ("threshold", "accepted"), [(0.0, True), (0.375, True), (0.37501, False), (1.0, False)]
+)
+def test_a_confidence_that_reaches_the_threshold_is_accepted(scored, threshold, accepted):
+    assert scored(threshold=threshold).classify(BLACK).accepted is accepted
+
+
+@pytest.mark.parametrize("temperature", [0.25, 0.5, 2.0, 4.0])
+def test_the_temperature_divides_the_logits(scored, temperature):
+    logits = np.log(SCORES[0].astype(np.float64)) / temperature
+    expected = np.exp(logits) / np.exp(logits).sum()
+    scores = scored(temperature=temperature).classify(BLACK).scores
+    assert list(scores.values()) == pytest.approx(expected.tolist(), abs=1e-6)
+
+
+def test_a_very_low_temperature_leaves_the_best(scored):
+    assert list(scored(temperature=1e-4).classify(BLACK).scores.values()) == [0, 1, 0, 0]
+
+
+def test_many_pictures_get_what_each_gets_alone(classifier, noise):
+    probabilities = classifier.probabilities(noise)
+    assert (probabilities.shape, probabilities.dtype) == ((48, 3), np.float32)
+    alone = [list(classifier.classify(pixels).scores.values()) for pixels in noise]
+    np.testing.assert_array_equal(probabilities, np.array(alone, np.float32))
+    assert len({tuple(row) for row in alone}) > 40
+
+
+def test_the_temperature_counts_for_many_as_well(scored):
+    rows = scored(temperature=2.0).probabilities(np.stack([BLACK, BLACK]))
+    np.testing.assert_allclose(rows.sum(1), 1, atol=1e-6)
+    np.testing.assert_allclose(rows[0] ** 2 / (rows[0] ** 2).sum(), SCORES[0], atol=1e-6)
+
+
+def test_several_threads_get_what_one_gets(classifier, noise):
+    many = np.concatenate([noise] * 10)
+    expected = [classifier.classify(pixels) for pixels in many]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(classifier.classify, many)) == expected
+
+
+def test_the_number_of_threads_of_an_inference_changes_no_answer(colour_bundle, classifier, noise):
+    other = Classifier(read_bundle(colour_bundle), threads=2)
+    np.testing.assert_allclose(other.probabilities(noise), classifier.probabilities(noise), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labels": ("blue", "green", "red", "white")},
+        {"labels": ("blue", "green")},
+        {"input": InputSpec(16, 32)},
+        {"input": InputSpec(32, 16)},
+    ],
+)
+def test_a_model_that_is_not_what_its_bundle_says_is_refused(colour_bundle, change):
+    with pytest.raises(ShutterlessError) as caught:
+        Classifier(replace(read_bundle(colour_bundle), **change))
+    assert "maps uint8[1, 32, 32, 3] to float32[1, 3], not what its bundle says" in caught.value.message
+
+
+@pytest.mark.parametrize("model", [b"", b"no model", b"\x1c\0\0\0TFL3" + bytes(100)])
+def test_a_file_that_is_no_model_is_refused(colour_bundle, tmp_path, model):
+    bundle = write_bundle(tmp_path / "bundle", model, read_bundle(colour_bundle))
+    with pytest.raises(ShutterlessError, match="cannot load the model"):
+        Classifier(bundle)
+
+
+def test_a_bundle_that_was_not_read_from_a_folder_is_refused(colour_bundle):
+    with pytest.raises(ShutterlessError, match="not read from a folder"):
+        Classifier(replace(read_bundle(colour_bundle), path=None))

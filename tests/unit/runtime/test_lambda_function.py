@@ -1,0 +1,108 @@
+import base64
+import json
+
+import pytest
+
+from shutterless.errors import ShutterlessError
+from shutterless.runtime import lambda_function
+from shutterless.runtime.lambda_function import handle, lambda_handler
+from shutterless.runtime.problem import Problem
+from shutterless.runtime.service import Service
+
+
+@pytest.fixture
+def environment(colour_bundle, monkeypatch):
+    """The environment of a function, which has not been called yet."""
+    monkeypatch.setenv("SHUTTERLESS_BUNDLE", str(colour_bundle))
+    monkeypatch.setenv("SHUTTERLESS_URLS", "any")
+    lambda_function.service.cache_clear()
+    yield monkeypatch
+    lambda_function.service.cache_clear()
+
+
+def http(method: str, path: str, body: str = "") -> dict:
+    return {
+        "version": "2.0",
+        "rawPath": f"/prod{path}",
+        "headers": {"content-type": "application/json"},
+        "requestContext": {"stage": "prod", "http": {"method": method}},
+        "body": body,
+        "isBase64Encoded": False,
+    }
+
+
+def base64_of(picture: bytes) -> str:
+    return base64.b64encode(picture).decode()
+
+
+def test_a_plain_event_gets_the_plain_scores(environment, pictures):
+    scores = lambda_handler({"image": base64_of(pictures["red"])}, object())
+    assert list(scores) == ["blue", "green", "red"]
+    assert max(scores, key=scores.get) == "red"
+    assert sum(scores.values()) == pytest.approx(1, abs=1e-6)
+    json.dumps(scores)
+
+
+def test_the_event_of_the_tutorial_is_fetched(environment, pictures, web):
+    scores = lambda_handler({"url": web.says("/green.png", pictures["green"])})
+    assert max(scores, key=scores.get) == "green"
+
+
+@pytest.mark.parametrize(
+    ("event", "code"),
+    [
+        ({}, "invalid-request"),
+        ({"url": 5}, "invalid-request"),
+        ({"image": "!"}, "invalid-request"),
+        ({"image": ""}, "unreadable-image"),
+        ({"image": base64_of(b"hello")}, "unsupported-format"),
+        ({"url": "file:///etc/passwd"}, "url-refused"),
+        (None, "invalid-request"),
+        ([], "invalid-request"),
+        ("url", "invalid-request"),
+    ],
+)
+def test_a_plain_event_that_cannot_be_answered_raises(service, event, code):
+    with pytest.raises(Problem) as caught:
+        handle(service, event)
+    assert caught.value.code == code
+
+
+def test_an_http_event_gets_an_http_answer(environment, pictures):
+    answer = lambda_handler(http("POST", "/predict", json.dumps({"image": base64_of(pictures["blue"])})))
+    assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, False)
+    assert answer["headers"]["Content-Type"] == "application/json"
+    assert json.loads(answer["body"])["label"] == "blue"
+
+
+@pytest.mark.parametrize(
+    ("event", "status", "code"),
+    [
+        (http("POST", "/predict", "{"), 400, "invalid-request"),
+        (http("GET", "/nowhere"), 404, "not-found"),
+        (http("GET", "/predict"), 405, "method-not-allowed"),
+        ({**http("POST", "/predict"), "body": "!", "isBase64Encoded": True}, 400, "invalid-request"),
+        ({**http("POST", "/predict"), "body": "\ud800"}, 400, "invalid-request"),
+        ({"requestContext": {}}, 400, "invalid-request"),
+    ],
+)
+def test_what_is_wrong_with_an_http_event_is_an_answer_and_does_not_raise(service, event, status, code):
+    answer = handle(service, event)
+    assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (status, code)
+    assert answer["headers"]["Content-Type"] == "application/problem+json"
+
+
+def test_the_model_is_loaded_once_and_not_before_the_first_event(environment):
+    loads = []
+    load = Service.load
+    environment.setattr(Service, "load", lambda settings: loads.append(settings.urls) or load(settings))
+    assert loads == []
+    for _ in range(3):
+        assert lambda_handler(http("GET", "/health"))["statusCode"] == 200
+    assert loads == ["any"]
+
+
+def test_an_environment_without_a_bundle_raises_what_is_missing(environment):
+    environment.delenv("SHUTTERLESS_BUNDLE")
+    with pytest.raises(ShutterlessError, match="SHUTTERLESS_BUNDLE is not set"):
+        lambda_handler(http("GET", "/health"))

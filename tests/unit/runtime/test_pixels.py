@@ -1,0 +1,400 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageFile
+
+from shutterless.errors import ShutterlessError
+from shutterless.runtime import pixels
+from shutterless.runtime.pixels import MAX_BYTES, InputSpec, check, decode
+from shutterless.runtime.problem import Problem
+
+SPEC = InputSpec(height=12, width=16)
+ORIENTATION = 0x0112
+
+
+def encode(picture: Image.Image, kind: str = "PNG", **options) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+def plain(mode: str, colour, size=(16, 12)) -> Image.Image:
+    return Image.new(mode, size, colour)
+
+
+def noise(height=12, width=16) -> Image.Image:
+    values = np.random.default_rng(3).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(values)
+
+
+def problem(data: bytes, spec: InputSpec = SPEC) -> str:
+    with pytest.raises(Problem) as caught:
+        decode(data, spec)
+    assert caught.value.detail
+    return caught.value.code
+
+
+def exif(orientation: int) -> Image.Exif:
+    tags = Image.Exif()
+    tags[ORIENTATION] = orientation
+    return tags
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
+def test_the_common_formats_become_rgb_of_the_input_size(kind):
+    array = decode(encode(plain("RGB", (200, 50, 40), (40, 30)), kind), InputSpec(height=6, width=9))
+    assert (array.shape, array.dtype) == ((6, 9, 3), np.uint8)
+    assert np.abs(array.astype(int) - (200, 50, 40)).max() <= 4
+
+
+def test_a_picture_of_the_input_size_keeps_its_pixels():
+    picture = noise()
+    np.testing.assert_array_equal(decode(encode(picture), SPEC), np.asarray(picture))
+
+
+# What a camera stores, given how the picture should look.
+STORED = {
+    1: lambda upright: upright,
+    2: lambda upright: upright[:, ::-1],
+    3: lambda upright: upright[::-1, ::-1],
+    4: lambda upright: upright[::-1],
+    5: lambda upright: upright.swapaxes(0, 1),
+    6: lambda upright: np.rot90(upright, 1),
+    7: lambda upright: upright[::-1, ::-1].swapaxes(0, 1),
+    8: lambda upright: np.rot90(upright, -1),
+}
+
+
+@pytest.mark.parametrize("orientation", STORED)
+def test_a_picture_is_turned_as_its_exif_orientation_says(orientation):
+    upright = np.asarray(noise())
+    stored = Image.fromarray(np.ascontiguousarray(STORED[orientation](upright)))
+    np.testing.assert_array_equal(decode(encode(stored, exif=exif(orientation)), SPEC), upright)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("JPEG", {"quality": 95, "subsampling": 0}),
+        ("TIFF", {}),
+        ("WEBP", {"lossless": True}),
+        ("AVIF", {"quality": 95, "subsampling": "4:4:4"}),
+    ],
+)
+def test_every_format_that_has_an_orientation_is_turned_once(kind, options):
+    upright = np.asarray(noise().resize((32, 24), Image.Resampling.BICUBIC))
+    stored = Image.fromarray(np.ascontiguousarray(STORED[6](upright)))
+    array = decode(encode(stored, kind, exif=exif(6), **options), InputSpec(24, 32))
+    assert np.abs(array.astype(int) - upright).mean() < 8
+
+
+def test_an_unknown_orientation_is_passed_over():
+    picture = noise()
+    np.testing.assert_array_equal(decode(encode(picture, exif=exif(9)), SPEC), np.asarray(picture))
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_a_photo_with_damaged_exif_is_still_a_photo():
+    data = encode(plain("RGB", "red"), "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\x05\0")
+    assert decode(data, SPEC)[0, 0].tolist() == [254, 0, 0]
+
+
+def palette_with_a_hole() -> Image.Image:
+    picture = Image.new("P", (16, 12), 1)
+    picture.putpalette([0, 0, 0, 10, 200, 30])
+    picture.info["transparency"] = 1
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("picture", "kind", "expected"),
+    [
+        (plain("RGBA", (255, 0, 0, 255)), "PNG", (255, 0, 0)),
+        (plain("RGBA", (255, 0, 0, 0)), "PNG", (255, 255, 255)),
+        (plain("RGBA", (255, 0, 0, 51)), "PNG", (255, 204, 204)),
+        (plain("LA", (0, 51)), "PNG", (204, 204, 204)),
+        (plain("P", 1), "PNG", None),
+        (palette_with_a_hole(), "PNG", (255, 255, 255)),
+        (palette_with_a_hole(), "GIF", (255, 255, 255)),
+        (plain("1", 1), "PNG", (255, 255, 255)),
+        (plain("L", 90), "PNG", (90, 90, 90)),
+        (plain("I;16", 0x8080), "PNG", (128, 128, 128)),
+        (plain("I;16", 0x8080), "TIFF", (128, 128, 128)),
+        (plain("I;16B", 0x8080), "TIFF", (128, 128, 128)),
+        (plain("I", 65_535), "TIFF", (255, 255, 255)),
+        (plain("I", -5), "TIFF", (0, 0, 0)),
+        (plain("F", 0.2), "TIFF", (51, 51, 51)),
+        (plain("F", float("nan")), "TIFF", (0, 0, 0)),
+        (plain("F", float("inf")), "TIFF", (255, 255, 255)),
+        (plain("CMYK", (0, 255, 255, 0)), "JPEG", (255, 0, 0)),
+        (plain("CMYK", (0, 0, 0, 255)), "JPEG", (0, 0, 0)),
+        (plain("CMYK", (255, 0, 255, 0)), "TIFF", (0, 255, 0)),
+        (plain("L", 90), "JPEG", (90, 90, 90)),
+        (plain("LAB", (0, 128, 128)), "TIFF", (0, 0, 0)),
+    ],
+)
+def test_every_mode_becomes_rgb(picture, kind, expected):
+    array = decode(encode(picture, kind), SPEC)
+    assert array.shape == (12, 16, 3)
+    if expected:
+        assert np.abs(array.astype(int) - expected).max() <= 2
+
+
+@pytest.mark.parametrize(("deep", "shallow"), [(0, 0), (128, 0), (129, 1), (51_600, 201), (65_535, 255)])
+def test_deep_grey_is_rounded(deep, shallow):
+    assert decode(encode(plain("I;16", deep)), SPEC)[0, 0].tolist() == [shallow] * 3
+
+
+def test_a_palette_becomes_its_colours():
+    picture = noise().quantize(8)
+    np.testing.assert_array_equal(decode(encode(picture), SPEC), np.asarray(picture.convert("RGB")))
+
+
+def test_a_colour_that_is_declared_transparent_is_white():
+    picture = plain("RGB", (1, 2, 3))
+    picture.putpixel((0, 0), (9, 9, 9))
+    array = decode(encode(picture, transparency=(1, 2, 3)), SPEC)
+    assert array[0, 0].tolist() == [9, 9, 9]
+    assert array[5, 5].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF", "MPO", "AVIF"])
+def test_the_first_of_several_frames_is_taken(kind):
+    frames = [plain("RGB", (0, 0, 255)), plain("RGB", (0, 255, 0))]
+    data = encode(plain("RGB", (255, 0, 0)), kind, save_all=True, append_images=frames)
+    assert np.abs(decode(data, SPEC).astype(int) - (255, 0, 0)).max() <= 4
+
+
+def three_colours() -> bytes:
+    """A red, a green and a blue square side by side."""
+    array = np.zeros((20, 60, 3), np.uint8)
+    for number in range(3):
+        array[:, number * 20 : number * 20 + 20, number] = 255
+    return encode(Image.fromarray(array))
+
+
+def test_stretch_fills_the_input_whatever_the_proportions():
+    array = decode(three_colours(), InputSpec(30, 3, "stretch", "nearest"))
+    assert (array == np.eye(3, dtype=np.uint8) * 255).all()
+
+
+def test_crop_keeps_the_middle():
+    array = decode(three_colours(), InputSpec(10, 10, "crop", "nearest"))
+    assert (array == (0, 255, 0)).all()
+
+
+def test_pad_keeps_everything_and_fills_with_black():
+    array = decode(three_colours(), InputSpec(30, 30, "pad", "nearest"))
+    expected = np.zeros((30, 30, 3), np.uint8)
+    for number in range(3):
+        expected[10:20, number * 10 : number * 10 + 10, number] = 255
+    np.testing.assert_array_equal(array, expected)
+
+
+@pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
+@pytest.mark.parametrize("size", [(1000, 1), (1, 1000)])
+def test_a_very_thin_picture_is_not_lost(size, resize):
+    assert decode(encode(plain("RGB", "red", size)), InputSpec(8, 8, resize))[..., 0].max() == 255
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
+def test_shrinking_averages_what_lies_between(resize, interpolation):
+    board = np.indices((64, 64)).sum(0) % 2 * 255
+    array = decode(encode(Image.fromarray(board.astype(np.uint8))), InputSpec(8, 8, resize, interpolation))
+    assert np.abs(array[2:6, 2:6].astype(int) - 128).max() <= 3
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic", "lanczos"])
+def test_the_interpolation_is_the_one_that_is_named(interpolation):
+    picture = noise(40, 30)
+    expected = picture.resize((16, 12), Image.Resampling[interpolation.upper()])
+    array = decode(encode(picture), InputSpec(12, 16, "stretch", interpolation))
+    np.testing.assert_array_equal(array, np.asarray(expected))
+
+
+def photo() -> tuple[Image.Image, bytes]:
+    """A large photo with soft and sharp parts, and its JPEG file."""
+    rows, columns = np.mgrid[0:960, 0:1280]
+    waves = np.stack([128 + 127 * np.sin(rows / (30 + 9 * n)) * np.cos(columns / 40) for n in range(3)], -1)
+    waves[300:500, 400:800] = (250, 10, 90)
+    picture = Image.fromarray(waves.astype(np.uint8))
+    return picture, encode(picture, "JPEG", quality=92)
+
+
+def test_a_large_jpeg_is_shrunk_while_decoding_and_stays_close_to_a_full_decode(monkeypatch):
+    picture, data = photo()
+    sizes = []
+    resize = Image.Image.resize
+    monkeypatch.setattr(
+        Image.Image, "resize", lambda self, *rest: sizes.append(self.size) or resize(self, *rest)
+    )
+    array = decode(data, InputSpec(64, 64))
+    assert sizes == [(320, 240)]
+    difference = np.abs(array.astype(int) - np.asarray(resize(picture, (64, 64), Image.Resampling.BILINEAR)))
+    assert difference.mean() < 1.5
+    assert difference.max() < 40
+
+
+@pytest.mark.parametrize("kind", ["PPM", "TGA", "EPS", "ICO", "PDF", "PCX", "SGI", "JPEG2000"])
+def test_a_format_that_is_not_on_the_list_is_refused(kind):
+    Image.init()  # so that Pillow could open them all, as it can once anything else has asked it to
+    assert problem(encode(plain("RGB", "red"), kind)) == "unsupported-format"
+
+
+@pytest.mark.parametrize(
+    "data", [b"\0", b"hello", b"<svg/>", b"{}", b"PK\3\4", b"\xff\xd8", b"GIF8", b"RIFF"]
+)
+def test_what_is_no_picture_is_refused(data):
+    assert problem(data) == "unsupported-format"
+
+
+def test_nothing_is_unreadable():
+    assert problem(b"") == "unreadable-image"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_half_a_picture_is_unreadable(kind):
+    data = encode(noise(64, 64), kind)
+    assert problem(data[: len(data) // 2]) == "unreadable-image"
+
+
+def test_the_ceiling_of_bytes_itself_is_permitted():
+    data = encode(noise())
+    decode(data.ljust(MAX_BYTES, b"\0"), SPEC)
+    assert problem(data.ljust(MAX_BYTES + 1, b"\0")) == "too-large"
+
+
+def test_the_ceiling_of_pixels_itself_is_permitted(monkeypatch):
+    monkeypatch.setattr(pixels, "MAX_PIXELS", 12 * 16)
+    decode(encode(noise(12, 16)), SPEC)
+    assert problem(encode(noise(13, 16))) == "too-large"
+
+
+def png_header(width: int, height: int) -> bytes:
+    def chunk(name: bytes, content: bytes) -> bytes:
+        checksum = zlib.crc32(name + content)
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", checksum)
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )
+
+
+def gif_header(width: int, height: int) -> bytes:
+    sides = struct.pack("<HH", width, height)
+    return b"GIF89a" + sides + b"\x80\0\0" + bytes(6) + b"," + bytes(4) + sides + b"\0\x02\x02\x4c\x01\0;"
+
+
+def jpeg_header(width: int, height: int) -> bytes:
+    data = encode(noise(), "JPEG")
+    at = data.index(b"\xff\xc0") + 5
+    return data[:at] + struct.pack(">HH", height, width) + data[at + 4 :]
+
+
+def bmp_header(width: int, height: int) -> bytes:
+    return encode(noise(), "BMP")[:18] + struct.pack("<ii", width, height) + encode(noise(), "BMP")[26:]
+
+
+def hidden_frame(width: int, height: int) -> bytes:
+    """A GIF that says it is small, with a frame that is not."""
+    return gif_header(width, height)[:6] + struct.pack("<HH", 4, 4) + gif_header(width, height)[10:]
+
+
+# Just over our ceiling, over Pillow's, which warns, and over twice Pillow's, which raises.
+@pytest.mark.parametrize(("width", "height"), [(7072, 7072), (10_000, 10_000), (60_000, 60_000)])
+@pytest.mark.parametrize("header", [png_header, gif_header, jpeg_header, bmp_header, hidden_frame])
+def test_a_small_file_that_says_it_is_huge_is_refused_before_decoding(header, width, height, monkeypatch):
+    def load(self):
+        raise AssertionError("it was decoded")
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+    data = header(width, height)
+    assert len(data) < 2000
+    assert problem(data) == "too-large"
+
+
+def test_no_more_of_a_file_is_read_than_shows_that_it_is_too_large(tmp_path, monkeypatch):
+    monkeypatch.setattr(pixels, "MAX_BYTES", 100)
+    for size, expected in ((0, 0), (100, 100), (101, 101), (5000, 101)):
+        (tmp_path / "a.png").write_bytes(bytes(size))
+        assert pixels.read(tmp_path / "a.png") == bytes(expected)
+
+
+def test_checking_says_what_decoding_would_say():
+    check(encode(noise()))
+    with pytest.raises(Problem) as caught:
+        check(b"hello")
+    assert caught.value.code == "unsupported-format"
+
+
+@pytest.mark.parametrize(
+    "spec", [(0, 8), (8, 0), (4097, 8), (8, 4097), (8, 8, "zoom"), (8, 8, "pad", "cubic")]
+)
+def test_an_input_that_is_not_possible_is_refused_with_what_is(spec):
+    with pytest.raises(ShutterlessError) as caught:
+        InputSpec(*spec)
+    assert caught.value.hint.startswith(("Use 1 to 4096", "Choose one of"))
+
+
+def array_or_problem(data: bytes) -> None:
+    """Fail unless the bytes give pixels or one of the problems that a picture can have."""
+    try:
+        array = decode(data, SPEC)
+    except Problem as found:
+        assert found.code in ("too-large", "unsupported-format", "unreadable-image")
+    else:
+        assert (array.shape, array.dtype) == ((12, 16, 3), np.uint8)
+
+
+MAGIC = [
+    b"",
+    b"\xff\xd8\xff",
+    b"\x89PNG\r\n\x1a\n",
+    b"GIF89a",
+    b"BM",
+    b"II*\0",
+    b"MM\0*",
+    b"RIFF\0\0\0\0WEBPVP8 ",
+]
+VALID = [
+    encode(noise(), "JPEG", exif=exif(6)),
+    encode(noise(), "PNG", exif=exif(6)),
+    encode(noise(), "GIF"),
+    encode(noise(), "WEBP"),
+    encode(noise(), "BMP"),
+    encode(noise(), "TIFF", compression="tiff_lzw"),
+]
+# Always the same examples: what one run finds, the next one must find as well.
+steadily = settings(derandomize=True, database=None, deadline=None, max_examples=300)
+
+
+@pytest.mark.filterwarnings("ignore")
+@steadily
+@given(magic=st.sampled_from(MAGIC), rest=st.binary(max_size=300))
+def test_any_bytes_give_pixels_or_a_problem(magic, rest):
+    array_or_problem(magic + rest)
+
+
+@pytest.mark.filterwarnings("ignore")
+@steadily
+@given(
+    data=st.sampled_from(VALID),
+    end=st.floats(0, 1),
+    changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=8),
+)
+@example(data=VALID[0], end=1.0, changes=[])
+def test_a_damaged_picture_gives_pixels_or_a_problem(data, end, changes):
+    damaged = bytearray(data)
+    for where, value in changes:
+        damaged[int(where * len(data))] = value
+    array_or_problem(bytes(damaged[: round(end * len(data))]))

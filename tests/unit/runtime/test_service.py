@@ -1,0 +1,355 @@
+import base64
+import json
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shutterless.errors import ShutterlessError
+from shutterless.runtime import service as service_module
+from shutterless.runtime.bundle import read_bundle
+from shutterless.runtime.classifier import Classifier
+from shutterless.runtime.events import Request, Response
+from shutterless.runtime.pixels import decode
+from shutterless.runtime.problem import KINDS
+from shutterless.runtime.service import MAX_IMAGES, PAGE, Service
+from shutterless.runtime.settings import Settings
+
+LABELS = ["blue", "green", "red"]
+
+
+def base64_of(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def post(body: object, kind: str | None = "application/json") -> Request:
+    headers = {} if kind is None else {"content-type": kind}
+    return Request(
+        "POST", "/predict", headers, {}, body if isinstance(body, bytes) else json.dumps(body).encode()
+    )
+
+
+def answer(response: Response) -> dict:
+    assert (response.status, response.headers["Content-Type"]) == (200, "application/json")
+    return json.loads(response.body)
+
+
+def problem(response: Response) -> str:
+    """Return the problem's code, after a look at everything that contract 4 says of it."""
+    document = json.loads(response.body)
+    status, title = KINDS[document["code"]]
+    detail = document["detail"]
+    assert document == {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": document["code"],
+    }
+    assert detail
+    assert response.status == status
+    assert response.headers["Content-Type"] == "application/problem+json"
+    return document["code"]
+
+
+def form(data: bytes, name: str = "image") -> bytes:
+    head = f'--bound\r\nContent-Disposition: form-data; name="{name}"; filename="a.png"\r\n'
+    return head.encode() + b"Content-Type: image/png\r\n\r\n" + data + b"\r\n--bound--\r\n"
+
+
+def test_the_codes_of_problems_and_their_statuses_are_the_contract():
+    assert {code: status for code, (status, title) in KINDS.items()} == {
+        "invalid-request": 400,
+        "not-found": 404,
+        "method-not-allowed": 405,
+        "too-large": 413,
+        "unsupported-format": 415,
+        "unreadable-image": 422,
+        "url-refused": 422,
+        "fetch-failed": 424,
+        "internal": 500,
+        "busy": 503,
+    }
+
+
+def test_an_answer_has_the_members_of_the_contract(service, classifier, pictures):
+    document = answer(service.respond(post({"image": base64_of(pictures["red"])})))
+    timing = document.pop("timing_ms")
+    prediction = classifier.classify(decode(pictures["red"], classifier.input))
+    assert document == {
+        "label": "red",
+        "confidence": prediction.confidence,
+        "accepted": True,
+        "scores": prediction.scores,
+        "model": {"name": "colours", "version": classifier.bundle.sha256[:12]},
+    }
+    assert list(document["scores"]) == LABELS
+    assert list(timing) == ["fetch", "decode", "infer"]
+    assert timing["fetch"] == 0
+    assert min(timing.values()) >= 0
+
+
+def test_a_confidence_below_the_threshold_is_not_accepted(colour_bundle, pictures):
+    sure = Classifier(replace(read_bundle(colour_bundle), threshold=1.0))
+    document = Service(sure, Settings(colour_bundle)).predict({"image": base64_of(pictures["red"])})
+    assert (document["label"], document["accepted"]) == ("red", document["confidence"] == 1)
+
+
+def test_a_url_is_fetched(service, pictures, web):
+    document = answer(service.respond(post({"url": web.says("/a.png", pictures["green"])})))
+    assert document["label"] == "green"
+    assert document["timing_ms"]["fetch"] > 0
+
+
+@pytest.mark.parametrize("prefix", ["", "data:image/png;base64,"])
+def test_a_picture_comes_in_base64_also_as_a_data_uri(service, pictures, prefix):
+    payload = {"image": prefix + base64_of(pictures["blue"])}
+    assert answer(service.respond(post(payload)))["label"] == "blue"
+
+
+@pytest.mark.parametrize("kind", ["image/png", "IMAGE/JPEG; x=y", "image/*", "application/octet-stream"])
+def test_a_raw_picture_is_told_by_its_content_and_not_by_its_type(service, pictures, kind):
+    assert answer(service.respond(post(pictures["green"], kind)))["label"] == "green"
+
+
+def test_a_form_has_the_picture_in_its_field_image(service, pictures):
+    kind = "multipart/form-data; boundary=bound"
+    other = form(b"hello", "note").removesuffix(b"--bound--\r\n")
+    assert answer(service.respond(post(other + form(pictures["red"]), kind)))["label"] == "red"
+
+
+@settings(derandomize=True, database=None, deadline=None)
+@given(
+    st.binary(max_size=50) | st.lists(st.sampled_from([b"\r\n", b"\n", b"\r", b"--", b"\xff"])).map(b"".join)
+)
+def test_a_form_gives_the_picture_byte_for_byte(data):
+    request = post(form(data), 'multipart/form-data; boundary="bound"')
+    assert service_module._form_image(request) == data
+
+
+@pytest.mark.parametrize(
+    "kind", [None, "", "application/json; charset=utf-8", "application/x-www-form-urlencoded"]
+)
+def test_json_is_understood_whatever_a_client_calls_it(service, pictures, kind):
+    assert answer(service.respond(post({"image": base64_of(pictures["red"])}, kind)))["label"] == "red"
+
+
+def test_several_pictures_get_an_answer_or_a_problem_each_in_their_order(service, pictures, web):
+    images = [
+        {"image": base64_of(pictures["red"])},
+        {"image": base64_of(b"hello")},
+        {"url": web.says("/a.png", pictures["blue"])},
+        {"url": web.says("/gone", status=404)},
+        {"colour": "red"},
+        "red",
+        {"image": base64_of(pictures["green"])},
+    ]
+    predictions = answer(service.respond(post({"images": images})))["predictions"]
+    assert [one.get("label") or one["code"] for one in predictions] == [
+        "red",
+        "unsupported-format",
+        "blue",
+        "fetch-failed",
+        "invalid-request",
+        "invalid-request",
+        "green",
+    ]
+    assert list(predictions[0]) == ["label", "confidence", "accepted", "scores", "model", "timing_ms"]
+    assert list(predictions[1]) == ["type", "title", "status", "detail", "code"]
+
+
+def test_16_pictures_at_once_are_the_most(service, pictures):
+    one = {"image": base64_of(pictures["red"])}
+    assert len(answer(service.respond(post({"images": [one] * 16})))["predictions"]) == MAX_IMAGES == 16
+    assert problem(service.respond(post({"images": [one] * 17}))) == "invalid-request"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {},
+        [],
+        None,
+        "url",
+        5,
+        {"url": None},
+        {"url": 5},
+        {"image": ["x"]},
+        {"url": "https://example.com/a.jpg", "image": "aGVsbG8="},
+        {"images": []},
+        {"images": {}},
+        {"images": None},
+        {"images": "x"},
+        {"image": "aGVs!bG8="},
+        {"image": "é"},
+        {"image": "aGVsbG8"},
+    ],
+)
+def test_a_payload_that_is_not_understood_is_invalid(service, payload):
+    assert problem(service.respond(post(payload))) == "invalid-request"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b'{"url"', b"\xff\xfe", b"[" * 100_000, b"NaN"])
+def test_a_body_that_is_not_json_is_invalid(service, body):
+    assert problem(service.respond(post(body))) == "invalid-request"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"", "multipart/form-data"),
+        (form(b"x"), "multipart/form-data"),
+        (form(b"x"), "multipart/form-data; boundary="),
+        (form(b"x"), "multipart/form-data; boundary=other"),
+        (form(b"x"), "multipart/form-data; boundary=\ud800"),
+        (form(b"x", "photo"), "multipart/form-data; boundary=bound"),
+        (b"--bound\r\n", "multipart/form-data; boundary=bound"),
+    ],
+)
+def test_a_form_without_a_picture_is_invalid(service, body, kind):
+    assert problem(service.respond(post(body, kind))) == "invalid-request"
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [(b"", "unreadable-image"), (b"hello", "unsupported-format"), (b"%PDF-", "unsupported-format")],
+)
+def test_what_is_no_picture_is_a_problem_however_it_comes(service, data, code):
+    requests = [
+        post(data, "image/png"),
+        post({"image": base64_of(data)}),
+        post(form(data), "multipart/form-data; boundary=bound"),
+    ]
+    assert [problem(service.respond(request)) for request in requests] == [code] * 3
+
+
+def test_too_large_a_picture_is_a_problem(service, pictures, monkeypatch):
+    monkeypatch.setattr("shutterless.runtime.pixels.MAX_BYTES", 100)
+    assert problem(service.respond(post(pictures["red"], "image/png"))) == "too-large"
+
+
+def test_the_settings_say_which_urls_are_fetched(classifier, colour_bundle, web, pictures):
+    url = web.says("/a.png", pictures["red"])
+
+    def code(**options) -> str:
+        return problem(Service(classifier, Settings(colour_bundle, **options)).respond(post({"url": url})))
+
+    assert code() == code(urls="off") == "url-refused"
+    assert code(urls="any", url_hosts=frozenset({"photos.example.com"})) == "url-refused"
+    assert web.requests == []
+
+
+def test_the_page_is_one_file_without_an_outside_address(service):
+    response = service.respond(Request("GET", "/"))
+    assert (response.status, response.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert response.body == PAGE.read_bytes()
+    assert not re.search(rb"""(src|href)\s*=\s*["']?(https?:)?//|@import|url\((https?:)?//""", response.body)
+
+
+def test_health_tells_the_version(service, classifier):
+    assert answer(service.respond(Request("GET", "/health"))) == {
+        "status": "ok",
+        "version": classifier.bundle.version,
+    }
+
+
+def test_model_tells_what_it_is_and_how_good_it_was_measured(service, classifier):
+    bundle = classifier.bundle
+    assert answer(service.respond(Request("GET", "/model"))) == {
+        "name": "colours",
+        "version": bundle.version,
+        "labels": LABELS,
+        "input": {"height": 32, "width": 32, "resize": "stretch", "interpolation": "bilinear"},
+        "precision": "float32",
+        "threshold": bundle.threshold,
+        "accuracy": bundle.accuracy,
+        "backbone": "tiny",
+        "created": bundle.created,
+    }
+
+
+def test_a_slash_at_the_end_of_a_path_changes_nothing(service):
+    assert service.respond(Request("GET", "/health/")) == service.respond(Request("GET", "/health"))
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/predict/x", "/Health", "/../etc/passwd", "/\ud800"])
+def test_an_unknown_path_is_not_found(service, path):
+    assert problem(service.respond(Request("GET", path))) == "not-found"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/predict"),
+        ("HEAD", "/predict"),
+        ("POST", "/health"),
+        ("PUT", "/model"),
+        ("DELETE", "/"),
+        ("", "/"),
+    ],
+)
+def test_another_method_is_not_allowed(service, method, path):
+    assert problem(service.respond(Request(method, path))) == "method-not-allowed"
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/model"])
+def test_head_is_get_without_the_body(service, path):
+    got = service.respond(Request("GET", path))
+    assert service.respond(Request("HEAD", path)) == Response(200, got.headers, b"")
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"), [("/predict", "POST, OPTIONS"), ("/model", "GET, HEAD, OPTIONS")]
+)
+def test_a_browser_elsewhere_is_told_what_it_may_send(service, path, methods):
+    assert service.respond(Request("OPTIONS", path)) == Response(
+        204,
+        {
+            "Access-Control-Allow-Origin": "*",
+            "Access-Control-Allow-Methods": methods,
+            "Access-Control-Allow-Headers": "Content-Type, X-Api-Key",
+            "Access-Control-Max-Age": "86400",
+            "Allow": methods,
+        },
+        b"",
+    )
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [Request("GET", "/"), Request("GET", "/model"), Request("GET", "/nowhere"), Request("POST", "/predict")],
+)
+def test_a_page_elsewhere_may_read_every_answer(service, asked):
+    assert service.respond(asked).headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_an_error_inside_tells_the_sender_nothing_and_the_log_everything(
+    service, pictures, monkeypatch, capsys
+):
+    def fail(pixels):
+        raise RuntimeError("secret of /srv/inside")
+
+    monkeypatch.setattr(service._classifier, "classify", fail)
+    response = service.respond(post(pictures["red"], "image/png"))
+    assert problem(response) == "internal"
+    assert b"secret" not in response.body
+    assert b"Error" not in response.body
+    log = capsys.readouterr().err
+    number = re.search("[0-9a-f]{12}", json.loads(response.body)["detail"])
+    assert f"request {number[0]} failed" in log
+    assert "secret of /srv/inside" in log
+
+
+def test_each_error_inside_has_its_own_number(service, pictures, monkeypatch, capsys):
+    monkeypatch.setattr(service._classifier, "classify", lambda pixels: 1 / 0)
+    request = post(pictures["red"], "image/png")
+    assert service.respond(request).body != service.respond(request).body
+
+
+def test_loading_reads_the_bundle_that_the_settings_name(colour_bundle, tmp_path, pictures):
+    loaded = Service.load(Settings(colour_bundle, threads=1))
+    assert loaded.predict({"image": base64_of(pictures["red"])})["label"] == "red"
+    with pytest.raises(ShutterlessError, match="is not a bundle"):
+        Service.load(Settings(tmp_path))

@@ -1,0 +1,76 @@
+from pathlib import Path
+
+import pytest
+
+from shutterless.errors import ShutterlessError
+from shutterless.runtime.settings import Settings, check_urls
+
+BUNDLE = {"SHUTTERLESS_BUNDLE": "/srv/bundle"}
+
+
+def test_the_bundle_is_all_that_must_be_set():
+    assert Settings.from_env({**BUNDLE, "HOME": "/root"}) == Settings(
+        bundle=Path("/srv/bundle"), urls="public", url_hosts=frozenset(), threads=None, port=8080
+    )
+
+
+def test_everything_can_be_set():
+    environ = {
+        **BUNDLE,
+        "SHUTTERLESS_URLS": "any",
+        "SHUTTERLESS_URL_HOSTS": " Photos.example.com, ,cdn.example.com",
+        "SHUTTERLESS_THREADS": "2",
+        "PORT": "9000",
+    }
+    assert Settings.from_env(environ) == Settings(
+        bundle=Path("/srv/bundle"),
+        urls="any",
+        url_hosts=frozenset({"photos.example.com", "cdn.example.com"}),
+        threads=2,
+        port=9000,
+    )
+
+
+@pytest.mark.parametrize("environ", [{}, {"SHUTTERLESS_BUNDLE": ""}])
+def test_without_a_bundle_the_variable_is_named(environ):
+    with pytest.raises(ShutterlessError, match="SHUTTERLESS_BUNDLE is not set") as caught:
+        Settings.from_env(environ)
+    assert "folder" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "permitted"),
+    [
+        ("SHUTTERLESS_URLS", "private", "public, any, off"),
+        ("SHUTTERLESS_URLS", "", "public, any, off"),
+        ("SHUTTERLESS_URLS", "Public", "public, any, off"),
+        ("SHUTTERLESS_THREADS", "0", "1 to 64"),
+        ("SHUTTERLESS_THREADS", "65", "1 to 64"),
+        ("SHUTTERLESS_THREADS", "two", "1 to 64"),
+        ("SHUTTERLESS_THREADS", "1.5", "1 to 64"),
+        ("PORT", "65536", "0 to 65535"),
+        ("PORT", "-1", "0 to 65535"),
+        ("PORT", "", "0 to 65535"),
+        ("PORT", "８０", "0 to 65535"),
+        ("PORT", "²", "0 to 65535"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_the_permitted_ones(name, value, permitted):
+    with pytest.raises(ShutterlessError) as caught:
+        Settings.from_env({**BUNDLE, name: value})
+    assert caught.value.message == f"{name} is {value!r}"
+    assert permitted in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("SHUTTERLESS_THREADS", 1), ("SHUTTERLESS_THREADS", 64), ("PORT", 0), ("PORT", 65535)]
+)
+def test_the_limits_themselves_are_permitted(name, value):
+    settings = Settings.from_env({**BUNDLE, name: str(value)})
+    assert value == {"SHUTTERLESS_THREADS": settings.threads, "PORT": settings.port}[name]
+
+
+def test_a_setting_of_the_command_line_is_named_as_it_was_typed():
+    assert check_urls("off", "--urls") == "off"
+    with pytest.raises(ShutterlessError, match="--urls is 'on'"):
+        check_urls("on", "--urls")
