@@ -58,8 +58,9 @@ def print_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
-def import_tensorflow() -> None:
-    """Import TensorFlow, which takes seconds, without its start-up notes.
+@contextmanager
+def quiet_start() -> Iterator[None]:
+    """Keep TensorFlow's start-up notes off the terminal while a stage that uses it is imported.
 
     Its C++ side writes some of them before it reads TF_CPP_MIN_LOG_LEVEL, so they are caught where the
     process writes its errors, and shown only if the import fails.
@@ -70,7 +71,7 @@ def import_tensorflow() -> None:
     with tempfile.TemporaryFile() as notes:
         os.dup2(notes.fileno(), 2)
         try:
-            import keras  # noqa: F401
+            yield
         except BaseException:
             notes.seek(0)
             os.write(terminal, notes.read())

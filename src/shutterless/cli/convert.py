@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli.console import import_tensorflow, print_json, progress_bar, say, show, table
+from shutterless.cli.console import print_json, progress_bar, quiet_start, say, show, table
 
 if TYPE_CHECKING:
     from shutterless.conversion import Comparison
@@ -28,8 +28,8 @@ def convert(
 
     Example: shutterless convert run -o bundle --precision int8
     """
-    import_tensorflow()
-    from shutterless import conversion
+    with quiet_start():
+        from shutterless import conversion
 
     with progress_bar() as progress:
         try:

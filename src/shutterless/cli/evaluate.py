@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli.console import import_tensorflow, print_json, progress_bar, say, show, table
+from shutterless.cli.console import print_json, progress_bar, quiet_start, say, show, table, warn
 
 if TYPE_CHECKING:
     from shutterless.evaluation import Metrics, Predictor
@@ -29,7 +29,7 @@ def evaluate(
     from shutterless import evaluation
 
     with progress_bar() as progress:
-        metrics = evaluation.evaluate(_load(model), photos, split=split, progress=progress)
+        metrics = evaluation.evaluate(_load(model), photos, split=split, progress=progress, on_warning=warn)
     if as_json:
         print_json(metrics.to_json())
     else:
@@ -42,8 +42,8 @@ def _load(path: Path) -> "Predictor":
         from shutterless.runtime.classifier import Classifier
 
         return Classifier(read_bundle(path))
-    import_tensorflow()
-    from shutterless.training import load_run
+    with quiet_start():
+        from shutterless.training import load_run
 
     return load_run(path)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli.console import import_tensorflow, progress_bar, say, warn
+from shutterless.cli.console import progress_bar, quiet_start, say, warn
 
 if TYPE_CHECKING:
     from shutterless.training.fit import Epoch
@@ -43,8 +43,8 @@ def train(
 
     Example: shutterless train photos -o run --recipe standard
     """
-    import_tensorflow()
-    from shutterless import training
+    with quiet_start():
+        from shutterless import training
 
     with progress_bar() as progress:
         try:

@@ -120,7 +120,7 @@ def find_backbone(name: str) -> Backbone:
         return BACKBONES[name.lower()]
     except KeyError:
         raise ShutterlessError(
-            f"there is no backbone called {name!r}", f"choose one of: {', '.join(BACKBONES)}"
+            f"There is no backbone called {name!r}", f"Choose one of: {', '.join(BACKBONES)}."
         ) from None
 
 
@@ -136,10 +136,14 @@ def build_backbone(
     if image_size < backbone.smallest:
         raise ShutterlessError(
             f"{backbone.name} cannot take images of {image_size} px",
-            f"choose an image size of {backbone.smallest} or more; {backbone.image_size} is its usual one",
+            f"Choose an image size of {backbone.smallest} or more; {backbone.image_size} is its usual one.",
         )
-    model = backbone.build((image_size, image_size, 3), _weights_argument(backbone, weights))
-    return model if cut is None else _cut_at(model, cut)
+    shape, source = (image_size, image_size, 3), _weights_argument(backbone, weights)
+    try:
+        model = backbone.build(shape, source)
+    except Exception as error:  # Keras raises whatever its download and its file formats raise
+        raise _weights_error(backbone, weights, error) from error
+    return model if cut is None else _cut_at(model, cut, backbone.cuts)
 
 
 def _weights_argument(backbone: Backbone, weights: str) -> str | None:
@@ -148,27 +152,41 @@ def _weights_argument(backbone: Backbone, weights: str) -> str | None:
     if weights == "imagenet":
         if not backbone.pretrained:
             raise ShutterlessError(
-                f"there are no ImageNet weights for {backbone.name}", "train it with --weights none"
+                f"There are no ImageNet weights for {backbone.name}", "Train it with --weights none."
             )
         return weights
     if not Path(weights).is_file():
         raise ShutterlessError(
-            f"there is no weights file {weights}", "give imagenet, none, or the path of a Keras .h5 file"
+            f"There is no weights file {weights}", "Give imagenet, none, or the path of a Keras .h5 file."
         )
     return weights
 
 
-def _cut_at(model: keras.Model, cut: str) -> keras.Model:
+def _weights_error(backbone: Backbone, weights: str, error: Exception) -> ShutterlessError:
+    reason = str(error).strip().partition("\n")[0]
+    if weights == "imagenet":
+        return ShutterlessError(
+            f"The ImageNet weights of {backbone.name} could not be loaded: {reason}",
+            "Check the network, or give a file with --weights FILE.",
+        )
+    return ShutterlessError(
+        f"The weights in {weights} do not fit {backbone.name}: {reason}",
+        "Give the file of this very backbone, without its top.",
+    )
+
+
+def _cut_at(model: keras.Model, cut: str, usual: tuple[str, ...]) -> keras.Model:
     layers = {layer.name: layer for layer in model.layers}
     if cut not in layers:
         listing = "\n".join(f"  {name}  {_shape(layer)}" for name, layer in layers.items() if _is_map(layer))
         raise ShutterlessError(
-            f"{model.name} has no layer called {cut!r}", f"cut at one of these layers:\n{listing}"
+            f"{model.name} has no layer called {cut!r}",
+            f"Cut at {' or '.join(usual)}, the usual places, or at any of these:\n{listing}",
         )
     if not _is_map(layers[cut]):
         raise ShutterlessError(
-            f"layer {cut!r} gives no feature map",
-            "cut at a layer whose output has height, width and channels",
+            f"The layer {cut!r} gives no feature map",
+            "Cut at a layer whose output has height, width and channels.",
         )
     return keras.Model(model.input, layers[cut].output, name=model.name)
 

@@ -75,7 +75,7 @@ class Journal(keras.callbacks.Callback):
         }
         if not np.isfinite(measured["loss"]):
             raise ShutterlessError(
-                f"the loss of epoch {epoch + 1} is not a number", "lower the recipe's learning_rate"
+                f"The loss of epoch {epoch + 1} is not a number", "Lower the recipe's learning_rate."
             )
         rank = (measured["val_accuracy"], -measured["val_loss"])
         best = self.best is None or rank > (self.best.val_accuracy, -self.best.val_loss)

@@ -98,8 +98,8 @@ def load_recipe(name_or_file: str | Path) -> Recipe:
         return parse_recipe(_shipped().joinpath(f"{name}.toml").read_text("utf-8"), name)
     if not Path(name).is_file():
         raise ShutterlessError(
-            f"there is no recipe {name!r}",
-            f"choose one of {', '.join(recipe_names())}, or give the path of a .toml file",
+            f"There is no recipe {name!r}",
+            f"Choose one of {', '.join(recipe_names())}, or give the path of a .toml file.",
         )
     return parse_recipe(Path(name).read_text("utf-8"), name)
 
@@ -109,12 +109,15 @@ def parse_recipe(text: str, source: str) -> Recipe:
     try:
         return Recipe.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise ShutterlessError(f"recipe {source} is not valid TOML: {error}", "mend that line") from error
+        raise ShutterlessError(
+            f"The recipe {source} is not valid TOML: {error}", "Mend that line."
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         raise ShutterlessError(
-            f"recipe {source}: {field}: {first['msg']}", "mend that field; docs/training.md lists them all"
+            f"The recipe {source} has a wrong {field}: {first['msg']}",
+            "Mend that field; docs/training.md lists them all.",
         ) from error
 
 

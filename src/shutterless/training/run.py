@@ -66,12 +66,12 @@ class Run:
         file = self.path / MODEL
         if not file.is_file():
             raise ShutterlessError(
-                f"{self.path} has no {MODEL}", "its training did not finish an epoch; train again"
+                f"{self.path} has no {MODEL}", "Its training did not finish an epoch; train again."
             )
         try:
             return keras.models.load_model(file, compile=False)
         except Exception as error:
-            raise ShutterlessError(f"{file} does not load: {error}", "train again") from error
+            raise ShutterlessError(f"{file} does not load: {error}", "Train again.") from error
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
         """Map uint8[n, height, width, 3] to probabilities float32[n, labels]."""
@@ -101,14 +101,14 @@ def load_run(path: Path) -> Run:
     """Read a run folder; raises `ShutterlessError` if it is none or has been tampered with."""
     if not is_run(path):
         raise ShutterlessError(
-            f"{path} is not a run folder", "give the folder that `shutterless train -o` wrote"
+            f"{path} is not a run folder", "Give the folder that `shutterless train -o` wrote."
         )
     try:
         document = tomllib.loads((path / RECIPE).read_text("utf-8"))
         settings = Settings.model_validate(document.pop("run", {}))
         recipe = Recipe.model_validate(document)
     except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise ShutterlessError(f"{path / RECIPE} cannot be read: {error}", "train again") from error
+        raise ShutterlessError(f"{path / RECIPE} cannot be read: {error}", "Train again.") from error
     return Run(path, settings, recipe, read_split(path / SPLIT))
 
 

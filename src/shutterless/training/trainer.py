@@ -63,8 +63,8 @@ def train(
     size = image_size or chosen.image.size or entry.image_size
     _refuse_used(run)
     dataset = load_dataset(photos, seed=seed, progress=progress)
-    for warning in (*dataset.warnings, *_left_out(dataset)):
-        on_warning(warning)
+    for remark in dataset.remarks():
+        on_warning(remark)
     settings = Settings(
         photos=photos.resolve(),
         dataset_fingerprint=dataset.fingerprint,
@@ -85,10 +85,6 @@ def train(
     finished = load_run(run)
     _finish(finished, dataset, journal.best, progress)
     return finished
-
-
-def _left_out(dataset: Dataset) -> list[str]:
-    return [f"{file.path} is left out: {file.reason}" for file in dataset.unreadable]
 
 
 def _override(recipe: Recipe, epochs: int | None, batch_size: int | None) -> Recipe:

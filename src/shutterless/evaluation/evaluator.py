@@ -1,6 +1,6 @@
 """Measure any model, a training run or a bundle, on labelled photos."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -32,14 +32,22 @@ class Predictor(Protocol):
 
 
 def evaluate(
-    model: Predictor, photos: Path, *, split: str | None = None, progress: Progress = silent
+    model: Predictor,
+    photos: Path,
+    *,
+    split: str | None = None,
+    progress: Progress = silent,
+    on_warning: Callable[[str], None] = lambda warning: None,
 ) -> Metrics:
     """Measure `model` on a labelled folder.
 
     split: train, validation, test or all; by default test, or validation where there is no test.
+    on_warning: called with what is odd about the photos.
     Raises `ShutterlessError` for a folder without photos or with labels that the model does not know.
     """
     dataset = load_labelled(photos, labels=model.labels, split=split, progress=progress)
+    for remark in dataset.remarks():
+        on_warning(remark)
     return evaluate_photos(model, dataset.root, dataset.photos, progress=progress)
 
 

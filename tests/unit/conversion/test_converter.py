@@ -1,0 +1,92 @@
+import shutil
+
+import keras
+import pytest
+
+from shutterless.conversion import ConversionRefusedError, convert, converter
+from shutterless.conversion.converter import spread
+from shutterless.dataset import Photo
+from shutterless.errors import ShutterlessError
+from shutterless.evaluation import evaluate
+from shutterless.runtime.bundle import read_bundle
+from shutterless.runtime.classifier import Classifier
+
+
+def test_a_bundle_serves_what_was_trained_and_says_how_good_it_is(colour_run, colour_photos, tmp_path):
+    conversion = convert(colour_run, tmp_path / "bundle", name="colours")
+    bundle = read_bundle(tmp_path / "bundle")
+    assert bundle == conversion.bundle
+    assert (bundle.name, bundle.precision, bundle.labels) == ("colours", "float16", ("blue", "green", "red"))
+    assert bundle.accuracy["images"] == 18
+    assert bundle.accuracy["bundle"] == bundle.accuracy["keras"] == conversion.comparison.keras.accuracy
+    assert bundle.accuracy["agreement"] == 1
+    assert {"keras", "tensorflow", "ai-edge-litert", "pillow"} <= bundle.made_with.keys()
+    assert evaluate(Classifier(bundle), colour_photos, split="test").accuracy == 1
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16", "dynamic", "int8"])
+def test_every_precision_passes_its_gate_on_easy_photos(precision, colour_run, tmp_path):
+    comparison = convert(colour_run, tmp_path / "bundle", precision=precision).comparison
+    assert comparison.agreement == 1
+    assert comparison.bytes == (tmp_path / "bundle" / "model.tflite").stat().st_size
+    assert comparison.milliseconds > 0
+
+
+@pytest.fixture
+def bad_conversion(monkeypatch):
+    """Make conversion swap the labels' order, a fault that only measuring finds."""
+    honest = converter.to_tflite
+
+    def swapped(model, precision, calibration):
+        flip = keras.ops.flip
+        worse = keras.Model(model.input, keras.layers.Lambda(lambda scores: flip(scores, -1))(model.output))
+        return honest(worse, precision, calibration)
+
+    monkeypatch.setattr(converter, "to_tflite", swapped)
+
+
+def test_a_bad_conversion_is_stopped_with_the_figures_and_nothing_is_written(
+    bad_conversion, colour_run, tmp_path
+):
+    with pytest.raises(ConversionRefusedError, match=r"66\.67% accuracy") as caught:
+        convert(colour_run, tmp_path / "bundle")
+    assert caught.value.comparison.keras.accuracy == 1
+    assert caught.value.comparison.converted.accuracy == pytest.approx(1 / 3)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bad_conversion_leaves_the_bundle_before_it_alone(
+    bad_conversion, colour_bundle, colour_run, tmp_path
+):
+    older = shutil.copytree(colour_bundle, tmp_path / "bundle")
+    version = read_bundle(older).version
+    with pytest.raises(ConversionRefusedError):
+        convert(colour_run, older)
+    assert read_bundle(older).version == version
+
+
+def test_a_drop_that_is_permitted_passes(bad_conversion, colour_run, tmp_path):
+    assert convert(colour_run, tmp_path / "bundle", max_drop=0.7).comparison.drop == pytest.approx(2 / 3)
+
+
+def test_photos_that_have_moved_are_asked_for_and_found(colour_run, colour_photos, tmp_path, monkeypatch):
+    run = shutil.copytree(colour_run, tmp_path / "run")
+    recipe = (run / "recipe.toml").read_text()
+    (run / "recipe.toml").write_text(recipe.replace(str(colour_photos), "/nowhere"))
+    with pytest.raises(ShutterlessError, match="photos are not in /nowhere") as caught:
+        convert(run, tmp_path / "bundle")
+    assert "--photos" in caught.value.hint
+    assert convert(run, tmp_path / "bundle", photos=colour_photos).comparison.agreement == 1
+
+
+def test_an_unknown_precision_lists_the_known_ones(colour_run, tmp_path):
+    with pytest.raises(ShutterlessError, match="'int4'") as caught:
+        convert(colour_run, tmp_path / "bundle", precision="int4")
+    assert "int8" in caught.value.hint
+
+
+def test_calibration_photos_are_spread_over_the_labels():
+    photos = tuple(Photo(f"{label}/{number}", label, "train") for label in "ab" for number in range(10))
+    few = (*photos, Photo("c/0", "c", "train"))
+    assert [photo.path for photo in spread(few, 5)] == ["a/0", "b/0", "c/0", "a/1", "b/1"]
+    assert len(spread(few, 100)) == 21

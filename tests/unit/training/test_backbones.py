@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from shutterless.errors import ShutterlessError
+from shutterless.training.backbones import BACKBONES, build_backbone, find_backbone
+
+SHARED = Path(__file__).parents[4] / "shared" / "keras"
+
+
+@pytest.mark.parametrize("backbone", BACKBONES.values(), ids=BACKBONES)
+def test_a_backbone_is_cut_at_each_layer_it_names_and_the_last_is_its_end(backbone):
+    whole = build_backbone(backbone, image_size=backbone.smallest, weights="none")
+    assert len(whole.output.shape) == 4
+    layers = {layer.name: layer for layer in whole.layers}
+    for cut in backbone.cuts:
+        assert len(layers[cut].output.shape) == 4
+    assert layers[backbone.cuts[-1]].output.shape == whole.output.shape
+
+
+def test_a_cut_gives_the_named_layers_feature_map():
+    model = build_backbone(find_backbone("tiny"), image_size=32, weights="none", cut="stage3")
+    assert model.output.shape == (None, 4, 4, 64)
+
+
+def test_a_wrong_cut_lists_the_layers_with_their_shapes():
+    with pytest.raises(ShutterlessError, match="no layer called 'mixed7'") as caught:
+        build_backbone(find_backbone("tiny"), image_size=32, weights="none", cut="mixed7")
+    assert "stage3  4×4×64" in caught.value.hint
+
+
+def test_the_tutorials_cut_has_the_tutorials_shape():
+    model = build_backbone(find_backbone("inceptionv3"), image_size=150, weights="none", cut="mixed7")
+    assert model.output.shape == (None, 7, 7, 768)
+
+
+def test_an_unknown_backbone_lists_the_known_ones():
+    with pytest.raises(ShutterlessError) as caught:
+        find_backbone("resnet")
+    assert "mobilenetv2" in caught.value.hint
+
+
+def test_a_size_below_what_the_strides_allow_is_refused():
+    with pytest.raises(ShutterlessError, match="74 px"):
+        build_backbone(find_backbone("inceptionv3"), image_size=74, weights="none")
+
+
+def test_weights_come_from_a_file_of_the_users(tmp_path):
+    tiny = find_backbone("tiny")
+    original = build_backbone(tiny, image_size=32, weights="none")
+    original.save_weights(file := tmp_path / "tiny.weights.h5")
+    loaded = build_backbone(tiny, image_size=32, weights=str(file))
+    pixels = np.random.default_rng(0).random((1, 32, 32, 3), np.float32)
+    np.testing.assert_array_equal(original(pixels), loaded(pixels))
+
+
+def test_a_missing_weights_file_is_named(tmp_path):
+    with pytest.raises(ShutterlessError, match="no weights file"):
+        build_backbone(find_backbone("tiny"), image_size=32, weights=str(tmp_path / "none.h5"))
+
+
+def test_weights_of_another_network_are_refused_in_words(tmp_path):
+    other = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    other.save_weights(file := tmp_path / "other.weights.h5")
+    with pytest.raises(ShutterlessError, match="do not fit tiny"):
+        build_backbone(find_backbone("tiny"), image_size=32, weights=str(file))
+
+
+def test_tiny_has_no_imagenet_weights():
+    with pytest.raises(ShutterlessError, match="no ImageNet weights"):
+        build_backbone(find_backbone("tiny"), image_size=32)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the ImageNet weights in ../shared/keras")
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("mobilenetv2", "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"),
+        ("mobilenet", "mobilenet_1_0_224_tf_no_top.h5"),
+    ],
+)
+def test_imagenet_weights_load_and_tell_two_pictures_apart(name, file):
+    model = build_backbone(find_backbone(name), image_size=224, weights=str(SHARED / "models" / file))
+    black, white = (np.full((1, 224, 224, 3), value, np.float32) for value in (-1, 1))
+    assert np.abs(np.asarray(model(black)) - np.asarray(model(white))).max() > 0.5

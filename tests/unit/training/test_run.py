@@ -1,0 +1,70 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from shutterless.dataset import Photo, read_pixels
+from shutterless.errors import ShutterlessError
+from shutterless.training import MODEL, is_run, load_run
+from shutterless.training.run import RECIPE
+
+
+def test_a_run_knows_what_it_was_trained_on(colour_run, colour_photos):
+    run = load_run(colour_run)
+    assert run.labels == ("blue", "green", "red")
+    assert (run.input.height, run.input.width, run.input.resize) == (32, 32, "stretch")
+    assert run.settings.photos == colour_photos
+    assert (run.settings.backbone, run.settings.weights) == ("tiny", "none")
+    assert [len(run.of(split)) for split in ("train", "validation", "test")] == [36, 18, 9]
+    assert run.recipe.from_scratch.epochs == 8
+
+
+def test_a_run_predicts_from_bytes(colour_run, colour_photos):
+    run = load_run(colour_run)
+    photos = [Photo(f"test/{label}/00.png", label, "test") for label in run.labels]
+    probabilities = run.probabilities(read_pixels(colour_photos, photos, run.input))
+    assert (probabilities.shape, probabilities.dtype) == ((3, 3), np.float32)
+    assert probabilities.argmax(axis=1).tolist() == [0, 1, 2]
+
+
+def test_metrics_are_of_the_saved_network_on_validation(colour_run):
+    metrics = json.loads((colour_run / "metrics.json").read_text())
+    assert metrics["validation"]["photos"] == 18
+    assert metrics["labels"] == ["blue", "green", "red"]
+    assert metrics["photos"] == {"train": 36, "validation": 18, "test": 9}
+
+
+def test_a_folder_without_a_recipe_is_no_run(tmp_path):
+    assert not is_run(tmp_path)
+    with pytest.raises(ShutterlessError, match="not a run folder"):
+        load_run(tmp_path)
+
+
+@pytest.fixture
+def copy(colour_run, tmp_path):
+    return shutil.copytree(colour_run, tmp_path / "copy")
+
+
+def test_a_recipe_that_was_tampered_with_is_refused(copy):
+    (copy / RECIPE).write_text("name = 1")
+    with pytest.raises(ShutterlessError, match="cannot be read"):
+        load_run(copy)
+
+
+def test_a_run_without_a_network_says_so_when_it_is_asked_for(copy):
+    (copy / MODEL).unlink()
+    with pytest.raises(ShutterlessError, match=r"has no model\.keras"):
+        _ = load_run(copy).model
+
+
+def test_a_network_that_is_damaged_is_refused(copy):
+    (copy / MODEL).write_bytes(b"no zip")
+    with pytest.raises(ShutterlessError, match="does not load"):
+        _ = load_run(copy).model
+
+
+def test_metrics_of_an_interrupted_run_are_missed_in_words(copy):
+    (copy / "metrics.json").unlink()
+    with pytest.raises(ShutterlessError, match=r"has no metrics\.json"):
+        _ = load_run(copy).metrics
