@@ -1,0 +1,104 @@
+"""Who may import whom, read from the source; the rules are those of docs/architecture.md."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import shutterless
+
+SOURCE = Path(shutterless.__file__).parent
+MODULES = sorted(SOURCE.rglob("*.py"))
+# A part may import those before it, never one behind it.
+ORDER = (
+    "errors",
+    "progress",
+    "runtime",
+    "dataset",
+    "evaluation",
+    "training",
+    "conversion",
+    "packaging",
+    "deploy",
+    "batch",
+    "client",
+    "cli",
+)
+# The parts that may import a library; whatever is not named here, none may.
+LIBRARIES = {
+    "PIL": {"runtime", "dataset"},
+    "ai_edge_litert": {"runtime"},
+    "awslambdaric": {"runtime"},
+    "boto3": {"deploy"},
+    "docker": {"packaging"},
+    "keras": {"training", "conversion"},
+    "numpy": {"runtime", "dataset", "evaluation", "training", "conversion", "batch"},
+    "pydantic": {"training"},
+    "rich": {"cli"},
+    "sklearn": {"evaluation"},
+    "starlette": {"runtime"},
+    "tensorflow": {"training", "conversion"},
+    "tomli_w": {"training"},
+    "typer": {"cli"},
+    "uvicorn": {"runtime"},
+}
+TYPING_ONLY = {"_typeshed"}
+
+
+def name_of(module: Path) -> str:
+    return ".".join(module.relative_to(SOURCE).with_suffix("").parts)
+
+
+def part_of(name: str) -> str:
+    return name.split(".")[0]
+
+
+def imports(module: Path) -> Iterator[str]:
+    """Yield the whole name of everything that a module imports, at its top or inside a function."""
+    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def inside(module: Path) -> set[str]:
+    """Return the parts of ours that a module imports; `shutterless.__version__` belongs to none."""
+    names = (name.split(".") for name in imports(module))
+    return {name[1] for name in names if name[0] == "shutterless" and len(name) > 1} & set(ORDER)
+
+
+def outside(module: Path) -> set[str]:
+    """Return the libraries that a module imports."""
+    known = {"shutterless", *sys.stdlib_module_names, *TYPING_ONLY}
+    return {name.split(".")[0] for name in imports(module)} - known
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name_of)
+def test_a_part_imports_only_parts_before_it(module):
+    part = part_of(name_of(module))
+    if part == "__init__":
+        assert not inside(module)
+        return
+    permitted = ORDER[: ORDER.index(part) + 1]
+    assert inside(module) <= set(permitted)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name_of)
+def test_a_library_is_imported_only_where_it_belongs(module):
+    part = part_of(name_of(module))
+    assert {library for library in outside(module) if part not in LIBRARIES.get(library, ())} == set()
+
+
+@pytest.mark.parametrize("module", sorted((SOURCE / "runtime").rglob("*.py")), ids=name_of)
+def test_the_runtime_imports_nothing_of_ours_but_itself_and_the_error(module):
+    assert inside(module) <= {"runtime", "errors"}
+
+
+@pytest.mark.parametrize("module", sorted((SOURCE / "runtime").rglob("*.py")), ids=name_of)
+def test_the_web_server_stays_out_of_what_lambda_runs(module):
+    if name_of(module) not in ("runtime.server",):
+        assert outside(module) <= {"numpy", "PIL", "ai_edge_litert", "awslambdaric"}

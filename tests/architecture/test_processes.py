@@ -1,0 +1,98 @@
+"""What importing and starting really loads and does, seen in processes of their own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import shutterless
+
+# All that is not for serving on Lambda, and its web server.
+BLOCKED = (
+    "boto3",
+    "docker",
+    "keras",
+    "pydantic",
+    "rich",
+    "sklearn",
+    "starlette",
+    "tensorflow",
+    "typer",
+    "uvicorn",
+)
+PARTS = ("runtime", "dataset", "evaluation", "cli")
+
+
+def run(code: str, folder: Path, *arguments: object, **environ: str) -> str:
+    """Run Python code in `folder`, which is its home too; return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *map(str, arguments)],
+        cwd=folder,
+        env={**os.environ, "HOME": str(folder), **environ},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_handler_answers_where_the_training_stack_cannot_be_imported(
+    colour_bundle, colour_photos, tmp_path
+):
+    code = """
+import base64, json, pathlib, sys
+photo, *blocked = sys.argv[1:]
+sys.modules.update(dict.fromkeys(blocked))  # importing one of them is an ImportError
+from shutterless.runtime.lambda_function import lambda_handler
+print(json.dumps(lambda_handler({"image": base64.b64encode(pathlib.Path(photo).read_bytes()).decode()})))
+"""
+    photo = colour_photos / "test" / "red" / "00.png"
+    scores = json.loads(run(code, tmp_path, photo, *BLOCKED, SHUTTERLESS_BUNDLE=str(colour_bundle)))
+    assert max(scores, key=scores.get) == "red"
+
+
+def test_the_handler_loads_nothing_that_it_does_not_need(tmp_path):
+    code = "import sys, shutterless.runtime.lambda_function; print('\\n'.join(sys.modules))"
+    loaded = {name.split(".")[0] for name in run(code, tmp_path).split()}
+    assert loaded.isdisjoint({*BLOCKED, "ssl", "http", "email"})
+
+
+def test_help_loads_no_stage_and_no_library_of_one(tmp_path):
+    code = """
+import sys
+from shutterless.cli import main
+sys.argv = ["shutterless", "--help"]
+try:
+    main()
+except SystemExit:
+    print("\\n".join(sys.modules), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    loaded = done.stderr.split()
+    ours = {name.split(".")[1] for name in loaded if name.startswith("shutterless.")}
+    assert "Usage: shutterless" in done.stdout
+    assert ours == {"cli", "errors", "progress"}
+    assert {name.split(".")[0] for name in loaded}.isdisjoint(
+        {"numpy", "PIL", "ai_edge_litert", "keras", "tensorflow", "boto3", "sklearn", "starlette"}
+    )
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_importing_a_module_does_nothing_else(part, tmp_path):
+    code = """
+import importlib, os, pathlib, socket, sys
+def refuse(*arguments): raise AssertionError("a socket at import")
+socket.socket.connect = socket.socket.bind = socket.getaddrinfo = refuse
+before = dict(os.environ), os.getcwd()
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+assert (dict(os.environ), os.getcwd()) == before
+"""
+    source = Path(shutterless.__file__).parent
+    files = [file for file in (source / part).rglob("*.py") if file.stem != "__main__"]
+    names = [".".join(("shutterless", *file.relative_to(source).with_suffix("").parts)) for file in files]
+    run(code, tmp_path, *names)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,87 @@
+"""The commands and programs of README and docs are run, page by page, as a reader would type them.
+
+A page's blocks run in order in one empty folder. A block below a comment `<!-- not run: why -->` is left out.
+"""
+
+import contextlib
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(
+    r"(?:<!-- not run: (?P<why>.+?) -->\n+)?```(?P<language>bash|python)\n(?P<text>.*?)```", re.DOTALL
+)
+SHOWN_PORT = "8080"
+PATIENCE = 60  # seconds in which a server starts on any machine
+
+
+class Block(NamedTuple):
+    language: str
+    text: str
+    why_not: str | None
+
+
+def blocks(page: Path) -> list[Block]:
+    found = BLOCK.finditer(page.read_text("utf-8"))
+    return [Block(match["language"], match["text"], match["why"]) for match in found]
+
+
+def test_pages_without_a_block_that_runs_are_known():
+    """So that a misspelt fence does not take a page out of this test unseen."""
+    silent = {page.name for page in PAGES if all(block.why_not for block in blocks(page))}
+    assert silent == {"http-api.md", "training.md"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_tells_to_type_works(page, tmp_path, free_tcp_port):
+    with contextlib.ExitStack() as servers:
+        for block in blocks(page):
+            text = block.text.replace(SHOWN_PORT, str(free_tcp_port))
+            if block.why_not:
+                continue
+            if text.startswith("shutterless serve"):
+                servers.enter_context(serving(text, tmp_path, free_tcp_port))
+            else:
+                run(block.language, text, tmp_path)
+
+
+def run(language: str, text: str, folder: Path) -> None:
+    shell = {"bash": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"]}[language]
+    done = subprocess.run([*shell, text], cwd=folder, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+
+
+@contextlib.contextmanager
+def serving(command: str, folder: Path, port: int) -> Iterator[None]:
+    with subprocess.Popen(
+        command.split(), cwd=folder, env=environment(), stderr=subprocess.DEVNULL
+    ) as server:
+        try:
+            wait_for(port)
+            yield
+        finally:
+            server.terminate()
+
+
+def wait_for(port: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.1)
+    raise AssertionError("the server does not listen")
+
+
+def environment() -> dict[str, str]:
+    """Return the environment with the commands of this very installation first."""
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}

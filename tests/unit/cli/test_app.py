@@ -1,0 +1,91 @@
+import errno
+
+import pytest
+
+import shutterless as package
+from shutterless import dataset
+from shutterless.errors import ShutterlessError
+
+COMMANDS = ("train", "evaluate", "convert", "predict", "serve")
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Make `dataset sample` raise what a test gives it."""
+
+    def fail_with(error: BaseException) -> None:
+        def fail(*arguments, **options):
+            raise error
+
+        monkeypatch.setattr(dataset, "draw_sample", fail)
+
+    return fail_with
+
+
+def test_help_names_every_command(shutterless):
+    shown = shutterless("--help")
+    assert shown.exit_code == 0
+    assert all(command in shown.stdout for command in ("dataset", *COMMANDS))
+
+
+@pytest.mark.parametrize("command", [("dataset", "sample"), *((command,) for command in COMMANDS)])
+def test_the_help_of_a_command_has_an_example(shutterless, command):
+    assert f"Example: shutterless {' '.join(command)} " in shutterless(*command, "--help").stdout
+
+
+def test_version_is_the_package_s(shutterless):
+    assert shutterless("--version").stdout == f"{package.__version__}\n"
+
+
+def test_what_is_wrong_and_what_to_do_are_a_line_each(shutterless, failing, tmp_path):
+    failing(ShutterlessError("The [sky] is red", "Wait for [noon]."))
+    done = shutterless("dataset", "sample", tmp_path / "new")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == "error: The [sky] is red\nWait for [noon].\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "x"),
+            1,
+            "error: x: No space left on device\nThe disk",
+        ),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "x"),
+            1,
+            "error: x: Permission denied\nCheck the path",
+        ),
+        (
+            ModuleNotFoundError("no keras", name="keras"),
+            1,
+            "error: This needs keras, which is not installed\npip",
+        ),
+        (KeyboardInterrupt(), 130, "error: Stopped by Ctrl-C\n"),
+    ],
+    ids=["full disk", "permission", "missing package", "Ctrl-C"],
+)
+def test_what_the_system_raises_is_put_into_words(shutterless, failing, tmp_path, error, code, words):
+    failing(error)
+    done = shutterless("dataset", "sample", tmp_path / "new")
+    assert done.exit_code == code
+    assert done.stderr.startswith(words)
+    assert "Traceback" not in done.stderr
+
+
+def test_debug_lets_the_error_through(shutterless, failing, tmp_path):
+    error = ShutterlessError("The sky is red")
+    failing(error)
+    assert shutterless("--debug", "dataset", "sample", tmp_path / "new").exception is error
+
+
+def test_a_fault_of_ours_is_not_taken_for_the_user_s(shutterless, failing, tmp_path):
+    error = ZeroDivisionError()
+    failing(error)
+    assert shutterless("dataset", "sample", tmp_path / "new").exception is error
+
+
+@pytest.mark.parametrize("wrong", [("draw",), ("train",), ("dataset", "sample", "x", "--size", "8")])
+def test_wrong_usage_exits_with_2(shutterless, wrong):
+    assert shutterless(*wrong).exit_code == 2

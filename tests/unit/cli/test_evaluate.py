@@ -1,0 +1,37 @@
+import json
+import shutil
+
+import pytest
+
+
+@pytest.mark.parametrize("model", ["colour_run", "colour_bundle"])
+def test_a_run_and_a_bundle_are_measured_alike(shutterless, colour_photos, request, model):
+    done = shutterless("evaluate", request.getfixturevalue(model), colour_photos, "--json")
+    document = json.loads(done.stdout)
+    assert (document["photos"], document["accuracy"]) == (9, 1.0)
+    assert document["confusion"] == [[3, 0, 0], [0, 3, 0], [0, 0, 3]]
+    assert document["per_label"]["red"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0, "photos": 3}
+
+
+def test_without_json_the_figures_are_tables_beside_standard_output(
+    shutterless, colour_bundle, colour_photos
+):
+    done = shutterless("evaluate", colour_bundle, colour_photos, "--split", "validation")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "accuracy 100.00% on 18 photos" in done.stderr
+    assert "1 blue" in done.stderr
+
+
+def test_files_that_cannot_be_read_are_named(shutterless, colour_bundle, colour_photos, tmp_path):
+    photos = shutil.copytree(colour_photos / "test", tmp_path / "photos")
+    (photos / "red" / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    done = shutterless("evaluate", colour_bundle, photos, "--json")
+    assert json.loads(done.stdout)["photos"] == 9
+    assert "warning: 1 of the files cannot be read\n" in done.stderr
+    assert "warning: red/broken.jpg is left out: " in done.stderr
+
+
+def test_a_folder_that_is_no_model_is_refused(shutterless, colour_photos):
+    done = shutterless("evaluate", colour_photos, colour_photos)
+    assert done.exit_code == 1
+    assert "is not a run folder" in done.stderr
