@@ -4,6 +4,7 @@ Run by `make demo`. It only types commands that a user would type, and shows the
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 SHUTTERLESS = Path(sys.executable).with_name("shutterless")
+COMMAND = os.path.relpath(SHUTTERLESS)  # as one would type it here
 console = Console(highlight=False)
 
 
@@ -44,13 +46,13 @@ def ask(bundle: Path, photo: Path) -> None:
             url = server.stdout.readline().strip()
             if not url:
                 sys.exit("the server did not start")
-            console.print(
-                f"\n[bold]$ curl --data-binary @{photo} -H 'Content-Type: image/jpeg' {url}/predict[/]"
-            )
+            command = f"curl --data-binary @{photo} -H 'Content-Type: image/jpeg' {url}/predict"
+            console.print(f"\n[bold]$ {command}[/]", soft_wrap=True)
             answer = post(f"{url}/predict", photo)
         finally:
             server.terminate()
-    scores = Table("label", "score", title=f"{photo.name}, a photo it has not seen: {answer['label']}")
+    console.print(f"\n{photo.name}, a photo it has not seen: [bold]{answer['label']}[/]")
+    scores = Table("label", "score")
     for label, score in sorted(answer["scores"].items(), key=lambda item: -item[1]):
         scores.add_row(label, f"{score:.4f}")
     console.print(scores)
@@ -68,10 +70,9 @@ def main(folder: Path) -> None:
     console.print(
         f"\nThe photos are in {photos}, the run in {model_run}, the bundle in {bundle}.\n"
         "With photos of your own, one folder for each label:\n\n"
-        f"  {SHUTTERLESS.relative_to(Path.cwd()) if SHUTTERLESS.is_relative_to(Path.cwd()) else SHUTTERLESS}"
-        " train PHOTOS -o run\n"
-        "  … convert run -o bundle\n"
-        "  … serve bundle\n"
+        f"  {COMMAND} train PHOTOS -o run\n"
+        f"  {COMMAND} convert run -o bundle\n"
+        f"  {COMMAND} serve bundle\n"
     )
 
 

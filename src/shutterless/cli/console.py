@@ -40,11 +40,11 @@ def say_error(message: str, hint: str) -> None:
         console.print(escape(hint), soft_wrap=True)
 
 
-def table(*columns: str, title: str | None = None) -> Table:
-    """Return an empty table whose first column is text and whose others are figures."""
-    made = Table(title=title, title_justify="left")
+def table(*columns: str, text: int = 1) -> Table:
+    """Return an empty table whose first `text` columns are text and whose others are figures."""
+    made = Table()
     for place, column in enumerate(columns):
-        made.add_column(column, justify="right" if place else "left")
+        made.add_column(column, justify="left" if place < text else "right")
     return made
 
 

@@ -75,7 +75,7 @@ def _answer(service: "Service", picture: str) -> dict[str, Any]:
 
 
 def _show(answers: list[dict[str, Any]], top: int) -> None:
-    results = table("picture", "label", "score")
+    results = table("picture", "label", "score", text=2)
     for answer in answers:
         if "code" in answer:
             results.add_row(escape(answer["source"]), f"[red]{escape(answer['detail'])}[/]", "")

@@ -17,7 +17,7 @@ from shutterless.dataset import Photo, read_pixels
 from shutterless.errors import ShutterlessError
 from shutterless.evaluation import predict_photos
 from shutterless.progress import Progress, silent
-from shutterless.runtime.bundle import Bundle, write_bundle
+from shutterless.runtime.bundle import Bundle, check_target, write_bundle
 from shutterless.runtime.classifier import Classifier
 from shutterless.training import Run, load_run
 
@@ -55,6 +55,7 @@ def convert(
     source = load_run(run)
     root = _photo_root(source, photos)
     kind = _precision(precision)
+    check_target(bundle)
     validation = source.of("validation")
 
     progress("converting", 0, 1)

@@ -83,9 +83,8 @@ def write_bundle(folder: Path, model: bytes, bundle: Bundle) -> Bundle:
     An older bundle in its place is replaced. Raises `ShutterlessError` if the folder holds anything
     else or cannot be written.
     """
+    check_target(folder)
     target = folder.resolve()
-    if target.exists() and not _is_replaceable(target):
-        raise ShutterlessError(f"{folder} exists and is not just a bundle", "Choose another folder.")
     written = replace(bundle, sha256=hashlib.sha256(model).hexdigest(), path=folder)
     beside, old = (target.with_name(f".{target.name}.{os.getpid()}.{part}") for part in ("new", "old"))
     try:
@@ -107,6 +106,13 @@ def write_bundle(folder: Path, model: bytes, bundle: Bundle) -> Bundle:
         shutil.rmtree(beside, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
     return written
+
+
+def check_target(folder: Path) -> None:
+    """Raise the `ShutterlessError` with which `write_bundle` would refuse to replace `folder`."""
+    target = folder.resolve()
+    if target.exists() and not _is_replaceable(target):
+        raise ShutterlessError(f"{folder} exists and is not just a bundle", "Choose another folder.")
 
 
 def _is_replaceable(target: Path) -> bool:

@@ -65,6 +65,13 @@ def test_a_bad_conversion_leaves_the_bundle_before_it_alone(
     assert read_bundle(older).version == version
 
 
+def test_a_folder_in_use_is_refused_before_the_work_begins(bad_conversion, colour_run, tmp_path):
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(ShutterlessError, match="not just a bundle"):
+        convert(colour_run, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
 def test_a_drop_that_is_permitted_passes(bad_conversion, colour_run, tmp_path):
     assert convert(colour_run, tmp_path / "bundle", max_drop=0.7).comparison.drop == pytest.approx(2 / 3)
 
