@@ -8,7 +8,7 @@ demo: .venv/train  ## from drawn photos to an answered request
 	$(BIN)/python scripts/demo.py demo
 
 test: .venv/dev  ## the whole suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/dev  ## style and types
 	$(BIN)/ruff check .

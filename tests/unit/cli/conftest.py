@@ -4,6 +4,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from shutterless.cli.app import app
+from shutterless.cli.console import console
 
 Shutterless = Callable[..., Result]
 
@@ -11,7 +12,7 @@ Shutterless = Callable[..., Result]
 @pytest.fixture
 def shutterless(monkeypatch) -> Shutterless:
     """Type a command and return its exit code, standard output and standard error."""
-    monkeypatch.setenv("COLUMNS", "200")  # so that no word of a table or a message is wrapped
+    monkeypatch.setattr(console, "width", 200)  # so that no word of a table or a message is wrapped
 
     def run(*arguments: object) -> Result:
         return CliRunner().invoke(app, [str(argument) for argument in arguments])
