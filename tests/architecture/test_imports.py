@@ -28,15 +28,19 @@ ORDER = (
 )
 # The parts that may import a library; whatever is not named here, none may.
 LIBRARIES = {
-    "PIL": {"runtime", "dataset"},
+    "PIL": {"runtime", "dataset", "evaluation"},
     "ai_edge_litert": {"runtime"},
     "awslambdaric": {"runtime"},
     "boto3": {"deploy"},
     "docker": {"packaging"},
+    "jinja2": {"dataset", "evaluation"},
+    "imagehash": {"dataset"},
     "keras": {"training", "conversion"},
+    "matplotlib": {"evaluation"},
     "numpy": {"runtime", "dataset", "evaluation", "training", "conversion", "batch"},
     "pydantic": {"training"},
     "rich": {"cli"},
+    "scipy": {"evaluation"},
     "sklearn": {"evaluation"},
     "starlette": {"runtime"},
     "tensorflow": {"training", "conversion"},

@@ -1,11 +1,19 @@
 """`shutterless dataset`: look at and make folders of labelled photos."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli.console import progress_bar, say, show, table
+from shutterless.cli.console import print_json, progress_bar, say, show, table
+
+if TYPE_CHECKING:
+    from shutterless.dataset.findings import Finding
+    from shutterless.dataset.inspection import Inspection
+
+# Photos, or groups of them, that are named below a finding.
+NAMED = 5
 
 app = typer.Typer(no_args_is_help=True, help="Look at and make folders of labelled photos.")
 
@@ -26,10 +34,98 @@ def sample(
     with progress_bar() as progress:
         draw_sample(folder, per_label=per_label, size=size, seed=seed, progress=progress)
         drawn = load_dataset(folder, progress=progress)
-    counts = drawn.counts()
-    splits = next(iter(counts.values()))
-    listing = table("label", *splits)
-    for label, numbers in counts.items():
-        listing.add_row(label, *(str(number) for number in numbers.values()))
-    show(listing)
+    _show_counts(drawn.counts())
     say(f"Next: shutterless train {folder} -o run --backbone tiny")
+
+
+@app.command()
+def inspect(
+    photos: Annotated[Path, typer.Argument(help="A folder of labelled photos.")],
+    report: Annotated[
+        Path | None, typer.Option(help="Write a page with pictures to this folder.", metavar="DIR")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Training's seed, where no folders say the splits.")] = 42,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if anything is found.")] = False,
+) -> None:
+    """Say what a data set holds and what is wrong with it, before anything is learned from it.
+
+    Corrupt files, duplicates, leakage between splits, wrong labels, imbalance, odd sizes.
+
+    Example: shutterless dataset inspect photos --report inspection
+    """
+    from shutterless.dataset.inspection import inspect_dataset
+
+    if report:
+        from shutterless.dataset.report import require_report_folder
+
+        require_report_folder(report, photos)
+    with progress_bar() as progress:
+        inspection = inspect_dataset(photos, seed=seed, progress=progress)
+        page = None
+        if report:
+            from shutterless.dataset.report import write_inspection
+
+            page = write_inspection(inspection, report, progress=progress)
+    if as_json:
+        print_json(inspection.to_json())
+    else:
+        _show_inspection(inspection)
+    if page:
+        say(f"Report: {page}")
+    if strict and inspection.findings:
+        raise typer.Exit(1)
+
+
+@app.command()
+def download(
+    name: Annotated[str, typer.Argument(help="clothing")],
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+) -> None:
+    """Fetch a public data set and check what came; run it again to go on after a cut.
+
+    Example: shutterless dataset download clothing photos
+    """
+    from shutterless.dataset import load_dataset
+    from shutterless.dataset.download import download_dataset
+
+    with progress_bar() as progress:
+        download_dataset(name, folder, progress=progress)
+        fetched = load_dataset(folder, progress=progress)
+    _show_counts(fetched.counts())
+    say(f"Next: shutterless dataset inspect {folder}")
+
+
+def _show_inspection(inspection: "Inspection") -> None:
+    _show_counts(inspection.dataset.counts())
+    if not inspection.laid_out:
+        say("The photos lie by label only: training shares them out like this, by its seed.")
+    formats = ", ".join(f"{count:,} {name}" for name, count in inspection.formats.items())
+    sides = (
+        f"{name} {figures['smallest']:g} to {figures['largest']:g} px, median {figures['median']:g}"
+        for name, figures in inspection.sides.items()
+    )
+    say("; ".join((formats, *sides)))
+    for finding in inspection.findings:
+        _show_finding(finding)
+    say(f"\nFindings: {len(inspection.findings)}")
+
+
+def _show_finding(finding: "Finding") -> None:
+    say(f"\n{finding.level}: {finding.title}\n  {finding.advice}")
+    for together in finding.files[:NAMED]:
+        more = f" and {len(together) - NAMED} more" if len(together) > NAMED else ""
+        say(f"    {' = '.join(together[:NAMED])}{more}")
+    if len(finding.files) > NAMED:
+        say(f"    and {len(finding.files) - NAMED:,} more: --json lists them all")
+
+
+def _show_counts(counts: Mapping[str, Mapping[str, int]]) -> None:
+    splits = list(next(iter(counts.values())))
+    listing = table("label", *splits, "total")
+    for label, row in counts.items():
+        listing.add_row(label, *(f"{number:,}" for number in (*row.values(), sum(row.values()))))
+    totals = [sum(row[split] for row in counts.values()) for split in splits]
+    listing.add_section()
+    listing.add_row("total", *(f"{number:,}" for number in (*totals, sum(totals))))
+    show(listing)

@@ -1,17 +1,15 @@
 """Draw a data set of ten kinds of garments, so that all of shutterless can be tried without a network."""
 
 import math
-import os
-import shutil
 from pathlib import Path
 from random import Random
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from shutterless.dataset.fresh import fresh_folder
 from shutterless.dataset.garments import FABRIC, GARMENTS, INSIDE, LIGHT, SHADE, TRIM, Garment, Point, Shape
 from shutterless.dataset.surfaces import Floats, background, cloth, colour, grid, scaled
-from shutterless.errors import ShutterlessError
 from shutterless.progress import Progress, silent
 
 # Photos for validation and test, each, as a part of those for training.
@@ -31,30 +29,9 @@ def draw_sample(
     Raises ShutterlessError if the folder holds anything or cannot be written; nothing half-written
     is left.
     """
-    target = folder.absolute()
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        _require_empty(folder)
-        beside.mkdir(parents=True)
-        _draw_all(beside, per_label, size, seed, progress)
-        target.mkdir(exist_ok=True)
-        for split in sorted(beside.iterdir()):  # an empty target is kept, as it may be the working folder
-            split.rename(target / split.name)
-    except OSError as error:
-        raise ShutterlessError(
-            f"Cannot write the sample to {folder}: {error.strerror or error}",
-            "Choose a folder with room and write access.",
-        ) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    with fresh_folder(folder, "the sample") as fresh:
+        _draw_all(fresh, per_label, size, seed, progress)
     return folder
-
-
-def _require_empty(folder: Path) -> None:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ShutterlessError(
-            f"{folder} is there already and not empty", "Choose a new folder, or empty this one first."
-        )
 
 
 def _draw_all(folder: Path, per_label: int, size: int, seed: int, progress: Progress) -> None:

@@ -1,8 +1,9 @@
 """Read a folder of labelled photos: check every file, share out the splits, refuse what cannot be used."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from shutterless.dataset.folders import LAYOUT_HINT, Found, find_photos, split_folders, subfolders
 from shutterless.dataset.parallel import map_in_threads
@@ -17,6 +18,8 @@ __all__ = ["SPLITS", "Dataset", "Photo", "Unreadable", "load_dataset", "load_lab
 
 # What is held back of every label where the folders do not say it: the usual tenth.
 HELD_BACK = 0.1
+
+Seen = TypeVar("Seen")
 
 
 def load_dataset(root: Path, *, seed: int = 42, progress: Progress = silent) -> Dataset:
@@ -34,18 +37,10 @@ def load_dataset(root: Path, *, seed: int = 42, progress: Progress = silent) -> 
         raise ShutterlessError(f"{root} has {_names(folders)} but no train folder", LAYOUT_HINT)
     found = find_photos(root, folders or {"train": root})
     checked = _check(root, found, progress)
-    if not folders:
-        shares = {"validation": HELD_BACK, "test": HELD_BACK}
-        photos = assign(checked.photos, shares=shares, seed=seed)
-    elif "validation" not in folders:
-        shared = assign(checked.of("train"), shares={"validation": HELD_BACK}, seed=seed)
-        photos = tuple(sorted((*shared, *checked.of("test")), key=lambda photo: photo.path))
-    else:
-        photos = checked.photos
+    photos = share_out(checked.photos, folders, seed=seed)
     dataset = replace(checked, labels=tuple(sorted(found.labels["train"])), photos=photos)
     _require_trainable(dataset)
-    warnings = (*_left_out(root, folders, found), *_gaps(dataset))
-    return replace(dataset, warnings=warnings)
+    return replace(dataset, warnings=layout_warnings(dataset, folders, found))
 
 
 def load_labelled(
@@ -76,43 +71,73 @@ def load_labelled(
             f"The model does not know the label {_names(unknown)} in {root}",
             f"It knows {_names(labels)}. Rename the folder or leave it out.",
         )
-    return replace(dataset, warnings=(*_left_out(root, folders, found), *_gaps(dataset)))
+    return replace(dataset, warnings=layout_warnings(dataset, folders, found))
 
 
-def _check(root: Path, found: Found, progress: Progress) -> Dataset:
-    """Return the photos that can be decoded, as found, with the others named; no labels, no warnings."""
+def share_out(photos: Iterable[Photo], folders: dict[str, Path], *, seed: int) -> tuple[Photo, ...]:
+    """Return the photos, sorted by path, with the splits that training gives them.
+
+    folders: those of the splits, as `split_folders` finds them; none if the photos lie by label only.
+    """
+    if not folders:
+        return assign(photos, shares={"validation": HELD_BACK, "test": HELD_BACK}, seed=seed)
+    shared = tuple(photos)
+    if "validation" not in folders:
+        train = (photo for photo in shared if photo.split == "train")
+        others = (photo for photo in shared if photo.split != "train")
+        shared = (*assign(train, shares={"validation": HELD_BACK}, seed=seed), *others)
+    return tuple(sorted(shared, key=lambda photo: photo.path))
+
+
+def survey(
+    root: Path, found: Found, look: Callable[[bytes], Seen], *, progress: Progress, what: str
+) -> tuple[dict[Photo, Seen], tuple[Unreadable, ...]]:
+    """Return what `look` makes of the bytes of each photo, and the files that are no readable photo.
+
+    Both are sorted by path. `look` decodes the photo and raises `Problem` if it cannot.
+    Raises ShutterlessError if no photo was found or none can be read.
+    """
     if not found.photos:
         problem = "photos, but none in a label's folder" if found.loose else "no photos"
         raise ShutterlessError(f"{root} has {problem}", LAYOUT_HINT)
-    results = map_in_threads(
-        lambda photo: _reason(root / photo.path), found.photos, progress=progress, what="checking photos"
-    )
-    reasons = dict(zip(found.photos, results, strict=True))
-    unreadable = [Unreadable(photo.path, reason) for photo, reason in reasons.items() if reason]
+    photos = sorted(found.photos, key=lambda photo: photo.path)
+
+    def examine(photo: Photo) -> Seen | Unreadable:
+        return _examine(root, photo, look)
+
+    results = list(map_in_threads(examine, photos, progress=progress, what=what))
+    pairs = zip(photos, results, strict=True)
+    seen = {photo: result for photo, result in pairs if not isinstance(result, Unreadable)}
+    unreadable = [result for result in results if isinstance(result, Unreadable)]
     unreadable = sorted((*unreadable, *found.unreadable), key=lambda one: one.path)
-    photos = sorted((photo for photo, reason in reasons.items() if not reason), key=lambda photo: photo.path)
-    if not photos:
+    if not seen:
         raise ShutterlessError(
             f"None of the {len(found.photos)} photos in {root} can be read",
             f"The first: {unreadable[0].path}: {unreadable[0].reason}.",
         )
-    return Dataset(root, (), tuple(photos), tuple(unreadable), ())
+    return seen, tuple(unreadable)
 
 
-def _reason(path: Path) -> str | None:
-    """Return why the file is no readable photo, or None if it is one."""
+def _check(root: Path, found: Found, progress: Progress) -> Dataset:
+    """Return the photos that can be decoded, as found, with the others named; no labels, no warnings."""
+    seen, unreadable = survey(root, found, pixels.check, progress=progress, what="checking photos")
+    return Dataset(root, (), tuple(seen), unreadable, ())
+
+
+def _examine(root: Path, photo: Photo, look: Callable[[bytes], Seen]) -> Seen | Unreadable:
+    path = root / photo.path
     try:
         str(path).encode()  # the name will stand in split.csv
         if not path.is_file():  # reading a pipe or a device might never end
-            return "the link leads nowhere" if path.is_symlink() else "not a regular file"
-        pixels.check(pixels.read(path))
+            reason = "the link leads nowhere" if path.is_symlink() else "not a regular file"
+            return Unreadable(photo.path, reason)
+        return look(pixels.read(path))
     except Problem as problem:
-        return problem.detail
+        return Unreadable(photo.path, problem.detail)
     except UnicodeEncodeError:
-        return "the name is not valid UTF-8"
+        return Unreadable(photo.path, "the name is not valid UTF-8")
     except OSError as error:
-        return error.strerror or str(error)
-    return None
+        return Unreadable(photo.path, error.strerror or str(error))
 
 
 def _require_trainable(dataset: Dataset) -> None:
@@ -138,6 +163,11 @@ def _require_trainable(dataset: Dataset) -> None:
             f"{root} leaves no readable photo for validation",
             "Give every label two photos or more; a validation/ folder needs some of its own.",
         )
+
+
+def layout_warnings(dataset: Dataset, folders: dict[str, Path], found: Found) -> tuple[str, ...]:
+    """Return what to know about where the photos lie: left out ones, and splits that lack a label."""
+    return (*_left_out(dataset.root, folders, found), *_gaps(dataset))
 
 
 def _gaps(dataset: Dataset) -> list[str]:

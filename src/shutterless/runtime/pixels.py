@@ -5,13 +5,14 @@ import threading
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
+    ExifTags,
     GifImagePlugin,
     Image,
     ImageOps,
@@ -50,8 +51,19 @@ MAX_PIXELS = 50_000_000
 # A JPEG of that many pixels at high quality.
 MAX_BYTES = 20_000_000
 
+# EXIF orientations that lay a picture on its side.
+SIDEWAYS = (5, 6, 7, 8)
+
 # Filters of warnings belong to the whole process, so no two threads may change them at once.
 _OPENING = threading.Lock()
+
+
+class Header(NamedTuple):
+    """What a picture file says of itself: format, and width and height in pixels once it stands upright."""
+
+    format: str
+    width: int
+    height: int
 
 
 @dataclass(frozen=True)
@@ -94,6 +106,17 @@ def decode(data: bytes, spec: InputSpec) -> npt.NDArray[np.uint8]:
         raise
     except Exception as error:  # Pillow's plugins raise what they like on malformed bytes
         raise Problem("unreadable-image", f"the picture is damaged: {error}") from error
+
+
+def header(data: bytes) -> Header:
+    """Return what a picture file says of itself, undecoded; raises `Problem` as `decode` does."""
+    with _open(data) as picture:
+        try:
+            sideways = picture.getexif().get(ExifTags.Base.Orientation) in SIDEWAYS
+        except Exception as error:  # as in `decode`
+            raise Problem("unreadable-image", f"the picture is damaged: {error}") from error
+        width, height = reversed(picture.size) if sideways else picture.size
+        return Header(str(picture.format), width, height)
 
 
 def read(file: Path) -> bytes:

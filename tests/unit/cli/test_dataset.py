@@ -1,3 +1,8 @@
+import json
+
+from shutterless.dataset import download
+
+
 def test_sample_draws_photos_and_says_how_many(shutterless, tmp_path):
     done = shutterless("dataset", "sample", tmp_path / "photos", "--per-label", 10, "--size", 32)
     assert done.exit_code == 0
@@ -14,3 +19,43 @@ def test_sample_does_not_draw_into_a_folder_in_use(shutterless, tmp_path):
         "Choose a new folder, or empty this one first.",
     )
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_inspect_shows_counts_and_findings_beside_standard_output(shutterless, colour_photos):
+    done = shutterless("dataset", "inspect", colour_photos)
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "total │    36 │         18 │    9 │    63" in done.stderr
+    assert "low: 63 photos whose shorter side is below 112 pixels" in done.stderr
+    assert "and 58 more" in done.stderr
+    assert "Findings: 2" in done.stderr
+
+
+def test_inspect_prints_one_json_document_and_writes_its_report(shutterless, colour_photos, tmp_path):
+    report = tmp_path / "report"
+    done = shutterless("dataset", "inspect", colour_photos, "--json", "--report", report)
+    assert json.loads(done.stdout)["totals"] == {"train": 36, "validation": 18, "test": 9}
+    assert f"Report: {report / 'index.html'}" in done.stderr
+    assert (report / "index.html").is_file()
+
+
+def test_inspect_fails_on_findings_only_if_it_is_strict(shutterless, colour_photos):
+    assert shutterless("dataset", "inspect", colour_photos, "--json", "--strict").exit_code == 1
+
+
+def test_inspect_refuses_a_report_folder_in_use_before_it_looks_at_a_photo(shutterless, tmp_path):
+    (tmp_path / "mine.txt").touch()
+    done = shutterless("dataset", "inspect", tmp_path / "nowhere", "--report", tmp_path)
+    assert done.exit_code == 1
+    assert "something else than an earlier report" in done.stderr
+
+
+def test_download_says_what_came_and_what_to_do_next(shutterless, colour_photos, monkeypatch):
+    monkeypatch.setattr(download, "download_dataset", lambda name, folder, progress: folder)
+    done = shutterless("dataset", "download", "clothing", colour_photos)
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert f"Next: shutterless dataset inspect {colour_photos}" in done.stderr
+
+
+def test_download_of_an_unknown_data_set_lists_the_known_ones(shutterless, tmp_path):
+    done = shutterless("dataset", "download", "shoes", tmp_path / "photos")
+    assert (done.exit_code, done.stderr.splitlines()[1]) == (1, "Known are: clothing.")

@@ -10,7 +10,7 @@ from PIL import Image, ImageFile
 
 from shutterless.errors import ShutterlessError
 from shutterless.runtime import pixels
-from shutterless.runtime.pixels import MAX_BYTES, InputSpec, check, decode
+from shutterless.runtime.pixels import MAX_BYTES, InputSpec, check, decode, header
 from shutterless.runtime.problem import Problem
 
 SPEC = InputSpec(height=12, width=16)
@@ -398,3 +398,13 @@ def test_a_damaged_picture_gives_pixels_or_a_problem(data, end, changes):
     for where, value in changes:
         damaged[int(where * len(data))] = value
     array_or_problem(bytes(damaged[: round(end * len(data))]))
+
+
+@pytest.mark.parametrize(("orientation", "size"), [(1, (16, 12)), (3, (16, 12)), (6, (12, 16))])
+def test_a_header_has_the_format_and_the_upright_size(orientation, size):
+    assert header(encode(noise(), "JPEG", exif=exif(orientation))) == ("JPEG", *size)
+
+
+def test_the_header_of_what_is_no_picture_is_a_problem():
+    with pytest.raises(Problem):
+        header(b"no picture")

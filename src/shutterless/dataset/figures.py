@@ -1,0 +1,69 @@
+"""The table of photos by label and split, and the picture grid, as pictures to put into a document."""
+
+from collections.abc import Mapping, Sequence
+
+from PIL import Image, ImageDraw, ImageFont
+
+# Pixels.
+TEXT = 20
+LINE = 36
+MARGIN = 24
+CELL = 160
+GAP = 8
+
+INK, RULE, PAPER = "#1a1c1f", "#c9ccd1", "#ffffff"
+
+
+def draw_counts(counts: Mapping[str, Mapping[str, int]]) -> Image.Image:
+    """Return the table of label × split with totals, RGB."""
+    splits = list(next(iter(counts.values())))
+    rows = [["label", *splits, "total"]]
+    rows += [
+        [label, *(f"{row[split]:,}" for split in splits), f"{sum(row.values()):,}"]
+        for label, row in counts.items()
+    ]
+    totals = [sum(row[split] for row in counts.values()) for split in splits]
+    rows.append(["total", *(f"{number:,}" for number in (*totals, sum(totals)))])
+    return _table(rows)
+
+
+def draw_samples(rows: Mapping[str, Sequence[Image.Image]]) -> Image.Image:
+    """Return a grid with the thumbnails of each label, none larger than 160 px, in a row, RGB."""
+    names = round(max(_font().getlength(label) for label in rows)) + MARGIN
+    columns = max(len(images) for images in rows.values())
+    size = (2 * MARGIN + names + columns * (CELL + GAP), 2 * MARGIN + len(rows) * (CELL + GAP))
+    grid = Image.new("RGB", size, PAPER)
+    draw = ImageDraw.Draw(grid)
+    for row, (label, images) in enumerate(rows.items()):
+        top = MARGIN + row * (CELL + GAP)
+        draw.text((MARGIN, top + CELL / 2), label, INK, _font(), anchor="lm")
+        for column, image in enumerate(images):
+            left = MARGIN + names + column * (CELL + GAP)
+            grid.paste(image, (left + (CELL - image.width) // 2, top + (CELL - image.height) // 2))
+    return grid
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Image.Image:
+    """Return a table whose first column is text and the others figures; rules set off first and last row."""
+    widths = [
+        round(max(_font().getlength(text) for text in column)) + MARGIN for column in zip(*rows, strict=True)
+    ]
+    size = (sum(widths) + 2 * MARGIN, len(rows) * LINE + 2 * MARGIN)
+    picture = Image.new("RGB", size, PAPER)
+    draw = ImageDraw.Draw(picture)
+    for row, texts in enumerate(rows):
+        middle, right = MARGIN + (row + 0.5) * LINE, float(MARGIN)
+        draw.text((MARGIN, middle), texts[0], INK, _font(), anchor="lm")
+        for column, (width, text) in enumerate(zip(widths, texts, strict=True)):
+            right += width
+            if column:
+                draw.text((right, middle), text, INK, _font(), anchor="rm")
+    for row in (1, len(rows) - 1):
+        y = MARGIN + row * LINE
+        draw.line([(MARGIN, y), (size[0] - MARGIN, y)], RULE, 2)
+    return picture
+
+
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Return Pillow's own font: one that every machine has."""
+    return ImageFont.load_default(TEXT)

@@ -1,0 +1,101 @@
+"""Look at a whole data set before anything is learned from it: what is there, and what is wrong with it."""
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from shutterless.dataset.duplicates import Duplicates, find_duplicates
+from shutterless.dataset.findings import Finding, find_faults
+from shutterless.dataset.folders import find_photos, split_folders
+from shutterless.dataset.looks import Look, look
+from shutterless.dataset.records import Dataset, Photo, Unreadable
+from shutterless.dataset.scan import layout_warnings, share_out, survey
+from shutterless.progress import Progress, silent
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a data set holds, and what was found.
+
+    dataset: every readable photo, with the split that training gives it; its labels are all the labels
+    there are. laid_out: whether the splits are folders; if not, they come of the seed. looks: in the
+    order of the photos. duplicates: the closest first. findings: the worst first.
+    """
+
+    dataset: Dataset
+    laid_out: bool
+    looks: Mapping[Photo, Look]
+    duplicates: tuple[Duplicates, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """Return split → number of photos."""
+        rows = self.dataset.counts().values()
+        return {split: sum(row[split] for row in rows) for split in next(iter(rows))}
+
+    @property
+    def formats(self) -> dict[str, int]:
+        """Return format → number of photos, the commonest first."""
+        return dict(Counter(seen.format for seen in self.looks.values()).most_common())
+
+    @property
+    def sides(self) -> dict[str, dict[str, float]]:
+        """Return smallest, median and largest of the photos' widths and heights, in pixels."""
+        widths, heights = zip(*((seen.width, seen.height) for seen in self.looks.values()), strict=True)
+        return {
+            name: {"smallest": min(sides), "median": median(sides), "largest": max(sides)}
+            for name, sides in (("width", widths), ("height", heights))
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object; photos are named by their paths below the data set's folder."""
+        return {
+            "path": printable(str(self.dataset.root)),
+            "photos": len(self.looks),
+            "bytes": sum(seen.size for seen in self.looks.values()),
+            "splits_from": "folders" if self.laid_out else "seed",
+            "counts": self.dataset.counts(),
+            "totals": self.totals,
+            "formats": self.formats,
+            "sides": self.sides,
+            "unreadable": [{"path": one.path, "reason": one.reason} for one in self.dataset.unreadable],
+            "duplicates": [group.to_json() for group in self.duplicates],
+            "findings": [finding.to_json() for finding in self.findings],
+        }
+
+
+def inspect_dataset(root: Path, *, seed: int = 42, progress: Progress = silent) -> Inspection:
+    """Decode every photo below `root` once and return what is there and what is wrong.
+
+    seed: shares photos out to splits where the folders do not say it, as training with this seed does.
+
+    Raises ShutterlessError if there is no folder, no photo or none that can be read. Whatever else
+    would stop a training is a finding.
+    """
+    folders = split_folders(root)
+    found = find_photos(root, folders or {"train": root})
+    seen, unreadable = survey(root, found, look, progress=progress, what="inspecting photos")
+    looks = {photo.path: sight for photo, sight in seen.items()}
+    photos = share_out(seen, folders, seed=seed)
+    dataset = Dataset(
+        root,
+        labels=tuple(sorted({printable(label) for labels in found.labels.values() for label in labels})),
+        photos=photos,
+        unreadable=tuple(Unreadable(printable(one.path), one.reason) for one in unreadable),
+        warnings=(),
+    )
+    warnings = layout_warnings(dataset, folders, found)
+    sights = {photo: looks[photo.path] for photo in photos}
+    duplicates = find_duplicates(sights)
+    findings = find_faults(dataset, sights, duplicates, tuple(map(printable, warnings)))
+    return Inspection(dataset, bool(folders), sights, duplicates, findings)
+
+
+def printable(name: str) -> str:
+    """Return a file's name with the bytes that are not UTF-8 written as \\xff, as JSON needs it."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

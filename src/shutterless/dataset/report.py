@@ -1,0 +1,150 @@
+"""Write an inspection as a page of its own, and its table and picture grid as PNG."""
+
+import base64
+import io
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from PIL import Image
+
+from shutterless.dataset.figures import draw_counts, draw_samples
+from shutterless.dataset.inspection import Inspection
+from shutterless.dataset.looks import Look
+from shutterless.dataset.parallel import map_in_threads
+from shutterless.dataset.records import Photo, changed, read_photo
+from shutterless.errors import ShutterlessError
+from shutterless.progress import Progress, silent
+from shutterless.runtime import pixels
+from shutterless.runtime.problem import Problem
+
+PAGE, COUNTS, SAMPLES = "index.html", "counts.png", "samples.png"
+# In the page's head; a folder whose page has it may be written over.
+MARK = '<meta name="generator" content="shutterless dataset inspect">'
+# What the page shows of each: more is in `--json`.
+SAMPLES_PER_LABEL = 8
+GROUPS_PER_FINDING = 24
+PHOTOS_PER_GROUP = 6
+# Longer side of a thumbnail, in pixels.
+THUMBNAIL = 160
+
+Thumbnails = Mapping[str, Image.Image]
+
+
+def require_report_folder(folder: Path, photos: Path) -> None:
+    """Raise ShutterlessError if a report on `photos` cannot go to `folder`.
+
+    It may be new, empty or an earlier report, and not among the photos, where it would become a label.
+    """
+    if folder.resolve().is_relative_to(photos.resolve()):
+        raise ShutterlessError(f"{folder} lies among the photos", "Choose a folder outside them.")
+    if not folder.exists():
+        return
+    entries = {entry.name for entry in folder.iterdir()} if folder.is_dir() else {"a file"}
+    if entries and not (entries <= {PAGE, COUNTS, SAMPLES} and _is_report(folder / PAGE)):
+        raise ShutterlessError(
+            f"{folder} holds something else than an earlier report", "Choose a new or an empty folder."
+        )
+
+
+def write_inspection(inspection: Inspection, folder: Path, *, progress: Progress = silent) -> Path:
+    """Write index.html, which needs no other file and no network, counts.png and samples.png.
+
+    Returns the page's path. Raises ShutterlessError if `folder` is in use for something else or cannot
+    be written, or if a photo has changed since it was inspected; nothing half-written is left.
+    """
+    require_report_folder(folder, inspection.dataset.root)
+    samples = _samples(inspection)
+    shown = {photo.path for photos in samples.values() for photo in photos} | _shown_in_findings(inspection)
+    thumbnails = _thumbnails(inspection, shown, progress)
+    target = folder.absolute()
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        beside.mkdir(parents=True)
+        draw_counts(inspection.dataset.counts()).save(beside / COUNTS)
+        draw_samples(
+            {label: [thumbnails[photo.path] for photo in row] for label, row in samples.items()}
+        ).save(beside / SAMPLES)
+        (beside / PAGE).write_text(_page(inspection, samples, thumbnails), encoding="utf-8")
+        target.mkdir(exist_ok=True)
+        for name in (COUNTS, SAMPLES, PAGE):
+            (beside / name).replace(target / name)
+    except OSError as error:
+        raise ShutterlessError(
+            f"Cannot write the report to {folder}: {error.strerror or error}",
+            "Choose a folder with room and write access.",
+        ) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return folder / PAGE
+
+
+def _is_report(page: Path) -> bool:
+    return page.is_file() and MARK in page.read_text("utf-8", errors="replace")[:1000]
+
+
+def _samples(inspection: Inspection) -> dict[str, list[Photo]]:
+    """Return some photos of every label, spread evenly over all it has."""
+    by_label: dict[str, list[Photo]] = {label: [] for label in inspection.dataset.labels}
+    for photo in inspection.dataset.photos:
+        by_label[photo.label].append(photo)
+    return {label: _spread(photos) for label, photos in by_label.items()}
+
+
+def _spread(photos: list[Photo]) -> list[Photo]:
+    count = min(SAMPLES_PER_LABEL, len(photos))
+    return [photos[place * len(photos) // count] for place in range(count)]
+
+
+def _shown_in_findings(inspection: Inspection) -> set[str]:
+    groups = (group for finding in inspection.findings for group in finding.files[:GROUPS_PER_FINDING])
+    readable = {photo.path for photo in inspection.looks}
+    return {path for group in groups for path in group[:PHOTOS_PER_GROUP]} & readable
+
+
+def _thumbnails(inspection: Inspection, paths: Iterable[str], progress: Progress) -> Thumbnails:
+    chosen = set(paths)
+    items = [item for item in inspection.looks.items() if item[0].path in chosen]
+
+    def shrink(item: tuple[Photo, Look]) -> Image.Image:
+        return _thumbnail(inspection.dataset.root, *item)
+
+    images = map_in_threads(shrink, items, progress=progress, what="drawing the report")
+    return {photo.path: image for (photo, _), image in zip(items, images, strict=True)}
+
+
+def _thumbnail(root: Path, photo: Photo, seen: Look) -> Image.Image:
+    scale = THUMBNAIL / max(seen.width, seen.height)
+    spec = pixels.InputSpec(max(1, round(seen.height * scale)), max(1, round(seen.width * scale)))
+    try:
+        return Image.fromarray(pixels.decode(read_photo(root, photo), spec))
+    except Problem as problem:
+        raise changed(root, photo, problem.detail) from problem
+
+
+def _page(inspection: Inspection, samples: Mapping[str, list[Photo]], thumbnails: Thumbnails) -> str:
+    environment = Environment(
+        loader=PackageLoader("shutterless.dataset"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("inspection.html.j2").render(
+        mark=MARK,
+        inspection=inspection,
+        document=inspection.to_json(),
+        samples=samples,
+        source={path: _data_uri(image) for path, image in thumbnails.items()},
+        reasons={one.path: one.reason for one in inspection.dataset.unreadable},
+        groups_shown=GROUPS_PER_FINDING,
+        photos_shown=PHOTOS_PER_GROUP,
+    )
+
+
+def _data_uri(image: Image.Image) -> str:
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()
