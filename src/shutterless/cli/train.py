@@ -1,25 +1,33 @@
 """`shutterless train`: from photos to a run."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli.console import progress_bar, quiet_start, say, warn
+from shutterless.cli.console import progress_bar, quiet_start, say, show, table, warn
 
 if TYPE_CHECKING:
-    from shutterless.training.fit import Epoch
+    from shutterless.training import Epoch
 
 
 def train(
     photos: Annotated[
-        Path, typer.Argument(help="<label>/*.jpg, or train/ validation/ test/ with labels below.")
-    ],
-    run: Annotated[Path, typer.Option("-o", "--output", help="The run folder to write.")],
-    recipe: Annotated[str, typer.Option(help="quick, standard, or a TOML file.")] = "quick",
+        Path | None, typer.Argument(help="<label>/*.jpg, or train/ validation/ test/ with labels below.")
+    ] = None,
+    run: Annotated[Path | None, typer.Option("-o", "--output", help="The run folder to write.")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="quick, standard, best, tutorial, or a TOML file.  [default: quick]"),
+    ] = None,
+    show_recipe: Annotated[
+        bool, typer.Option("--show", help="Print the recipe and do nothing else.")
+    ] = False,
     backbone: Annotated[
-        str, typer.Option(help="mobilenetv2, mobilenet, inceptionv3 or tiny.")
-    ] = "mobilenetv2",
+        str | None,
+        typer.Option(help="Its name, or list to see all of them.  [default: the recipe's, mobilenetv2]"),
+    ] = None,
     weights: Annotated[
         str | None,
         typer.Option(help="imagenet, none, or a Keras weights file.  [default: imagenet if there are any]"),
@@ -29,23 +37,40 @@ def train(
         typer.Option(help="Layer to cut the backbone at; a wrong name lists them.  [default: its end]"),
     ] = None,
     image_size: Annotated[
-        int | None, typer.Option(help="Side in pixels.  [default: the backbone's own]")
+        int | None, typer.Option(min=1, help="Side in pixels.  [default: the recipe's or the backbone's]")
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of the recipe's last phase.")] = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Batch size of the recipe's last phase.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="For the split, the order and the first weights.")] = 42,
+    seed: Annotated[
+        int | None, typer.Option(help="For the split, the order and the first weights.  [default: 42]")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where a training into this folder ended.")
+    ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write event files for TensorBoard, to RUN/logs.")
+    ] = False,
 ) -> None:
     """Train a classifier by transfer learning.
 
-    Ctrl-C stops it; the run folder then holds the best network so far.
+    Ctrl-C stops it; the run folder then holds the best network so far, and --resume goes on.
 
     Example: shutterless train photos -o run --recipe standard
     """
     with quiet_start():
         from shutterless import training
 
+    if show_recipe:
+        training.load_recipe(recipe or "quick")
+        sys.stdout.write(training.recipe_text(recipe or "quick"))
+        return
+    if backbone == "list":
+        _list_backbones()
+        return
+    if photos is None or run is None:
+        raise typer.BadParameter("PHOTOS and -o RUN are needed to train.")
     with progress_bar() as progress:
         try:
             trained = training.train(
@@ -59,6 +84,8 @@ def train(
                 epochs=epochs,
                 batch_size=batch_size,
                 seed=seed,
+                resume=resume,
+                tensorboard=tensorboard,
                 progress=progress,
                 on_warning=warn,
                 on_epoch=_say_epoch,
@@ -66,6 +93,7 @@ def train(
         except KeyboardInterrupt:
             if (run / training.MODEL).is_file():
                 say(f"The best network so far is in {run} and can be evaluated and converted.")
+                say("The same command with --resume goes on.")
             raise
     validation = trained.metrics["validation"]
     say(
@@ -73,6 +101,24 @@ def train(
         f"loss {validation['loss']:.3f}"
     )
     say(f"Next: shutterless convert {run} -o bundle")
+
+
+def _list_backbones() -> None:
+    from shutterless.training.backbones import BACKBONES, is_cached
+
+    listing = table("backbone", "px", "parameters (M)", "MB", "top-1 (%)", "cached")
+    for backbone in BACKBONES.values():
+        listing.add_row(
+            backbone.name,
+            str(backbone.image_size),
+            f"{backbone.parameters / 1e6:.1f}",
+            f"{backbone.megabytes:.1f}" if backbone.pretrained else "none",
+            f"{backbone.top1:.1f}" if backbone.top1 else "",
+            "yes" if is_cached(backbone) else "no" if backbone.pretrained else "",
+        )
+    show(listing)
+    say("px: side of the input. Parameters and MB: without the top, float32. cached: no download needed.")
+    say("top-1: of ImageNet's labels, as Keras states it: https://keras.io/api/applications/")
 
 
 def _say_epoch(epoch: "Epoch") -> None:

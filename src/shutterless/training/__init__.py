@@ -1,6 +1,19 @@
 """Transfer learning: from labelled photos to a run folder."""
 
+from shutterless.training.augmentation import augmented_copies
+from shutterless.training.history import Epoch
+from shutterless.training.recipe import load_recipe, recipe_text
 from shutterless.training.run import MODEL, Run, is_run, load_run
 from shutterless.training.trainer import train
 
-__all__ = ["MODEL", "Run", "is_run", "load_run", "train"]
+__all__ = [
+    "MODEL",
+    "Epoch",
+    "Run",
+    "augmented_copies",
+    "is_run",
+    "load_recipe",
+    "load_run",
+    "recipe_text",
+    "train",
+]

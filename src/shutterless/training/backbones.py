@@ -1,117 +1,14 @@
-"""The backbones that a classifier can be built on, as data."""
+"""Find, build and cut backbones; what there is stands in `training.catalogue`."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import os
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 import keras
 
 from shutterless.errors import ShutterlessError
+from shutterless.training.catalogue import BACKBONES, END, Backbone
 
-
-class Scaling(NamedTuple):
-    """A uint8 pixel p enters the network as `p * scale + offset`."""
-
-    scale: float
-    offset: float
-
-
-@dataclass(frozen=True)
-class Backbone:
-    """One convolutional network, without its top, and what it expects of its input.
-
-    build: makes the network from `(input_shape, weights)`; its input is already scaled.
-    image_size: the side, in pixels, that its published weights were trained at.
-    smallest: the smallest side, in pixels, that its strides allow.
-    scaling: what its weights were trained on, see `Scaling`.
-    cuts: layers that are good places to cut at, the last one being the whole backbone.
-    pooling: how its feature map becomes a vector: `average` over all places, or `flatten`, which keeps
-    where in the picture a feature is.
-    pretrained: whether Keras publishes ImageNet weights for it.
-    """
-
-    name: str
-    build: Callable[[tuple[int, int, int], str | None], keras.Model]
-    image_size: int
-    smallest: int
-    scaling: Scaling
-    cuts: tuple[str, ...]
-    pooling: Literal["average", "flatten"] = "average"
-    pretrained: bool = True
-
-
-def _mobilenet_v2(shape: tuple[int, int, int], weights: str | None) -> keras.Model:
-    return keras.applications.MobileNetV2(input_shape=shape, include_top=False, weights=weights)
-
-
-def _mobilenet(shape: tuple[int, int, int], weights: str | None) -> keras.Model:
-    return keras.applications.MobileNet(input_shape=shape, include_top=False, weights=weights)
-
-
-def _inception_v3(shape: tuple[int, int, int], weights: str | None) -> keras.Model:
-    return keras.applications.InceptionV3(input_shape=shape, include_top=False, weights=weights)
-
-
-def _tiny(shape: tuple[int, int, int], weights: str | None) -> keras.Model:
-    """Four convolutions with batch norm: 0.1 million weights, learnt from nothing in a minute."""
-    inputs = x = keras.Input(shape)
-    for stage, filters in enumerate((16, 32, 64, 128), start=1):
-        x = keras.layers.Conv2D(filters, 3, 2 if stage == 1 else 1, "same", use_bias=False)(x)
-        x = keras.layers.BatchNormalization(momentum=0.9)(x)
-        x = keras.layers.ReLU(name=f"stage{stage}")(x)
-        if stage < 4:
-            x = keras.layers.MaxPooling2D()(x)
-    model = keras.Model(inputs, x, name="tiny")
-    if weights is not None:
-        model.load_weights(weights)
-    return model
-
-
-# What each backbone expects is stated in its keras.applications page: MobileNet, MobileNetV2 and
-# InceptionV3 all want -1 … 1 ("tf" mode of imagenet_utils.preprocess_input).
-MINUS_ONE_TO_ONE = Scaling(1 / 127.5, -1.0)
-
-BACKBONES = {
-    backbone.name: backbone
-    for backbone in (
-        Backbone(
-            "mobilenetv2",
-            _mobilenet_v2,
-            image_size=224,
-            smallest=32,
-            scaling=MINUS_ONE_TO_ONE,
-            cuts=("block_6_expand_relu", "block_13_expand_relu", "block_16_expand_relu", "out_relu"),
-        ),
-        Backbone(
-            "mobilenet",
-            _mobilenet,
-            image_size=224,
-            smallest=32,
-            scaling=MINUS_ONE_TO_ONE,
-            cuts=("conv_pw_5_relu", "conv_pw_11_relu", "conv_pw_13_relu"),
-        ),
-        Backbone(
-            "inceptionv3",
-            _inception_v3,
-            image_size=299,
-            smallest=75,
-            scaling=MINUS_ONE_TO_ONE,
-            cuts=("mixed2", "mixed7", "mixed10"),
-        ),
-        Backbone(
-            "tiny",
-            _tiny,
-            image_size=96,
-            smallest=32,
-            scaling=MINUS_ONE_TO_ONE,
-            cuts=("stage3", "stage4"),
-            # So few layers see but a part of the picture: averaged, they know sleeves but not how long.
-            pooling="flatten",
-            pretrained=False,
-        ),
-    )
-}
+__all__ = ["BACKBONES", "Backbone", "build_backbone", "find_backbone", "is_cached"]
 
 
 def find_backbone(name: str) -> Backbone:
@@ -124,12 +21,19 @@ def find_backbone(name: str) -> Backbone:
         ) from None
 
 
+def is_cached(backbone: Backbone) -> bool:
+    """Tell whether Keras has the ImageNet weights, at the backbone's own size, without a download."""
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    return backbone.weights_file is not None and (home / "models" / backbone.weights_file).is_file()
+
+
 def build_backbone(
     backbone: Backbone, *, image_size: int, weights: str = "imagenet", cut: str | None = None
 ) -> keras.Model:
     """Build `backbone` for square images, load its weights and cut it behind the layer `cut`.
 
     weights: `imagenet` (from Keras's cache or its web address), `none`, or a file of Keras weights.
+    cut: a layer's name; None or `end` for the whole of it.
     The result maps scaled float32[n, image_size, image_size, 3] to a feature map float32[n, h, w, c].
     Raises `ShutterlessError` for a size that is too small, weights that do not load or an unknown layer.
     """
@@ -143,7 +47,7 @@ def build_backbone(
         model = backbone.build(shape, source)
     except Exception as error:  # Keras raises whatever its download and its file formats raise
         raise _weights_error(backbone, weights, error) from error
-    return model if cut is None else _cut_at(model, cut, backbone.cuts)
+    return model if cut in (None, END) else _cut_at(model, str(cut), backbone.cuts)
 
 
 def _weights_argument(backbone: Backbone, weights: str) -> str | None:

@@ -6,6 +6,7 @@ import keras
 
 from shutterless.training.backbones import Backbone, build_backbone
 from shutterless.training.recipe import Head
+from shutterless.training.scaling import Scaling, scale
 
 _POOLING = {"average": keras.layers.GlobalAveragePooling2D, "flatten": keras.layers.Flatten}
 
@@ -25,15 +26,23 @@ class Network:
 
 
 def build_network(
-    backbone: Backbone, head: Head, *, labels: int, image_size: int, weights: str, cut: str | None
+    backbone: Backbone,
+    head: Head,
+    *,
+    labels: int,
+    image_size: int,
+    weights: str,
+    cut: str | None,
+    scaling: Scaling | None = None,
 ) -> Network:
-    """Put a new head for `labels` labels on `backbone`; scaling is a layer inside the graph.
+    """Put a new head for `labels` labels on `backbone`; scaling is inside the graph.
 
+    scaling: what the backbone was trained on if it is not given.
     Raises what `build_backbone` raises.
     """
     trunk = build_backbone(backbone, image_size=image_size, weights=weights, cut=cut)
     pixels = keras.Input((image_size, image_size, 3), dtype="uint8", name="pixels")
-    scaled = keras.layers.Rescaling(*backbone.scaling, name="scaling")(pixels)
+    scaled = scale(pixels, scaling or backbone.scaling)
     pooling = _POOLING[head.pooling or backbone.pooling]
     pooled = pooling(name="pooling")(trunk(scaled))
     features = keras.Model(pixels, pooled, name="features")
@@ -43,10 +52,16 @@ def build_network(
 
 
 def _head_layers(head: Head, labels: int) -> list[keras.layers.Layer]:
-    layers: list[keras.layers.Layer] = [keras.layers.Dropout(head.dropout)]
+    layers: list[keras.layers.Layer] = []
     if head.hidden:
-        layers += [keras.layers.Dense(head.hidden, activation="relu"), keras.layers.Dropout(head.dropout)]
+        before = head.dropout if head.dropout_before_hidden is None else head.dropout_before_hidden
+        layers += [*_dropout(before), keras.layers.Dense(head.hidden, activation="relu")]
+    layers += _dropout(head.dropout)
     return [*layers, keras.layers.Dense(labels, activation="softmax", name="probabilities")]
+
+
+def _dropout(rate: float) -> list[keras.layers.Layer]:
+    return [keras.layers.Dropout(rate)] if rate else []
 
 
 def set_batch_norm_momentum(model: keras.Model, momentum: float) -> None:

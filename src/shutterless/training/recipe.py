@@ -3,11 +3,12 @@
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shutterless.errors import ShutterlessError
+from shutterless.training.scaling import Scaling
 
 
 class _Table(BaseModel):
@@ -22,6 +23,14 @@ class Image(_Table):
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bilinear"
 
 
+class Trunk(_Table):
+    """Which backbone the network stands on, where it is cut, and how its pixels are scaled."""
+
+    name: str = "mobilenetv2"
+    cut: str | None = Field(None, description="the layer to cut at; its end if not given")
+    scaling: Scaling | None = Field(None, description="what its weights were trained on if not given")
+
+
 class Augmentation(_Table):
     """Random changes of a training photo; each range is symmetric about no change."""
 
@@ -29,6 +38,12 @@ class Augmentation(_Table):
     rotation: float = Field(0.0, ge=0, le=180, description="degrees")
     zoom: float = Field(0.0, ge=0, lt=1, description="share of the side")
     shift: float = Field(0.0, ge=0, lt=1, description="share of the side")
+    shear: float = Field(0.0, ge=0, lt=90, description="degrees")
+    like_keras: bool = Field(
+        False,
+        description="as Keras's ImageDataGenerator: height and width are zoomed apart, a photo is shifted "
+        "before it is turned, and its edge is drawn out where it ends",
+    )
 
 
 class Head(_Table):
@@ -36,7 +51,10 @@ class Head(_Table):
 
     pooling: Literal["average", "flatten"] | None = Field(None, description="the backbone's own if not given")
     hidden: int = Field(0, ge=0, description="units of a hidden ReLU layer; 0 for none")
-    dropout: float = Field(0.2, ge=0, lt=1)
+    dropout: float = Field(0.2, ge=0, lt=1, description="in front of the last layer")
+    dropout_before_hidden: float | None = Field(
+        None, ge=0, lt=1, description="in front of the hidden layer; as `dropout` if not given"
+    )
 
 
 class Phase(_Table):
@@ -44,11 +62,19 @@ class Phase(_Table):
 
     epochs: int = Field(ge=1)
     batch_size: int = Field(32, ge=1)
+    optimizer: Literal["adamw", "adam"] = "adamw"
     learning_rate: float = Field(gt=0)
+    schedule: Literal["cosine", "constant"] = "cosine"
     weight_decay: float = Field(0.0, ge=0)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     warmup_epochs: float = Field(0.0, ge=0, description="epochs in which the learning rate rises from 0")
     patience: int | None = Field(None, ge=1, description="epochs without progress before an early stop")
+
+    @model_validator(mode="after")
+    def _warm_up_before_a_decay_only(self) -> Self:
+        if self.schedule == "constant" and self.warmup_epochs:
+            raise ValueError('warmup_epochs goes with schedule = "cosine"')
+        return self
 
 
 class HeadPhase(Phase):
@@ -58,29 +84,61 @@ class HeadPhase(Phase):
 
 
 class NetworkPhase(Phase):
-    """Training of the whole network on augmented photos."""
+    """Training on photos that are augmented anew in every epoch."""
 
     batch_norm_momentum: float | None = Field(
         None, gt=0, lt=1, description="momentum of the moving averages; the backbone's own if not given"
     )
+    mixup: float = Field(0.0, ge=0, description="alpha of mixup: photos laid over each other; 0 for none")
+    cutmix: float = Field(0.0, ge=0, description="alpha of cutmix: a patch of another photo; 0 for none")
+    weight_average: float | None = Field(
+        None, gt=0, lt=1, description="momentum of a moving average of the weights, which is what is kept"
+    )
     augmentation: Augmentation = Augmentation()
+
+    @model_validator(mode="after")
+    def _one_kind_of_mixing(self) -> Self:
+        if self.mixup and self.cutmix:
+            raise ValueError("mixup and cutmix exclude each other")
+        return self
+
+
+PHASES = ("head_training", "frozen_training", "fine_tuning")
 
 
 class Recipe(_Table):
     """A whole recipe.
 
-    With pretrained weights the head is trained first and then, if there is a `fine_tuning` phase, the
-    whole network. A backbone that starts from nothing has no features worth freezing: it is trained
-    by the phase `from_scratch` alone.
+    Its phases follow each other: the head on features that the frozen backbone gives once, the head on
+    augmented photos behind the frozen backbone, the whole network. A backbone that starts from nothing
+    has no features worth freezing: it is trained by `from_scratch` alone, if there is such a phase.
     """
 
     name: str
     description: str
+    class_weights: Literal["balanced"] | None = Field(
+        None,
+        description="let rare labels count as much as common ones; every photo counts alike if not given",
+    )
+    backbone: Trunk = Trunk()
     image: Image = Image()
     head: Head = Head()
-    head_training: HeadPhase
+    head_training: HeadPhase | None = None
+    frozen_training: NetworkPhase | None = None
     fine_tuning: NetworkPhase | None = None
-    from_scratch: NetworkPhase
+    from_scratch: NetworkPhase | None = None
+
+    @model_validator(mode="after")
+    def _some_phase(self) -> Self:
+        if not self.phases(pretrained=True):
+            raise ValueError(f"one of {', '.join(PHASES)} must be there")
+        return self
+
+    def phases(self, *, pretrained: bool) -> dict[str, Phase]:
+        """Return the phases, in their order, of a backbone with or without pretrained weights."""
+        if not pretrained and self.from_scratch is not None:
+            return {"from_scratch": self.from_scratch}
+        return {name: phase for name in PHASES if (phase := getattr(self, name)) is not None}
 
 
 def recipe_names() -> list[str]:
@@ -93,15 +151,23 @@ def load_recipe(name_or_file: str | Path) -> Recipe:
 
     Raises `ShutterlessError` that names the unknown recipe, the broken line or the wrong field.
     """
+    return parse_recipe(recipe_text(name_or_file), str(name_or_file))
+
+
+def recipe_text(name_or_file: str | Path) -> str:
+    """Return the TOML of a shipped recipe or of a user's; raises `ShutterlessError` if there is none."""
     name = str(name_or_file)
     if name in recipe_names():
-        return parse_recipe(_shipped().joinpath(f"{name}.toml").read_text("utf-8"), name)
+        return _shipped().joinpath(f"{name}.toml").read_text("utf-8")
     if not Path(name).is_file():
         raise ShutterlessError(
             f"There is no recipe {name!r}",
             f"Choose one of {', '.join(recipe_names())}, or give the path of a .toml file.",
         )
-    return parse_recipe(Path(name).read_text("utf-8"), name)
+    try:
+        return Path(name).read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ShutterlessError(f"The recipe {name} is not UTF-8 text", "Give a .toml file.") from error
 
 
 def parse_recipe(text: str, source: str) -> Recipe:
@@ -114,7 +180,7 @@ def parse_recipe(text: str, source: str) -> Recipe:
         ) from error
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
+        field = ".".join(str(part) for part in first["loc"]) or "field"
         raise ShutterlessError(
             f"The recipe {source} has a wrong {field}: {first['msg']}",
             "Mend that field; docs/training.md lists them all.",

@@ -17,12 +17,13 @@ from shutterless.errors import ShutterlessError
 from shutterless.runtime.pixels import InputSpec
 from shutterless.training.recipe import Recipe
 
-MODEL, RECIPE, SPLIT, HISTORY, METRICS = (
+MODEL, RECIPE, SPLIT, HISTORY, METRICS, LOGS = (
     "model.keras",
     "recipe.toml",
     "split.csv",
     "history.csv",
     "metrics.json",
+    "logs",
 )
 
 
@@ -113,14 +114,21 @@ def load_run(path: Path) -> Run:
 
 
 def write_recipe(file: Path, recipe: Recipe, settings: Settings) -> None:
-    """Write the recipe as it was run, with its settings in the table `run`."""
+    """Write the recipe as it was run, with its settings in the table `run`, whole or not at all."""
     document = recipe.model_dump(mode="json", exclude_none=True)
     document["run"] = settings.model_dump(mode="json", exclude_none=True)
-    file.write_text(tomli_w.dumps(document), "utf-8")
+    _write(file, tomli_w.dumps(document))
 
 
 def write_metrics(file: Path, metrics: dict[str, Any]) -> None:
     """Write metrics.json whole or not at all."""
-    beside = file.with_suffix(".json.part")
-    beside.write_text(json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    beside.replace(file)
+    _write(file, json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
+
+
+def _write(file: Path, text: str) -> None:
+    beside = file.with_name(f".{file.name}.part")
+    try:
+        beside.write_text(text, "utf-8")
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -6,152 +6,213 @@ from dataclasses import asdict
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from shutterless.dataset import SPLITS, Dataset, PhotoReader, label_indices, load_dataset, write_split
 from shutterless.errors import ShutterlessError
 from shutterless.evaluation import evaluate_photos
 from shutterless.progress import Progress, silent
 from shutterless.runtime.pixels import InputSpec
-from shutterless.training.backbones import find_backbone
-from shutterless.training.batches import Batches
-from shutterless.training.fit import Epoch, Journal, OnEpoch, fit_head, fit_network
+from shutterless.training.batches import Batches, balanced_weights
+from shutterless.training.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint
+from shutterless.training.fit import HEAD, fit_head, fit_network
+from shutterless.training.history import Epoch
+from shutterless.training.journal import Journal, OnEpoch
 from shutterless.training.network import Network, build_network
-from shutterless.training.recipe import Phase, Recipe, load_recipe
+from shutterless.training.plan import Plan, make_plan, require_same
+from shutterless.training.recipe import HeadPhase, NetworkPhase, Phase
 from shutterless.training.run import (
-    HISTORY,
     METRICS,
-    MODEL,
     RECIPE,
     SPLIT,
     Run,
-    Settings,
     load_run,
     write_metrics,
     write_recipe,
 )
+
+# What each phase of a recipe is called in the history.
+PHASE_NAMES = {
+    "head_training": HEAD,
+    "frozen_training": "frozen",
+    "fine_tuning": "network",
+    "from_scratch": "network",
+}
 
 
 def train(
     photos: Path,
     run: Path,
     *,
-    recipe: str | Path = "quick",
-    backbone: str = "mobilenetv2",
+    recipe: str | Path | None = None,
+    backbone: str | None = None,
     weights: str | None = None,
     cut: str | None = None,
     image_size: int | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
-    seed: int = 42,
+    seed: int | None = None,
+    resume: bool = False,
+    tensorboard: bool = False,
     progress: Progress = silent,
     on_epoch: OnEpoch = lambda epoch: None,
     on_warning: Callable[[str], None] = lambda warning: None,
 ) -> Run:
     """Train a classifier on the folder `photos` and write the run folder `run`.
 
-    recipe: a shipped recipe's name or a TOML file. backbone, cut: see `training.backbones`.
+    recipe: a shipped recipe's name, `quick` if it is not given, or a TOML file.
+    backbone, cut: see `training.catalogue`; the recipe's if they are not given.
     weights: `imagenet`, `none` or a file; `imagenet` where the backbone has them if it is not given.
     image_size: side in pixels. epochs, batch_size: override those of the recipe's last phase.
+    seed: for the split, the order and the first weights; 42 if it is not given.
+    resume: go on where a training into `run` ended, however it ended; options that are not given are
+    those that it was started with. Without one it begins, with one that is finished it does nothing.
+    tensorboard: also write event files for TensorBoard.
     on_epoch: called with each finished epoch. on_warning: called with what is odd about the photos.
 
     After any interruption, KeyboardInterrupt included, `run` holds the best network so far.
     Raises `ShutterlessError` for bad input, before anything is written.
     """
-    chosen = _override(load_recipe(recipe), epochs, batch_size)
-    entry = find_backbone(backbone)
-    weights = weights or ("imagenet" if entry.pretrained else "none")
-    size = image_size or chosen.image.size or entry.image_size
-    _refuse_used(run)
-    dataset = load_dataset(photos, seed=seed, progress=progress)
+    if not resume:
+        _refuse_used(run)
+    earlier = _earlier(run) if resume else None
+    plan = make_plan(recipe, backbone, weights, cut, image_size, epochs, batch_size, seed, earlier=earlier)
+    if earlier is not None:
+        require_same(plan, earlier)
+        if (run / METRICS).is_file():
+            (run / CHECKPOINT).unlink(missing_ok=True)
+            on_warning(f"{run} is finished: there is nothing to resume")
+            return earlier
+    dataset = load_dataset(photos, seed=plan.seed, progress=progress)
     for remark in dataset.remarks():
         on_warning(remark)
-    settings = Settings(
-        photos=photos.resolve(),
-        dataset_fingerprint=dataset.fingerprint,
-        backbone=entry.name,
-        weights=weights if weights in ("imagenet", "none") else str(Path(weights).resolve()),
-        cut=cut,
-        image_size=size,
-        seed=seed,
-    )
-    keras.utils.set_random_seed(seed)
-    network = build_network(
-        entry, chosen.head, labels=len(dataset.labels), image_size=size, weights=weights, cut=cut
-    )
-    _start(run, dataset, chosen, settings)
-    spec = InputSpec(size, size, chosen.image.resize, chosen.image.interpolation)
-    journal = Journal(network, run / MODEL, run / HISTORY, progress, on_epoch)
-    _fit(network, dataset, spec, chosen, settings, journal, progress)
+    _require_same_photos(dataset, earlier)
+    network = _build(plan, len(dataset.labels))
+    _start(run, dataset, plan)
+    checkpoint = read_checkpoint(run / CHECKPOINT)
+    behind = checkpoint.epochs if checkpoint else ()
+    journal = Journal(network, run, progress, on_epoch, behind, events=tensorboard)
+    _fit(network, dataset, plan, journal, checkpoint, progress)
     finished = load_run(run)
     _finish(finished, dataset, journal.best, progress)
+    (run / CHECKPOINT).unlink()
     return finished
-
-
-def _override(recipe: Recipe, epochs: int | None, batch_size: int | None) -> Recipe:
-    """Let the caller's figures replace those of the last phase, the one that decides."""
-    changes = {
-        name: value for name, value in (("epochs", epochs), ("batch_size", batch_size)) if value is not None
-    }
-    last = "fine_tuning" if recipe.fine_tuning else "head_training"
-    phases = {name: getattr(recipe, name).model_copy(update=changes) for name in (last, "from_scratch")}
-    return recipe.model_copy(update=phases)
 
 
 def _refuse_used(run: Path) -> None:
     if run.is_file() or (run.is_dir() and any(run.iterdir())):
         raise ShutterlessError(
-            f"{run} exists already and is not empty", "Choose another folder, or remove this one first."
+            f"{run} exists already and is not empty",
+            "Choose another folder, remove this one first, or go on with --resume.",
         )
 
 
-def _start(run: Path, dataset: Dataset, recipe: Recipe, settings: Settings) -> None:
+def _earlier(run: Path) -> Run | None:
+    """Return the run to resume, or None where a training ended before it had begun its run."""
+    begun = {SPLIT, f".{RECIPE}.part"}
+    if not run.exists() or (run.is_dir() and {path.name for path in run.iterdir()} <= begun):
+        return None
+    return load_run(run)
+
+
+def _require_same_photos(dataset: Dataset, earlier: Run | None) -> None:
+    if earlier is not None and dataset.fingerprint != earlier.settings.dataset_fingerprint:
+        raise ShutterlessError(
+            f"The photos in {dataset.root} are not those that {earlier.path} was started with",
+            "Restore them, or train into another folder.",
+        )
+
+
+def _build(plan: Plan, labels: int) -> Network:
+    """Build the network with the first weights that the seed gives."""
+    keras.utils.set_random_seed(plan.seed)
+    return build_network(
+        plan.backbone,
+        plan.recipe.head,
+        labels=labels,
+        image_size=plan.image_size,
+        weights=plan.weights,
+        cut=plan.recipe.backbone.cut,
+        scaling=plan.recipe.backbone.scaling,
+    )
+
+
+def _start(run: Path, dataset: Dataset, plan: Plan) -> None:
+    """Write the split and then the recipe, by which a folder is a run."""
     try:
         run.mkdir(parents=True, exist_ok=True)
-        write_recipe(run / RECIPE, recipe, settings)
+        write_split(dataset, run / SPLIT)
+        write_recipe(run / RECIPE, plan.recipe, plan.settings(dataset))
     except OSError as error:
         raise ShutterlessError(
             f"Cannot write {run}: {error.strerror or error}", "Choose a folder with room and write access."
         ) from error
-    write_split(dataset, run / SPLIT)
 
 
 def _fit(
     network: Network,
     dataset: Dataset,
-    spec: InputSpec,
-    recipe: Recipe,
-    settings: Settings,
+    plan: Plan,
     journal: Journal,
+    checkpoint: Checkpoint | None,
     progress: Progress,
 ) -> None:
-    readers = {
-        split: PhotoReader(dataset.root, dataset.of(split), spec, progress=progress)
-        for split in ("train", "validation")
-    }
+    """Train phase after phase, each from the best network of the one before.
 
-    def batches(split: str, phase: Phase) -> Batches:
-        targets = keras.utils.to_categorical(
-            label_indices(dataset.of(split), dataset.labels), len(dataset.labels)
+    Phases that are behind the checkpoint are left out, the one that it is in is taken up.
+    """
+    photos = _Photos(dataset, plan, progress)
+    for number, (field, phase) in enumerate(plan.phases.items()):
+        name = PHASE_NAMES[field]
+        reached = checkpoint if checkpoint and checkpoint.phase == name else None
+        if journal.done(name) and reached is None:
+            continue
+        if number and reached is None:
+            network.whole.load_weights(journal.model_file)
+        train, validation = photos.batches("train", phase), photos.batches("validation", phase)
+        if isinstance(phase, NetworkPhase):
+            frozen = field == "frozen_training"
+            fit_network(
+                network, train, validation, phase, journal, name=name, frozen=frozen, checkpoint=reached
+            )
+        elif reached is not None:
+            reached.restore(network.head)
+        elif isinstance(phase, HeadPhase):
+            fit_head(network, train, validation, phase, journal, progress, photos.class_weights)
+
+
+class _Photos:
+    """The photos of the splits that are trained on, as batches."""
+
+    def __init__(self, dataset: Dataset, plan: Plan, progress: Progress) -> None:
+        image, size = plan.recipe.image, plan.image_size
+        spec = InputSpec(size, size, image.resize, image.interpolation)
+        self._readers = {
+            split: PhotoReader(dataset.root, dataset.of(split), spec, progress=progress)
+            for split in ("train", "validation")
+        }
+        self._targets = {
+            split: keras.utils.to_categorical(
+                label_indices(dataset.of(split), dataset.labels), len(dataset.labels)
+            )
+            for split in self._readers
+        }
+        self._seed = plan.seed
+        self.class_weights: np.ndarray | None = (
+            balanced_weights(self._targets["train"]) if plan.recipe.class_weights else None
         )
-        augmentation = getattr(phase, "augmentation", None) if split == "train" else None
+
+    def batches(self, split: str, phase: Phase) -> Batches:
+        """Return the photos of one split as `phase` sees them."""
+        varying = phase if split == "train" and isinstance(phase, NetworkPhase) else None
         return Batches(
-            readers[split],
-            targets,
+            self._readers[split],
+            self._targets[split],
             batch_size=phase.batch_size,
-            seed=settings.seed,
-            augmentation=augmentation,
+            seed=self._seed,
+            phase=varying,
+            class_weights=self.class_weights if varying else None,
         )
-
-    if settings.weights == "none":
-        phase = recipe.from_scratch
-        fit_network(network, batches("train", phase), batches("validation", phase), phase, journal)
-        return
-    head = recipe.head_training
-    fit_head(network, batches("train", head), batches("validation", head), head, journal, progress)
-    if recipe.fine_tuning is not None:
-        phase = recipe.fine_tuning
-        network.whole.load_weights(journal.model_file)
-        fit_network(network, batches("train", phase), batches("validation", phase), phase, journal)
 
 
 def _finish(run: Run, dataset: Dataset, best: Epoch | None, progress: Progress) -> None:

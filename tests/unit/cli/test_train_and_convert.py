@@ -4,6 +4,7 @@ import pytest
 
 from shutterless import training
 from shutterless.runtime.bundle import read_bundle
+from shutterless.runtime.classifier import Classifier
 
 
 @pytest.fixture(scope="module")
@@ -32,22 +33,25 @@ def test_train_writes_a_run_and_convert_makes_a_bundle_of_it(shutterless, tiny, 
     converted = shutterless("convert", tmp_path / "run", "-o", tmp_path / "bundle")
     assert converted.exit_code == 0
     assert "same best label" in converted.stderr
+    assert "calibration error, before → after" in converted.stderr
+    assert "of those right, at least 95% wanted" in converted.stderr
     assert read_bundle(tmp_path / "bundle").name == "bundle"
 
 
 def test_convert_prints_its_figures_as_json(shutterless, colour_run, tmp_path):
-    document = json.loads(shutterless("convert", colour_run, "-o", tmp_path / "bundle", "--json").stdout)
+    options = ("-o", tmp_path / "bundle", "--accept-precision", 0.8, "--json")
+    document = json.loads(shutterless("convert", colour_run, *options).stdout)
     assert document["bundle"]["version"] == read_bundle(tmp_path / "bundle").version
+    assert document["bundle"]["accuracy"]["wanted_precision"] == 0.8
     assert document["comparison"]["agreement"] == 1
+    assert document["calibration"]["temperature"] == document["bundle"]["temperature"]
 
 
 def test_a_refused_conversion_shows_the_figures_and_exits_with_1(
     shutterless, colour_run, tmp_path, monkeypatch
 ):
-    from shutterless.conversion import gate
-
-    honest = gate.predict_photos
-    monkeypatch.setattr(gate, "predict_photos", lambda *given: honest(*given)[:, ::-1])
+    honest = Classifier.probabilities
+    monkeypatch.setattr(Classifier, "probabilities", lambda self, pixels: honest(self, pixels)[:, ::-1])
     done = shutterless("convert", colour_run, "-o", tmp_path / "bundle")
     assert (done.exit_code, done.stdout) == (1, "")
     assert "error: The float16 file loses 66.67% accuracy" in done.stderr
@@ -65,6 +69,52 @@ def test_ctrl_c_says_that_the_best_network_is_kept(shutterless, tiny, tmp_path, 
     done = shutterless(*tiny, "-o", tmp_path / "run")
     assert done.exit_code == 130
     assert f"The best network so far is in {tmp_path / 'run'}" in done.stderr
+
+
+def test_a_recipe_is_shown_without_photos(shutterless):
+    done = shutterless("train", "--recipe", "tutorial", "--show")
+    assert (done.exit_code, done.stdout) == (0, training.recipe_text("tutorial"))
+    assert shutterless("train", "--show").stdout == training.recipe_text("quick")
+
+
+def test_a_recipe_that_is_wrong_is_not_shown(shutterless, tmp_path):
+    (tmp_path / "mine.toml").write_text('name = "x"\n')
+    done = shutterless("train", "--recipe", tmp_path / "mine.toml", "--show")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "has a wrong description" in done.stderr
+
+
+def test_backbones_are_listed_with_their_figures_without_photos(shutterless, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "nasnet_mobile_no_top.h5").touch()
+    done = shutterless("train", "--backbone", "list")
+    assert (done.exit_code, done.stdout) == (0, "")
+    lines = [[cell.strip() for cell in line.split("│")[1:-1]] for line in done.stderr.splitlines()]
+    rows = {cells[0]: cells[1:] for cells in lines if cells}
+    assert rows["inceptionv3"] == ["299", "21.8", "87.2", "77.9", "no"]
+    assert rows["nasnetmobile"] == ["224", "4.3", "17.1", "74.4", "yes"]
+    assert rows["tiny"] == ["96", "0.1", "none", "", ""]
+    assert "https://keras.io/api/applications/" in done.stderr
+
+
+def test_photos_and_a_run_are_needed_to_train(shutterless, colour_photos):
+    for arguments in ((), (colour_photos,)):
+        done = shutterless("train", *arguments)
+        assert done.exit_code == 2
+        assert "PHOTOS and -o RUN are needed" in done.stderr
+
+
+def test_a_run_that_exists_points_to_resuming_and_a_finished_one_says_so(
+    shutterless, colour_photos, colour_run
+):
+    again = shutterless("train", colour_photos, "-o", colour_run)
+    assert again.exit_code == 1
+    assert "--resume" in again.stderr
+    resumed = shutterless("train", colour_photos, "-o", colour_run, "--resume")
+    assert resumed.exit_code == 0
+    assert "is finished: there is nothing to resume" in resumed.stderr
+    assert "Validation accuracy" in resumed.stderr
 
 
 def test_a_wrong_cut_lists_where_to_cut_and_leaves_nothing(shutterless, tiny, tmp_path):

@@ -1,13 +1,26 @@
 import numpy as np
 import pytest
+from keras.src.legacy.preprocessing.image import apply_affine_transform
 
-from shutterless.training.augmentation import affine_maps, augment
-from shutterless.training.recipe import Augmentation
+from shutterless.training.augmentation import (
+    affine_maps,
+    augment,
+    augmented_copies,
+    cutmix,
+    draw_moves,
+    mixup,
+)
+from shutterless.training.recipe import Augmentation, load_recipe
 
 
 @pytest.fixture
 def photos():
     return np.random.default_rng(3).integers(0, 256, (6, 16, 20, 3), dtype=np.uint8)
+
+
+def maps_of(n, height, width, augmentation, seed=0):
+    moves = draw_moves(n, height, width, augmentation, np.random.default_rng(seed))
+    return affine_maps(moves, height, width)
 
 
 def test_no_augmentation_changes_nothing(photos):
@@ -23,21 +36,87 @@ def test_a_flip_gives_the_photo_or_its_mirror_image_and_both_occur(photos):
 
 
 def test_the_same_generator_gives_the_same_photos(photos):
-    everything = Augmentation(flip=True, rotation=20, zoom=0.2, shift=0.1)
+    everything = Augmentation(flip=True, rotation=20, zoom=0.2, shift=0.1, shear=5)
     first, again, other = (augment(photos, everything, np.random.default_rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
     assert (first.shape, first.dtype) == (photos.shape, np.uint8)
 
 
-def test_turning_and_zooming_leave_the_middle_where_it_is():
-    maps = affine_maps(50, 11, 21, Augmentation(flip=True, rotation=90, zoom=0.5), np.random.default_rng(0))
+def test_turning_shearing_and_zooming_leave_the_middle_where_it_is():
+    maps = maps_of(50, 11, 21, Augmentation(flip=True, rotation=90, zoom=0.5, shear=30))
     a0, a1, a2, b0, b1, b2 = maps[:, :6].T
     np.testing.assert_allclose(a0 * 10 + a1 * 5 + a2, 10)
     np.testing.assert_allclose(b0 * 10 + b1 * 5 + b2, 5)
 
 
 def test_a_shift_stays_within_its_share_of_the_side():
-    maps = affine_maps(200, 100, 50, Augmentation(shift=0.1), np.random.default_rng(0))
+    maps = maps_of(200, 100, 50, Augmentation(shift=0.1))
     assert 4 < np.abs(maps[:, 2]).max() <= 5
     assert 8 < np.abs(maps[:, 5]).max() <= 10
+
+
+def test_only_like_keras_zooms_height_and_width_apart():
+    alike, apart = (
+        draw_moves(9, 10, 10, Augmentation(zoom=0.2, like_keras=like), np.random.default_rng(0))
+        for like in (False, True)
+    )
+    np.testing.assert_array_equal(alike.zoom_x, alike.zoom_y)
+    assert not np.array_equal(apart.zoom_x, apart.zoom_y)
+    assert all(0.8 <= zoom <= 1.2 for zoom in (*apart.zoom_x, *apart.zoom_y))
+
+
+@pytest.mark.filterwarnings("ignore:Please import `affine_transform`:DeprecationWarning")  # Keras's import
+def test_like_keras_moves_photos_as_its_image_data_generator_does(photos):
+    augmentation = load_recipe("tutorial").frozen_training.augmentation.model_copy(update={"shear": 12})
+    photos = photos[:, :, :16]  # it takes height for width where they differ
+    moves = draw_moves(len(photos), 16, 16, augmentation, np.random.default_rng(5))
+    ours = augment(photos, augmentation, np.random.default_rng(5))
+    for number, photo in enumerate(photos):
+        theirs = apply_affine_transform(
+            photo.astype("float32"),
+            theta=np.degrees(moves.angle[number]),
+            tx=moves.shift_x[number],
+            ty=moves.shift_y[number],
+            shear=np.degrees(moves.shear[number]),
+            zx=moves.zoom_x[number],
+            zy=moves.zoom_y[number],
+            row_axis=0,
+            col_axis=1,
+            channel_axis=2,
+            fill_mode="nearest",
+            order=1,
+        )
+        theirs = theirs if moves.mirror[number] == 1 else theirs[:, ::-1]
+        assert np.abs(theirs - ours[number]).max() < 1.5  # rounded to whole levels, in float32
+
+
+def test_copies_of_one_photo_differ_and_the_seed_gives_the_same_ones(photos):
+    augmentation = Augmentation(rotation=20, zoom=0.2)
+    copies = augmented_copies(photos[0], augmentation, seed=4)
+    assert (copies.shape, copies.dtype) == ((10, 16, 20, 3), np.uint8)
+    assert len({copy.tobytes() for copy in copies}) == 10
+    np.testing.assert_array_equal(copies, augmented_copies(photos[0], augmentation, seed=4))
+
+
+@pytest.mark.parametrize("mix", [mixup, cutmix])
+def test_a_mixture_blends_targets_as_it_blends_photos(mix):
+    """Black photos of the first label and white ones of the second: the brightness is the second's share."""
+    white = np.arange(8) % 2
+    pixels = np.broadcast_to(255 * white[:, None, None, None], (8, 20, 20, 3)).astype(np.uint8)
+    mixed, targets = mix(pixels, np.eye(2, dtype=np.float32)[white], 1.0, np.random.default_rng(0))
+    assert (mixed.dtype, mixed.shape, targets.dtype) == (np.uint8, pixels.shape, np.float32)
+    np.testing.assert_allclose(mixed.mean(axis=(1, 2, 3)) / 255, targets[:, 1], atol=0.002)
+    np.testing.assert_allclose(targets.sum(axis=1), 1, rtol=1e-6)
+    assert ((targets > 0.05) & (targets < 0.95)).any()
+
+
+def test_cutmix_pastes_whole_pixels_and_mixup_lays_them_over_each_other():
+    pixels = np.broadcast_to(np.array([0, 200])[:, None, None, None], (2, 20, 20, 3)).astype(np.uint8)
+    for mix, whole in ((cutmix, True), (mixup, False)):
+        values = {
+            value
+            for seed in range(9)
+            for value in np.unique(mix(pixels, np.eye(2), 1.0, np.random.default_rng(seed))[0])
+        }
+        assert (values == {0, 200}) is whole

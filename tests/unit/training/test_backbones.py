@@ -5,24 +5,20 @@ import numpy as np
 import pytest
 
 from shutterless.errors import ShutterlessError
-from shutterless.training.backbones import BACKBONES, build_backbone, find_backbone
+from shutterless.training.backbones import build_backbone, find_backbone, is_cached
 
 SHARED = Path(__file__).parents[4] / "shared" / "keras"
-
-
-@pytest.mark.parametrize("backbone", BACKBONES.values(), ids=BACKBONES)
-def test_a_backbone_is_cut_at_each_layer_it_names_and_the_last_is_its_end(backbone):
-    whole = build_backbone(backbone, image_size=backbone.smallest, weights="none")
-    assert len(whole.output.shape) == 4
-    layers = {layer.name: layer for layer in whole.layers}
-    for cut in backbone.cuts:
-        assert len(layers[cut].output.shape) == 4
-    assert layers[backbone.cuts[-1]].output.shape == whole.output.shape
 
 
 def test_a_cut_gives_the_named_layers_feature_map():
     model = build_backbone(find_backbone("tiny"), image_size=32, weights="none", cut="stage3")
     assert model.output.shape == (None, 4, 4, 64)
+
+
+@pytest.mark.parametrize("cut", [None, "end"])
+def test_without_a_cut_or_cut_at_its_end_it_is_whole(cut):
+    model = build_backbone(find_backbone("tiny"), image_size=32, weights="none", cut=cut)
+    assert model.output.shape == (None, 2, 2, 128)
 
 
 def test_a_wrong_cut_lists_the_layers_with_their_shapes():
@@ -38,7 +34,7 @@ def test_the_tutorials_cut_has_the_tutorials_shape():
 
 def test_an_unknown_backbone_lists_the_known_ones():
     with pytest.raises(ShutterlessError) as caught:
-        find_backbone("resnet")
+        find_backbone("resnet51")
     assert "mobilenetv2" in caught.value.hint
 
 
@@ -66,6 +62,24 @@ def test_weights_of_another_network_are_refused_in_words(tmp_path):
     other.save_weights(file := tmp_path / "other.weights.h5")
     with pytest.raises(ShutterlessError, match="do not fit tiny"):
         build_backbone(find_backbone("tiny"), image_size=32, weights=str(file))
+
+
+def test_weights_are_cached_where_keras_would_find_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert not is_cached(find_backbone("vgg16"))
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5").touch()
+    assert is_cached(find_backbone("vgg16"))
+    assert not is_cached(find_backbone("vgg19"))
+    assert not is_cached(find_backbone("tiny"))
+
+
+def test_without_a_setting_the_cache_is_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".keras" / "models").mkdir(parents=True)
+    (tmp_path / ".keras" / "models" / "nasnet_mobile_no_top.h5").touch()
+    assert is_cached(find_backbone("NASNetMobile"))
 
 
 def test_tiny_has_no_imagenet_weights():

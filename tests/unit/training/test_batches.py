@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from shutterless.errors import ShutterlessError
-from shutterless.training.batches import Batches
-from shutterless.training.recipe import Augmentation
+from shutterless.training.batches import Batches, balanced_weights
+from shutterless.training.recipe import NetworkPhase
 
 
 class Numbers:
@@ -19,6 +19,10 @@ def batches(seed=1, **options):
 
 def numbers(source):
     return [int(pixel) for batch in range(len(source)) for pixel in source[batch][0][:, 0, 0, 0]]
+
+
+def phase(**options):
+    return NetworkPhase(epochs=1, learning_rate=1, **options)
 
 
 def test_an_epoch_shows_every_photo_once_with_its_own_target():
@@ -39,9 +43,40 @@ def test_the_order_follows_from_the_seed_and_the_epoch():
     assert numbers(first) != order
 
 
-def test_a_batch_is_augmented_alike_however_often_it_is_asked_for():
-    source = batches(augmentation=Augmentation(shift=0.5, rotation=45))
+def test_starting_at_an_epoch_is_like_coming_there():
+    came, started = batches(phase=phase(mixup=0.5)), batches(phase=phase(mixup=0.5))
+    came.on_epoch_end()
+    came.on_epoch_end()
+    started.epoch = 2
+    for batch in range(3):
+        for one, other in zip(came[batch], started[batch], strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_a_batch_is_varied_alike_however_often_it_is_asked_for():
+    source = batches(phase=phase(augmentation={"shift": 0.5, "rotation": 45}, cutmix=1))
     np.testing.assert_array_equal(source[1][0], source[1][0])
+    np.testing.assert_array_equal(source[1][1], source[1][1])
+
+
+@pytest.mark.parametrize("mixing", ["mixup", "cutmix"])
+def test_a_phase_that_mixes_gives_targets_of_more_than_one_label(mixing):
+    _, targets = batches(phase=phase(**{mixing: 1.0}))[0]
+    assert ((targets > 0) & (targets < 1)).any()
+    np.testing.assert_allclose(targets.sum(axis=1), 1, rtol=1e-6)
+
+
+def test_weights_of_labels_become_weights_of_photos():
+    pixels, targets, weights = batches(class_weights=np.arange(10, dtype=np.float32))[0]
+    np.testing.assert_array_equal(weights, pixels[:, 0, 0, 0])
+    assert targets.shape == (4, 10)
+
+
+def test_balanced_weights_let_every_label_count_alike():
+    targets = np.eye(3, dtype=np.float32)[[0, 0, 0, 0, 0, 0, 1, 1, 2]]
+    weights = balanced_weights(targets)
+    np.testing.assert_allclose((targets @ weights) @ targets, [3, 3, 3], rtol=1e-6)
+    assert (targets @ weights).mean() == pytest.approx(1)
 
 
 def test_an_error_of_the_reader_is_kept_for_whoever_catches_what_keras_makes_of_it():

@@ -5,7 +5,8 @@ import pytest
 from shutterless.progress import silent
 from shutterless.training.backbones import find_backbone
 from shutterless.training.batches import Batches
-from shutterless.training.fit import Journal, compile_for, fit_head, fit_network
+from shutterless.training.fit import compile_for, fit_head, fit_network
+from shutterless.training.journal import Journal
 from shutterless.training.network import build_network
 from shutterless.training.recipe import Head, HeadPhase, NetworkPhase
 
@@ -25,7 +26,7 @@ def epochs():
 
 @pytest.fixture
 def journal(network, epochs, tmp_path):
-    return Journal(network, tmp_path / "model.keras", tmp_path / "history.csv", silent, epochs.append)
+    return Journal(network, tmp_path, silent, epochs.append)
 
 
 @pytest.fixture
@@ -81,12 +82,45 @@ def test_a_head_learns_mirror_images_too(network, batches, journal):
     assert journal._batches == 4 * PHASE["epochs"]  # 20 features in batches of 5
 
 
-def test_the_journal_keeps_the_best_by_accuracy_and_then_by_loss(network, journal, epochs):
-    compile_for(network.whole, NetworkPhase(**PHASE), photos=10)
-    journal.set_model(network.whole)
-    journal.begin("network", 10)
-    for accuracy, loss in ((0.5, 1.0), (0.8, 1.0), (0.8, 1.1), (0.7, 0.1), (0.8, 0.9)):
-        journal.on_epoch_begin(0)
-        journal.on_epoch_end(0, {"loss": 1, "accuracy": 1, "val_loss": loss, "val_accuracy": accuracy})
-    assert [epoch.best for epoch in epochs] == [True, True, False, False, True]
-    assert journal.best == epochs[-1]
+def test_a_constant_schedule_keeps_the_learning_rate_of_plain_adam(network):
+    compile_for(network.head, NetworkPhase(**PHASE, optimizer="adam", schedule="constant"), photos=10)
+    assert type(network.head.optimizer) is keras.optimizers.Adam
+    assert float(network.head.optimizer.learning_rate) == pytest.approx(0.1)
+
+
+def test_a_frozen_phase_trains_the_head_and_leaves_the_backbone_as_it_is(network, batches, journal):
+    before = [np.array(variable) for variable in network.features.variables]
+    head = [np.array(variable) for variable in network.head.trainable_variables]
+    fit_network(network, batches, batches, NetworkPhase(**PHASE), journal, name="frozen", frozen=True)
+    for variable, value in zip(network.features.variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
+    assert not np.array_equal(network.head.trainable_variables[0], head[0])
+    assert {epoch.phase for epoch in journal.epochs} == {"frozen"}
+
+
+def test_a_phase_behind_a_frozen_one_trains_the_backbone_again(network, batches, journal):
+    phase = NetworkPhase(**{**PHASE, "epochs": 1})
+    fit_network(network, batches, batches, phase, journal, name="frozen", frozen=True)
+    kernel = network.features.get_layer("tiny").get_layer(index=1).kernel
+    before = np.array(kernel)
+    fit_network(network, batches, batches, phase, journal)
+    assert not np.array_equal(kernel, before)
+
+
+def test_averaged_weights_are_what_is_validated_and_saved(network, batches, journal, tmp_path):
+    phase = NetworkPhase(**{**PHASE, "epochs": 1}, weight_average=0.5)
+    fit_network(network, batches, batches, phase, journal)
+    average = [np.array(value) for value in network.whole.optimizer._model_variables_moving_average]
+    saved = keras.models.load_model(tmp_path / "model.keras", compile=False)
+    for variable, value in zip(saved.trainable_variables, average, strict=True):
+        np.testing.assert_allclose(variable, value, rtol=1e-6)
+    saved.compile(loss="categorical_crossentropy", metrics=["accuracy"])
+    measured = saved.evaluate(batches, verbose=0, return_dict=True)
+    assert measured["loss"] == pytest.approx(journal.epochs[0].val_loss, rel=1e-4)
+
+
+def test_weights_of_labels_reach_the_head(network, batches, journal):
+    """A label that counts for nothing is not learnt: every photo is taken for the other one."""
+    phase = HeadPhase(**PHASE)
+    fit_head(network, batches, batches, phase, journal, silent, np.array([0, 1], np.float32))
+    assert journal.epochs[-1].val_accuracy == 0.5

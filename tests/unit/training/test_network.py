@@ -4,7 +4,7 @@ import pytest
 
 from shutterless.training.backbones import find_backbone
 from shutterless.training.network import build_network, set_batch_norm_momentum
-from shutterless.training.recipe import Head
+from shutterless.training.recipe import Head, load_recipe
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +30,13 @@ def test_the_halves_make_the_whole(network, pixels):
     np.testing.assert_allclose(halves, network.whole(pixels), rtol=1e-5)
 
 
-def test_pixels_are_scaled_once_to_what_the_backbone_expects(network):
-    scaling = network.features.get_layer("scaling")
-    scaled = np.asarray(scaling(np.array([0, 127.5, 255], np.float32)))
-    np.testing.assert_allclose(scaled, [-1, 0, 1], atol=1e-6)
+def test_the_recipe_can_scale_pixels_in_another_way():
+    head, tiny = Head(), find_backbone("tiny")
+    other = build_network(
+        tiny, head, labels=2, image_size=32, weights="none", cut=None, scaling="unit"
+    ).features
+    scaled = np.asarray(other.get_layer("scaling")(np.array([0, 51, 255], np.uint8)))
+    np.testing.assert_allclose(scaled, [0, 0.2, 1], atol=1e-6)
 
 
 def test_the_momentum_reaches_every_batch_norm_of_the_nested_backbone(network):
@@ -52,3 +55,32 @@ def test_the_head_pools_as_the_recipe_or_else_the_backbone_says(pooling, feature
         find_backbone("tiny"), Head(pooling=pooling), labels=2, image_size=32, weights="none", cut=None
     )
     assert network.head.input.shape == (None, features)
+
+
+def test_dropout_in_front_of_the_hidden_layer_can_differ_from_the_last():
+    def layers(head):
+        made = build_network(
+            find_backbone("tiny"), head, labels=2, image_size=32, weights="none", cut=None
+        ).head.layers
+        return [getattr(layer, "rate", None) or getattr(layer, "units", None) for layer in made]
+
+    assert layers(Head(hidden=8, dropout=0.5)) == [0.5, 8, 0.5, 2]
+    assert layers(Head(hidden=8, dropout=0.5, dropout_before_hidden=0.1)) == [0.1, 8, 0.5, 2]
+    assert layers(Head(hidden=8, dropout=0.5, dropout_before_hidden=0)) == [8, 0.5, 2]
+    assert layers(Head(dropout=0)) == [2]
+
+
+def test_the_tutorials_network_has_its_parameters():
+    """InceptionV3 up to mixed7, Flatten, Dense 1024, Dense 10: 47.5 million, 190 MB as float32."""
+    recipe = load_recipe("tutorial")
+    made = build_network(
+        find_backbone(recipe.backbone.name),
+        recipe.head,
+        labels=10,
+        image_size=recipe.image.size,
+        weights="none",
+        cut=recipe.backbone.cut,
+        scaling=recipe.backbone.scaling,
+    )
+    assert made.whole.count_params() == 8_975_264 + (7 * 7 * 768 + 1) * 1024 + (1024 + 1) * 10 == 47_521_706
+    assert made.features.output.shape == (None, 7 * 7 * 768)

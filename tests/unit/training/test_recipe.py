@@ -1,7 +1,8 @@
 import pytest
 
 from shutterless.errors import ShutterlessError
-from shutterless.training.recipe import load_recipe, parse_recipe, recipe_names
+from shutterless.training.backbones import find_backbone
+from shutterless.training.recipe import Recipe, load_recipe, parse_recipe, recipe_names, recipe_text
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -26,7 +27,7 @@ def test_a_recipe_of_the_user_is_read_from_its_file(tmp_path):
 def test_an_unknown_recipe_lists_the_known_ones():
     with pytest.raises(ShutterlessError, match="'fast'") as caught:
         load_recipe("fast")
-    assert "quick, standard" in caught.value.hint
+    assert "best, quick, standard, tutorial" in caught.value.hint
 
 
 def test_a_wrong_field_is_named():
@@ -50,3 +51,98 @@ def test_a_misspelt_field_is_not_passed_over():
 def test_broken_toml_names_the_line():
     with pytest.raises(ShutterlessError, match="line 2"):
         parse_recipe("name = 'x'\nhead = nothing\n", "x.toml")
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({}, "one of head_training, frozen_training, fine_tuning must be there"),
+        (
+            {"fine_tuning": {"mixup": 1, "cutmix": 1}},
+            "wrong fine_tuning: .*mixup and cutmix exclude each other",
+        ),
+        ({"fine_tuning": {"schedule": "constant", "warmup_epochs": 1}}, "warmup_epochs goes with"),
+        ({"fine_tuning": {"optimizer": "lion"}}, r"wrong fine_tuning\.optimizer"),
+        ({"backbone": {"scaling": "half"}}, r"wrong backbone\.scaling"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(table, words):
+    import tomli_w
+
+    phase = {"epochs": 1, "learning_rate": 1.0}
+    document = {"name": "x", "description": "", **{name: {**phase, **rest} for name, rest in table.items()}}
+    if "backbone" in table:
+        document |= {"backbone": table["backbone"], "fine_tuning": phase}
+    with pytest.raises(ShutterlessError, match=words):
+        parse_recipe(tomli_w.dumps(document), "x.toml")
+
+
+def test_without_pretrained_weights_the_phase_from_scratch_is_all_there_is():
+    standard = load_recipe("standard")
+    assert list(standard.phases(pretrained=True)) == ["head_training", "fine_tuning"]
+    assert list(standard.phases(pretrained=False)) == ["from_scratch"]
+
+
+def test_a_recipe_without_a_phase_from_scratch_trains_its_phases_on_any_weights():
+    tutorial = load_recipe("tutorial")
+    assert list(tutorial.phases(pretrained=True)) == list(tutorial.phases(pretrained=False))
+
+
+def test_the_tutorials_recipe_has_the_tutorials_figures():
+    recipe = load_recipe("tutorial")
+    phase = recipe.frozen_training
+    assert recipe.backbone.model_dump() == {"name": "inceptionv3", "cut": "mixed7", "scaling": "unit"}
+    assert recipe.image.model_dump() == {"size": 150, "resize": "stretch", "interpolation": "nearest"}
+    assert recipe.head.model_dump() == {
+        "pooling": "flatten",
+        "hidden": 1024,
+        "dropout": 0.5,
+        "dropout_before_hidden": 0,
+    }
+    assert phase.augmentation.model_dump() == {
+        "flip": True,
+        "rotation": 40,
+        "zoom": 0.2,
+        "shift": 0.2,
+        "shear": 0.2,
+        "like_keras": True,
+    }
+    assert (phase.optimizer, phase.learning_rate, phase.schedule) == ("adam", 0.001, "constant")
+    assert (phase.batch_size, phase.epochs, phase.patience) == (32, 100, None)
+    assert phase.weight_decay == phase.label_smoothing == phase.mixup == phase.cutmix == 0
+    assert recipe.phases(pretrained=True) == {"frozen_training": phase}
+
+
+def test_the_file_of_best_says_that_it_has_not_been_measured():
+    assert "not been measured" in load_recipe("best").description
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_a_shipped_recipe_names_a_backbone_that_takes_its_size(name):
+    recipe = load_recipe(name)
+    backbone = find_backbone(recipe.backbone.name)
+    assert (recipe.image.size or backbone.image_size) >= backbone.smallest
+
+
+def test_the_text_of_a_recipe_is_that_of_its_file(tmp_path):
+    (tmp_path / "mine.toml").write_text("# mine")
+    assert recipe_text(tmp_path / "mine.toml") == "# mine"
+    assert parse_recipe(recipe_text("quick"), "quick") == load_recipe("quick")
+
+
+def test_a_recipe_that_is_no_text_is_refused_in_words(tmp_path):
+    (tmp_path / "mine.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ShutterlessError, match="not UTF-8"):
+        load_recipe(tmp_path / "mine.toml")
+
+
+def test_a_recipe_of_before_there_were_backbones_in_it_is_still_one():
+    old = {
+        "name": "old",
+        "description": "",
+        "head_training": {"epochs": 1, "learning_rate": 1},
+        "from_scratch": {"epochs": 1, "learning_rate": 1, "augmentation": {"flip": True}},
+    }
+    recipe = Recipe.model_validate(old)
+    assert recipe.backbone.model_dump() == {"name": "mobilenetv2", "cut": None, "scaling": None}
+    assert recipe.class_weights is None

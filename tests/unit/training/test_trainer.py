@@ -10,6 +10,8 @@ import pytest
 from shutterless.errors import ShutterlessError
 from shutterless.evaluation import evaluate
 from shutterless.training import MODEL, load_run, train
+from shutterless.training.checkpoint import CHECKPOINT
+from shutterless.training.run import METRICS
 
 QUICKLY = {"backbone": "tiny", "image_size": 32, "batch_size": 6}
 
@@ -98,7 +100,7 @@ def test_a_used_run_folder_is_not_written_over(colour_run, colour_photos):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"cut": "mixed7"}, {"backbone": "resnet"}, {"recipe": "fast"}, {"weights": "imagenet"}]
+    "wrong", [{"cut": "mixed7"}, {"backbone": "resnet51"}, {"recipe": "fast"}, {"weights": "imagenet"}]
 )
 def test_a_wrong_option_leaves_nothing_behind(wrong, colour_photos, tmp_path):
     with pytest.raises(ShutterlessError):
@@ -149,3 +151,208 @@ def test_a_loss_that_is_not_a_number_stops_with_advice(colour_photos, tmp_path):
     with pytest.raises(ShutterlessError, match="not a number") as caught:
         train(colour_photos, tmp_path / "run", recipe=recipe, backbone="tiny", image_size=32)
     assert "learning_rate" in caught.value.hint
+
+
+def test_balanced_class_weights_make_up_for_a_rare_label(colour_photos, tmp_path):
+    photos = shutil.copytree(colour_photos, tmp_path / "photos")
+    for rare in sorted((photos / "train" / "red").iterdir())[3:]:
+        rare.unlink()
+    text = (
+        'name = "x"\ndescription = ""\nclass_weights = "balanced"\n[head_training]\nepochs = 1\n'
+        "learning_rate = 1\n[from_scratch]\nepochs = 1\nlearning_rate = 1e-9\n"
+    )
+    losses = []
+    for recipe, lines in (("alike", text.replace('class_weights = "balanced"\n', "")), ("balanced", text)):
+        (tmp_path / f"{recipe}.toml").write_text(lines)
+        run = train(photos, tmp_path / recipe, recipe=tmp_path / f"{recipe}.toml", **QUICKLY)
+        losses.append(float(history(run.path)[0]["loss"]))
+    assert losses[0] != pytest.approx(losses[1], rel=1e-3)
+
+
+def test_event_files_are_written_where_asked_for(colour_photos, tmp_path):
+    train(colour_photos, tmp_path / "run", epochs=1, tensorboard=True, **QUICKLY)
+    assert {path.name for path in (tmp_path / "run" / "logs").iterdir()} == {"train", "validation"}
+
+
+def test_the_recipe_names_the_backbone_its_cut_and_its_scaling(colour_photos, tmp_path):
+    (tmp_path / "mine.toml").write_text(
+        'name = "x"\ndescription = ""\n[backbone]\nname = "tiny"\ncut = "stage3"\nscaling = "unit"\n'
+        "[image]\nsize = 32\n[frozen_training]\nepochs = 1\nlearning_rate = 1e-3\n"
+    )
+    run = train(colour_photos, tmp_path / "run", recipe=tmp_path / "mine.toml")
+    assert (run.settings.backbone, run.settings.cut, run.settings.image_size) == ("tiny", "stage3", 32)
+    assert run.model.get_layer("tiny").output.shape == (None, 4, 4, 64)
+    assert run.model.get_layer("scaling").scale == pytest.approx(1 / 255)
+    assert [epoch["phase"] for epoch in history(run.path)] == ["frozen"]
+
+
+class Died(BaseException):
+    """Stands for the process being killed: nothing catches it."""
+
+
+def figures(run):
+    """Return the history without the seconds, figures as numbers."""
+    return [
+        (line["phase"], line["epoch"], line["best"], *(float(line[name]) for name in ("loss", "val_loss")))
+        for line in history(run)
+    ]
+
+
+def close(one, other):
+    return [line[:3] for line in one] == [line[:3] for line in other] and all(
+        first[3:] == pytest.approx(second[3:], rel=1e-3) for first, second in zip(one, other, strict=True)
+    )
+
+
+@pytest.fixture(scope="module")
+def unbroken(colour_photos, weights, tmp_path_factory):
+    """Return a run of both phases that nothing interrupted, and the options that it was started with."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    (folder / "both.toml").write_text(
+        'name = "both"\ndescription = ""\n[image]\nsize = 32\n'
+        "[head_training]\nepochs = 2\nlearning_rate = 1e-3\nbatch_size = 6\n"
+        "[fine_tuning]\nepochs = 3\nlearning_rate = 1e-3\nbatch_size = 6\nmixup = 0.2\n"
+        "weight_average = 0.9\n[fine_tuning.augmentation]\nflip = true\nrotation = 10\n"
+    )
+    options = {"recipe": folder / "both.toml", "backbone": "tiny", "weights": weights}
+    train(colour_photos, folder / "run", **options)
+    return folder / "run", options
+
+
+MOMENTS = {
+    "before the recipe is written": ("trainer.write_recipe", 1),
+    "in the middle of the head": ("journal.write_history", 1),
+    "behind the head": ("journal.write_checkpoint", 2),
+    "between a checkpoint and its best network": ("journal.save_model", 4),
+    "before the figures are written": ("trainer.write_metrics", 1),
+}
+
+
+@pytest.mark.parametrize(("place", "time"), MOMENTS.values(), ids=MOMENTS)
+def test_a_run_that_died_is_resumed_to_what_it_would_have_been(
+    place, time, colour_photos, unbroken, tmp_path, monkeypatch
+):
+    whole, options = unbroken
+    from shutterless.training import journal, trainer
+
+    module, name = place.split(".")
+    module = {"journal": journal, "trainer": trainer}[module]
+    honest, calls = getattr(module, name), []
+
+    def die(*arguments):
+        calls.append(1)
+        if len(calls) == time:
+            raise Died
+        return honest(*arguments)
+
+    monkeypatch.setattr(module, name, die)
+    with pytest.raises(Died):
+        train(colour_photos, tmp_path / "run", **options)
+    monkeypatch.undo()
+    resumed = train(colour_photos, tmp_path / "run", resume=True, **options)
+    assert close(figures(resumed.path), figures(whole))
+    assert {path.name for path in resumed.path.iterdir()} == {path.name for path in whole.iterdir()}
+    before, after = load_run(whole).metrics, resumed.metrics
+    assert after["validation"]["loss"] == pytest.approx(before["validation"]["loss"], rel=1e-3)
+    assert after["best_epoch"]["epoch"] == before["best_epoch"]["epoch"]
+
+
+@pytest.fixture(scope="module")
+def dead(colour_photos, tmp_path_factory):
+    """Return a run that ended behind its second epoch."""
+
+    def die(epoch):
+        if epoch.epoch == 2:
+            raise Died
+
+    run = tmp_path_factory.mktemp("dead") / "run"
+    with pytest.raises(Died):
+        train(colour_photos, run, epochs=3, on_epoch=die, **QUICKLY)
+    return run
+
+
+@pytest.fixture
+def died(dead, tmp_path):
+    return shutil.copytree(dead, tmp_path / "died")
+
+
+def test_options_that_are_not_given_are_those_of_the_run_and_its_photos_may_have_moved(
+    colour_photos, died, tmp_path
+):
+    photos = shutil.copytree(colour_photos, tmp_path / "photos")
+    run = train(photos, died, resume=True)
+    assert [epoch["epoch"] for epoch in history(run.path)] == ["1", "2", "3"]
+    assert (run.settings.backbone, run.recipe.from_scratch.epochs) == ("tiny", 3)
+    assert run.settings.photos == photos
+    assert not (died / CHECKPOINT).exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ({"seed": 7}, "with seed 42, not 7"),
+        ({"epochs": 5}, r"with from_scratch\.epochs 3, not 5"),
+        ({"image_size": 64}, r"with image\.size 32, not 64"),
+        ({"backbone": "mobilenet"}, r"with backbone\.name tiny, not mobilenet"),
+        ({"recipe": "standard"}, "was started with"),
+        ({"weights": "imagenet"}, "with weights none, not imagenet"),
+    ],
+)
+def test_other_options_than_those_of_the_run_are_refused(option, words, colour_photos, died):
+    before = (died / CHECKPOINT).read_bytes()
+    with pytest.raises(ShutterlessError, match=words):
+        train(colour_photos, died, resume=True, **option)
+    assert (died / CHECKPOINT).read_bytes() == before
+
+
+def test_other_photos_than_those_of_the_run_are_refused(colour_photos, died, tmp_path):
+    photos = shutil.copytree(colour_photos, tmp_path / "photos")
+    (photos / "train" / "red" / "00.png").unlink()
+    with pytest.raises(ShutterlessError, match="are not those that"):
+        train(photos, died, resume=True)
+
+
+def test_a_finished_run_is_said_to_be_finished_and_left_as_it_is(colour_photos, colour_run):
+    words, before = [], (colour_run / METRICS).read_bytes()
+    run = train(colour_photos, colour_run, resume=True, on_warning=words.append)
+    assert words == [f"{colour_run} is finished: there is nothing to resume"]
+    assert run.path == colour_run
+    assert (colour_run / METRICS).read_bytes() == before
+
+
+def test_a_folder_of_something_else_is_not_resumed_into(colour_photos, tmp_path):
+    (tmp_path / "letter.txt").touch()
+    with pytest.raises(ShutterlessError, match="is not a run folder"):
+        train(colour_photos, tmp_path, resume=True, **QUICKLY)
+
+
+def test_a_full_disk_at_a_checkpoint_is_told_in_words_and_leaves_the_one_before(
+    colour_photos, died, monkeypatch
+):
+    def full(stream, **arrays):
+        stream.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = (died / CHECKPOINT).read_bytes()
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(ShutterlessError, match="No space left"):
+        train(colour_photos, died, resume=True)
+    assert len(history(died)) == 2
+    assert (died / CHECKPOINT).read_bytes() == before
+
+
+def test_a_run_that_had_stopped_early_is_not_trained_further(colour_photos, tmp_path, monkeypatch):
+    (tmp_path / "patient.toml").write_text(
+        'name = "x"\ndescription = ""\n[head_training]\nepochs = 1\nlearning_rate = 1\n'
+        "[from_scratch]\nepochs = 9\nlearning_rate = 1e-9\npatience = 1\n"
+    )
+
+    def die(*arguments):
+        raise Died
+
+    with monkeypatch.context() as context, pytest.raises(Died):
+        context.setattr("shutterless.training.trainer.write_metrics", die)
+        train(colour_photos, tmp_path / "run", recipe=tmp_path / "patient.toml", **QUICKLY)
+    before = history(tmp_path / "run")
+    assert len(before) < 9
+    assert history(train(colour_photos, tmp_path / "run", resume=True).path) == before

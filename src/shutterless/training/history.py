@@ -1,0 +1,50 @@
+"""history.csv: what every epoch of a run gave."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from shutterless.errors import ShutterlessError
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of history.csv; `seconds` is the wall-clock time of this epoch."""
+
+    phase: str
+    epoch: int
+    seconds: float
+    learning_rate: float
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    best: bool
+
+
+def best_of(epochs: Sequence[Epoch]) -> Epoch | None:
+    """Return the best epoch: that of the highest validation accuracy, then the lowest validation loss."""
+    return max(epochs, key=lambda epoch: (epoch.val_accuracy, -epoch.val_loss), default=None)
+
+
+def write_history(file: Path, epochs: Sequence[Epoch]) -> None:
+    """Write history.csv whole or not at all; raises ShutterlessError if it cannot be written."""
+    beside = file.with_name(f".{file.name}.part")
+    try:
+        with beside.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.DictWriter(stream, [field.name for field in fields(Epoch)], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(asdict(epoch) for epoch in epochs)
+        beside.replace(file)
+    except OSError as error:
+        raise cannot_write(file, error) from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def cannot_write(file: Path, error: OSError) -> ShutterlessError:
+    """Return the error for a file of the run that cannot be written, as on a full disk."""
+    return ShutterlessError(
+        f"Cannot write {file}: {error.strerror or error}", "Choose a folder with room and write access."
+    )

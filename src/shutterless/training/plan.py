@@ -1,0 +1,127 @@
+"""What a training is to do, once the recipe and the options that override it are read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shutterless.dataset import Dataset
+from shutterless.errors import ShutterlessError
+from shutterless.training.backbones import find_backbone
+from shutterless.training.catalogue import Backbone
+from shutterless.training.recipe import PHASES, Phase, Recipe, Trunk, load_recipe
+from shutterless.training.run import Run, Settings
+
+SEED = 42
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A recipe in which everything is decided, and what a recipe does not fix."""
+
+    recipe: Recipe
+    backbone: Backbone
+    weights: str
+    seed: int
+
+    @property
+    def weights_source(self) -> str:
+        """Where the weights come from, a file by its whole path."""
+        return self.weights if self.weights in ("imagenet", "none") else str(Path(self.weights).resolve())
+
+    @property
+    def image_size(self) -> int:
+        """The side of the network's input, in pixels."""
+        return self.recipe.image.size or self.backbone.image_size
+
+    @property
+    def phases(self) -> dict[str, Phase]:
+        """The phases in their order, by the names of their tables."""
+        return self.recipe.phases(pretrained=self.weights != "none")
+
+    def settings(self, dataset: Dataset) -> Settings:
+        """Return what recipe.toml records beside the recipe."""
+        return Settings(
+            photos=dataset.root.resolve(),
+            dataset_fingerprint=dataset.fingerprint,
+            backbone=self.backbone.name,
+            weights=self.weights_source,
+            cut=self.recipe.backbone.cut,
+            image_size=self.image_size,
+            seed=self.seed,
+        )
+
+
+def make_plan(
+    recipe: str | Path | None,
+    backbone: str | None = None,
+    weights: str | None = None,
+    cut: str | None = None,
+    image_size: int | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    seed: int | None = None,
+    *,
+    earlier: Run | None = None,
+) -> Plan:
+    """Let the options override the recipe; what is not given is as it was in the run `earlier`.
+
+    Raises ShutterlessError for an unknown recipe or backbone.
+    """
+    chosen = _recorded(earlier).recipe if recipe is None and earlier else load_recipe(recipe or "quick")
+    entry = find_backbone(backbone or chosen.backbone.name)
+    # Another backbone has other layers and was trained on other pixels.
+    trunk = chosen.backbone if entry.name == chosen.backbone.name.lower() else Trunk(name=entry.name)
+    size = image_size or chosen.image.size or entry.image_size
+    update = {
+        "backbone": trunk.model_copy(update={"name": entry.name, "cut": cut or trunk.cut}),
+        "image": chosen.image.model_copy(update={"size": size}),
+        **_phases(chosen, {"epochs": epochs, "batch_size": batch_size}),
+    }
+    given = weights or (earlier.settings.weights if earlier else None)
+    return Plan(
+        chosen.model_copy(update=update),
+        entry,
+        given or ("imagenet" if entry.pretrained else "none"),
+        seed if seed is not None else (earlier.settings.seed if earlier else SEED),
+    )
+
+
+def require_same(plan: Plan, earlier: Run) -> None:
+    """Raise ShutterlessError, naming the option, if `plan` is not what `earlier` was started with."""
+    before, now = _flat(_recorded(earlier)), _flat(plan)
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            raise ShutterlessError(
+                f"{earlier.path} was started with {name} {before.get(name)}, not {now.get(name)}",
+                "Leave that option out to resume it, or train into another folder.",
+            )
+
+
+def _recorded(run: Run) -> Plan:
+    """Return the plan that a run was started with."""
+    settings = run.settings
+    trunk = run.recipe.backbone.model_copy(update={"name": settings.backbone, "cut": settings.cut})
+    image = run.recipe.image.model_copy(update={"size": settings.image_size})
+    recipe = run.recipe.model_copy(update={"backbone": trunk, "image": image})
+    return Plan(recipe, find_backbone(settings.backbone), settings.weights, settings.seed)
+
+
+def _phases(recipe: Recipe, figures: dict[str, int | None]) -> dict[str, Phase]:
+    """Return the phases that decide, the last one and that from scratch, with the caller's figures."""
+    changes = {name: figure for name, figure in figures.items() if figure is not None}
+    last = next(name for name in reversed(PHASES) if getattr(recipe, name) is not None)
+    phases = {name: getattr(recipe, name) for name in (last, "from_scratch")}
+    return {name: phase.model_copy(update=changes) for name, phase in phases.items() if phase is not None}
+
+
+def _flat(plan: Plan) -> dict[str, Any]:
+    """Return every field of a plan under its dotted name."""
+    flat: dict[str, Any] = {"weights": plan.weights_source, "seed": plan.seed}
+    tables: list[tuple[str, dict[str, Any]]] = [("", plan.recipe.model_dump(exclude_none=True))]
+    for prefix, table in tables:
+        for name, value in table.items():
+            if isinstance(value, dict):
+                tables.append((f"{prefix}{name}.", value))
+            else:
+                flat[f"{prefix}{name}"] = value
+    return flat

@@ -1,0 +1,38 @@
+"""How bytes become what a backbone was trained on: the modes of Keras's `preprocess_input`, as layers."""
+
+from typing import Literal
+
+import keras
+
+# A mode's name is Keras's own (keras.applications.imagenet_utils.preprocess_input); `none` is for networks
+# that scale inside their own graph, `unit` is 0 … 1, which no published weights want but the tutorial uses.
+Scaling = Literal["none", "unit", "tf", "torch", "caffe"]
+
+# Mean and standard deviation of ImageNet's pixels as Keras has them: of 0 … 1 in RGB, of 0 … 255 in BGR.
+RGB_MEAN, RGB_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+BGR_MEAN = (103.939, 116.779, 123.68)
+
+
+def scale(pixels: keras.KerasTensor, scaling: Scaling) -> keras.KerasTensor:
+    """Map uint8[n, height, width, 3] to the float32 of the same shape that the mode `scaling` asks for.
+
+    Only Keras's own layers and operations are used, so that a saved network loads without code of ours.
+    """
+    if scaling == "caffe":
+        pixels = keras.ops.flip(pixels, axis=-1)
+    return _rescaling(scaling)(pixels)
+
+
+def _rescaling(scaling: Scaling) -> keras.layers.Rescaling:
+    scales: dict[Scaling, tuple[float | list[float], float | list[float]]] = {
+        "none": (1.0, 0.0),
+        "unit": (1 / 255, 0.0),
+        "tf": (1 / 127.5, -1.0),
+        "torch": (
+            [1 / (255 * deviation) for deviation in RGB_DEVIATION],
+            [-mean / deviation for mean, deviation in zip(RGB_MEAN, RGB_DEVIATION, strict=True)],
+        ),
+        "caffe": (1.0, [-mean for mean in BGR_MEAN]),
+    }
+    scale, offset = scales[scaling]
+    return keras.layers.Rescaling(scale, offset, name="scaling")
