@@ -9,6 +9,7 @@ from shutterless.cli.console import print_json, progress_bar, quiet_start, say, 
 
 if TYPE_CHECKING:
     from shutterless.conversion import Comparison
+    from shutterless.evaluation import Calibration
 
 
 def convert(
@@ -18,6 +19,9 @@ def convert(
     max_drop: Annotated[
         float, typer.Option(min=0, max=1, help="Accuracy that may be lost on validation; 0.01 is one point.")
     ] = 0.01,
+    accept_precision: Annotated[
+        float, typer.Option(min=0, max=1, help="The share of accepted answers that must be right.")
+    ] = 0.95,
     photos: Annotated[
         Path | None, typer.Option(help="Where the run's photos are, if they have moved.")
     ] = None,
@@ -38,6 +42,7 @@ def convert(
                 bundle,
                 precision=precision,
                 max_drop=max_drop,
+                accept_precision=accept_precision,
                 photos=photos,
                 name=name,
                 progress=progress,
@@ -46,9 +51,11 @@ def convert(
             _show(refused.comparison)
             raise
     if as_json:
-        print_json({"bundle": done.bundle.to_json(), "comparison": done.comparison.to_json()})
+        parts = ("bundle", "comparison", "calibration")
+        print_json({part: getattr(done, part).to_json() for part in parts})
         return
     _show(done.comparison)
+    _show_confidence(done.calibration, accept_precision)
     say(f"Next: shutterless serve {bundle}")
 
 
@@ -60,4 +67,20 @@ def _show(comparison: "Comparison") -> None:
     figures.add_row("largest score difference", "", f"{comparison.largest_difference:.5f}")
     figures.add_row("megabytes", "", f"{comparison.bytes / 1e6:.2f}")
     figures.add_row("milliseconds a photo, one core", "", f"{comparison.milliseconds:.1f}")
+    show(figures)
+
+
+def _show_confidence(calibration: "Calibration", wanted: float) -> None:
+    accepted = calibration.acceptance
+    precision = "none" if accepted.precision is None else f"{accepted.precision:.2%}"
+    figures = table("confidence", "")
+    figures.add_row(
+        "calibration error, before → after",
+        f"{calibration.error_before:.3f} → {calibration.error_after:.3f}",
+    )
+    figures.add_row("the same by chance, if perfectly calibrated", f"{calibration.error_of_chance:.3f}")
+    figures.add_row("temperature", f"{calibration.temperature:.3f}")
+    figures.add_row("accepted from a confidence of", f"{accepted.threshold:.3f}")
+    figures.add_row("share accepted", f"{accepted.coverage:.2%}")
+    figures.add_row(f"of those right, at least {wanted:.0%} wanted", precision)
     show(figures)

@@ -1,14 +1,15 @@
 """`shutterless evaluate`: measure a run or a bundle on labelled photos."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from shutterless.cli.console import print_json, progress_bar, quiet_start, say, show, table, warn
 
 if TYPE_CHECKING:
-    from shutterless.evaluation import Metrics, Predictor
+    from shutterless.evaluation import Metrics, Predictions, Predictor
+    from shutterless.training import Run
 
 
 def evaluate(
@@ -20,20 +21,32 @@ def evaluate(
             help="train, validation, test or all.  [default: test, or validation where there is no test]"
         ),
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Also write report.html and its figures into this folder.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Measure a run or a bundle on labelled photos.
 
-    Example: shutterless evaluate bundle photos --split validation
+    Example: shutterless evaluate bundle photos --split validation --report report
     """
-    from shutterless import evaluation
+    from shutterless.evaluation import predict_folder
 
+    if report:
+        from shutterless.evaluation.report import check_report_folder
+
+        check_report_folder(report)
     with progress_bar() as progress:
-        metrics = evaluation.evaluate(_load(model), photos, split=split, progress=progress, on_warning=warn)
+        loaded = _load(model)
+        predictions = predict_folder(loaded, photos, split=split, progress=progress, on_warning=warn)
+    page = _write_report(report, predictions, model, loaded) if report else None
+    metrics = predictions.measure()
     if as_json:
         print_json(metrics.to_json())
     else:
         _show(metrics)
+    if page:
+        say(f"The report is {page}")
 
 
 def _load(path: Path) -> "Predictor":
@@ -46,6 +59,32 @@ def _load(path: Path) -> "Predictor":
         from shutterless.training import load_run
 
     return load_run(path)
+
+
+def _write_report(folder: Path, predictions: "Predictions", model: Path, loaded: "Predictor") -> Path:
+    from shutterless.evaluation.report import write_report
+
+    if (model / "bundle.json").is_file():
+        return write_report(folder, predictions, model)
+    from shutterless.training.gradcam import GradCam
+
+    run = cast("Run", loaded)
+    return write_report(
+        folder, predictions, model, augmented=_augmented(run, predictions), heat_map=GradCam(run.model)
+    )
+
+
+def _augmented(run: "Run", predictions: "Predictions") -> list[Any]:
+    """Return copies of a photo as the run's last phase changed it; none if it changed none."""
+    from shutterless.dataset import read_pixels
+    from shutterless.training.augmentation import augmented_copies
+
+    *_, last = run.recipe.phases(pretrained=run.settings.weights != "none").values()
+    augmentation = getattr(last, "augmentation", None)
+    if augmentation is None:
+        return []
+    (pixels,) = read_pixels(predictions.root, predictions.photos[:1], run.input)
+    return list(augmented_copies(pixels, augmentation))
 
 
 def _show(metrics: "Metrics") -> None:
@@ -64,7 +103,12 @@ def _show(metrics: "Metrics") -> None:
     for place, (label, row) in enumerate(zip(metrics.labels, metrics.confusion, strict=True), start=1):
         confusion.add_row(f"{place} {label}", *(str(count) if count else "·" for count in row))
     show(confusion)
+    low, high = metrics.accuracy_interval
     say(
-        f"accuracy {metrics.accuracy:.2%} on {metrics.photos} photos, loss {metrics.loss:.3f}, "
-        f"calibration error {metrics.calibration_error:.3f}"
+        f"accuracy {metrics.accuracy:.2%} on {metrics.photos} photos (95% interval {low:.2%} to {high:.2%}), "
+        f"loss {metrics.loss:.3f}, calibration error {metrics.calibration_error:.3f}"
     )
+    accepted = metrics.acceptance
+    if accepted is not None:
+        right = "" if accepted.precision is None else f", {accepted.precision:.2%} of them right"
+        say(f"accepted {accepted.coverage:.2%} from a confidence of {accepted.threshold:.3f}{right}")

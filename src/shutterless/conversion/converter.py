@@ -15,7 +15,8 @@ from shutterless.conversion.export import Precision, to_tflite
 from shutterless.conversion.gate import Comparison, check_drop, compare
 from shutterless.dataset import Photo, read_pixels
 from shutterless.errors import ShutterlessError
-from shutterless.evaluation import predict_photos
+from shutterless.evaluation import Calibration, calibrate, predict_labelled
+from shutterless.evaluation.calibration import PRECISION
 from shutterless.progress import Progress, silent
 from shutterless.runtime.bundle import Bundle, check_target, write_bundle
 from shutterless.runtime.classifier import Classifier
@@ -27,10 +28,11 @@ CALIBRATION_PHOTOS = 300
 
 @dataclass(frozen=True)
 class Conversion:
-    """A bundle that passed the gate, and the figures with which it did."""
+    """A bundle that passed the gate, the figures with which it did, and what its confidence is worth."""
 
     bundle: Bundle
     comparison: Comparison
+    calibration: Calibration
 
 
 def convert(
@@ -39,14 +41,19 @@ def convert(
     *,
     precision: str = Precision.FLOAT16,
     max_drop: float = 0.01,
+    accept_precision: float = PRECISION,
     photos: Path | None = None,
     name: str | None = None,
     progress: Progress = silent,
 ) -> Conversion:
     """Convert the network of a run folder to .tflite, compare the two, and write the folder `bundle`.
 
+    The bundle's temperature and threshold are chosen on what the file itself says of the validation
+    photos; the comparison is made before, on the scores as both give them.
+
     precision: float32, float16, dynamic or int8. max_drop: the loss of validation accuracy, a share of
-    1, beyond which nothing is written. photos: where the run's photos are now, if they have moved.
+    1, beyond which nothing is written. accept_precision: the share of accepted answers that must be
+    right, see `calibrate`. photos: where the run's photos are now, if they have moved.
     name: the bundle's name; the folder's own by default.
 
     Raises `ConversionRefusedError` beyond `max_drop`, `ShutterlessError` if photos are gone or
@@ -65,10 +72,13 @@ def convert(
     with tempfile.TemporaryDirectory(prefix="shutterless-") as folder:
         draft = _describe(source, kind, name or bundle.resolve().name)
         trial = Classifier(write_bundle(Path(folder) / "trial", model, draft), threads=1)
-        keras = predict_photos(source, root, validation, progress=progress)
-        comparison = compare(trial, len(model), root, validation, keras)
+        keras = predict_labelled(source, root, validation, progress=progress)
+        converted = predict_labelled(trial, root, validation)
+        comparison = compare(trial, len(model), converted, keras)
     check_drop(comparison, max_drop)
-    return Conversion(write_bundle(bundle, model, replace(draft, accuracy=_accuracy(comparison))), comparison)
+    calibration = calibrate(converted.truth, converted.probabilities, accept_precision)
+    written = write_bundle(bundle, model, _proved(draft, comparison, calibration))
+    return Conversion(written, comparison, calibration)
 
 
 def _precision(name: str) -> Precision:
@@ -137,11 +147,21 @@ def _tensorflow_version() -> str:
     return str(tf.__version__)
 
 
-def _accuracy(comparison: Comparison) -> dict[str, float | int | None]:
-    return {
-        "keras": comparison.keras.accuracy,
-        "bundle": comparison.converted.accuracy,
-        "agreement": comparison.agreement,
-        "calibration_error": comparison.converted.calibration_error,
-        "images": comparison.keras.photos,
-    }
+def _proved(draft: Bundle, comparison: Comparison, calibration: Calibration) -> Bundle:
+    accepted = calibration.acceptance
+    return replace(
+        draft,
+        temperature=calibration.temperature,
+        threshold=accepted.threshold,
+        accuracy={
+            "keras": comparison.keras.accuracy,
+            "bundle": comparison.converted.accuracy,
+            "agreement": comparison.agreement,
+            "calibration_error": calibration.error_after,
+            "uncalibrated_error": calibration.error_before,
+            "wanted_precision": calibration.wanted_precision,
+            "accepted_precision": accepted.precision,
+            "coverage": accepted.coverage,
+            "images": calibration.photos,
+        },
+    )

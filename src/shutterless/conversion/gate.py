@@ -1,17 +1,15 @@
 """The gate: is the file that will ship as good as the network that was trained?"""
 
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from shutterless.dataset import Photo, label_indices, read_pixels
+from shutterless.dataset import read_pixels
 from shutterless.errors import ShutterlessError
-from shutterless.evaluation import Metrics, measure, predict_photos
+from shutterless.evaluation import Metrics, Predictions
 from shutterless.runtime.classifier import Classifier
 
 TIMED_RUNS = 30
@@ -58,20 +56,17 @@ class ConversionRefusedError(ShutterlessError):
         self.comparison = comparison
 
 
-def compare(
-    converted: Classifier, size: int, root: Path, photos: Sequence[Photo], keras: npt.NDArray[np.float32]
-) -> Comparison:
-    """Run the converted file, of `size` bytes, on the photos whose Keras probabilities are `keras`."""
-    truth = label_indices(photos, converted.labels)
-    probabilities = predict_photos(converted, root, photos)
+def compare(file: Classifier, size: int, converted: Predictions, keras: Predictions) -> Comparison:
+    """Compare what a converted file, of `size` bytes, and Keras said of the same photos."""
+    scores, expected = converted.probabilities, keras.probabilities
     return Comparison(
-        precision=converted.bundle.precision,
-        keras=measure(truth, keras, converted.labels),
-        converted=measure(truth, probabilities, converted.labels),
-        agreement=float(np.mean(keras.argmax(axis=1) == probabilities.argmax(axis=1))),
-        largest_difference=float(np.abs(keras - probabilities).max()),
+        precision=file.bundle.precision,
+        keras=keras.measure(),
+        converted=converted.measure(),
+        agreement=float(np.mean(scores.argmax(axis=1) == expected.argmax(axis=1))),
+        largest_difference=float(np.abs(scores - expected).max()),
         bytes=size,
-        milliseconds=_milliseconds(converted, read_pixels(root, photos[:1], converted.input)),
+        milliseconds=_milliseconds(file, read_pixels(converted.root, converted.photos[:1], file.input)),
     )
 
 

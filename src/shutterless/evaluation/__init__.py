@@ -1,6 +1,33 @@
-"""How good a model is."""
+"""How good a model is, what its confidence is worth, and where it fails.
 
-from shutterless.evaluation.evaluator import Predictor, evaluate, evaluate_photos, predict_photos
-from shutterless.evaluation.metrics import LabelMetrics, Metrics, measure
+The report is written by `shutterless.evaluation.report`, which is imported by those who write one: it
+draws with matplotlib, and that takes a while to import.
+"""
 
-__all__ = ["LabelMetrics", "Metrics", "Predictor", "evaluate", "evaluate_photos", "measure", "predict_photos"]
+from shutterless.evaluation.calibration import Calibration, calibrate
+from shutterless.evaluation.evaluator import (
+    Predictions,
+    Predictor,
+    evaluate,
+    evaluate_photos,
+    predict_folder,
+    predict_labelled,
+    predict_photos,
+)
+from shutterless.evaluation.metrics import Acceptance, LabelMetrics, Metrics, measure
+
+__all__ = [
+    "Acceptance",
+    "Calibration",
+    "LabelMetrics",
+    "Metrics",
+    "Predictions",
+    "Predictor",
+    "calibrate",
+    "evaluate",
+    "evaluate_photos",
+    "measure",
+    "predict_folder",
+    "predict_labelled",
+    "predict_photos",
+]

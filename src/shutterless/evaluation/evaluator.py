@@ -1,6 +1,7 @@
 """Measure any model, a training run or a bundle, on labelled photos."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -31,6 +32,31 @@ class Predictor(Protocol):
         """Map uint8[n, height, width, 3] to probabilities float32[n, labels]."""
 
 
+@dataclass(frozen=True)
+class Predictions:
+    """What a model said of photos below `root`, whose truth is known.
+
+    input: how the model looks at a photo. probabilities: float32[photos, labels]. threshold: the
+    confidence from which the model's answers are accepted; None for a model without one.
+    """
+
+    root: Path
+    photos: tuple[Photo, ...]
+    labels: tuple[str, ...]
+    input: InputSpec
+    probabilities: npt.NDArray[np.float32]
+    threshold: float | None = None
+
+    @property
+    def truth(self) -> npt.NDArray[np.int64]:
+        """The places of the true labels, int64[photos]."""
+        return label_indices(self.photos, self.labels)
+
+    def measure(self) -> Metrics:
+        """Return the model's figures on these photos."""
+        return measure(self.truth, self.probabilities, self.labels, self.threshold)
+
+
 def evaluate(
     model: Predictor,
     photos: Path,
@@ -39,7 +65,19 @@ def evaluate(
     progress: Progress = silent,
     on_warning: Callable[[str], None] = lambda warning: None,
 ) -> Metrics:
-    """Measure `model` on a labelled folder.
+    """Measure `model` on a labelled folder; arguments and errors are those of `predict_folder`."""
+    return predict_folder(model, photos, split=split, progress=progress, on_warning=on_warning).measure()
+
+
+def predict_folder(
+    model: Predictor,
+    photos: Path,
+    *,
+    split: str | None = None,
+    progress: Progress = silent,
+    on_warning: Callable[[str], None] = lambda warning: None,
+) -> Predictions:
+    """Let `model` predict every photo of a labelled folder.
 
     split: train, validation, test or all; by default test, or validation where there is no test.
     on_warning: called with what is odd about the photos.
@@ -48,15 +86,28 @@ def evaluate(
     dataset = load_labelled(photos, labels=model.labels, split=split, progress=progress)
     for remark in dataset.remarks():
         on_warning(remark)
-    return evaluate_photos(model, dataset.root, dataset.photos, progress=progress)
+    return predict_labelled(model, dataset.root, dataset.photos, progress=progress)
+
+
+def predict_labelled(
+    model: Predictor, root: Path, photos: Sequence[Photo], *, progress: Progress = silent
+) -> Predictions:
+    """Let `model` predict just these photos below `root`."""
+    return Predictions(
+        root,
+        tuple(photos),
+        model.labels,
+        model.input,
+        predict_photos(model, root, photos, progress=progress),
+        getattr(model, "threshold", None),  # a bundle's classifier has one, a training run has not
+    )
 
 
 def evaluate_photos(
     model: Predictor, root: Path, photos: Sequence[Photo], *, progress: Progress = silent
 ) -> Metrics:
     """Measure `model` on just these photos below `root`."""
-    probabilities = predict_photos(model, root, photos, progress=progress)
-    return measure(label_indices(photos, model.labels), probabilities, model.labels)
+    return predict_labelled(model, root, photos, progress=progress).measure()
 
 
 def predict_photos(

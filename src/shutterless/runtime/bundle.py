@@ -22,8 +22,10 @@ class Bundle:
 
     labels: in output order. temperature: the scores are softmax(logits / temperature). threshold: a
     confidence below it is not accepted. sha256: of model.tflite. accuracy: of the Keras network
-    (`keras`) and of this file (`bundle`) on the same `images` photos, their top-1 `agreement` and the
-    file's `calibration_error`. created: ISO 8601. path: the folder it was read from.
+    (`keras`) and of this file (`bundle`) on the same `images` photos, their top-1 `agreement`, the
+    file's `calibration_error` with its temperature and `uncalibrated_error` without, the
+    `wanted_precision` that the threshold was chosen for, the `accepted_precision` reached and the
+    accepted share, `coverage`. created: ISO 8601. path: the folder it was read from.
     """
 
     name: str

@@ -56,6 +56,11 @@ class Classifier:
         """How a picture becomes the model's input."""
         return self.bundle.input
 
+    @property
+    def threshold(self) -> float:
+        """The confidence from which an answer is accepted."""
+        return self.bundle.threshold
+
     def probabilities(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Map uint8[n, height, width, 3] to scores float32[n, labels] that add up to 1 in each row."""
         return np.stack([self._infer(picture) for picture in pixels])

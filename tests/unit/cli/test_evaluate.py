@@ -18,8 +18,39 @@ def test_without_json_the_figures_are_tables_beside_standard_output(
 ):
     done = shutterless("evaluate", colour_bundle, colour_photos, "--split", "validation")
     assert (done.exit_code, done.stdout) == (0, "")
-    assert "accuracy 100.00% on 18 photos" in done.stderr
+    assert "accuracy 100.00% on 18 photos (95% interval 82.41% to 100.00%)" in done.stderr
     assert "1 blue" in done.stderr
+
+
+def test_a_bundle_says_what_it_accepts_and_a_run_does_not(
+    shutterless, colour_bundle, colour_run, colour_photos
+):
+    assert "accepted 100.00% from a confidence of 0.000, 100.00% of them right" in (
+        shutterless("evaluate", colour_bundle, colour_photos).stderr
+    )
+    assert "accepted" not in shutterless("evaluate", colour_run, colour_photos).stderr
+
+
+@pytest.mark.parametrize("model", ["colour_run", "colour_bundle"])
+def test_a_report_is_written_beside_the_figures(shutterless, colour_photos, request, model, tmp_path):
+    folder = tmp_path / "report"
+    done = shutterless(
+        "evaluate", request.getfixturevalue(model), colour_photos, "--report", folder, "--json"
+    )
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["photos"] == 9
+    assert f"The report is {folder / 'report.html'}" in done.stderr
+    drawn = {file.stem for file in (folder / "figures").iterdir()}
+    of_a_run = {"accuracy", "loss", "augmentation", "heat-maps"}
+    assert drawn & of_a_run == (of_a_run if model == "colour_run" else set())
+
+
+def test_a_report_folder_in_use_is_refused_before_the_work_begins(shutterless, colour_photos, tmp_path):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "mine.txt").touch()
+    done = shutterless("evaluate", tmp_path / "no-model", colour_photos, "--report", tmp_path)
+    assert done.exit_code == 1
+    assert "is not a folder of figures" in done.stderr
 
 
 def test_files_that_cannot_be_read_are_named(shutterless, colour_bundle, colour_photos, tmp_path):

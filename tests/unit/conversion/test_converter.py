@@ -1,13 +1,15 @@
 import shutil
+from dataclasses import replace
 
 import keras
+import numpy as np
 import pytest
 
 from shutterless.conversion import ConversionRefusedError, convert, converter
 from shutterless.conversion.converter import spread
 from shutterless.dataset import Photo
 from shutterless.errors import ShutterlessError
-from shutterless.evaluation import evaluate
+from shutterless.evaluation import calibrate, evaluate, predict_folder
 from shutterless.runtime.bundle import read_bundle
 from shutterless.runtime.classifier import Classifier
 
@@ -22,6 +24,38 @@ def test_a_bundle_serves_what_was_trained_and_says_how_good_it_is(colour_run, co
     assert bundle.accuracy["agreement"] == 1
     assert {"keras", "tensorflow", "ai-edge-litert", "pillow"} <= bundle.made_with.keys()
     assert evaluate(Classifier(bundle), colour_photos, split="test").accuracy == 1
+
+
+def test_a_bundle_is_calibrated_on_what_its_own_file_says_of_the_validation_photos(
+    colour_run, colour_photos, tmp_path, monkeypatch
+):
+    given = {}
+
+    def unsure(truth, probabilities, precision):
+        given.update(truth=truth, probabilities=probabilities)
+        return replace(calibrate(truth, probabilities, precision), temperature=2.0, error_after=0.01)
+
+    monkeypatch.setattr(converter, "calibrate", unsure)
+    bundle = convert(colour_run, tmp_path / "bundle", precision="int8", accept_precision=0.9).bundle
+    raw = Classifier(replace(bundle, temperature=1.0))
+    validation = predict_folder(raw, colour_photos, split="validation")
+    np.testing.assert_allclose(given["probabilities"], validation.probabilities, atol=1e-6)
+    np.testing.assert_array_equal(given["truth"], validation.truth)
+    assert read_bundle(tmp_path / "bundle").temperature == 2.0
+    assert bundle.accuracy["calibration_error"] == 0.01
+    assert (bundle.accuracy["wanted_precision"], bundle.accuracy["coverage"]) == (0.9, 1.0)
+
+
+def test_the_comparison_with_keras_is_made_without_temperature(colour_run, colour_photos, tmp_path):
+    comparison = convert(colour_run, tmp_path / "bundle", precision="float32").comparison
+    assert read_bundle(tmp_path / "bundle").temperature != 1
+    assert comparison.converted.loss == pytest.approx(comparison.keras.loss, rel=1e-3)
+
+
+def test_an_interrupted_run_converts_too(colour_run, tmp_path):
+    run = shutil.copytree(colour_run, tmp_path / "run")
+    (run / "metrics.json").unlink()
+    assert convert(run, tmp_path / "bundle").bundle.accuracy["coverage"] == 1
 
 
 @pytest.mark.parametrize("precision", ["float32", "float16", "dynamic", "int8"])

@@ -38,6 +38,14 @@ def test_a_label_that_the_model_does_not_know_is_refused(colour_photos):
         evaluate(Colourblind(), colour_photos)
 
 
+def test_a_model_with_a_threshold_is_measured_with_it(colour_photos):
+    class Unsure(ByColour):
+        threshold = 0.99
+
+    assert evaluate(Unsure(), colour_photos).acceptance.coverage == 0
+    assert evaluate(ByColour(), colour_photos).acceptance is None
+
+
 def test_photos_are_predicted_in_their_order_however_they_are_chunked(colour_photos, monkeypatch):
     model = ByColour()
     dataset = load_labelled(colour_photos, labels=model.labels, split="test")

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
-from shutterless.evaluation import measure
-from shutterless.evaluation.metrics import calibration_error
+from shutterless.evaluation import Acceptance, measure
+from shutterless.evaluation.metrics import calibration_bins, calibration_error, wilson_interval
 
 LABELS = ("cat", "dog")
 
@@ -51,9 +52,43 @@ def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
 
 def test_calibration_error_does_not_let_one_range_pay_for_another():
     # Too sure by 0.5 at 1.0 and not sure enough by 0.5 at 0.5.
-    confidence = np.array([1, 1, 0.5, 0.5], np.float32)
-    right = np.array([True, False, True, True])
+    confidence = np.array([1, 1, 0.5, 0.5] * 20, np.float32)
+    right = np.array([True, False, True, True] * 20)
     assert calibration_error(confidence, right) == pytest.approx(0.5)
+
+
+def test_calibration_error_does_not_depend_on_the_order_of_equally_sure_photos():
+    confidence = np.full(400, 0.75, np.float32)
+    right = np.arange(400) < 300
+    assert calibration_error(confidence, right) == pytest.approx(0, abs=1e-9)
+
+
+def test_bins_of_confidence_hold_equal_numbers_and_never_less_than_some():
+    confidence = np.random.default_rng(1).random(1000).astype(np.float32) ** 8
+    assert np.bincount(calibration_bins(confidence)).tolist() == [100] * 10
+    assert np.bincount(calibration_bins(confidence[:50])).tolist() == [25, 25]
+    assert np.bincount(calibration_bins(confidence[:5])).tolist() == [5]
+
+
+@pytest.mark.parametrize(("right", "photos"), [(317, 341), (50, 100), (0, 10), (10, 10), (1, 1)])
+def test_the_interval_of_an_accuracy_is_wilsons(right, photos):
+    expected = binomtest(right, photos).proportion_ci(0.95, "wilson")
+    assert wilson_interval(right, photos) == pytest.approx((expected.low, expected.high), abs=1e-6)
+
+
+def test_what_a_threshold_accepts_is_its_share_and_how_much_of_that_is_right():
+    probabilities = [[0.9, 0.1], [0.8, 0.2], [0.25, 0.75], [0.6, 0.4]]
+    measured = measure(np.array([0, 1, 1, 1]), np.array(probabilities, np.float32), LABELS, threshold=0.75)
+    assert measured.acceptance == Acceptance(0.75, coverage=0.75, precision=pytest.approx(2 / 3))
+
+
+def test_a_threshold_that_accepts_nothing_has_no_precision():
+    measured = measure(np.array([0]), np.array([[0.6, 0.4]], np.float32), LABELS, threshold=1.0)
+    assert measured.acceptance == Acceptance(1.0, coverage=0.0, precision=None)
+
+
+def test_a_model_without_a_threshold_is_measured_without_one():
+    assert figures([0, 1], [[1, 0], [0, 1]]).acceptance is None
 
 
 def test_metrics_become_plain_json_values():

@@ -1,0 +1,312 @@
+"""One page that shows how good a model is and where it fails, with its figures as PNG beside it.
+
+Labels, paths and whatever else a model's folder says are hostile text: the templates escape everything
+but the figures, in which matplotlib escapes it.
+"""
+
+import datetime
+import os
+import shlex
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+import numpy as np
+import numpy.typing as npt
+
+from shutterless import __version__
+from shutterless.dataset import SPLITS, Photo, read_pixels
+from shutterless.errors import ShutterlessError
+from shutterless.evaluation import plots
+from shutterless.evaluation.calibration import PRECISION, Judgement, judge, judge_calibrated
+from shutterless.evaluation.evaluator import Predictions
+from shutterless.evaluation.source import Source, read_source
+from shutterless.evaluation.thumbnails import data_uri, overlay, read_thumbnails
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+REPORT, FIGURES = "report.html", "figures"
+WORST = 12
+HEATED = 4  # right ones and as many wrong ones
+THUMBNAILS, MOST_PER_CELL = 400, 24  # of mistakes, so that a poor model's page can still be opened
+
+Pixels = npt.NDArray[np.uint8]
+HeatMap = Callable[[Pixels, int], npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A photo, uint8[height, width, 3], with its truth and what the model said."""
+
+    pixels: Pixels
+    path: str
+    truth: str
+    guess: str
+    score: float
+
+    @property
+    def right(self) -> bool:
+        """Whether the guess is the truth."""
+        return self.truth == self.guess
+
+    @cached_property
+    def uri(self) -> str:
+        """The picture as an address that holds it."""
+        return data_uri(self.pixels)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The photos of one label that were taken for one other; `pictures` are the surest of `count`."""
+
+    anchor: str
+    truth: str
+    guess: str
+    count: int
+    pictures: tuple[Picture, ...]
+
+
+def write_report(
+    folder: Path,
+    predictions: Predictions,
+    model: Path,
+    *,
+    augmented: Sequence[Pixels] = (),
+    heat_map: HeatMap | None = None,
+    precision: float = PRECISION,
+    seed: int = 42,
+) -> Path:
+    """Write `folder`/report.html and `folder`/figures/*.png, whole or not at all; return the page's path.
+
+    predictions: what the model said of the photos. model: the folder of the run or bundle, which may be
+    `folder` itself. augmented: copies of one training photo as training changes them, uint8[height,
+    width, 3] each. heat_map: from pixels uint8[height, width, 3] and a label's place to where the
+    label was seen, float32[h, w] in 0 … 1. precision: for a run, which has no threshold yet, the share
+    of accepted answers that must be right. seed: for what is drawn by lot.
+
+    Older ones are replaced. Raises `ShutterlessError` if a photo is gone, the model's folder cannot be
+    read, or `folder` cannot be written or has figures that are not a report's.
+    """
+    check_report_folder(folder)
+    source = read_source(model)
+    judgement = _judge(predictions, source, precision, seed)
+    album = _Album(predictions, judgement, seed)
+    heats = album.heats(heat_map) if heat_map else []
+    facts = {
+        "source": source,
+        "judgement": judgement,
+        "album": album,
+        "heats": heats,
+        "augmented": [data_uri(copy) for copy in augmented],
+        "metrics": predictions.measure(),
+        "data": _data(source.photos or predictions.photos, predictions.labels),
+        "split": _split(predictions),
+        "commands": _commands(folder, predictions, model, source),
+    }
+    with _replacing(folder) as draft, plots.style():
+        charts = _charts(source, judgement)
+        for name, figure in {**charts, **_grids(predictions, album, augmented, heats)}.items():
+            plots.write_png(figure, draft / FIGURES / f"{name}.png")
+        facts["charts"] = {name: plots.to_svg(figure, name) for name, figure in charts.items()}
+        (draft / REPORT).write_text(_render(facts), "utf-8")
+    return folder / REPORT
+
+
+def _judge(predictions: Predictions, source: Source, precision: float, seed: int) -> Judgement:
+    truth, probabilities = predictions.truth, predictions.probabilities
+    if source.temperature is None:
+        return judge(truth, probabilities, precision, seed)
+    threshold = predictions.threshold or 0.0
+    return judge_calibrated(
+        truth, probabilities, source.temperature, threshold, source.wanted_precision, seed
+    )
+
+
+class _Album:
+    """The photos that the page shows, each decoded once."""
+
+    def __init__(self, predictions: Predictions, judgement: Judgement, seed: int) -> None:
+        self._predictions, self._judgement = predictions, judgement
+        self._rng = np.random.default_rng(seed)
+        confidence = judgement.scores.max(axis=1)
+        wrong = np.flatnonzero(~judgement.right)
+        self._wrong = [int(number) for number in wrong[np.argsort(-confidence[wrong], kind="stable")]]
+        sampled = self._one_of_each_label()
+        numbers = sorted({*sampled, *self._shown_mistakes()})
+        thumbnails = read_thumbnails(predictions.root, [predictions.photos[number] for number in numbers])
+        self._pictures = dict(zip(numbers, map(self._picture, numbers, thumbnails), strict=True))
+        self.samples = [self._pictures[number] for number in sampled]
+        self.worst = [self._pictures[number] for number in self._wrong[:WORST]]
+
+    def _picture(self, number: int, pixels: Pixels) -> Picture:
+        scores, labels = self._judgement.scores[number], self._predictions.labels
+        photo, guess = self._predictions.photos[number], int(scores.argmax())
+        return Picture(pixels, photo.path, photo.label, labels[guess], float(scores[guess]))
+
+    def _one_of_each_label(self) -> list[int]:
+        """Draw by lot, so that nobody has chosen the best."""
+        truth = self._predictions.truth
+        return [int(self._rng.choice(np.flatnonzero(truth == place))) for place in np.unique(truth)]
+
+    @cached_property
+    def _by_cell(self) -> dict[tuple[int, int], list[int]]:
+        """The mistakes' numbers, the surest first, of each pair of truth and guess."""
+        cells: dict[tuple[int, int], list[int]] = {}
+        for number in self._wrong:
+            place = int(self._predictions.truth[number]), int(self._judgement.scores[number].argmax())
+            cells.setdefault(place, []).append(number)
+        return dict(sorted(cells.items()))
+
+    @property
+    def _per_cell(self) -> int:
+        return max(1, min(MOST_PER_CELL, THUMBNAILS // max(1, len(self._by_cell))))
+
+    def _shown_mistakes(self) -> list[int]:
+        of_cells = (number for numbers in self._by_cell.values() for number in numbers[: self._per_cell])
+        return [*self._wrong[:WORST], *of_cells]
+
+    @cached_property
+    def cells(self) -> dict[tuple[int, int], Cell]:
+        """The mistakes by the places of truth and guess."""
+        labels = self._predictions.labels
+        return {
+            (truth, guess): Cell(
+                f"cell-{truth}-{guess}",
+                labels[truth],
+                labels[guess],
+                len(numbers),
+                tuple(self._pictures[number] for number in numbers[: self._per_cell]),
+            )
+            for (truth, guess), numbers in self._by_cell.items()
+        }
+
+    def heats(self, heat_map: HeatMap) -> list[tuple[Picture, Picture]]:
+        """Return some right and the surest wrong photos as the model sees them, without and with heat."""
+        right = np.flatnonzero(self._judgement.right)
+        drawn = sorted(self._rng.choice(right, min(HEATED, len(right)), replace=False).tolist())
+        numbers = [*drawn, *self._wrong[:HEATED]]
+        photos = [self._predictions.photos[number] for number in numbers]
+        pairs = []
+        for number, pixels in zip(
+            numbers, read_pixels(self._predictions.root, photos, self._predictions.input), strict=True
+        ):
+            guess = int(self._judgement.scores[number].argmax())
+            heated = overlay(pixels, heat_map(pixels, guess))
+            pairs.append((self._picture(number, pixels), self._picture(number, heated)))
+        return pairs
+
+
+def _charts(source: Source, judgement: Judgement) -> "dict[str, Figure]":
+    """Draw the figures that the page has as SVG."""
+    charts = {name: plots.curve(source.history, name) for name in ("accuracy", "loss") if source.history}
+    charts["reliability"] = plots.reliability(judgement.before, judgement.after, judgement.right)
+    calibration = judgement.calibration
+    charts["coverage"] = plots.coverage(
+        judgement.scores.max(axis=1), judgement.right, calibration.acceptance, calibration.wanted_precision
+    )
+    return charts
+
+
+def _grids(
+    predictions: Predictions,
+    album: _Album,
+    augmented: Sequence[Pixels],
+    heats: Sequence[tuple[Picture, Picture]],
+) -> "dict[str, Figure]":
+    """Draw the figures that the page makes of HTML and photos."""
+    grids = {
+        "confusion": plots.confusion(predictions.measure()),
+        "samples": _grid(album.samples),
+    }
+    if album.worst:
+        grids["mistakes"] = _grid(album.worst)
+    if augmented:
+        grids["augmentation"] = plots.grid(augmented, [""] * len(augmented))
+    if heats:
+        grids["heat-maps"] = _grid([picture for pair in heats for picture in pair], columns=4)
+    return grids
+
+
+def _grid(pictures: Sequence[Picture], columns: int = 5) -> "Figure":
+    titles = [
+        f"{picture.guess} {picture.score:.2f}" + ("" if picture.right else f"\ntrue: {picture.truth}")
+        for picture in pictures
+    ]
+    return plots.grid([picture.pixels for picture in pictures], titles, columns)
+
+
+def _data(photos: Sequence[Photo], labels: Sequence[str]) -> dict[str, Any]:
+    """Return the table of photos by label and split."""
+    splits = sorted({photo.split for photo in photos}, key=(*SPLITS, "all").index)
+    counts = {label: dict.fromkeys(splits, 0) for label in labels}
+    for photo in photos:
+        counts.setdefault(photo.label, dict.fromkeys(splits, 0))[photo.split] += 1
+    totals = {split: sum(row[split] for row in counts.values()) for split in splits}
+    return {"splits": splits, "counts": counts, "totals": totals}
+
+
+def _split(predictions: Predictions) -> str:
+    splits = {photo.split for photo in predictions.photos}
+    return splits.pop() if len(splits) == 1 else "all"
+
+
+def _commands(folder: Path, predictions: Predictions, model: Path, source: Source) -> list[str]:
+    """Return what to type to make the model, if it is a run, and this page, unless training wrote it."""
+    evaluate = ["shutterless", "evaluate", str(model), str(predictions.root), "--split", _split(predictions)]
+    written_by_training = folder.resolve() == model.resolve()
+    page = [] if written_by_training else [shlex.join([*evaluate, "--report", str(folder)])]
+    return [*([source.command] if source.command else []), *page]
+
+
+def _render(facts: dict[str, Any]) -> str:
+    loader = jinja2.PackageLoader("shutterless.evaluation")
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("report.html.j2").render(
+        facts, version=__version__, today=datetime.datetime.now(datetime.UTC).date().isoformat()
+    )
+
+
+@contextmanager
+def _replacing(folder: Path) -> Iterator[Path]:
+    """Give a folder beside; what is written there replaces the page and figures in `folder` at the end."""
+    figures = folder / FIGURES
+    draft, existed = folder / f".report.{os.getpid()}", folder.exists()
+    old = draft / "old"
+    try:
+        (draft / FIGURES).mkdir(parents=True)
+        yield draft
+        if figures.exists():
+            figures.rename(old)
+        (draft / FIGURES).rename(figures)
+        (draft / REPORT).replace(folder / REPORT)
+    except OSError as error:
+        raise ShutterlessError(
+            f"Cannot write the report in {folder}: {error.strerror or error}",
+            "Choose a folder with room and write access.",
+        ) from error
+    finally:
+        if old.exists() and not figures.exists():
+            old.rename(figures)
+        shutil.rmtree(draft, ignore_errors=True)
+        if not existed and not (folder / REPORT).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_report_folder(folder: Path) -> None:
+    """Raise the `ShutterlessError` with which `write_report` would refuse to replace what `folder` has."""
+    figures = folder / FIGURES
+    if figures.exists() and not _is_replaceable(figures):
+        raise ShutterlessError(f"{figures} is not a folder of figures", "Choose another folder.")
+
+
+def _is_replaceable(figures: Path) -> bool:
+    """Tell whether nothing but figures is lost when the folder is replaced."""
+    return figures.is_dir() and all(file.suffix == ".png" for file in figures.iterdir())

@@ -1,0 +1,237 @@
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from shutterless.dataset import Photo
+from shutterless.errors import ShutterlessError
+from shutterless.evaluation import Predictions
+from shutterless.evaluation.report import THUMBNAILS, WORST, write_report
+from shutterless.runtime.pixels import InputSpec
+
+LABELS = ('<img src=x onerror="alert(1)">', "$\\frac{a}{$ 猫", "plain & simple")
+RECIPE = """
+name = "</pre><script>alert(1)</script>"
+[run]
+photos = "/the photos"
+dataset_fingerprint = "0123abcd"
+backbone = "tiny"
+weights = "none"
+image_size = 32
+seed = 5
+"""
+HISTORY = """phase,epoch,seconds,learning_rate,loss,accuracy,val_loss,val_accuracy,best
+head,1,0.5,0.001,1.2,0.4,1.1,0.5,True
+network,1,0.5,0.001,0.9,0.6,0.8,0.7,True
+"""
+
+
+class Page(HTMLParser):
+    """The elements of a page, its text, and where it leads."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.attributes, self.text = [], [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data):
+        self.text += data
+
+    def values(self, *names):
+        return [value for name, value in self.attributes if name in names]
+
+
+def photograph(root, count):
+    """Write `count` photos of each hostile label, twice as wide as high, under hostile names."""
+    photos = []
+    for place, label in enumerate(LABELS):
+        (root / label).mkdir(parents=True)
+        for number in range(count):
+            photo = Photo(f'{label}/"><svg onload=x {number:03}>.png', label, "validation")
+            shade = np.full((40, 80, 3), 40 + 80 * place, np.uint8)
+            Image.fromarray(shade).save(root / photo.path)
+            photos.append(photo)
+    return tuple(photos)
+
+
+def predict(root, photos, wrong, threshold=None):
+    """Return predictions in which the first `wrong` photos of each label are taken for the next label."""
+    rng = np.random.default_rng(2)
+    per_label = len(photos) // len(LABELS)
+    probabilities = np.empty((len(photos), len(LABELS)), np.float32)
+    for row in range(len(photos)):
+        place, number = divmod(row, per_label)
+        guess = (place + (number < wrong)) % len(LABELS)
+        confidence = rng.uniform(0.5, 0.8 if number < wrong else 0.99)
+        probabilities[row] = (1 - confidence) / 2
+        probabilities[row, guess] = confidence
+    return Predictions(root, photos, LABELS, InputSpec(32, 32), probabilities, threshold)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return tmp_path_factory.mktemp("photos")
+
+
+@pytest.fixture(scope="module")
+def predictions(root):
+    return predict(root, photograph(root, 10), wrong=2)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, predictions):
+    folder = tmp_path_factory.mktemp("runs") / "<i>run"
+    folder.mkdir()
+    (folder / "recipe.toml").write_text(RECIPE)
+    (folder / "history.csv").write_text(HISTORY)
+    rows = [f'"{photo.path.replace(chr(34), chr(34) * 2)}"' for photo in predictions.photos]
+    labels = [f'"{photo.label.replace(chr(34), chr(34) * 2)}"' for photo in predictions.photos]
+    lines = [f"{path},{label},train" for path, label in zip(rows, labels, strict=True)]
+    (folder / "split.csv").write_text("\n".join(["path,label,split", *lines, ""]))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def heated():
+    return []
+
+
+@pytest.fixture(scope="module")
+def folder(predictions, run, heated, tmp_path_factory):
+    def heat_map(pixels, label):
+        heated.append((pixels.shape, pixels.dtype, label))
+        return np.linspace(0, 1, 4, dtype=np.float32).reshape(2, 2)
+
+    folder = tmp_path_factory.mktemp("reports") / "report"
+    augmented = [np.full((32, 32, 3), 20 * number, np.uint8) for number in range(10)]
+    written = write_report(folder, predictions, run, augmented=augmented, heat_map=heat_map)
+    assert written == folder / "report.html"
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(folder):
+    return Page((folder / "report.html").read_text("utf-8"))
+
+
+def test_names_and_labels_are_shown_as_text_and_never_become_elements(page):
+    assert "script" not in page.tags and "i" not in page.tags
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    for text in (*LABELS, "<script>alert(1)</script>", '"><svg onload=x 000>.png', "<i>run"):
+        assert text in page.text
+
+
+def test_the_page_holds_all_that_it_shows_and_leads_nowhere_else(page, folder):
+    assert page.tags.count("img") > 20
+    assert all(address.startswith("data:image/jpeg;base64,") for address in page.values("src"))
+    assert all(address.startswith("#") for address in page.values("href", "xlink:href"))
+    assert "://" not in (folder / "report.html").read_text("utf-8")
+    assert not {"link", "iframe", "object", "base", "form"} & {*page.tags}
+
+
+def test_every_link_finds_its_place_and_no_place_is_there_twice(page):
+    places = page.values("id")
+    assert len(places) == len({*places})
+    assert {address[1:] for address in page.values("href", "xlink:href")} <= {*places}
+
+
+def test_each_cell_of_the_confusion_matrix_leads_to_its_photos(page):
+    assert {f"#cell-{place}-{(place + 1) % 3}" for place in range(3)} <= {*page.values("href")}
+    assert f"{LABELS[0]} taken for {LABELS[1]}: 2" in page.text
+
+
+def test_figures_take_their_colours_from_the_page(folder):
+    text = (folder / "report.html").read_text("utf-8")
+    charts = text[text.index("<svg") :]
+    assert "currentColor" in charts and "var(--first)" in charts
+    assert "#1f2328" not in charts
+    assert "prefers-color-scheme: dark" in text
+
+
+def test_every_figure_is_a_png_too(folder):
+    names = ["accuracy", "augmentation", "confusion", "coverage", "heat-maps", "loss", "mistakes"]
+    names += ["reliability", "samples"]
+    assert sorted(file.name for file in (folder / "figures").iterdir()) == [f"{name}.png" for name in names]
+    for file in (folder / "figures").iterdir():
+        with Image.open(file) as picture:
+            assert (picture.format, min(picture.size) > 200) == ("PNG", True)
+
+
+def test_the_figures_of_the_model_are_said(page):
+    assert "80.0 %" in page.text  # accuracy: 24 of 30
+    assert "interval 62.7 % to 90.5 %" in page.text
+    assert "0123abcd" in page.text
+    assert "shutterless train '/the photos' -o" in page.text
+    assert "--seed 5" in page.text
+
+
+def test_heat_is_asked_for_the_guessed_label_of_photos_as_the_model_sees_them(heated, predictions):
+    assert len(heated) == 8
+    assert {(shape, dtype) for shape, dtype, _ in heated} == {((32, 32, 3), np.dtype(np.uint8))}
+    assert {label for _, _, label in heated} <= {0, 1, 2}
+
+
+def test_nothing_but_the_page_and_its_figures_is_left(folder):
+    assert sorted(file.name for file in folder.iterdir()) == ["figures", "report.html"]
+
+
+def test_a_second_report_replaces_the_first_and_leaves_a_runs_other_files_alone(predictions, run, tmp_path):
+    own = shutil.copytree(run, tmp_path / "run")
+    before = {file.name for file in own.iterdir()}
+    (own / "figures").mkdir()
+    (own / "figures" / "older.png").touch()
+    (own / "report.html").write_text("older")
+    write_report(own, predictions, own)
+    assert {file.name for file in own.iterdir()} == {*before, "figures", "report.html"}
+    assert not (own / "figures" / "older.png").exists()
+    text = (own / "report.html").read_text("utf-8")
+    assert "shutterless train" in text and "shutterless evaluate" not in text
+
+
+def test_a_folder_of_somebody_elses_figures_is_refused(predictions, run, tmp_path):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "mine.svg").touch()
+    with pytest.raises(ShutterlessError, match="is not a folder of figures"):
+        write_report(tmp_path, predictions, run)
+    assert [file.name for file in tmp_path.iterdir()] == ["figures"]
+
+
+def test_a_report_that_fails_leaves_the_older_one_and_no_draft(predictions, run, tmp_path, monkeypatch):
+    def full(*given):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutterless.evaluation.plots.write_png", full)
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "report.html").write_text("older")
+    with pytest.raises(ShutterlessError, match="No space left"):
+        write_report(tmp_path, predictions, run)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["figures", "report.html"]
+    with pytest.raises(ShutterlessError):
+        write_report(tmp_path / "new", predictions, run)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_bundle_is_judged_by_its_own_temperature_and_threshold(predictions, colour_bundle, tmp_path):
+    served = predict(predictions.root, predictions.photos, wrong=0, threshold=0.9)
+    page = Page(write_report(tmp_path, served, colour_bundle).read_text("utf-8"))
+    assert "The bundle's own temperature, 0.2" in page.text
+    assert "a confidence of 0.90" in page.text
+    assert "Worst mistakes" not in page.text
+    assert not (tmp_path / "figures" / "mistakes.png").exists()
+
+
+def test_a_poor_models_page_shows_no_more_photos_than_a_browser_bears(root, run, tmp_path, monkeypatch):
+    monkeypatch.setattr("shutterless.evaluation.report.THUMBNAILS", 6)
+    photos = tuple(
+        Photo(file.relative_to(root).as_posix(), file.parent.name, "test") for file in root.rglob("*.png")
+    )
+    photos = tuple(sorted(photos, key=lambda photo: LABELS.index(photo.label)))
+    page = Page(write_report(tmp_path, predict(root, photos, wrong=10), run).read_text("utf-8"))
+    assert page.tags.count("img") == 3 + WORST + 6 < THUMBNAILS
+    assert "10, the 2 surest" in page.text
