@@ -1,7 +1,7 @@
 """`shutterless evaluate`: measure a run or a bundle on labelled photos."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -66,25 +66,12 @@ def _write_report(folder: Path, predictions: "Predictions", model: Path, loaded:
 
     if (model / "bundle.json").is_file():
         return write_report(folder, predictions, model)
+    from shutterless.training.examples import augmented_example
     from shutterless.training.gradcam import GradCam
 
     run = cast("Run", loaded)
-    return write_report(
-        folder, predictions, model, augmented=_augmented(run, predictions), heat_map=GradCam(run.model)
-    )
-
-
-def _augmented(run: "Run", predictions: "Predictions") -> list[Any]:
-    """Return copies of a photo as the run's last phase changed it; none if it changed none."""
-    from shutterless.dataset import read_pixels
-    from shutterless.training.augmentation import augmented_copies
-
-    *_, last = run.recipe.phases(pretrained=run.settings.weights != "none").values()
-    augmentation = getattr(last, "augmentation", None)
-    if augmentation is None:
-        return []
-    (pixels,) = read_pixels(predictions.root, predictions.photos[:1], run.input)
-    return list(augmented_copies(pixels, augmentation))
+    augmented = augmented_example(run, predictions.root, predictions.photos[0])
+    return write_report(folder, predictions, model, augmented=augmented, heat_map=GradCam(run.model))
 
 
 def _show(metrics: "Metrics") -> None:

@@ -49,6 +49,9 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where a training into this folder ended.")
     ] = False,
+    no_report: Annotated[
+        bool, typer.Option("--no-report", help="Leave out report.html and its figures.")
+    ] = False,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also write event files for TensorBoard, to RUN/logs.")
     ] = False,
@@ -85,6 +88,7 @@ def train(
                 batch_size=batch_size,
                 seed=seed,
                 resume=resume,
+                report=not no_report,
                 tensorboard=tensorboard,
                 progress=progress,
                 on_warning=warn,
@@ -100,6 +104,8 @@ def train(
         f"Validation accuracy {validation['accuracy']:.2%} on {validation['photos']} photos, "
         f"loss {validation['loss']:.3f}"
     )
+    if not no_report:
+        say(f"Report: {run / 'report.html'}")
     say(f"Next: shutterless convert {run} -o bundle")
 
 

@@ -10,12 +10,15 @@ import numpy as np
 
 from shutterless.dataset import SPLITS, Dataset, PhotoReader, label_indices, load_dataset, write_split
 from shutterless.errors import ShutterlessError
-from shutterless.evaluation import evaluate_photos
+from shutterless.evaluation import calibrate, predict_labelled
+from shutterless.evaluation.report import write_report
 from shutterless.progress import Progress, silent
 from shutterless.runtime.pixels import InputSpec
 from shutterless.training.batches import Batches, balanced_weights
 from shutterless.training.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint
+from shutterless.training.examples import augmented_example
 from shutterless.training.fit import HEAD, fit_head, fit_network
+from shutterless.training.gradcam import GradCam
 from shutterless.training.history import Epoch
 from shutterless.training.journal import Journal, OnEpoch
 from shutterless.training.network import Network, build_network
@@ -54,6 +57,7 @@ def train(
     seed: int | None = None,
     resume: bool = False,
     tensorboard: bool = False,
+    report: bool = True,
     progress: Progress = silent,
     on_epoch: OnEpoch = lambda epoch: None,
     on_warning: Callable[[str], None] = lambda warning: None,
@@ -67,7 +71,7 @@ def train(
     seed: for the split, the order and the first weights; 42 if it is not given.
     resume: go on where a training into `run` ended, however it ended; options that are not given are
     those that it was started with. Without one it begins, with one that is finished it does nothing.
-    tensorboard: also write event files for TensorBoard.
+    tensorboard: also write event files for TensorBoard. report: also write report.html and its figures.
     on_epoch: called with each finished epoch. on_warning: called with what is odd about the photos.
 
     After any interruption, KeyboardInterrupt included, `run` holds the best network so far.
@@ -79,8 +83,7 @@ def train(
     plan = make_plan(recipe, backbone, weights, cut, image_size, epochs, batch_size, seed, earlier=earlier)
     if earlier is not None:
         require_same(plan, earlier)
-        if (run / METRICS).is_file():
-            (run / CHECKPOINT).unlink(missing_ok=True)
+        if (run / METRICS).is_file() and not (run / CHECKPOINT).exists():
             on_warning(f"{run} is finished: there is nothing to resume")
             return earlier
     dataset = load_dataset(photos, seed=plan.seed, progress=progress)
@@ -94,7 +97,7 @@ def train(
     journal = Journal(network, run, progress, on_epoch, behind, events=tensorboard)
     _fit(network, dataset, plan, journal, checkpoint, progress)
     finished = load_run(run)
-    _finish(finished, dataset, journal.best, progress)
+    _finish(finished, dataset, journal.best, report, progress)
     (run / CHECKPOINT).unlink()
     return finished
 
@@ -215,13 +218,14 @@ class _Photos:
         )
 
 
-def _finish(run: Run, dataset: Dataset, best: Epoch | None, progress: Progress) -> None:
-    """Measure the network as it was saved, not as it is in memory, and write metrics.json."""
-    evaluation = evaluate_photos(run, dataset.root, dataset.of("validation"), progress=progress)
+def _finish(run: Run, dataset: Dataset, best: Epoch | None, report: bool, progress: Progress) -> None:
+    """Measure the network as it was saved, not as it is in memory: metrics.json and the report."""
+    predictions = predict_labelled(run, dataset.root, dataset.of("validation"), progress=progress)
     write_metrics(
         run.path / METRICS,
         {
-            "validation": evaluation.to_json(),
+            "validation": predictions.measure().to_json(),
+            "calibration": calibrate(predictions.truth, predictions.probabilities).to_json(),
             "best_epoch": asdict(best) if best else None,
             "labels": list(dataset.labels),
             "photos": {split: len(dataset.of(split)) for split in SPLITS},
@@ -232,3 +236,6 @@ def _finish(run: Run, dataset: Dataset, best: Epoch | None, progress: Progress) 
             },
         },
     )
+    if report:
+        augmented = augmented_example(run, predictions.root, predictions.photos[0])
+        write_report(run.path, predictions, run.path, augmented=augmented, heat_map=GradCam(run.model))

@@ -13,7 +13,7 @@ from shutterless.training import MODEL, load_run, train
 from shutterless.training.checkpoint import CHECKPOINT
 from shutterless.training.run import METRICS
 
-QUICKLY = {"backbone": "tiny", "image_size": 32, "batch_size": 6}
+QUICKLY = {"backbone": "tiny", "image_size": 32, "batch_size": 6, "report": False}
 
 
 def history(run):
@@ -27,7 +27,28 @@ def test_a_network_learns_what_is_there_to_learn(colour_run, colour_photos):
 
 def test_a_run_folder_holds_all_that_later_stages_read(colour_run):
     files = {path.name for path in colour_run.iterdir()}
-    assert files == {"model.keras", "recipe.toml", "split.csv", "history.csv", "metrics.json"}
+    assert files == {
+        "model.keras",
+        "recipe.toml",
+        "split.csv",
+        "history.csv",
+        "metrics.json",
+        "report.html",
+        "figures",
+    }
+
+
+def test_the_report_is_of_the_run_with_its_augmentation_and_heat_maps(colour_run):
+    page = (colour_run / "report.html").read_text("utf-8")
+    assert "augmented 10 times" in page
+    assert "Grad-CAM" in page
+    assert (colour_run / "figures").is_dir()
+
+
+def test_the_run_says_what_its_confidence_is_worth(colour_run):
+    calibration = json.loads((colour_run / "metrics.json").read_text())["calibration"]
+    assert calibration["photos"] == 18
+    assert calibration["acceptance"]["precision"] == 1
 
 
 def test_the_saved_network_is_that_of_the_best_epoch(colour_run):
@@ -225,6 +246,7 @@ MOMENTS = {
     "behind the head": ("journal.write_checkpoint", 2),
     "between a checkpoint and its best network": ("journal.save_model", 4),
     "before the figures are written": ("trainer.write_metrics", 1),
+    "before the report is written": ("trainer.write_report", 1),
 }
 
 
@@ -239,11 +261,11 @@ def test_a_run_that_died_is_resumed_to_what_it_would_have_been(
     module = {"journal": journal, "trainer": trainer}[module]
     honest, calls = getattr(module, name), []
 
-    def die(*arguments):
+    def die(*arguments, **named):
         calls.append(1)
         if len(calls) == time:
             raise Died
-        return honest(*arguments)
+        return honest(*arguments, **named)
 
     monkeypatch.setattr(module, name, die)
     with pytest.raises(Died):
