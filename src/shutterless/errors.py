@@ -14,3 +14,10 @@ class ShutterlessError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+def cannot_write(what: object, error: OSError) -> ShutterlessError:
+    """Return the error for a path, or words with one, that cannot be written, as on a full disk."""
+    return ShutterlessError(
+        f"Cannot write {what}: {error.strerror or error}", "Choose a folder with room and write access."
+    )

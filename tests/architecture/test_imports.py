@@ -33,7 +33,7 @@ LIBRARIES = {
     "awslambdaric": {"runtime"},
     "boto3": {"deploy"},
     "docker": {"packaging"},
-    "jinja2": {"dataset", "evaluation"},
+    "jinja2": {"dataset"},
     "imagehash": {"dataset"},
     "keras": {"training", "conversion"},
     "matplotlib": {"evaluation"},

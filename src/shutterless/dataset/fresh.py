@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import ShutterlessError, cannot_write
 
 
 def require_empty(folder: Path) -> None:
@@ -34,9 +34,6 @@ def fresh_folder(folder: Path, what: str) -> Iterator[Path]:
         for entry in sorted(beside.iterdir()):  # an empty target is kept, as it may be the working folder
             entry.rename(target / entry.name)
     except OSError as error:
-        raise ShutterlessError(
-            f"Cannot write {what} to {folder}: {error.strerror or error}",
-            "Choose a folder with room and write access.",
-        ) from error
+        raise cannot_write(f"{what} to {folder}", error) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)

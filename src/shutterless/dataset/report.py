@@ -1,21 +1,20 @@
 """Write an inspection as a page of its own, and its table and picture grid as PNG."""
 
-import base64
-import io
 import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+import numpy as np
 from PIL import Image
 
 from shutterless.dataset.figures import draw_counts, draw_samples
 from shutterless.dataset.inspection import Inspection
 from shutterless.dataset.looks import Look
+from shutterless.dataset.pages import data_uri, templates
 from shutterless.dataset.parallel import map_in_threads
 from shutterless.dataset.records import Photo, changed, read_photo
-from shutterless.errors import ShutterlessError
+from shutterless.errors import ShutterlessError, cannot_write
 from shutterless.progress import Progress, silent
 from shutterless.runtime import pixels
 from shutterless.runtime.problem import Problem
@@ -29,6 +28,7 @@ GROUPS_PER_FINDING = 24
 PHOTOS_PER_GROUP = 6
 # Longer side of a thumbnail, in pixels.
 THUMBNAIL = 160
+QUALITY = 80  # of its JPEG
 
 Thumbnails = Mapping[str, Image.Image]
 
@@ -72,10 +72,7 @@ def write_inspection(inspection: Inspection, folder: Path, *, progress: Progress
         for name in (COUNTS, SAMPLES, PAGE):
             (beside / name).replace(target / name)
     except OSError as error:
-        raise ShutterlessError(
-            f"Cannot write the report to {folder}: {error.strerror or error}",
-            "Choose a folder with room and write access.",
-        ) from error
+        raise cannot_write(f"the report to {folder}", error) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return folder / PAGE
@@ -125,26 +122,17 @@ def _thumbnail(root: Path, photo: Photo, seen: Look) -> Image.Image:
 
 
 def _page(inspection: Inspection, samples: Mapping[str, list[Photo]], thumbnails: Thumbnails) -> str:
-    environment = Environment(
-        loader=PackageLoader("shutterless.dataset"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    return (
+        templates("shutterless.dataset")
+        .get_template("inspection.html.j2")
+        .render(
+            mark=MARK,
+            inspection=inspection,
+            document=inspection.to_json(),
+            samples=samples,
+            source={path: data_uri(np.asarray(image), QUALITY) for path, image in thumbnails.items()},
+            reasons={one.path: one.reason for one in inspection.dataset.unreadable},
+            groups_shown=GROUPS_PER_FINDING,
+            photos_shown=PHOTOS_PER_GROUP,
+        )
     )
-    return environment.get_template("inspection.html.j2").render(
-        mark=MARK,
-        inspection=inspection,
-        document=inspection.to_json(),
-        samples=samples,
-        source={path: _data_uri(image) for path, image in thumbnails.items()},
-        reasons={one.path: one.reason for one in inspection.dataset.unreadable},
-        groups_shown=GROUPS_PER_FINDING,
-        photos_shown=PHOTOS_PER_GROUP,
-    )
-
-
-def _data_uri(image: Image.Image) -> str:
-    stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()

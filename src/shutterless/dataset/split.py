@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from shutterless.dataset.records import SPLITS, Dataset, Photo
-from shutterless.errors import ShutterlessError
+from shutterless.errors import ShutterlessError, cannot_write
 
 COLUMNS = ("path", "label", "split")
 
@@ -50,9 +50,7 @@ def write_split(dataset: Dataset, file: Path) -> None:
             writer.writerows((photo.path, photo.label, photo.split) for photo in dataset.photos)
         beside.replace(file)
     except OSError as error:
-        raise ShutterlessError(
-            f"Cannot write {file}: {error.strerror or error}", "Choose a folder with room and write access."
-        ) from error
+        raise cannot_write(file, error) from error
     finally:
         beside.unlink(missing_ok=True)
 

@@ -103,13 +103,6 @@ def predict_labelled(
     )
 
 
-def evaluate_photos(
-    model: Predictor, root: Path, photos: Sequence[Photo], *, progress: Progress = silent
-) -> Metrics:
-    """Measure `model` on just these photos below `root`."""
-    return predict_labelled(model, root, photos, progress=progress).measure()
-
-
 def predict_photos(
     model: Predictor, root: Path, photos: Sequence[Photo], *, progress: Progress = silent
 ) -> npt.NDArray[np.float32]:

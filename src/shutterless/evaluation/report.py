@@ -15,13 +15,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jinja2
 import numpy as np
 import numpy.typing as npt
 
 from shutterless import __version__
 from shutterless.dataset import SPLITS, Photo, read_pixels
-from shutterless.errors import ShutterlessError
+from shutterless.dataset.pages import templates
+from shutterless.errors import ShutterlessError, cannot_write
 from shutterless.evaluation import plots
 from shutterless.evaluation.calibration import PRECISION, Judgement, judge, judge_calibrated
 from shutterless.evaluation.evaluator import Predictions
@@ -265,12 +265,10 @@ def _commands(folder: Path, predictions: Predictions, model: Path, source: Sourc
 
 
 def _render(facts: dict[str, Any]) -> str:
-    loader = jinja2.PackageLoader("shutterless.evaluation")
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("report.html.j2").render(
-        facts, version=__version__, today=datetime.datetime.now(datetime.UTC).date().isoformat()
+    return (
+        templates("shutterless.evaluation")
+        .get_template("report.html.j2")
+        .render(facts, version=__version__, today=datetime.datetime.now(datetime.UTC).date().isoformat())
     )
 
 
@@ -288,10 +286,7 @@ def _replacing(folder: Path) -> Iterator[Path]:
         (draft / FIGURES).rename(figures)
         (draft / REPORT).replace(folder / REPORT)
     except OSError as error:
-        raise ShutterlessError(
-            f"Cannot write the report in {folder}: {error.strerror or error}",
-            "Choose a folder with room and write access.",
-        ) from error
+        raise cannot_write(f"the report in {folder}", error) from error
     finally:
         if old.exists() and not figures.exists():
             old.rename(figures)

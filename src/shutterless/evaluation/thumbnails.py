@@ -1,7 +1,5 @@
 """Small pictures that a page carries in itself."""
 
-import base64
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from shutterless.dataset import Photo, read_pixels
+from shutterless.dataset import Photo, pages, read_pixels
 from shutterless.runtime.pixels import InputSpec
 
 SIDE = 224  # pixels
@@ -34,9 +32,7 @@ def _trim(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 def data_uri(pixels: npt.NDArray[np.uint8]) -> str:
     """Return uint8[height, width, 3] as a JPEG in a data: address."""
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=QUALITY, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return pages.data_uri(pixels, QUALITY)
 
 
 def overlay(pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:

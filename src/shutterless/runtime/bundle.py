@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import ShutterlessError, cannot_write
 from shutterless.runtime.pixels import InputSpec
 
 FORMAT_VERSION = 1
@@ -98,10 +98,7 @@ def write_bundle(folder: Path, model: bytes, bundle: Bundle) -> Bundle:
             target.rename(old)
         beside.rename(target)
     except OSError as error:
-        raise ShutterlessError(
-            f"Cannot write the bundle {folder}: {error.strerror or error}",
-            "Choose a folder with room and write access.",
-        ) from error
+        raise cannot_write(f"the bundle {folder}", error) from error
     finally:
         if old.exists() and not target.exists():
             old.rename(target)

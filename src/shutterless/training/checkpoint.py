@@ -9,8 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from shutterless.errors import ShutterlessError
-from shutterless.training.history import Epoch, cannot_write
+from shutterless.errors import ShutterlessError, cannot_write
+from shutterless.training.history import Epoch
 
 CHECKPOINT = "checkpoint.npz"
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from shutterless.training.history import Epoch, cannot_write
+from shutterless.errors import cannot_write
+from shutterless.training.history import Epoch
 
 # The names that Keras's own TensorBoard callback gives, so that its runs and ours share their plots.
 _SERIES = {

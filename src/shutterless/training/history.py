@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import cannot_write
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,3 @@ def write_history(file: Path, epochs: Sequence[Epoch]) -> None:
         raise cannot_write(file, error) from error
     finally:
         beside.unlink(missing_ok=True)
-
-
-def cannot_write(file: Path, error: OSError) -> ShutterlessError:
-    """Return the error for a file of the run that cannot be written, as on a full disk."""
-    return ShutterlessError(
-        f"Cannot write {file}: {error.strerror or error}", "Choose a folder with room and write access."
-    )

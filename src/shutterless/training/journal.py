@@ -3,18 +3,19 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import ShutterlessError, cannot_write
 from shutterless.progress import Progress
 from shutterless.training.accelerator import full_precision
 from shutterless.training.checkpoint import CHECKPOINT, write_checkpoint
 from shutterless.training.eventlog import EventLog
-from shutterless.training.history import Epoch, best_of, cannot_write, write_history
+from shutterless.training.history import Epoch, best_of, write_history
 from shutterless.training.network import Network
 from shutterless.training.run import HISTORY, LOGS, MODEL
 
@@ -127,8 +128,9 @@ class Journal(keras.callbacks.Callback):
             round(time.monotonic() - self._started, 2),
             float(self.model.optimizer.learning_rate),
             **measured,
-            best=self._is_best(measured),
+            best=False,
         )
+        line = replace(line, best=best_of([*self.epochs, line]) is line)
         self.epochs.append(line)
         if self._checkpoints:
             self.keep(self.model)
@@ -139,11 +141,6 @@ class Journal(keras.callbacks.Callback):
             self._events.add(line)
         self._on_epoch(line)
         self.model.stop_training = self.stopped_early
-
-    def _is_best(self, measured: dict[str, float]) -> bool:
-        best = self.best
-        rank = (measured["val_accuracy"], -measured["val_loss"])
-        return best is None or rank > (best.val_accuracy, -best.val_loss)
 
     def _save_best(self, model: keras.Model) -> None:
         with averaged(model):

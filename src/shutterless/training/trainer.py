@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from shutterless.dataset import SPLITS, Dataset, PhotoReader, label_indices, load_dataset, write_split
-from shutterless.errors import ShutterlessError
+from shutterless.errors import ShutterlessError, cannot_write
 from shutterless.evaluation import calibrate, predict_labelled
 from shutterless.evaluation.report import write_report
 from shutterless.progress import Progress, silent
@@ -147,9 +147,7 @@ def _start(run: Path, dataset: Dataset, plan: Plan) -> None:
         write_split(dataset, run / SPLIT)
         write_recipe(run / RECIPE, plan.recipe, plan.settings(dataset))
     except OSError as error:
-        raise ShutterlessError(
-            f"Cannot write {run}: {error.strerror or error}", "Choose a folder with room and write access."
-        ) from error
+        raise cannot_write(run, error) from error
 
 
 def _fit(
