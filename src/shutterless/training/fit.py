@@ -8,7 +8,7 @@ from shutterless.training.accelerator import mixed_precision, xla
 from shutterless.training.batches import Batches, weighted
 from shutterless.training.checkpoint import Checkpoint
 from shutterless.training.journal import Journal
-from shutterless.training.network import Network, set_batch_norm_momentum
+from shutterless.training.network import Network, freeze_first, set_batch_norm_momentum
 from shutterless.training.recipe import HeadPhase, NetworkPhase, Phase
 
 HEAD = "head"
@@ -57,12 +57,14 @@ def fit_network(
     frozen: bool = False,
     checkpoint: Checkpoint | None = None,
 ) -> None:
-    """Train the network on augmented photos: every weight, or with `frozen` those of the head.
+    """Train the network on augmented photos: with `frozen` the head alone.
 
     name: what the phase is called in the history. checkpoint: where it stopped, if it is taken up again.
     Raises the reader's own error if a photo cannot be read in the middle.
     """
     network.features.trainable = not frozen
+    if not frozen:
+        freeze_first(network.features, phase.frozen_share)
     if phase.batch_norm_momentum is not None:
         set_batch_norm_momentum(network.features, phase.batch_norm_momentum)
     journal.begin(name, len(train), phase.epochs, patience=phase.patience)

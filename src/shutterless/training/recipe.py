@@ -86,6 +86,12 @@ class HeadPhase(Phase):
 class NetworkPhase(Phase):
     """Training on photos that are augmented anew in every epoch."""
 
+    frozen_share: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the backbone's layers, from the pixels on, that keep their weights",
+    )
     batch_norm_momentum: float | None = Field(
         None, gt=0, lt=1, description="momentum of the moving averages; the backbone's own if not given"
     )

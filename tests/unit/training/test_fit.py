@@ -59,6 +59,16 @@ def test_the_phase_sets_the_momentum_of_batch_norm(network, batches, journal):
     assert {layer.momentum for layer in layers} == {0.5}
 
 
+def test_frozen_layers_keep_their_weights_and_the_others_learn(network, batches, journal):
+    trunk = next(layer for layer in network.features.layers if isinstance(layer, keras.Model))
+    before = [np.array(weight) for weight in trunk.weights]
+    fit_network(network, batches, batches, NetworkPhase(**PHASE, frozen_share=0.5), journal)
+    moved = [not np.array_equal(old, new) for old, new in zip(before, trunk.weights, strict=True)]
+    assert moved == sorted(moved)
+    assert any(moved)
+    assert not all(moved)
+
+
 def test_training_ends_early_without_progress(network, batches, journal, epochs):
     phase = NetworkPhase(**{**PHASE, "epochs": 40}, patience=2)
     fit_network(network, batches, batches, phase, journal)

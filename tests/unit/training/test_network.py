@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from shutterless.training.backbones import find_backbone
-from shutterless.training.network import build_network, set_batch_norm_momentum
+from shutterless.training.network import build_network, freeze_first, set_batch_norm_momentum
 from shutterless.training.recipe import Head, load_recipe
 
 
@@ -47,6 +47,16 @@ def test_the_momentum_reaches_every_batch_norm_of_the_nested_backbone(network):
         if isinstance(layer, keras.layers.BatchNormalization)
     ]
     assert [layer.momentum for layer in layers] == [0.77] * 4
+
+
+@pytest.mark.parametrize(("share", "trained"), [(0, [0, 1, 2, 3]), (0.5, [2, 3]), (0.99, [])])
+def test_the_first_layers_of_the_backbone_can_keep_their_weights(share, trained):
+    network = build_network(find_backbone("tiny"), Head(), labels=2, image_size=32, weights="none", cut=None)
+    freeze_first(network.features, share)
+    trunk = next(layer for layer in network.features.layers if isinstance(layer, keras.Model))
+    convolutions = [layer for layer in trunk.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert [number for number, layer in enumerate(convolutions) if layer.trainable] == trained
+    assert network.head.trainable_weights
 
 
 @pytest.mark.parametrize(("pooling", "features"), [("average", 128), ("flatten", 2 * 2 * 128), (None, 512)])
