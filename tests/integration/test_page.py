@@ -20,9 +20,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from shutterless.runtime.bundle import read_bundle
 from shutterless.runtime.classifier import Classifier
+from shutterless.runtime.problem import Problem
 from shutterless.runtime.server import create_app
 from shutterless.runtime.service import PAGE, Service, problem_response
-from shutterless.runtime.problem import Problem
 from shutterless.runtime.settings import Settings
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -116,7 +116,7 @@ def browser():
 
 @pytest.fixture
 def visit(browser, served, gateway):
-    """Open the page at a path; afterwards nobody else was asked for anything, and nothing was complained of."""
+    """Open the page at a path; in the end nobody else was asked for anything, and nothing was complained of."""
     _, origin = served
     contexts, strangers, complaints = [], [], []
 
@@ -332,7 +332,7 @@ def test_a_text_file_and_a_wrong_address_are_refused_before_anything_is_sent(vis
 @needs_chromium
 def test_a_large_photo_is_said_to_be_made_smaller_and_stands_upright(visit, gateway, large_photo):
     page = visit()
-    expect(page.get_by_text("more than 4.4\u00a0MB is made smaller here")).to_be_visible()
+    expect(page.get_by_text("Over 4.4\u00a0MB it is made smaller here first.")).to_be_visible()
     page.set_input_files("#file", large_photo)
     expect(page.get_by_role("status")).to_contain_text("It was sent smaller: 1575 × 2048 pixels")
     expect(page.get_by_role("row")).to_have_count(3)
@@ -502,8 +502,11 @@ def test_every_control_has_a_name_for_a_screen_reader(visit, gateway, photo):
     page.evaluate("document.querySelector('#key-form').hidden = false")
     nodes = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
     roles = {"button", "textbox", "link", "image", "heading", "DisclosureTriangle", "region"}
-    named = [(node["role"]["value"], node["name"]["value"]) for node in nodes if not node["ignored"]
-             and node["role"]["value"] in roles]
+    named = [
+        (node["role"]["value"], node["name"]["value"])
+        for node in nodes
+        if not node["ignored"] and node["role"]["value"] in roles
+    ]
     assert {"button", "textbox", "image", "heading", "region"} <= {role for role, _ in named}
     assert [role for role, name in named if not name] == []
     assert page.locator("html").get_attribute("lang") == "en"
