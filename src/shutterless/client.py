@@ -178,7 +178,10 @@ def _post_once(target: SplitResult, body: bytes, headers: Mapping[str, str], tim
     try:
         with _opener().open(request, timeout=timeout) as answer:
             names = {name.lower(): value for name, value in answer.headers.items()}
-            return Response(answer.status, names, answer.read(MAX_ANSWER))
+            content = answer.read(MAX_ANSWER)
+            if answer.length:  # the API hung up in the middle, which read(n) does not tell, or never ends
+                raise http.client.IncompleteRead(content, answer.length)
+            return Response(answer.status, names, content)
     except (OSError, http.client.HTTPException) as error:
         raise CallError(
             f"{target.netloc} does not answer: {getattr(error, 'reason', error)}",
@@ -247,7 +250,9 @@ def _not_ours(target: SplitResult, response: Response) -> CallError:
     if words == "Missing Authentication Token":  # what API Gateway says where it has no such path
         hint = HINTS["not-found"]
     elif 300 <= status < 400:
-        hint = f"It redirects to {response.headers.get('location', 'nowhere')}; if that is right, give that."
+        hint = (
+            f"It redirects to {response.headers.get('location', 'nowhere')}: if that is the API, give that."
+        )
     else:
         hint = HINTS.get(status, "Try again in a moment." if status >= 500 else HINTS["not-found"])
     said = f": {words}" if words else ", and not as shutterless answers" if status == 200 else ""

@@ -86,7 +86,12 @@ def served(colour_bundle):
         return create_app(Service(Classifier(dataclasses.replace(bundle, **changes)), settings))
 
     usual = app(threshold=0.0)
-    stages = {"/test": usual, "/unsure": app(threshold=1.0), "/hostile": app(labels=HOSTILE), "": usual}
+    stages = {
+        "/test": usual,
+        "/unsure": app(threshold=1.0, temperature=5.0),
+        "/hostile": app(labels=HOSTILE),
+        "": usual,
+    }
     gateway = Gateway(stages)
     server = uvicorn.Server(uvicorn.Config(gateway, log_level="critical", lifespan="off"))
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -116,7 +121,7 @@ def browser():
 
 @pytest.fixture
 def visit(browser, served, gateway):
-    """Open the page at a path; in the end nobody else was asked for anything, and nothing was complained of."""
+    """Open the page at a path; afterwards nobody else was asked, and nothing was complained of."""
     _, origin = served
     contexts, strangers, complaints = [], [], []
 
