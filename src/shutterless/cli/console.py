@@ -49,7 +49,8 @@ def table(*columns: str, text: int = 1) -> Table:
     """Return an empty table whose first `text` columns are text and whose others are figures."""
     made = Table()
     for place, column in enumerate(columns):
-        made.add_column(column, justify="left" if place < text else "right")
+        # Folded, not cut: the end of a long path is what tells it from the others.
+        made.add_column(column, justify="left" if place < text else "right", overflow="fold")
     return made
 
 
