@@ -294,7 +294,6 @@ def ours(code, detail="it says why", **headers):
         (ours("url-refused"), ["not fetched", "It says why.", "drop it here"]),
         (ours("fetch-failed"), ["could not be fetched", "It says why.", "Check the address"]),
         (ours("internal"), ["went wrong inside", "It says why.", "in a moment"]),
-        (ours("busy", Retry_After="2"), ["Too many requests at once", "It says why.", "Many are asking"]),
         (ours("busy", **{"Retry-After": "2"}), ["Too many requests at once", "Try again in 2 seconds."]),
         (PlainTextResponse("HTTP content length exceeded", 413), ["too large for the service", "smaller"]),
         (JSONResponse({"message": "Limit Exceeded"}, 429), ["Too many requests just now"]),
