@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 # nothing is imported before it is used.
 _HOME = {
     "ShutterlessError": "errors",
+    "CallError": "client",
     "Classifier": "runtime.classifier",
     "read_bundle": "runtime.bundle",
     "serve": "runtime.server",
@@ -31,6 +32,7 @@ _HOME = {
     "load_run": "training",
     "train": "training",
     "convert": "conversion",
+    "call": "client",
 }
 
 __all__ = sorted(_HOME)

@@ -1,11 +1,13 @@
 """The commands and programs of README and docs are run, page by page, as a reader would type them.
 
-A page's blocks run in order in one empty folder. A block below a comment `<!-- not run: why -->` is left out.
+A page's blocks run in order in one empty folder, or with a bundle and a photo in it where the page says
+`<!-- begins with: bundle photo.jpg -->`. A block below a comment `<!-- not run: why -->` is left out.
 """
 
 import contextlib
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,12 +17,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(
     r"(?:<!-- not run: (?P<why>.+?) -->\n+)?```(?P<language>bash|python)\n(?P<text>.*?)```", re.DOTALL
 )
+BEGINS_WITH = "<!-- begins with: bundle photo.jpg -->"
 SHOWN_PORT = "8080"
 PATIENCE = 60  # seconds in which a server starts on any machine
 
@@ -43,7 +47,11 @@ def test_pages_without_a_block_that_runs_are_known():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_what_a_page_tells_to_type_works(page, tmp_path, free_tcp_port):
+def test_what_a_page_tells_to_type_works(page, tmp_path, free_tcp_port, request):
+    if BEGINS_WITH in page.read_text("utf-8"):
+        shutil.copytree(request.getfixturevalue("colour_bundle"), tmp_path / "bundle")
+        photo = request.getfixturevalue("colour_photos") / "test" / "red" / "00.png"
+        Image.open(photo).save(tmp_path / "photo.jpg")
     with contextlib.ExitStack() as servers:
         for block in blocks(page):
             text = block.text.replace(SHOWN_PORT, str(free_tcp_port))

@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 import shutterless
-from shutterless.cli import convert, dataset, evaluate, predict, serve, train
+from shutterless.cli import call, convert, dataset, evaluate, predict, serve, train
 from shutterless.cli.console import say_error
 from shutterless.errors import ShutterlessError
 
@@ -62,6 +62,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("convert")(convert.convert)
 app.command("predict")(predict.predict)
 app.command("serve")(serve.serve)
+app.command("call")(call.call)
 
 
 def _version(wanted: bool) -> None:

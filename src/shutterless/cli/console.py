@@ -23,28 +23,34 @@ console = Console(stderr=True, highlight=False)
 SECONDS_BETWEEN_LINES = 15
 
 
+def plain(text: str) -> str:
+    """Return a text that a stranger may have written, without markup or what commands a terminal."""
+    return escape("".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text))
+
+
 def say(text: str) -> None:
     """Print a line."""
-    console.print(escape(text), soft_wrap=True)
+    console.print(plain(text), soft_wrap=True)
 
 
 def warn(text: str) -> None:
     """Print a warning."""
-    console.print(f"[yellow]warning:[/] {escape(text)}", soft_wrap=True)
+    console.print(f"[yellow]warning:[/] {plain(text)}", soft_wrap=True)
 
 
 def say_error(message: str, hint: str) -> None:
     """Print what is wrong and, on the next line, what to do."""
-    console.print(f"[red]error:[/] {escape(message)}", soft_wrap=True)
+    console.print(f"[red]error:[/] {plain(message)}", soft_wrap=True)
     if hint:
-        console.print(escape(hint), soft_wrap=True)
+        console.print(plain(hint), soft_wrap=True)
 
 
 def table(*columns: str, text: int = 1) -> Table:
     """Return an empty table whose first `text` columns are text and whose others are figures."""
     made = Table()
     for place, column in enumerate(columns):
-        made.add_column(column, justify="left" if place < text else "right")
+        # Folded, not cut: the end of a long path is what tells it from the others.
+        made.add_column(column, justify="left" if place < text else "right", overflow="fold")
     return made
 
 
@@ -55,7 +61,9 @@ def show(content: Table) -> None:
 
 def print_json(document: Any) -> None:
     """Print the one JSON document that `--json` promises on standard output."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    # A file's name that is no UTF-8 has half a surrogate pair; with a backslash it is right JSON.
+    sys.stdout.write(text.encode(errors="backslashreplace").decode() + "\n")
 
 
 @contextmanager

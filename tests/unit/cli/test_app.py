@@ -6,7 +6,7 @@ import shutterless as package
 from shutterless import dataset
 from shutterless.errors import ShutterlessError
 
-COMMANDS = ("train", "evaluate", "convert", "predict", "serve")
+COMMANDS = ("train", "evaluate", "convert", "predict", "serve", "call")
 
 
 @pytest.fixture

@@ -55,3 +55,15 @@ def test_start_up_notes_are_shown_when_the_import_fails(capfd):
         os.write(2, b"note of a library\n")
         raise ImportError
     assert capfd.readouterr().err == "note of a library\n"
+
+
+def test_what_a_stranger_wrote_commands_no_terminal(capsys):
+    console.say("[red]\x1b[2J one\ntwo\udcff")
+    assert capsys.readouterr().err == "[red]\ufffd[2J one\ntwo\ufffd\n"
+
+
+def test_a_long_path_is_folded_so_that_its_end_can_be_read(screen):
+    listing = console.table("picture", "score")
+    listing.add_row(f"{'folder/' * 20}last.jpg", "1")
+    console.show(listing)
+    assert "last.jpg" in screen.getvalue()

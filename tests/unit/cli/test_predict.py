@@ -1,7 +1,10 @@
 import json
+import os
 import shutil
 
 import pytest
+
+from shutterless.cli import pictures
 
 
 @pytest.fixture
@@ -35,6 +38,55 @@ def test_a_broken_picture_does_not_hide_the_others_and_exits_with_1(
     bad, good = json.loads(done.stdout)["predictions"]
     assert done.exit_code == 1
     assert (bad["code"], good["label"]) == ("unsupported-format", "red")
+
+
+def test_a_summary_counts_what_is_not_sure_and_what_is_unreadable(
+    shutterless, colour_bundle, colour_photos, tmp_path
+):
+    bundle = shutil.copytree(colour_bundle, tmp_path / "bundle")
+    description = json.loads((bundle / "bundle.json").read_text())
+    (bundle / "bundle.json").write_text(json.dumps({**description, "threshold": 1.0, "temperature": 5.0}))
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    done = shutterless("predict", bundle, colour_photos / "test", tmp_path / "bad.png")
+    assert "10 photos: 9 not sure, 1 unreadable" in done.stderr
+    assert done.stderr.count("(not sure)") == 9
+    assert done.exit_code == 1
+
+
+def test_folders_are_walked_to_any_depth_and_the_order_is_the_names(
+    shutterless, colour_bundle, photo, tmp_path
+):
+    names = ["b/a/1.png", "a/2.png", "10.png", "a/1.PNG"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(photo, tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no picture")
+    done = shutterless("predict", colour_bundle, tmp_path, photo, "--json")
+    sources = [answer["source"] for answer in json.loads(done.stdout)["predictions"]]
+    assert sources == [*(str(tmp_path / name) for name in sorted(names)), str(photo)]
+    assert done.exit_code == 0
+
+
+def test_a_file_that_is_gone_when_its_turn_comes_is_a_problem_of_its_own(
+    shutterless, colour_bundle, photo, tmp_path, monkeypatch
+):
+    gone = tmp_path / "gone.png"
+    monkeypatch.setattr(pictures, "expand", lambda sources: [str(gone), *sources])
+    done = shutterless("predict", colour_bundle, photo, "--json")
+    bad, good = json.loads(done.stdout)["predictions"]
+    assert (bad["code"], good["label"], done.exit_code) == ("unreadable-image", "red", 1)
+    assert bad["detail"] == "the file cannot be read: No such file or directory"
+
+
+def test_a_name_that_is_no_unicode_is_shown_and_the_json_can_be_read(
+    shutterless, colour_bundle, photo, tmp_path
+):
+    shutil.copy(photo, os.fsencode(tmp_path) + b"/\xff\x1b[31m.png")
+    done = shutterless("predict", colour_bundle, tmp_path, "--json")
+    (answer,) = json.loads(done.stdout)["predictions"]
+    assert answer["source"].endswith("\udcff\x1b[31m.png")
+    shown = shutterless("predict", colour_bundle, tmp_path)
+    assert (shown.exit_code, "\x1b[31m" in shown.stderr) == (0, False)
 
 
 def test_what_is_not_there_is_named(shutterless, colour_bundle, tmp_path):

@@ -1,0 +1,259 @@
+"""Ask an API for a prediction, be it deployed, in a container or on this machine. Standard library only."""
+
+import http.client
+import json
+import os
+import time
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from shutterless.errors import ShutterlessError
+from shutterless.runtime.events import Request, Response, to_event, to_response
+
+# Lambda takes 6 MB in one call, and a picture reaches it in base64: 4.4 MB become 5.9.
+MAX_PICTURE = 4_400_000
+# More than Lambda can answer; an API that sends more is none of ours.
+MAX_ANSWER = 8_000_000
+# A gateway that throttles, or a full queue, passes; three more tries ride out a cold start.
+RETRIES = 3
+LONGEST_PAUSE = 30.0
+# Of a stranger's words as much as a person reads.
+LONGEST_WORDS = 500
+
+TYPES = {
+    ".avif": "image/avif",
+    ".bmp": "image/bmp",
+    ".gif": "image/gif",
+    ".jpeg": "image/jpeg",
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+    ".webp": "image/webp",
+}
+
+# What to do about each code of a problem, and about each status of what stands before the function.
+HINTS: dict[str | int, str] = {
+    "invalid-request": "Give a picture file, or an http or https URL of one.",
+    "not-found": "Give the API's root, its stage, or …/predict.",
+    "method-not-allowed": "Give the API's root, its stage, or …/predict.",
+    "too-large": "Make it smaller: 2,000 pixels on its longer side are more than a network looks at.",
+    "unsupported-format": "Save it as JPEG, PNG or WebP.",
+    "unreadable-image": "Save it anew, or try another picture.",
+    "url-refused": "Download the picture and give the file.",
+    "fetch-failed": "Check the picture's URL, or download the picture and give the file.",
+    "internal": "The API's log has the reason.",
+    "busy": "Try again in a moment.",
+    401: "Give the API key with --api-key or SHUTTERLESS_API_KEY.",
+    403: "The API key is missing or wrong: give it with --api-key or SHUTTERLESS_API_KEY.",
+    404: "Give the API's root, its stage, or …/predict.",
+    413: "Make it smaller: 2,000 pixels on its longer side are more than a network looks at.",
+    429: "The API permits only so many requests at a time, or in a month: try again later.",
+    504: "The first answer after a pause takes longest: try again.",
+}
+OF_THE_PICTURE = frozenset(
+    ("too-large", "unsupported-format", "unreadable-image", "url-refused", "fetch-failed")
+)
+
+
+class CallError(ShutterlessError):
+    """An API gave no prediction.
+
+    status: of HTTP, None if nothing came back. code: of a problem as docs/http-api.md lists them, "" if
+    the answer is not one of shutterless.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, status: int | None = None, code: str = "") -> None:
+        super().__init__(message, hint)
+        self.status = status
+        self.code = code
+
+    @property
+    def is_of_the_picture(self) -> bool:
+        """Whether it is this picture's fault; if not, the next one would fare no better."""
+        return self.code in OF_THE_PICTURE or self.status == 413
+
+    def to_json(self) -> dict[str, Any]:
+        """Return status, code and detail, as in a problem document, and the hint."""
+        return {"status": self.status, "code": self.code, "detail": self.message, "hint": self.hint}
+
+
+def call(
+    url: str, image: str | os.PathLike[str], api_key: str | None = None, timeout: float = 60.0
+) -> dict[str, Any]:
+    """Return what the API at `url` answers for one image: label, confidence, accepted, scores, …
+
+    url: its root, a stage, `…/predict`, or Lambda's local `…/invocations`. image: a file, whose bytes are
+    sent as they are, or an http or https URL that the API fetches. api_key: sent as `x-api-key`, only to
+    this host, and never shown. timeout: seconds that one attempt may be silent. Answers of 429 and 503 are
+    asked again up to three times, after as long as `Retry-After` says.
+
+    Raises `CallError` if the API cannot be reached or has no prediction, and `ShutterlessError` if `url`,
+    `image` or `api_key` cannot be used or the file has more than 4.4 MB, which is what Lambda takes.
+    """
+    target = _endpoint(url)
+    headers = {"User-Agent": "shutterless", "Accept": "application/json", **_key(api_key)}
+    kind, body = _content(image)
+    if not target.path.endswith("/invocations"):
+        return _prediction(target, _post(target, body, {**headers, "Content-Type": kind}, timeout))
+    # A whole HTTP event, not the plain one, so that the answer is the same as through a gateway.
+    event = json.dumps(to_event(Request("POST", "/predict", {"content-type": kind}, body=body))).encode()
+    answer = _post(target, event, {**headers, "Content-Type": "application/json"}, timeout)
+    return _prediction(target, _unwrap(target, answer))
+
+
+def is_url(image: str) -> bool:
+    """Tell whether an image is given by its URL."""
+    return image.lower().startswith(("http://", "https://"))
+
+
+def _endpoint(url: str) -> SplitResult:
+    """Return where predictions are asked for; neither a file nor a password can hide in it."""
+    try:
+        parts = urlsplit(url.strip())
+        valid = (
+            parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+        )
+    except ValueError:
+        valid = False
+    if not valid or not parts.geturl().isascii() or any(character.isspace() for character in parts.geturl()):
+        raise ShutterlessError(f"{url} is not the URL of an API", "Give one like https://host/stage.")
+    if "@" in parts.netloc:
+        raise ShutterlessError("The API's URL has a user name or password in it", "Leave it out.")
+    path = parts.path.rstrip("/")
+    if not path.endswith(("/predict", "/invocations")):
+        path += "/predict"
+    return parts._replace(path=path, fragment="")
+
+
+def _key(api_key: str | None) -> dict[str, str]:
+    if not api_key:
+        return {}
+    if not all("!" <= character <= "~" for character in api_key):
+        raise ShutterlessError("The API key has spaces or other characters that no key has", "Copy it anew.")
+    return {"X-Api-Key": api_key}
+
+
+def _content(image: str | os.PathLike[str]) -> tuple[str, bytes]:
+    """Return content type and body of a request for one image."""
+    name = os.fspath(image)
+    if is_url(name):
+        return "application/json", json.dumps({"url": name}).encode()
+    file = Path(name)
+    if not file.is_file():
+        raise ShutterlessError(f"There is no picture {name}", "Give a file or an http or https URL.")
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(MAX_PICTURE + 1)
+    except OSError as error:
+        raise CallError(
+            f"Cannot read {name}: {error.strerror}", "Check its permissions.", code="unreadable-image"
+        ) from error
+    if len(content) > MAX_PICTURE:
+        size = file.stat().st_size / 1e6
+        raise CallError(
+            f"{name} has {size:,.1f} MB, and Lambda takes {MAX_PICTURE / 1e6} MB of picture",
+            HINTS["too-large"],
+            code="too-large",
+        )
+    return TYPES.get(file.suffix.lower(), "application/octet-stream"), content
+
+
+def _post(target: SplitResult, body: bytes, headers: Mapping[str, str], timeout: float) -> Response:
+    """Post until the API is no longer busy; return its last answer, whatever its status."""
+    for attempt in range(RETRIES):
+        response = _post_once(target, body, headers, timeout)
+        pause = _pause(response, attempt)
+        if pause is None:
+            return response
+        time.sleep(pause)
+    return _post_once(target, body, headers, timeout)
+
+
+def _post_once(target: SplitResult, body: bytes, headers: Mapping[str, str], timeout: float) -> Response:
+    request = urllib.request.Request(target.geturl(), body, dict(headers))
+    try:
+        with _opener().open(request, timeout=timeout) as answer:
+            names = {name.lower(): value for name, value in answer.headers.items()}
+            content = answer.read(MAX_ANSWER)
+            if answer.length:  # the API hung up in the middle, which read(n) does not tell, or never ends
+                raise http.client.IncompleteRead(content, answer.length)
+            return Response(answer.status, names, content)
+    except (OSError, http.client.HTTPException) as error:
+        raise CallError(
+            f"{target.netloc} does not answer: {getattr(error, 'reason', error)}",
+            "Check the API's URL and the connection.",
+        ) from error
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Return what opens http and https and nothing else.
+
+    No files; and no redirects, because a key is for the host that it was given for.
+    """
+    opener = urllib.request.OpenerDirector()
+    for handler in (urllib.request.ProxyHandler, urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
+        opener.add_handler(handler())
+    return opener
+
+
+def _pause(response: Response, attempt: int) -> float | None:
+    """Return the seconds until the next attempt: as the API says, else 1, 2, 4; None if there is none."""
+    if response.status not in (429, 503):
+        return None
+    said = response.headers.get("retry-after", "")
+    pause = float(said) if said.isascii() and said.isdigit() else 2.0**attempt
+    return pause if pause <= LONGEST_PAUSE else None
+
+
+def _unwrap(target: SplitResult, response: Response) -> Response:
+    """Return the HTTP answer that lies in the answer of an invocation."""
+    answer = _document(response)
+    if response.status == 200 and "errorMessage" in answer:
+        raise CallError(
+            f"The function failed: {str(answer['errorMessage'])[:LONGEST_WORDS]}",
+            HINTS["internal"],
+            status=200,
+        )
+    try:
+        return to_response(answer) if response.status == 200 else response
+    except (KeyError, TypeError, ValueError) as error:
+        raise _not_ours(target, response) from error
+
+
+def _prediction(target: SplitResult, response: Response) -> dict[str, Any]:
+    answer = _document(response)
+    if response.status == 200 and isinstance(answer.get("scores"), dict):
+        return answer
+    code, detail = answer.get("code"), answer.get("detail")
+    if isinstance(code, str) and isinstance(detail, str):
+        raise CallError(detail[:LONGEST_WORDS], HINTS.get(code, ""), status=response.status, code=code)
+    raise _not_ours(target, response)
+
+
+def _document(response: Response) -> dict[str, Any]:
+    try:
+        document = json.loads(response.body)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _not_ours(target: SplitResult, response: Response) -> CallError:
+    """Return the error for an answer that no function of ours gave: a gateway's, or another site's."""
+    status = response.status
+    name = http.client.responses.get(status, "")
+    words = str(_document(response).get("message") or "")[:LONGEST_WORDS]
+    if words == "Missing Authentication Token":  # what API Gateway says where it has no such path
+        hint = HINTS["not-found"]
+    elif 300 <= status < 400:
+        hint = (
+            f"It redirects to {response.headers.get('location', 'nowhere')}: if that is the API, give that."
+        )
+    else:
+        hint = HINTS.get(status, "Try again in a moment." if status >= 500 else HINTS["not-found"])
+    said = f": {words}" if words else ", and not as shutterless answers" if status == 200 else ""
+    return CallError(f"{target.netloc} answered {status} {name}{said}", hint, status=status)

@@ -1,0 +1,325 @@
+import base64
+import json
+import socket
+import ssl
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import trustme
+import uvicorn
+
+from shutterless import client
+from shutterless.client import MAX_PICTURE, CallError, call
+from shutterless.errors import ShutterlessError
+from shutterless.runtime.bundle import read_bundle
+from shutterless.runtime.classifier import Classifier
+from shutterless.runtime.server import INVOCATIONS, create_app
+from shutterless.runtime.service import Service
+from shutterless.runtime.settings import Settings
+
+KEY = "a-secret-of-the-owner"
+ANSWER = {"label": "red", "confidence": 1.0, "accepted": True, "scores": {"red": 1.0}}
+THROTTLED = (429, {}, b'{"message": "Too Many Requests"}')
+
+
+@dataclass
+class Api:
+    """An API that gives the answers it was told, the last one ever after, and notes what it was asked."""
+
+    url: str = ""
+    answers: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
+    requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+
+    def says(self, status: int, document: object, **headers: str) -> None:
+        body = document if isinstance(document, bytes) else json.dumps(document).encode()
+        self.answers.append((status, {name.replace("_", "-"): text for name, text in headers.items()}, body))
+
+
+@pytest.fixture
+def api():
+    """An API on this machine."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            here.requests.append((self.path, headers, self.rfile.read(int(headers["content-length"]))))
+            status, names, body = here.answers.pop(0) if len(here.answers) > 1 else here.answers[0]
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), **names}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        here = Api(f"http://127.0.0.1:{server.server_port}")
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield here
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def served(colour_bundle):
+    """The URL of a served bundle."""
+    service = Service(Classifier(read_bundle(colour_bundle)), Settings(colour_bundle))
+    server = uvicorn.Server(uvicorn.Config(create_app(service), log_level="critical", lifespan="off"))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    """The pauses that were made, none of which lasts."""
+    made = []
+    monkeypatch.setattr(client.time, "sleep", made.append)
+    return made
+
+
+@pytest.fixture
+def photo(colour_photos):
+    return colour_photos / "test" / "red" / "00.png"
+
+
+def failure(*arguments, **options) -> CallError:
+    with pytest.raises(CallError) as caught:
+        call(*arguments, **options)
+    return caught.value
+
+
+@pytest.mark.parametrize("path", ["", "/", "/predict", "/predict/", INVOCATIONS])
+def test_a_served_bundle_answers_at_its_root_at_predict_and_as_lambda(served, photo, path):
+    answer = call(served + path, photo)
+    assert (answer["label"], answer["accepted"]) == ("red", True)
+    assert list(answer["scores"]) == ["blue", "green", "red"]
+    assert answer["model"]["name"] == "colours"
+
+
+@pytest.mark.parametrize("path", ["", INVOCATIONS])
+def test_its_problems_come_with_code_and_hint(served, tmp_path, path):
+    text = tmp_path / "notes.jpg"
+    text.write_text("no picture")
+    error = failure(served + path, text)
+    assert (error.status, error.code, error.is_of_the_picture) == (415, "unsupported-format", True)
+    assert error.message.startswith("this is no picture in one of the formats")
+    assert "JPEG" in error.hint
+    error = failure(served + path, "http://127.0.0.1/a.jpg")
+    assert (error.status, error.code) == (422, "url-refused")
+    assert "give the file" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ("", "/predict"),
+        ("/test", "/test/predict"),
+        ("/test/", "/test/predict"),
+        ("/test/predict", "/test/predict"),
+        ("/test?a=b#c", "/test/predict?a=b"),
+    ],
+)
+def test_a_file_goes_as_it_is_to_the_stage_s_predict(api, photo, given, asked):
+    api.says(200, ANSWER)
+    assert call(api.url + given, str(photo)) == ANSWER
+    ((path, headers, body),) = api.requests
+    assert (path, body) == (asked, photo.read_bytes())
+    assert (headers["content-type"], headers["user-agent"]) == ("image/png", "shutterless")
+    assert "x-api-key" not in headers
+
+
+def test_an_address_goes_as_json(api):
+    api.says(200, ANSWER)
+    assert call(api.url, "https://example.com/a.jpg") == ANSWER
+    ((_, headers, body),) = api.requests
+    assert (headers["content-type"], json.loads(body)) == (
+        "application/json",
+        {"url": "https://example.com/a.jpg"},
+    )
+
+
+def test_lambda_gets_an_event_and_its_http_answer_is_unwrapped(api, photo):
+    api.says(200, {"statusCode": 200, "headers": {}, "body": json.dumps(ANSWER), "isBase64Encoded": False})
+    assert call(api.url + INVOCATIONS, photo) == ANSWER
+    event = json.loads(api.requests[0][2])
+    assert base64.b64decode(event["body"]) == photo.read_bytes()
+    assert event["headers"] == {"content-type": "image/png"}
+
+
+@pytest.mark.parametrize("answer", [{"errorMessage": "Runtime exited"}, {"red": 1.0}, [], b"hello"])
+def test_a_function_that_gives_no_http_answer_is_an_error(api, photo, answer):
+    api.says(200, answer)
+    error = failure(api.url + INVOCATIONS, photo)
+    assert error.status == 200
+    assert not error.is_of_the_picture
+
+
+def test_the_key_is_sent_as_the_gateway_expects_it(api, photo):
+    api.says(200, ANSWER)
+    call(api.url, photo, api_key=KEY)
+    path, headers, body = api.requests[0]
+    assert headers["x-api-key"] == KEY
+    assert KEY not in path + body.decode(errors="replace")
+
+
+@pytest.mark.parametrize("key", ["two words", "line\nbreak", "schlüssel"])
+def test_what_cannot_be_a_key_is_refused_and_not_shown(api, photo, key):
+    with pytest.raises(ShutterlessError, match="API key") as caught:
+        call(api.url, photo, api_key=key)
+    assert key not in caught.value.message + caught.value.hint
+    assert api.requests == []
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "headers", "message", "hint"),
+    [
+        (403, {"message": "Forbidden"}, {}, "answered 403 Forbidden: Forbidden", "key is missing or wrong"),
+        (403, {"message": "Missing Authentication Token"}, {}, "answered 403 ", "its stage"),
+        (401, {"message": "Unauthorized"}, {}, "answered 401 ", "--api-key"),
+        (404, b"<h1>Not here</h1>", {}, "answered 404 Not Found", "its stage"),
+        (405, b"", {}, "answered 405 Method Not Allowed", "its stage"),
+        (413, b"HTTP content length exceeded", {}, "answered 413 ", "Make it smaller"),
+        (502, {"message": "Internal server error"}, {}, "Internal server error", "in a moment"),
+        (504, {"message": "Endpoint request timed out"}, {}, "timed out", "after a pause"),
+        (200, b"<h1>Welcome</h1>", {}, "answered 200 OK, and not as shutterless", "its stage"),
+        (200, b"[" * 100_000, {}, "answered 200 OK", "its stage"),
+        (
+            302,
+            b"",
+            {"Location": "https://example.com/"},
+            "answered 302 ",
+            "redirects to https://example.com/",
+        ),
+    ],
+)
+def test_what_others_answer_is_put_into_words(api, photo, status, answer, headers, message, hint):
+    api.says(status, answer, **headers)
+    error = failure(api.url, photo, api_key=KEY)
+    assert error.status == status
+    assert message in error.message
+    assert hint in error.hint
+    assert KEY not in error.message + error.hint
+    assert len(api.requests) == 1
+
+
+@pytest.mark.parametrize("code", [*client.OF_THE_PICTURE, "internal", "busy", "invalid-request", "not-found"])
+def test_every_code_has_a_hint(api, photo, code, pauses):
+    api.says(500, {"code": code, "detail": "so it is"})
+    error = failure(api.url, photo)
+    assert (error.message, error.code) == ("so it is", code)
+    assert error.hint == client.HINTS[code]
+    assert error.to_json() == {"status": 500, "code": code, "detail": "so it is", "hint": error.hint}
+
+
+def test_a_busy_api_is_asked_again_after_as_long_as_it_says(api, photo, pauses):
+    api.says(503, {"code": "busy", "detail": "full"}, Retry_After="7")
+    api.answers.append(THROTTLED)
+    api.says(200, ANSWER)
+    assert call(api.url, photo) == ANSWER
+    assert pauses == [7, 2]
+    assert len({body for *_, body in api.requests}) == 1
+
+
+def test_it_is_not_asked_for_ever(api, photo, pauses):
+    api.answers.append(THROTTLED)
+    error = failure(api.url, photo)
+    assert (error.status, len(api.requests), pauses) == (429, 4, [1, 2, 4])
+
+
+@pytest.mark.parametrize("header", ["31", "99999999999999999999"])
+def test_nobody_waits_longer_than_half_a_minute(api, photo, pauses, header):
+    api.says(503, {}, Retry_After=header)
+    assert failure(api.url, photo).status == 503
+    assert (len(api.requests), pauses) == (1, [])
+
+
+@pytest.mark.parametrize("header", ["Wed, 25 Nov 2026 00:00:00 GMT", "-1", "soon", "²"])
+def test_a_pause_that_is_no_number_is_a_guess(api, photo, pauses, header):
+    api.says(503, {}, Retry_After=header.encode("latin-1", "replace").decode("latin-1"))
+    failure(api.url, photo)
+    assert pauses == [1, 2, 4]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "localhost:8080",
+        "file:///etc/passwd",
+        "ftp://a/b",
+        "http://",
+        "http://a:b",
+        "http://a b/",
+        "http://ü/",
+    ],
+)
+def test_what_is_no_api_is_refused(photo, url):
+    with pytest.raises(ShutterlessError, match="is not the URL of an API") as caught:
+        call(url, photo)
+    assert "https://" in caught.value.hint
+
+
+def test_a_password_in_the_url_is_refused_and_not_shown(photo):
+    with pytest.raises(ShutterlessError) as caught:
+        call(f"https://me:{KEY}@example.com", photo)
+    assert KEY not in caught.value.message + caught.value.hint
+
+
+def test_an_api_that_is_not_there_is_said(photo, free_tcp_port):
+    error = failure(f"http://127.0.0.1:{free_tcp_port}", photo)
+    assert (error.status, error.code, error.is_of_the_picture) == (None, "", False)
+    assert error.message.startswith(f"127.0.0.1:{free_tcp_port} does not answer")
+
+
+def test_an_answer_that_breaks_off_is_said(api, photo):
+    api.answers.append((200, {"Content-Length": "99"}, b"{"))
+    assert "does not answer" in failure(api.url, photo).message
+
+
+def test_a_certificate_of_nobody_is_refused(photo):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def greet() -> None:
+            stream, _ = listening.accept()
+            with stream, pytest.raises(OSError):
+                context.wrap_socket(stream, server_side=True)
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        error = failure(f"https://127.0.0.1:{listening.getsockname()[1]}", photo)
+        thread.join()
+    assert "certificate verify failed" in error.message
+
+
+def test_a_file_that_lambda_would_not_take_is_refused_before_it_is_sent(api, tmp_path):
+    large = tmp_path / "large.jpg"
+    large.write_bytes(bytes(MAX_PICTURE + 1))
+    error = failure(api.url, large)
+    assert (error.code, error.is_of_the_picture, api.requests) == ("too-large", True, [])
+    assert error.message == f"{large} has 4.4 MB, and Lambda takes 4.4 MB of picture"
+    assert "Make it smaller" in error.hint
+
+
+def test_the_largest_file_fits_lambda_s_six_megabytes(api, tmp_path):
+    api.says(200, ANSWER)
+    largest = tmp_path / "largest.png"
+    largest.write_bytes(bytes(MAX_PICTURE))
+    with pytest.raises(CallError):
+        call(api.url + INVOCATIONS, largest)  # what comes back is no event's answer, but it was sent
+    assert len(api.requests[0][2]) < 6 * 1024 * 1024
+
+
+def test_a_file_that_is_not_there_is_named(api, tmp_path):
+    for missing in (tmp_path / "no.jpg", tmp_path):
+        with pytest.raises(ShutterlessError, match=f"There is no picture {missing}"):
+            call(api.url, missing)
