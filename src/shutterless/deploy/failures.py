@@ -64,6 +64,32 @@ FAILURES = (
         "This account has not been opened for that region or service",
         "Enable it in the AWS console (Account, AWS Regions), or choose another --region.",
     ),
+    # The image
+    Failure(
+        "",
+        r"(?i)image manifest.*media type.*not supported|not supported.*media type",
+        "Lambda refuses the image: its manifest is an index or carries an attestation",
+        "Build it with: shutterless image build, or docker build --provenance=false --platform linux/amd64",
+    ),
+    Failure(
+        "ImageNotFoundException",
+        "",
+        "The image is not in the registry: {text}",
+        "Deploy again: it pushes what is missing.",
+    ),
+    Failure(
+        "",
+        r"(?i)source image .* (does not exist|is not valid)",
+        "Lambda cannot find the image in the registry",
+        "Deploy again: it pushes what is missing.",
+    ),
+    Failure(
+        "",
+        r"(?i)Lambda does not have permission to access the ECR image",
+        "Lambda may not read the image from the registry",
+        "Registry and function must be in one region and account; the deploying user needs "
+        "ecr:SetRepositoryPolicy and ecr:GetRepositoryPolicy.",
+    ),
     # What he may not do
     Failure(
         "",
@@ -115,38 +141,18 @@ FAILURES = (
         "AWS asks for fewer requests at a time",
         "Wait a minute, then run the same command again: it goes on where it stopped.",
     ),
-    # The image
-    Failure(
-        "",
-        r"(?i)image manifest.*media type.*not supported|not supported.*media type",
-        "Lambda refuses the image: its manifest is an index or carries an attestation",
-        "Build it with: shutterless image build, or docker build --provenance=false --platform linux/amd64",
-    ),
-    Failure(
-        "ImageNotFoundException",
-        "",
-        "The image is not in the registry: {text}",
-        "Deploy again: it pushes what is missing.",
-    ),
-    Failure(
-        "",
-        r"(?i)source image .* (does not exist|is not valid)",
-        "Lambda cannot find the image in the registry",
-        "Deploy again: it pushes what is missing.",
-    ),
-    Failure(
-        "",
-        r"(?i)Lambda does not have permission to access the ECR image",
-        "Lambda may not read the image from the registry",
-        "Registry and function must be in one region and account; the deploying user needs "
-        "ecr:SetRepositoryPolicy and ecr:GetRepositoryPolicy.",
-    ),
     # Names
     Failure(
         "",
         r"Stack with id (?P<stack>\S+) does not exist",
         "There is no stack {stack} in this region",
         "Check the name and --region; aws cloudformation list-stacks shows what there is.",
+    ),
+    Failure(
+        "ResourceConflictException",
+        r"(?i)in progress|following state: Pending",
+        "The function is still being changed",
+        "Wait a moment, then run the same command again.",
     ),
     Failure(
         "AlreadyExistsException RepositoryAlreadyExistsException ResourceConflictException "
