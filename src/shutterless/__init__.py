@@ -31,6 +31,9 @@ _HOME = {
     "load_run": "training",
     "train": "training",
     "convert": "conversion",
+    "estimate_cost": "deploy.cost",
+    "read_status": "deploy.status",
+    "read_logs": "deploy.logs",
 }
 
 __all__ = sorted(_HOME)

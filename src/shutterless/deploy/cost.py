@@ -1,14 +1,17 @@
 """What a deployment costs: per request and per month, from memory, duration and a dated price table."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from shutterless.deploy.prices import Prices
+from shutterless.errors import ShutterlessError
 
 # AWS's calculator counts 730 hours in a month.
 MONTH_S = 730 * 3600
 # One virtual CPU, https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 CPU_MB = 1769
+ARCHITECTURES = ("x86_64", "arm64")
 SIZES = (512, 768, 1024, 1280, 1536, CPU_MB, 2048, 3008)
 
 # What a request leaves behind besides its duration, in bytes: an answer of ten labels with its headers, and
@@ -42,6 +45,16 @@ class Workload:
     image_mb: float = 500
     log_days: int = 30
 
+    def __post_init__(self) -> None:
+        if self.architecture not in ARCHITECTURES:
+            raise ShutterlessError(
+                f"The architecture is {self.architecture!r}", f"Set it to one of: {', '.join(ARCHITECTURES)}."
+            )
+        if self.snapstart and self.provisioned:
+            raise ShutterlessError(
+                "SnapStart and provisioned concurrency exclude each other at AWS", "Choose one of them."
+            )
+
     @property
     def gb(self) -> float:
         """Memory in GB."""
@@ -51,6 +64,17 @@ class Workload:
     def gb_seconds(self) -> float:
         """What Lambda bills for duration: every request's, rounded up to a millisecond."""
         return self.requests * math.ceil(self.duration_ms) / 1000 * self.gb
+
+    def resized(self, memory: int) -> "Workload":
+        """Return the workload with another memory and the duration that it would have there.
+
+        Lambda gives CPU in proportion to memory, one virtual CPU at 1,769 MB, and one request's inference
+        is taken to use no more than one: below, it takes longer in proportion, above, no less. An
+        estimate; what waits for others, as the fetch of a URL does, changes less than it says.
+        https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
+        """
+        slower = min(self.memory, CPU_MB) / min(memory, CPU_MB)
+        return replace(self, memory=memory, duration_ms=self.duration_ms * slower)
 
 
 @dataclass(frozen=True)
@@ -98,35 +122,27 @@ class Estimate:
         grows = sum(item.usd for item in self.items if item.per_request)
         return grows / self.workload.requests if self.workload.requests else 0.0
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the members as JSON has them, the sums with them."""
+        sums = ("monthly_usd", "fixed_usd", "per_request_usd", "free_usd")
+        prices = {name: getattr(self.prices, name) for name in ("region", "date", "sources")}
+        return {
+            "workload": asdict(self.workload),
+            "prices": prices,
+            "items": [asdict(item) for item in self.items],
+            **{name: getattr(self, name) for name in sums},
+        }
 
-def estimate(workload: Workload, prices: Prices) -> Estimate:
+
+def estimate_cost(workload: Workload, prices: Prices) -> Estimate:
     """Return a month's bill for a workload; raises `ShutterlessError` if a price is not in the table."""
     items = [*_lambda(workload, prices), *_api(workload, prices), *_around(workload, prices)]
     return Estimate(workload, prices, tuple(items))
 
 
-def at_memory(duration_ms: float, measured_at: int, memory: int) -> float:
-    """Return how long a request measured with `measured_at` MB would take with `memory` MB.
-
-    Lambda gives CPU in proportion to memory, one virtual CPU at 1,769 MB, and one request's inference is
-    taken to use no more than one: below, it takes longer in proportion, above, no less. An estimate; what
-    waits for others, as the fetch of a URL does, changes less than it says.
-    https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
-    """
-    return duration_ms * min(measured_at, CPU_MB) / min(memory, CPU_MB)
-
-
 def sweep(workload: Workload, prices: Prices, sizes: tuple[int, ...] = SIZES) -> list[Estimate]:
-    """Return the estimate for each size of memory, in order, durations by `at_memory`."""
-    return [
-        estimate(
-            replace(
-                workload, memory=size, duration_ms=at_memory(workload.duration_ms, workload.memory, size)
-            ),
-            prices,
-        )
-        for size in sizes
-    ]
+    """Return the estimate for each size of memory, in order, durations by `Workload.resized`."""
+    return [estimate_cost(workload.resized(size), prices) for size in sizes]
 
 
 def cheapest(estimates: list[Estimate], latency_ms: float) -> Estimate | None:
