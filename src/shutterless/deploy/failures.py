@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
+from botocore.parsers import ResponseParserError
 
 from shutterless.errors import ShutterlessError
 
@@ -35,14 +36,14 @@ class Failure(NamedTuple):
 FAILURES = (
     # Who is asking
     Failure(
-        "ExpiredToken ExpiredTokenException RequestExpired",
+        "ExpiredToken ExpiredTokenException",
         "",
         "The AWS credentials have expired",
         SIGN_IN,
     ),
     Failure(
-        "SignatureDoesNotMatch RequestTimeTooSkewed InvalidSignatureException",
-        r"(?i)signature (expired|not yet current)|skew|request time",
+        "",
+        r"(?i)signature (expired|not yet current)|request has expired|request time.*too (large|skewed)",
         "AWS says that this machine's clock is wrong",
         "Set the clock by the network's time (timedatectl set-ntp true), then try again.",
     ),
@@ -149,9 +150,9 @@ FAILURES = (
         "Check the name and --region; aws cloudformation list-stacks shows what there is.",
     ),
     Failure(
-        "ResourceConflictException",
-        r"(?i)in progress|following state: Pending",
-        "The function is still being changed",
+        "ResourceConflictException ConflictException",
+        r"(?i)in progress|following state: Pending|concurrent modification",
+        "It is still being changed",
         "Wait a moment, then run the same command again.",
     ),
     Failure(
@@ -237,6 +238,11 @@ def aws_errors(profile: str | None = None) -> Iterator[None]:
         yield
     except (BotoCoreError, ClientError) as error:
         raise explain(error, profile) from error
+    except ResponseParserError as error:
+        raise ShutterlessError(
+            "What answered in place of AWS is no answer of AWS",
+            "Check AWS_ENDPOINT_URL and HTTPS_PROXY, and whether this network wants a login in the browser.",
+        ) from error
 
 
 def error_code(error: ClientError) -> str:

@@ -60,7 +60,7 @@ def load_prices(region: str, file: Path | None = None) -> Prices:
     """
     table = _read(file or TABLE)
     regions = table["region"]
-    if region not in regions:
+    if not isinstance(regions.get(region), dict):
         raise ShutterlessError(
             f"The price table of {table['date']} does not have the region {region}",
             f"Give --region {' or '.join(regions)} to have an idea, or --prices FILE with {region} in it.",

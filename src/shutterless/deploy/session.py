@@ -1,7 +1,11 @@
 """Credentials and region as every AWS tool finds them, checked before anything is done with them."""
 
+import os
+from typing import Any
+
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 
 from shutterless.deploy.failures import aws_errors
 from shutterless.errors import ShutterlessError
@@ -19,11 +23,21 @@ def connect(profile: str | None = None, region: str | None = None) -> boto3.Sess
     answer.
     """
     with aws_errors(profile):
-        session = boto3.Session(profile_name=profile, region_name=region)
+        # AWS's own command line and its other SDKs read AWS_REGION; boto3 knows AWS_DEFAULT_REGION only.
+        session = boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION"))
         if not session.region_name:
             raise ShutterlessError(
                 "No AWS region is set",
                 "Give --region, for example --region eu-central-1, or set AWS_REGION or AWS_DEFAULT_REGION.",
             )
-        session.client("sts", config=IMPATIENT).get_caller_identity()
+        _sts(session).get_caller_identity()
     return session
+
+
+def _sts(session: boto3.Session) -> Any:
+    try:
+        return session.client("sts", config=IMPATIENT)
+    except BotoCoreError:
+        raise
+    except ValueError as error:  # all that botocore has for an endpoint that is no URL
+        raise ShutterlessError(f"AWS: {error}", "Set AWS_ENDPOINT_URL to a URL, or unset it.") from error

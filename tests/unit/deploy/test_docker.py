@@ -1,4 +1,4 @@
-"""Docker's words and ours; a program called docker says what a test wants. For the real one see integration."""
+"""Docker's words and ours; a program called docker says what a test wants. Integration has the real one."""
 
 import json
 from pathlib import Path

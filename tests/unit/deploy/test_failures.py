@@ -27,6 +27,12 @@ ANSWERS = {
         "AWS says that this machine's clock is wrong",
         "timedatectl",
     ),
+    "clock, in other words": (
+        "RequestExpired",
+        "Request has expired.",
+        "AWS says that this machine's clock is wrong",
+        "timedatectl",
+    ),
     "wrong secret": (
         "SignatureDoesNotMatch",
         "The request signature we calculated does not match the signature you provided.",
@@ -113,7 +119,13 @@ ANSWERS = {
     "function busy": (
         "ResourceConflictException",
         "The operation cannot be performed at this time. An update is in progress for resource: arn:x",
-        "The function is still being changed",
+        "It is still being changed",
+        "Wait a moment",
+    ),
+    "API busy": (
+        "ConflictException",
+        "Unable to complete operation due to concurrent modification. Please try again later.",
+        "It is still being changed",
         "Wait a moment",
     ),
     "name taken": (
@@ -202,6 +214,11 @@ WITHOUT_ANSWER = {
         exceptions.InvalidRegionError(region_name="eu central"),
         "eu central is no AWS region",
         "--region",
+    ),
+    "region without the service": (
+        exceptions.ServiceNotInRegionError(service_name="lambda", region_name="xx-west-1"),
+        "xx-west-1 does not have the service lambda",
+        "another --region",
     ),
     "no network": (
         exceptions.EndpointConnectionError(endpoint_url="https://sts.eu-centrl-1.amazonaws.com/"),

@@ -1,3 +1,6 @@
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
 import pytest
 from moto import mock_aws
 
@@ -34,6 +37,16 @@ def test_region_and_key_of_a_profile_are_found(home):
         assert connect("shop").region_name == "eu-west-1"
 
 
+def test_the_region_given_comes_before_the_environment_s(key, monkeypatch):
+    """AWS_REGION comes before AWS_DEFAULT_REGION, as in AWS's own command line."""
+    with mock_aws():
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+        assert connect().region_name == "eu-west-1"
+        monkeypatch.setenv("AWS_REGION", "eu-west-3")
+        assert connect().region_name == "eu-west-3"
+        assert connect(region="eu-central-1").region_name == "eu-central-1"
+
+
 def test_nobody_is_told_to_sign_in():
     with pytest.raises(ShutterlessError, match="There are no AWS credentials"):
         connect(region="eu-central-1")
@@ -66,3 +79,29 @@ def test_an_endpoint_of_one_s_own_is_asked_and_named(key, monkeypatch, free_tcp_
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_tcp_port}")
     with pytest.raises(ShutterlessError, match=f"AWS cannot be reached at http://127.0.0.1:{free_tcp_port}"):
         connect(region="eu-central-1")
+
+
+def test_an_endpoint_that_is_no_url_is_refused(key, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "nonsense")
+    with pytest.raises(ShutterlessError, match="Invalid endpoint: nonsense") as error:
+        connect(region="eu-central-1")
+    assert "AWS_ENDPOINT_URL" in error.value.hint
+
+
+def test_what_answers_in_place_of_aws_is_not_taken_for_it(key, monkeypatch):
+    """As a hotel's network does with its page to log in at."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<!doctype html><p>Welcome & log in")
+
+        def log_message(self, *arguments):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        Thread(target=server.handle_request).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        with pytest.raises(ShutterlessError, match="no answer of AWS"):
+            connect(region="eu-central-1")
