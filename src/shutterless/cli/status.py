@@ -6,7 +6,7 @@ import typer
 from rich.markup import escape
 
 from shutterless.cli.aws import Profile, Region
-from shutterless.cli.console import print_json, show, table
+from shutterless.cli.console import print_json, show, table, warn
 
 if TYPE_CHECKING:
     from shutterless.deploy.status import Status
@@ -23,6 +23,7 @@ def status(
 
     Example: shutterless status clothes
     """
+    from shutterless.deploy.failures import stuck
     from shutterless.deploy.session import connect
     from shutterless.deploy.status import read_status
 
@@ -34,6 +35,8 @@ def status(
     for what, value in _lines(found):
         lines.add_row(what, escape(value))
     show(lines)
+    if problem := stuck(f"shutterless-{name}", found.state):
+        warn(f"{problem.message}. {problem.hint}")
 
 
 def _lines(found: "Status") -> list[tuple[str, str]]:

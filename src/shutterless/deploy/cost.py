@@ -42,7 +42,7 @@ class Workload:
     snapstart: bool = False
     versions: int = 2
     cold_share: float = 0.01
-    image_mb: float = 500
+    image_mb: float = 300
     log_days: int = 30
 
     def __post_init__(self) -> None:

@@ -84,7 +84,7 @@ def live_function(session: boto3.Session, name: str) -> dict[str, Any]:
     function, client = f"shutterless-{name}", session.client("lambda")
     try:
         alias = client.get_alias(FunctionName=function, Name=ALIAS)
-        found = client.get_function(FunctionName=function, Qualifier=ALIAS)
+        found = client.get_function(FunctionName=function, Qualifier=alias["FunctionVersion"])
     except client.exceptions.ResourceNotFoundException:
         return {}
     settings, code = found["Configuration"], found["Code"]

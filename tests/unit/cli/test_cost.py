@@ -7,8 +7,8 @@ def test_a_bill_is_shown_with_its_prices_date_and_the_free_tier_apart(shutterles
     done = shutterless("cost", "--duration", 100, "--region", "us-east-1")
     assert (done.exit_code, done.stdout) == (0, "")
     assert "│ Lambda duration      │      17,275 GB-s │ 0.29 │" in done.stderr
-    assert "│ together             │ 100,000 requests │ 1.98 │" in done.stderr
-    assert "One request: $0.00000729. Without any: $1.25 a month. The free tier" in done.stderr
+    assert "│ together             │ 100,000 requests │ 1.96 │" in done.stderr
+    assert "One request: $0.00000729. Without any: $1.23 a month. The free tier" in done.stderr
     assert "Prices of 2025-09 for us-east-1" in done.stderr
     assert "check before you rely on them: https://aws.amazon.com/lambda/pricing/" in done.stderr
 
@@ -16,7 +16,7 @@ def test_a_bill_is_shown_with_its_prices_date_and_the_free_tier_apart(shutterles
 def test_json_has_items_sums_and_where_the_duration_is_from(shutterless):
     done = shutterless("cost", "--duration", 100, "--requests", 0, "--architecture", "arm64", "--json")
     document = json.loads(done.stdout)
-    assert document["monthly_usd"] == pytest.approx(1.25)
+    assert document["monthly_usd"] == pytest.approx(1.23)
     assert (document["workload"]["architecture"], document["duration_source"]) == ("arm64", "as given")
 
 

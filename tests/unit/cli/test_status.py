@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -59,3 +60,12 @@ def test_json_has_all_of_it(shutterless, deployed):
     done = shutterless("status", "clothes", "--show-key", "--json")
     assert json.loads(done.stdout) == CLOTHES.to_json()
     assert deployed[0][2] is True
+
+
+def test_a_stack_that_is_stuck_comes_with_the_way_out(shutterless, deployed, monkeypatch):
+    stuck = replace(CLOTHES, state="UPDATE_ROLLBACK_FAILED")
+    monkeypatch.setattr(status, "read_status", lambda *arguments, **options: stuck)
+    done = shutterless("status", "clothes")
+    assert (
+        "warning: The stack shutterless-clothes is stuck in UPDATE_ROLLBACK_FAILED. Run: aws" in done.stderr
+    )

@@ -46,7 +46,8 @@ def answer_function(aws, canary=None, provisioned=0, **settings):
     }
     code = {"ImageUri": IMAGE, "ResolvedImageUri": IMAGE}
     aws.answer("lambda", "get_alias", alias, FunctionName=FUNCTION, Name="live")
-    aws.answer("lambda", "get_function", {"Configuration": configuration, "Code": code})
+    found = {"Configuration": configuration, "Code": code}
+    aws.answer("lambda", "get_function", found, FunctionName=FUNCTION, Qualifier="7")
     if provisioned:
         kept = {"RequestedProvisionedConcurrentExecutions": provisioned}
         aws.answer("lambda", "get_provisioned_concurrency_config", kept)
@@ -75,8 +76,8 @@ def test_a_deployment_is_told_whole(aws):
     assert (status.memory, status.architecture) == (1769, "arm64")
     assert status.alarms == {ALARM: "OK"}
     assert status.last_hour == Observed(40, 2, 100.0, 150.0)
-    # 300,000 requests a month: 0.06 + 51,826.17 GB-s at 0.0000133334 + 1.05 + 3 times 0.0713 + 1.25
-    assert status.monthly_usd == pytest.approx(3.2650, abs=1e-3)
+    # 300,000 requests a month: 0.06 + 51,826.17 GB-s at 0.0000133334 + 1.05 + 3 times 0.0713 + 1.23
+    assert status.monthly_usd == pytest.approx(3.2450, abs=1e-3)
     assert status.key is None
     assert status.to_json()["last_hour"]["errors"] == 2
 
