@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -107,7 +108,7 @@ def image(tmp_path) -> Iterator[str]:
     (tmp_path / "Dockerfile").write_text(
         "FROM scratch\nCOPY one /one\nCOPY two /two\nLABEL org.opencontainers.image.version=0123456789ab\n"
     )
-    tag = f"shutterless-test-{tmp_path.parent.name}:{tmp_path.name}".lower()
+    tag = f"shutterless-test-{os.getpid()}:{tmp_path.name}"
     docker("build", "--quiet", "--tag", tag, tmp_path)
     yield tag
     docker("image", "rm", "--force", tag)

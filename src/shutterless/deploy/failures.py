@@ -36,7 +36,7 @@ class Failure(NamedTuple):
 FAILURES = (
     # Who is asking
     Failure(
-        "ExpiredToken ExpiredTokenException",
+        "ExpiredToken ExpiredTokenException UnauthorizedException",
         "",
         "The AWS credentials have expired",
         SIGN_IN,
@@ -99,7 +99,7 @@ FAILURES = (
         "Ask the account's administrator for {action}; docs/aws.md has the whole policy.",
     ),
     Failure(
-        "AccessDenied AccessDeniedException UnauthorizedOperation",
+        "AccessDenied AccessDeniedException ForbiddenException UnauthorizedOperation",
         "",
         "These AWS credentials may not do {operation}: {text}",
         "Ask the account's administrator for it; docs/aws.md has the whole policy.",

@@ -72,6 +72,12 @@ ANSWERS = {
         "These AWS credentials may not do GetThing: Access denied by the key's policy",
         "administrator",
     ),
+    "role not given": (
+        "ForbiddenException",
+        "No access",
+        "These AWS credentials may not do GetThing: No access",
+        "administrator",
+    ),
     "code storage": (
         "CodeStorageExceededException",
         "Code storage limit exceeded.",
