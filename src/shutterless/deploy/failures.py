@@ -57,7 +57,7 @@ FAILURES = (
         "InvalidClientTokenId UnrecognizedClientException AuthFailure InvalidAccessKeyId",
         "",
         "AWS does not know this access key in this region",
-        "Was the key deleted? If the region has to be opted into, enable it: aws account enable-region",
+        "Was the key deleted? A region to opt into: aws account enable-region --region-name REGION",
     ),
     Failure(
         "OptInRequired SubscriptionRequiredException AccountNotEnabled",
@@ -227,7 +227,8 @@ STUCK = {
     "ROLLBACK_FAILED": DESTROY,
     "DELETE_FAILED": "Run: shutterless destroy {name} once more; if a resource will not go, the stack's page "
     "in the AWS console says which and why.",
-    "UPDATE_ROLLBACK_FAILED": "Run: aws cloudformation continue-update-rollback --stack-name {stack}",
+    "UPDATE_ROLLBACK_FAILED": "Run: aws cloudformation continue-update-rollback --stack-name {stack}, "
+    "then try again.",
 }
 
 
