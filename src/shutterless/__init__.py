@@ -33,6 +33,9 @@ _HOME = {
     "train": "training",
     "convert": "conversion",
     "call": "client",
+    "estimate_cost": "deploy.cost",
+    "read_status": "deploy.status",
+    "read_logs": "deploy.logs",
 }
 
 __all__ = sorted(_HOME)

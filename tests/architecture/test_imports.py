@@ -32,6 +32,7 @@ LIBRARIES = {
     "ai_edge_litert": {"runtime"},
     "awslambdaric": {"runtime"},
     "boto3": {"deploy"},
+    "botocore": {"deploy"},
     "docker": {"packaging"},
     "jinja2": {"dataset"},
     "imagehash": {"dataset"},

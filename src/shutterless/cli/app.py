@@ -7,11 +7,9 @@ import typer
 from typer.core import TyperGroup
 
 import shutterless
-from shutterless.cli import call, convert, dataset, evaluate, predict, serve, train
-from shutterless.cli.console import say_error
+from shutterless.cli import call, convert, cost, dataset, evaluate, logs, predict, serve, status, train
+from shutterless.cli.console import INTERRUPTED, say_error
 from shutterless.errors import ShutterlessError
-
-INTERRUPTED = 130  # what shells report for a process that Ctrl-C ended: 128 + SIGINT
 
 
 class _Commands(TyperGroup):
@@ -35,7 +33,8 @@ def _report(error: BaseException) -> tuple[str, str, int]:
     if isinstance(error, KeyboardInterrupt):
         return "Stopped by Ctrl-C", "", INTERRUPTED
     if isinstance(error, ModuleNotFoundError):
-        return f"This needs {error.name}, which is not installed", "pip install 'shutterless[train]'", 1
+        extra = "aws" if error.name in ("boto3", "botocore") else "train"
+        return f"This needs {error.name}, which is not installed", f"pip install 'shutterless[{extra}]'", 1
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else str(error), _way_out(error), 1
     raise error
@@ -63,6 +62,9 @@ app.command("convert")(convert.convert)
 app.command("predict")(predict.predict)
 app.command("serve")(serve.serve)
 app.command("call")(call.call)
+app.command("status")(status.status)
+app.command("logs")(logs.logs)
+app.command("cost")(cost.cost)
 
 
 def _version(wanted: bool) -> None:

@@ -19,6 +19,8 @@ from shutterless.progress import Progress
 
 console = Console(stderr=True, highlight=False)
 
+INTERRUPTED = 130  # what shells report for a process that Ctrl-C ended: 128 + SIGINT
+
 # Without a terminal a line now and then is enough to see that the work goes on.
 SECONDS_BETWEEN_LINES = 15
 

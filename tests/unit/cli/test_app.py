@@ -6,7 +6,7 @@ import shutterless as package
 from shutterless import dataset
 from shutterless.errors import ShutterlessError
 
-COMMANDS = ("train", "evaluate", "convert", "predict", "serve", "call")
+COMMANDS = ("train", "evaluate", "convert", "predict", "serve", "call", "status", "logs", "cost")
 
 
 @pytest.fixture
@@ -62,9 +62,14 @@ def test_what_is_wrong_and_what_to_do_are_a_line_each(shutterless, failing, tmp_
             1,
             "error: This needs keras, which is not installed\npip",
         ),
+        (
+            ModuleNotFoundError("no boto3", name="boto3"),
+            1,
+            "error: This needs boto3, which is not installed\npip install 'shutterless[aws]'\n",
+        ),
         (KeyboardInterrupt(), 130, "error: Stopped by Ctrl-C\n"),
     ],
-    ids=["full disk", "permission", "missing package", "Ctrl-C"],
+    ids=["full disk", "permission", "missing package", "missing package of AWS", "Ctrl-C"],
 )
 def test_what_the_system_raises_is_put_into_words(shutterless, failing, tmp_path, error, code, words):
     failing(error)

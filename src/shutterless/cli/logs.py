@@ -1,0 +1,86 @@
+"""`shutterless logs`: what the deployed function wrote."""
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shutterless.cli.aws import Profile, Region
+from shutterless.cli.console import INTERRUPTED, print_json
+
+if TYPE_CHECKING:
+    from shutterless.deploy.logs import Entry
+
+
+def logs(
+    name: Annotated[str, typer.Argument(help="A deployment's name.")],
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
+    ] = False,
+    since: Annotated[str, typer.Option(metavar="TIME", help="How far back: 30s, 10m, 2h, 1d.")] = "10m",
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show Lambda's START, END and REPORT lines too.")
+    ] = False,
+    region: Region = None,
+    profile: Profile = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document, or with --follow one a line.")
+    ] = False,
+) -> None:
+    """Show what the function wrote, times in UTC.
+
+    Of each request: its status, how long it took, label and confidence, and its number.
+
+    Example: shutterless logs clothes --follow
+    """
+    from shutterless.deploy.logs import follow_logs, parse_since, read_logs
+    from shutterless.deploy.session import connect
+
+    past = parse_since(since)
+    session = connect(profile, region)
+    entries = follow_logs(session, name, past) if follow else read_logs(session, name, past)
+    shown = (entry for entry in entries if everything or not entry.is_routine)
+    if as_json and not follow:
+        print_json({"events": [_document(entry) for entry in shown]})
+        return
+    try:
+        for entry in shown:
+            # On standard output, though it is no JSON: logs are there to be searched.
+            typer.echo(json.dumps(_document(entry)) if as_json else _line(entry))
+    except KeyboardInterrupt as stopped:
+        raise typer.Exit(INTERRUPTED) from stopped
+
+
+def _document(entry: "Entry") -> dict[str, Any]:
+    return {"timestamp": entry.timestamp, **(entry.record or {"text": entry.text})}
+
+
+def _line(entry: "Entry") -> str:
+    """Return a request's record as one line to read, and any other line as it is, its time first."""
+    when = datetime.fromtimestamp(entry.timestamp / 1000, UTC).strftime("%m-%d %H:%M:%S")
+    record = entry.record
+    if "request_id" not in record:
+        return f"{when}  {_harmless(entry.text)}"
+    took = f"{record.get('duration_ms', 0):.0f} ms"
+    said = _harmless(f"{record.get('status', '')}  {took:>7}  {_outcome(record)}  {record['request_id']}")
+    return f"{when}  {said}"
+
+
+def _outcome(record: dict[str, Any]) -> str:
+    """Return what came of a request: its label or labels with confidence, its problem, or its route."""
+    if "label" not in record:
+        return str(record.get("code") or record.get("route", ""))
+    labels, confidences, accepted = (
+        said if isinstance(said, list) else [said]
+        for said in (record.get(member) for member in ("label", "confidence", "accepted"))
+    )
+    return ", ".join(
+        f"{label} {confidence:.2f}{'' if sure else ' (not sure)'}"
+        for label, confidence, sure in zip(labels, confidences, accepted, strict=True)
+    )
+
+
+def _harmless(text: str) -> str:
+    """Return text without what a terminal would take for a command."""
+    return "".join(letter if letter.isprintable() or letter in "\n\t" else "�" for letter in text)

@@ -1,0 +1,179 @@
+"""What is deployed under a name, how it fares, and what it is about to cost."""
+
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from shutterless.deploy import cost
+from shutterless.deploy.failures import aws_errors
+from shutterless.deploy.metrics import PAST, Observed, observe
+from shutterless.deploy.prices import load_prices
+from shutterless.errors import ShutterlessError
+
+MONTH = timedelta(days=30)
+ALIAS = "live"
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of a deployment.
+
+    state: CloudFormation's. updated: ISO 8601. model: its name and version. image: `uri@sha256:…`.
+    version: of the function, the one that is live; canary: others' shares of the traffic, 0 to 1, by
+    version. memory: MB. provisioned: instances kept warm. alarms: each one's state. last_hour: None if
+    there was no request. monthly_usd: at the pace of the last 14 days, None without traffic or where
+    prices are unknown. key: only if asked for.
+    """
+
+    name: str
+    region: str
+    state: str
+    updated: str
+    url: str = ""
+    model: str = ""
+    image: str = ""
+    version: str = ""
+    canary: dict[str, float] = field(default_factory=dict)
+    memory: int = 0
+    architecture: str = ""
+    snapstart: bool = False
+    provisioned: int = 0
+    alarms: dict[str, str] = field(default_factory=dict)
+    last_hour: Observed | None = None
+    monthly_usd: float | None = None
+    key: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the members as JSON has them."""
+        return asdict(self)
+
+
+def read_status(session: boto3.Session, name: str, *, show_key: bool = False) -> Status:
+    """Return the state of the deployment `name`; raises `ShutterlessError` if there is none."""
+    with aws_errors():
+        stack = _stack(session, name)
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+        known = {
+            "name": name,
+            "region": session.region_name,
+            "state": stack["StackStatus"],
+            "updated": stack.get("LastUpdatedTime", stack["CreationTime"]).isoformat(timespec="seconds"),
+            "url": outputs.get("Url", ""),
+            "alarms": _alarms(session, stack["StackName"]),
+            "key": _key(session, outputs) if show_key else None,
+        }
+        live = live_function(session, name)
+    if not live:
+        return Status(**known)
+    return Status(
+        **known,
+        **live,
+        last_hour=observe(session, f"shutterless-{name}", timedelta(hours=1)),
+        monthly_usd=_monthly_usd(session, name, live),
+    )
+
+
+def live_function(session: boto3.Session, name: str) -> dict[str, Any]:
+    """Return what `Status` says of the function that is live, version to provisioned; empty if none is.
+
+    Raises what botocore raises.
+    """
+    function, client = f"shutterless-{name}", session.client("lambda")
+    try:
+        alias = client.get_alias(FunctionName=function, Name=ALIAS)
+        found = client.get_function(FunctionName=function, Qualifier=alias["FunctionVersion"])
+    except client.exceptions.ResourceNotFoundException:
+        return {}
+    settings, code = found["Configuration"], found["Code"]
+    return {
+        "version": alias["FunctionVersion"],
+        "canary": alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {}),
+        "model": settings.get("Description", ""),
+        "image": code.get("ResolvedImageUri") or code.get("ImageUri", ""),
+        "memory": settings["MemorySize"],
+        "architecture": settings.get("Architectures", ["x86_64"])[0],
+        "snapstart": settings.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions",
+        "provisioned": _provisioned(client, function),
+    }
+
+
+def deployed_workload(session: boto3.Session, name: str) -> cost.Workload:
+    """Return what the last 14 days of the deployment `name` make of a month.
+
+    Raises `ShutterlessError` if nothing is live or there was no request.
+    """
+    with aws_errors():
+        _stack(session, name)
+        live = live_function(session, name)
+    seen = _workload(session, name, live) if live else None
+    if not seen:
+        raise ShutterlessError(
+            f"{name} was not called in the last 14 days, so nobody knows how long it takes",
+            "Leave the name out, and give --duration MS or --bundle BUNDLE to measure it on this machine.",
+        )
+    return seen
+
+
+def _workload(session: boto3.Session, name: str, live: dict[str, Any]) -> cost.Workload | None:
+    seen = observe(session, f"shutterless-{name}", PAST)
+    if not seen:
+        return None
+    return cost.Workload(
+        duration_ms=seen.mean_ms,
+        requests=round(seen.requests * (MONTH / PAST)),
+        **{member: live[member] for member in ("memory", "architecture", "snapstart", "provisioned")},
+    )
+
+
+def _monthly_usd(session: boto3.Session, name: str, live: dict[str, Any]) -> float | None:
+    seen = _workload(session, name, live)
+    try:
+        return cost.estimate_cost(seen, load_prices(session.region_name)).monthly_usd if seen else None
+    except ShutterlessError:  # the region's prices are not known
+        return None
+
+
+def _provisioned(client: Any, function: str) -> int:
+    try:
+        found = client.get_provisioned_concurrency_config(FunctionName=function, Qualifier=ALIAS)
+    except client.exceptions.ProvisionedConcurrencyConfigNotFoundException:
+        return 0
+    return int(found["RequestedProvisionedConcurrentExecutions"])
+
+
+def _stack(session: boto3.Session, name: str) -> dict[str, Any]:
+    try:
+        found = session.client("cloudformation").describe_stacks(StackName=f"shutterless-{name}")
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            raise
+        raise ShutterlessError(
+            f"There is no deployment {name} in {session.region_name}",
+            "Check the name, --region and --profile, or make it: shutterless deploy",
+        ) from error
+    return dict(found["Stacks"][0])
+
+
+def _alarms(session: boto3.Session, stack: str) -> dict[str, str]:
+    """Return the state of each of a stack's alarms, which also share no more than a prefix with others'."""
+    pages = session.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
+    names = [
+        resource["PhysicalResourceId"]
+        for page in pages
+        for resource in page["StackResourceSummaries"]
+        if resource["ResourceType"] == "AWS::CloudWatch::Alarm" and resource.get("PhysicalResourceId")
+    ]
+    if not names:
+        return {}
+    found = session.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
+    return {alarm["AlarmName"]: alarm["StateValue"] for alarm in found}
+
+
+def _key(session: boto3.Session, outputs: dict[str, str]) -> str | None:
+    if "ApiKeyId" not in outputs:
+        return None
+    found = session.client("apigateway").get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)
+    return str(found["value"])

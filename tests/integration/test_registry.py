@@ -1,0 +1,220 @@
+"""A real push into a real registry that asks for a login as ECR does: HTTP Basic, with ECR's token."""
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from shutterless.deploy import docker as docker_commands
+from shutterless.deploy import registry
+from shutterless.deploy.session import connect
+from shutterless.errors import ShutterlessError
+from shutterless.progress import silent
+
+NAME = "shutterless/clothes"
+# ECR's token as moto hands it out, and its hash: perl -e 'print crypt("123456789012-auth-token", "$2y$05$…")'
+TOKEN = base64.b64encode(b"AWS:123456789012-auth-token").decode()
+PASSWORDS = "AWS:$2y$05$abcdefghijklmnopqrstuu/4ofrUS75HrKu6f.iuRo0I/XlrmpqlC\n"
+CONFIG = """
+version: 0.1
+log: {{level: error, accesslog: {{disabled: true}}}}
+storage: {{filesystem: {{rootdirectory: {folder}/storage}}, delete: {{enabled: true}}}}
+http: {{addr: {host}}}
+auth: {{htpasswd: {{realm: ecr, path: {folder}/htpasswd}}}}
+"""
+PATIENCE = 30  # seconds in which a registry starts on any machine
+
+
+def docker(*arguments: object) -> str:
+    command = ["docker", *map(str, arguments)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _programs() -> None:
+    if not shutil.which("docker-registry"):
+        pytest.skip("docker-registry is not installed")
+    if not shutil.which("docker") or subprocess.run(["docker", "info"], capture_output=True).returncode:
+        pytest.skip("no Docker engine answers")
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory) -> Iterator[str]:
+    """Start a registry on a port of its own."""
+    folder = tmp_path_factory.mktemp("registry")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        host = f"127.0.0.1:{probe.getsockname()[1]}"
+    (folder / "htpasswd").write_text(PASSWORDS)
+    (folder / "config.yml").write_text(CONFIG.format(folder=folder, host=host))
+    with subprocess.Popen(
+        ["docker-registry", "serve", folder / "config.yml"], stderr=subprocess.DEVNULL
+    ) as server:
+        try:
+            wait_for(host)
+            yield host
+        finally:
+            server.terminate()
+
+
+def wait_for(host: str) -> None:
+    name, _, port = host.partition(":")
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        with suppress(OSError), socket.create_connection((name, int(port))):
+            return
+        time.sleep(0.05)
+    raise AssertionError("the registry does not listen")
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[boto3.Session]:
+    """Connect to an AWS that moto plays over HTTP."""
+    server = ThreadedMotoServer("127.0.0.1", 0)
+    server.start()
+    _, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        environment.setenv("AWS_ACCESS_KEY_ID", "testing")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        environment.delenv("AWS_PROFILE", raising=False)
+        yield connect(region="us-east-1")
+    server.stop()
+
+
+@pytest.fixture
+def repository(session, host) -> registry.Repository:
+    return registry.ensure_repository(session, NAME, host)
+
+
+@pytest.fixture
+def image(tmp_path) -> Iterator[str]:
+    """Build an image of two small layers, new for every test."""
+    (tmp_path / "one").write_text(f"one of {tmp_path}")
+    (tmp_path / "two").write_text(f"two of {tmp_path}")
+    (tmp_path / "Dockerfile").write_text(
+        "FROM scratch\nCOPY one /one\nCOPY two /two\nLABEL org.opencontainers.image.version=0123456789ab\n"
+    )
+    tag = f"shutterless-test-{os.getpid()}:{tmp_path.name}"
+    docker("build", "--quiet", "--tag", tag, tmp_path)
+    yield tag
+    docker("image", "rm", "--force", tag)
+
+
+def ask(host: str, path: str) -> tuple[str, bytes]:
+    """Return the media type and the bytes that the registry has at a path."""
+    headers = {"Authorization": f"Basic {TOKEN}", "Accept": ", ".join(registry.ACCEPTED)}
+    request = urllib.request.Request(f"http://{host}/v2/{NAME}/{path}", headers=headers)
+    with urllib.request.urlopen(request) as answer:
+        return answer.headers["Content-Type"], answer.read()
+
+
+def put(host: str, path: str, kind: str, content: bytes) -> None:
+    headers = {"Authorization": f"Basic {TOKEN}", "Content-Type": kind}
+    url = f"http://{host}/v2/{NAME}/{path}"
+    urllib.request.urlopen(urllib.request.Request(url, content, headers, method="PUT")).close()
+
+
+def tags(host: str) -> list[str]:
+    try:
+        return json.loads(ask(host, "tags/list")[1])["tags"] or []
+    except urllib.error.HTTPError as error:
+        error.close()
+        return []
+
+
+def test_a_pushed_image_is_found_by_its_digest_as_lambda_wants_it(session, repository, image, host):
+    reported = []
+    uri = registry.push(session, repository, image, lambda *report: reported.append(report))
+    address, digest = uri.split("@")
+    kind, manifest = ask(host, f"manifests/{digest}")
+    assert address == f"{host}/{NAME}"
+    assert digest == f"sha256:{hashlib.sha256(manifest).hexdigest()}"
+    assert kind in registry.ACCEPTED
+    assert json.loads(manifest)["config"]["digest"] == docker(
+        "image", "inspect", "--format", "{{.Id}}", image
+    )
+    assert reported[-1] == ("pushing layers", 2, 2)
+
+
+def test_the_tag_says_model_and_content(session, repository, image, host):
+    before = set(tags(host))
+    registry.push(session, repository, image)
+    number = docker("image", "inspect", "--format", "{{.Id}}", image).removeprefix("sha256:")
+    assert set(tags(host)) - before == {f"0123456789ab-{number[:12]}"}
+
+
+def test_the_same_image_is_not_pushed_again(session, repository, image):
+    first = registry.push(session, repository, image)
+    reported = []
+    assert registry.push(session, repository, image, lambda *report: reported.append(report)) == first
+    assert reported == []
+
+
+def test_an_interrupted_push_leaves_no_tag_and_is_finished_by_the_next(session, repository, image, host):
+    before = tags(host)
+
+    def interrupt(*report: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        registry.push(session, repository, image, interrupt)
+    assert tags(host) == before
+    _, digest = registry.push(session, repository, image).split("@")
+    assert ask(host, f"manifests/{digest}")[0] in registry.ACCEPTED
+
+
+def test_neither_a_login_nor_a_second_tag_stays_on_this_machine(
+    session, repository, image, tmp_path, monkeypatch
+):
+    own = tmp_path / "docker"
+    own.mkdir()
+    (own / "config.json").write_text("{}")
+    monkeypatch.setenv("DOCKER_CONFIG", str(own))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    registry.push(session, repository, image)
+    assert [(file.name, file.read_text()) for file in own.iterdir()] == [("config.json", "{}")]
+    assert list((tmp_path / "temporary").iterdir()) == []
+    assert repository.host not in docker("image", "ls", "--format", "{{.Repository}}")
+
+
+def test_an_index_is_refused_in_words(session, repository, image, host):
+    """As buildx pushes one when it adds an attestation of provenance."""
+    digest = registry.push(session, repository, image).partition("@")[2]
+    kind, manifest = ask(host, f"manifests/{digest}")
+    entry = {"mediaType": kind, "digest": digest, "size": len(manifest)}
+    index = {"schemaVersion": 2, "mediaType": registry.INDEXES[1], "manifests": [entry]}
+    put(host, "manifests/index", registry.INDEXES[1], json.dumps(index).encode())
+    with pytest.raises(ShutterlessError, match="an index") as refused:
+        registry.pushed_digest(repository, "index", TOKEN)
+    assert "--provenance=false" in refused.value.hint
+
+
+def test_a_refused_login_is_put_into_words(repository, image):
+    with pytest.raises(ShutterlessError, match="refuses the login"):
+        docker_commands.push(image, f"{repository.uri}:x", base64.b64encode(b"AWS:wrong").decode(), silent)
+
+
+def test_a_registry_that_is_not_there_is_put_into_words(session, repository, image, free_tcp_port):
+    nowhere = replace(repository, uri=f"127.0.0.1:{free_tcp_port}/{NAME}")
+    with pytest.raises(ShutterlessError, match=r"cannot be reached: .*refused"):
+        registry.push(session, nowhere, image)
+
+
+def test_an_image_that_is_not_there_is_named(session, repository):
+    with pytest.raises(ShutterlessError, match="There is no image no-such:image here"):
+        registry.push(session, repository, "no-such:image")

@@ -1,0 +1,73 @@
+import json
+
+import pytest
+
+
+def test_a_bill_is_shown_with_its_prices_date_and_the_free_tier_apart(shutterless):
+    done = shutterless("cost", "--duration", 100, "--region", "us-east-1")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "│ Lambda duration      │      17,275 GB-s │ 0.29 │" in done.stderr
+    assert "│ together             │ 100,000 requests │ 1.96 │" in done.stderr
+    assert "One request: $0.00000729. Without any: $1.23 a month. The free tier" in done.stderr
+    assert "Prices of 2025-09 for us-east-1" in done.stderr
+    assert "check before you rely on them: https://aws.amazon.com/lambda/pricing/" in done.stderr
+
+
+def test_json_has_items_sums_and_where_the_duration_is_from(shutterless):
+    done = shutterless("cost", "--duration", 100, "--requests", 0, "--architecture", "arm64", "--json")
+    document = json.loads(done.stdout)
+    assert document["monthly_usd"] == pytest.approx(1.23)
+    assert (document["workload"]["architecture"], document["duration_source"]) == ("arm64", "as given")
+
+
+def test_the_cheapest_memory_for_a_latency_is_named(shutterless):
+    done = shutterless("cost", "--duration", 100, "--provisioned", 1, "--latency", 180)
+    assert "Cheapest that answers within 180 ms, by estimate: --memory 1024" in done.stderr
+    document = json.loads(shutterless("cost", "--duration", 100, "--latency", 50, "--json").stdout)
+    assert (document["cheapest_memory"], len(document["sizes"])) == (None, 8)
+
+
+def test_a_latency_that_no_memory_meets_is_said(shutterless):
+    assert "None answers within 50 ms" in shutterless("cost", "--duration", 100, "--latency", 50).stderr
+
+
+def test_a_duration_is_that_at_the_memory_given_with_it(shutterless):
+    done = shutterless("cost", "--duration", 100, "--memory", 512, "--json")
+    workload = json.loads(done.stdout)["workload"]
+    assert (workload["duration_ms"], workload["memory"]) == (100, 512)
+
+
+def test_a_bundle_is_measured_and_slowed_down_by_its_share_of_a_processor(shutterless, monkeypatch, tmp_path):
+    monkeypatch.setattr("shutterless.deploy.duration.measure", lambda bundle, photo: 10.0)
+    done = shutterless("cost", "--bundle", tmp_path, "--memory", 512, "--json")
+    document = json.loads(done.stdout)
+    assert document["workload"]["duration_ms"] == pytest.approx(10 * 1769 / 512)
+    assert "measured on a core of this machine" in document["duration_source"]
+
+
+def test_without_a_duration_nothing_is_guessed(shutterless):
+    done = shutterless("cost")
+    assert (done.exit_code, done.stderr.splitlines()[0]) == (1, "error: How long does a request take?")
+
+
+def test_a_region_without_prices_is_refused(shutterless):
+    assert (
+        "does not have the region mars-1" in shutterless("cost", "--duration", 5, "--region", "mars-1").stderr
+    )
+
+
+def test_a_deployment_is_reckoned_by_what_cloudwatch_saw(shutterless, monkeypatch):
+    from shutterless.deploy import session, status
+    from shutterless.deploy.cost import Workload
+
+    class Session:
+        region_name = "eu-west-1"
+
+    monkeypatch.setattr(session, "connect", lambda profile, region: Session())
+    monkeypatch.setattr(
+        status, "deployed_workload", lambda session, name: Workload(80, memory=884.5, requests=7)
+    )
+    document = json.loads(shutterless("cost", "clothes", "--memory", 1769, "--json").stdout)
+    assert document["prices"]["region"] == "eu-west-1"
+    assert (document["workload"]["duration_ms"], document["workload"]["requests"]) == (40, 7)
+    assert "CloudWatch" in document["duration_source"]

@@ -1,0 +1,58 @@
+"""An environment without a trace of anyone's AWS account, and an AWS that answers what a test says."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import botocore.session
+import pytest
+from botocore.stub import Stubber
+
+# Shared, because each one reads the services' descriptions anew.
+SERVICES = botocore.session.Session()
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch, tmp_path):
+    """Make a home of its own for every test, in which nothing of AWS is set; return its .aws folder."""
+    for variable in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # no role of the machine either
+    (tmp_path / ".aws").mkdir()
+    return tmp_path / ".aws"
+
+
+class StubbedSession(boto3.Session):
+    """A session whose services give the answers that are queued for them, each checked by its model."""
+
+    def __init__(self) -> None:
+        super().__init__("key", "secret", region_name="us-east-1", botocore_session=SERVICES)
+        self.stubs: dict[str, Stubber] = {}
+        self.clients: dict[str, Any] = {}
+
+    def client(self, service: str, **options: Any) -> Any:
+        if service not in self.clients:
+            self.clients[service] = super().client(service, **options)
+            self.stubs[service] = Stubber(self.clients[service])
+            self.stubs[service].activate()
+        return self.clients[service]
+
+    def answer(self, service: str, operation: str, answer: dict[str, Any], **asked: Any) -> None:
+        """Queue an answer; `asked` is what the request must say, if given."""
+        self.client(service)
+        self.stubs[service].add_response(operation, answer, asked or None)
+
+    def fail(self, service: str, operation: str, code: str, text: str = "no") -> None:
+        """Queue a failure."""
+        self.client(service)
+        self.stubs[service].add_client_error(operation, code, text)
+
+
+@pytest.fixture
+def aws() -> Iterator[StubbedSession]:
+    session = StubbedSession()
+    yield session
+    for stub in session.stubs.values():
+        stub.assert_no_pending_responses()
