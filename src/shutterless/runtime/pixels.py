@@ -179,6 +179,8 @@ def _open(data: bytes) -> Image.Image:
             "unsupported-format", f"this is no picture in one of the formats {', '.join(FORMATS)}"
         ) from error
     _check_work(picture, data)
+    if isinstance(picture, TiffImagePlugin.TiffImageFile):
+        picture.is_animated = True  # of a single page, Pillow would also read all the EXIF data
     return picture
 
 
@@ -192,8 +194,6 @@ def _check_work(picture: Image.Image, data: bytes) -> None:
         )
     if isinstance(picture, JpegImagePlugin.JpegImageFile) and data.count(b"\xff\xda\0") > MAX_SCANS:
         raise Problem("unreadable-image", f"the JPEG has more than {MAX_SCANS} scans")
-    if isinstance(picture, TiffImagePlugin.TiffImageFile):
-        picture.is_animated = True  # of a single page, Pillow would also read all the EXIF data
 
 
 def _is_run_length(picture: Image.Image) -> bool:

@@ -6,6 +6,8 @@ import time
 
 import pytest
 import trustme
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shutterless.runtime import fetch as fetching
 from shutterless.runtime.fetch import MAX_URL, REDIRECTS, Policy, fetch, is_public
@@ -264,31 +266,36 @@ def test_a_name_without_an_address_fails():
     assert code("http://nowhere.example/", public()) == "fetch-failed"
 
 
-def test_a_resolver_that_hangs_does_not_hold_us():
-    done = threading.Event()
+@pytest.fixture
+def done():
+    """What a resolver hangs on; at the end of the test it goes on."""
+    event = threading.Event()
+    yield event
+    event.set()
+    for thread in threading.enumerate():
+        if thread.name == "look-up":
+            thread.join(60)
+
+
+def test_a_resolver_that_hangs_does_not_hold_us(done):
     policy = Policy("public", seconds=0.1, resolve=lambda host, port: [OUTSIDE] if done.wait(60) else [])
     reason = "the host's name was not resolved in time"
     assert problem("http://photos.example/", policy) == ("fetch-failed", reason)
-    done.set()
 
 
-def test_no_more_look_ups_hang_than_are_permitted(monkeypatch):
-    slots = threading.BoundedSemaphore(2)
-    monkeypatch.setattr(fetching, "_lookups", slots)
-    done, hanging = threading.Event(), []
+def test_no_more_look_ups_hang_than_are_permitted(monkeypatch, done):
+    monkeypatch.setattr(fetching, "_lookups", threading.BoundedSemaphore(2))
+    hanging = []
 
     def resolve(host: str, port: int) -> list[str]:
         hanging.append(host)
         done.wait(60)
         return [OUTSIDE]
 
-    policy = Policy("public", seconds=0.1, resolve=resolve)
+    policy = Policy("public", seconds=0.3, resolve=resolve)
     for name in ("a", "b", "c", "d"):
         assert code(f"http://{name}.example/", policy) == "fetch-failed"
     assert hanging == ["a.example", "b.example"]
-    done.set()
-    assert slots.acquire(timeout=60)
-    assert slots.acquire(timeout=60)
 
 
 @pytest.mark.parametrize("host", ["a..b", ".example", "a" * 64 + ".example"])
@@ -697,6 +704,56 @@ def test_a_permitted_host_with_an_inside_address_is_still_refused(connections):
     policy = public("10.0.0.1", hosts=frozenset({"photos.example"}))
     assert code("http://photos.example/", policy) == "url-refused"
     assert connections == []
+
+
+PARTS = st.sampled_from(
+    [
+        "http:",
+        "https:",
+        "//",
+        "/",
+        "\\",
+        "@",
+        ":",
+        "80",
+        "#",
+        "?",
+        "[",
+        "]",
+        "%",
+        "::1",
+        ".",
+        "a",
+        "Ä",
+        "\t",
+        "127.1",
+    ]
+)
+
+
+@settings(derandomize=True, database=None, deadline=None, max_examples=500)
+@given(st.one_of(st.text(max_size=40), st.lists(PARTS, max_size=12).map("".join)))
+def test_whatever_is_written_is_refused_or_asked_of_the_host_that_is_written(url):
+    tried = []
+
+    def resolve(host: str, port: int) -> list[str]:
+        tried.append((host, port))
+        return [OUTSIDE]
+
+    def create_connection(address: tuple[str, int], timeout: float) -> socket.socket:
+        tried.append(address)
+        raise ConnectionRefusedError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "create_connection", create_connection)
+        refused = code(url, Policy("public", resolve=resolve)) == "url-refused"
+    if refused:
+        assert tried == []
+    else:
+        (host, port), address = tried
+        assert address == (OUTSIDE, port)
+        assert url.lower().split("//", 1)[1].lstrip("[").startswith(host)
+        assert port in (80, 443)
 
 
 def test_off_fetches_nothing(web):

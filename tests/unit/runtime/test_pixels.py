@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageFile
+from PIL import ExifTags, Image, ImageFile
 
 from shutterless.errors import ShutterlessError
 from shutterless.runtime import pixels
@@ -427,6 +427,16 @@ def test_a_tiff_with_absurdly_many_values_is_unreadable_before_pillow_sees_them(
     assert decode(strips(900, order, big), SPEC).shape == (12, 16, 3)
     monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("Pillow saw it"))
     assert problem(strips(1001, order, big)) == "unreadable-image"
+
+
+def test_of_a_tiffs_exif_data_nothing_but_the_orientation_is_read(monkeypatch):
+    tags = exif(6)
+    tags[ExifTags.IFD.GPSInfo] = {ExifTags.GPS.GPSLatitude: (52.0, 31.0, 0.0)}
+    tags[ExifTags.IFD.Exif] = {ExifTags.Base.ExposureTime: 0.5}
+    stored = Image.fromarray(np.ascontiguousarray(np.rot90(np.asarray(noise()), 1)))
+    data = encode(stored, "TIFF", exif=tags.tobytes())
+    monkeypatch.setattr(Image.Exif, "get_ifd", lambda *_: pytest.fail("it was read"))
+    np.testing.assert_array_equal(decode(data, SPEC), np.asarray(noise()))
 
 
 def test_long_text_in_a_tiff_is_not_many_values(monkeypatch):
