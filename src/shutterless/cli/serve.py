@@ -1,11 +1,11 @@
 """`shutterless serve`: answer HTTP on this machine."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from shutterless.cli.console import say
+from shutterless.cli.console import console, say
 
 
 def serve(
@@ -23,6 +23,7 @@ def serve(
 
     Example: shutterless serve bundle --port 8080
     """
+    from shutterless.runtime.log import to_stderr
     from shutterless.runtime.server import INVOCATIONS
     from shutterless.runtime.server import serve as serve_bundle
     from shutterless.runtime.settings import Settings, check_urls
@@ -31,4 +32,14 @@ def serve(
         typer.echo(url)  # on standard output and alone on its line, for scripts
         say(f"Page: {url}/   API: POST {url}/predict   As Lambda: POST {url}{INVOCATIONS}   Stop: Ctrl-C")
 
-    serve_bundle(Settings(bundle, urls=check_urls(urls, "--urls"), port=port), host, ready)
+    settings = Settings(bundle, urls=check_urls(urls, "--urls"), port=port)
+    serve_bundle(settings, host, ready, _say_line if console.is_terminal else to_stderr)
+
+
+def _say_line(entry: dict[str, Any]) -> None:
+    """Say a line of the log in the few words that a person at a terminal wants."""
+    label = entry.get("label", "")
+    what = f"{label} {entry['confidence']:.2f}" if isinstance(label, str) and label else entry.get("code", "")
+    say(f"{entry['time'][11:19]}  {entry['status']}  {entry['route']}  {entry['duration_ms']:.0f} ms  {what}")
+    if "error" in entry:
+        say(f"  request {entry['request_id']}: {entry['error']['kind']}, {entry['error']['at'][-1]}")

@@ -64,7 +64,8 @@ def read_bundle(path: Path) -> Bundle:
     file = path / DESCRIPTION
     try:
         document = json.loads(file.read_text("utf-8"))
-        model = (path / MODEL).read_bytes()
+        with (path / MODEL).open("rb") as model:
+            digest = hashlib.file_digest(model, "sha256").hexdigest()
     except OSError as error:
         raise ShutterlessError(
             f"{path} is not a bundle: {error.filename}: {error.strerror}",
@@ -73,7 +74,6 @@ def read_bundle(path: Path) -> Bundle:
     except (ValueError, RecursionError) as error:
         raise _refused(path, f"{DESCRIPTION} is not JSON: {error}") from error
     bundle = replace(_parse(path, document), path=path)
-    digest = hashlib.sha256(model).hexdigest()
     if digest != bundle.sha256:
         raise _refused(path, f"{MODEL} has the SHA-256 {digest[:12]}…, not {bundle.sha256[:12]}…")
     return bundle
