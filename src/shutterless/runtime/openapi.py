@@ -10,8 +10,11 @@ from shutterless.runtime.problem import KINDS
 Node = dict[str, Any]
 
 
-def describe(bundle: Bundle) -> Node:
-    """Return the OpenAPI document of the service that answers with this bundle."""
+def describe(bundle: Bundle, max_images: int) -> Node:
+    """Return the OpenAPI document of the service that answers with this bundle.
+
+    max_images: how many pictures one request may hold.
+    """
     return {
         "openapi": "3.1.0",
         "info": {
@@ -34,7 +37,7 @@ def describe(bundle: Bundle) -> Node:
         "components": {
             "headers": _HEADERS,
             "responses": {code: _problem(code) for code in KINDS},
-            "schemas": _schemas(bundle),
+            "schemas": _schemas(bundle, max_images),
         },
     }
 
@@ -104,18 +107,18 @@ def _problem(code: str) -> Node:
     return _answer(title, {"application/problem+json": {"schema": schema}}, *extra)
 
 
-def _schemas(bundle: Bundle) -> Node:
-    picture = {"oneOf": [_object(url={"type": "string", "format": "uri"}), _object(image=_BASE64)]}
-    several = {
-        "type": "array",
-        "minItems": 1,
-        "maxItems": 16,
-        "items": {"$ref": "#/components/schemas/Picture"},
-    }
+def _schemas(bundle: Bundle, max_images: int) -> Node:
+    picture = [_object(url={"type": "string", "format": "uri"}), _object(image=_BASE64)]
+    other = {"description": "anything else gets a problem in its place"}
+    each = {"anyOf": [{"$ref": "#/components/schemas/Picture"}, other]}
+    several = {"type": "array", "minItems": 1, "maxItems": max_images, "items": each}
     one = {"anyOf": [{"$ref": "#/components/schemas/Prediction"}, {"$ref": "#/components/schemas/Problem"}]}
     return {
-        "Picture": picture,
-        "Question": {"oneOf": [*picture["oneOf"], _object(images=several)]},
+        "Picture": {"oneOf": picture},
+        "Question": {
+            "oneOf": [*picture, _object(images=several)],
+            "examples": [{"url": "https://example.com/photo.jpg"}],
+        },
         "Prediction": _prediction(bundle),
         "Answer": {
             "oneOf": [

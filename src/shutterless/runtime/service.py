@@ -86,6 +86,8 @@ class Service:
             raise Problem("invalid-request", "send a JSON object with url, image or images")
         if "images" not in payload:
             return self.predict_one(payload)
+        if "url" in payload or "image" in payload:
+            raise Problem("invalid-request", "send url, image or images, but not several of them")
         images = payload["images"]
         if not isinstance(images, list) or not 1 <= len(images) <= MAX_IMAGES:
             raise Problem("invalid-request", f"images must be a list of 1 to {MAX_IMAGES} objects")
@@ -150,7 +152,7 @@ class Service:
     def _openapi(self, request: Request) -> Response:
         from shutterless.runtime.openapi import describe  # a function answers without it
 
-        return _json(200, describe(self._classifier.bundle))
+        return _json(200, describe(self._classifier.bundle, MAX_IMAGES))
 
     def _predict(self, request: Request) -> Response:
         kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()

@@ -181,6 +181,8 @@ def test_16_pictures_at_once_are_the_most(service, pictures):
         {"url": 5},
         {"image": ["x"]},
         {"url": "https://example.com/a.jpg", "image": "aGVsbG8="},
+        {"url": "https://example.com/a.jpg", "images": [{"image": "aGVsbG8="}]},
+        {"image": "aGVsbG8=", "images": [{"image": "aGVsbG8="}]},
         {"images": []},
         {"images": {}},
         {"images": None},
