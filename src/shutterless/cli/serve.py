@@ -33,13 +33,21 @@ def serve(
         say(f"Page: {url}/   API: POST {url}/predict   As Lambda: POST {url}{INVOCATIONS}   Stop: Ctrl-C")
 
     settings = Settings(bundle, urls=check_urls(urls, "--urls"), port=port)
-    serve_bundle(settings, host, ready, _say_line if console.is_terminal else to_stderr)
+    serve_bundle(settings, host, ready, say_request if console.is_terminal else to_stderr)
 
 
-def _say_line(entry: dict[str, Any]) -> None:
+def say_request(entry: dict[str, Any]) -> None:
     """Say a line of the log in the few words that a person at a terminal wants."""
-    label = entry.get("label", "")
-    what = f"{label} {entry['confidence']:.2f}" if isinstance(label, str) and label else entry.get("code", "")
-    say(f"{entry['time'][11:19]}  {entry['status']}  {entry['route']}  {entry['duration_ms']:.0f} ms  {what}")
+    label = entry.get("label", entry.get("code", ""))
+    what = ", ".join(label) if isinstance(label, list) else label
+    sure = f" {entry['confidence']:.2f}" if isinstance(entry.get("confidence"), float) else ""
+    words = (
+        entry["time"][11:19],
+        entry["status"],
+        entry["route"],
+        f"{entry['duration_ms']:.0f} ms",
+        what + sure,
+    )
+    say("  ".join(map(str, words)).rstrip())
     if "error" in entry:
-        say(f"  request {entry['request_id']}: {entry['error']['kind']}, {entry['error']['at'][-1]}")
+        say(f"request {entry['request_id']}: {entry['error']['kind']} at {entry['error']['at'][-1]}")

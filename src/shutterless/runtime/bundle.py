@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 import os
-import shutil
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -85,6 +84,8 @@ def write_bundle(folder: Path, model: bytes, bundle: Bundle) -> Bundle:
     An older bundle in its place is replaced. Raises `ShutterlessError` if the folder holds anything
     else or cannot be written.
     """
+    import shutil  # with all its kinds of archives, which serving a bundle needs none of
+
     check_target(folder)
     target = folder.resolve()
     written = replace(bundle, sha256=hashlib.sha256(model).hexdigest(), path=folder)
