@@ -21,12 +21,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-JPEG = {"Content-Type": "image/jpeg"}
+RAW = {"Content-Type": "application/octet-stream"}
 
 
 def main() -> int:
     options = parse()
-    photos = [file.read_bytes() for file in sorted(options.photos.rglob("*.jpg"))]
+    files = [file for file in sorted(options.photos.rglob("*")) if file.suffix in (".jpg", ".png")]
+    photos = [file.read_bytes() for file in files]
     with serving(options.bundle, options.cores) as (process, port):
         connection = http.client.HTTPConnection("127.0.0.1", port)
         expected = [ask(connection, photo)[1] for photo in photos]
@@ -39,7 +40,7 @@ def main() -> int:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bundle", type=Path)
-    parser.add_argument("photos", type=Path, help="a folder with .jpg files, at any depth")
+    parser.add_argument("photos", type=Path, help="a folder with .jpg or .png files, at any depth")
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--cores", type=int, default=2, help="that server and clients share")
@@ -62,7 +63,7 @@ def serving(bundle: Path, cores: int) -> Iterator[tuple[subprocess.Popen[str], i
 
 def ask(connection: http.client.HTTPConnection, photo: bytes) -> tuple[int, dict[str, float]]:
     """Return the status and the scores."""
-    connection.request("POST", "/predict", photo, JPEG)
+    connection.request("POST", "/predict", photo, RAW)
     response = connection.getresponse()
     return response.status, json.loads(response.read()).get("scores", {})
 

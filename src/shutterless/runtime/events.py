@@ -106,7 +106,9 @@ def parse_json(body: bytes) -> Any:
 
 
 def _shape(event: Event) -> Shape:
-    context = event.get("requestContext") or {}
+    context = event.get("requestContext")
+    if not isinstance(context, Mapping):
+        return REST_API
     if "http" in context:
         return HTTP_API
     return LOAD_BALANCER if "elb" in context else REST_API

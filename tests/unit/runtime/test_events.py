@@ -216,6 +216,7 @@ def test_a_plain_event_is_told_from_http(event):
         {"requestContext": {"http": {"method": "GET"}}, "rawPath": "/", "headers": ["a"]},
         {"requestContext": {"elb": {}}, "httpMethod": "GET", "path": 5},
         {"httpMethod": "GET"},
+        {"httpMethod": "GET", "requestContext": 5},
         {"httpMethod": None, "path": "/"},
         {"httpMethod": "GET", "path": 5},
         {"httpMethod": "GET", "path": "/", "headers": ["content-type"]},

@@ -3,12 +3,22 @@ import json
 import traceback
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shutterless.errors import ShutterlessError
 from shutterless.runtime import lambda_function
+from shutterless.runtime.events import is_http
 from shutterless.runtime.lambda_function import handle, lambda_handler
 from shutterless.runtime.problem import Problem
 from shutterless.runtime.service import Service
+
+# Of all the shapes of events.
+MEMBERS = (
+    *("httpMethod", "path", "resource", "pathParameters", "headers", "multiValueHeaders", "body"),
+    *("queryStringParameters", "multiValueQueryStringParameters", "isBase64Encoded", "requestContext"),
+    *("rawPath", "rawQueryString", "routeKey", "stage", "http", "elb", "method", "image", "/", "GET"),
+)
 
 
 @pytest.fixture
@@ -92,6 +102,28 @@ def test_what_is_wrong_with_an_http_event_is_an_answer_and_does_not_raise(servic
     answer = handle(service, event)
     assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (status, code)
     assert answer["headers"]["Content-Type"] == "application/problem+json"
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(MEMBERS), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(derandomize=True, database=None, deadline=None, max_examples=300)
+@given(st.dictionaries(st.sampled_from(MEMBERS), anything, max_size=8))
+def test_whatever_an_event_is_it_gets_an_answer_or_a_problem(service, event):
+    lines = []
+    try:
+        answer = handle(service, event, None, lines.append)
+    except Problem as problem:
+        assert not is_http(event)
+        assert problem.code == "invalid-request"
+    else:
+        assert answer["statusCode"] in (200, 204, 400, 404, 405, 415, 422)
+        json.dumps(answer)
+    assert len(lines) == 1
 
 
 class Context:
