@@ -350,10 +350,14 @@ def is_answered(port: int) -> bool:
     return False
 
 
-def test_bytes_that_are_no_http_get_400(port):
+@pytest.mark.parametrize(
+    "sent", [b"\x16\x03\x01\x02\x00\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 100_000]
+)
+def test_what_is_no_http_or_has_too_long_a_head_gets_400(port, sent):
     with socket.create_connection(("127.0.0.1", port)) as stream:
-        stream.sendall(b"\x16\x03\x01\x02\x00\r\n\r\n")
-        assert read_to_the_end(stream).startswith(b"HTTP/1.1 400 ")
+        stream.sendall(sent)
+        stream.settimeout(PATIENCE)
+        assert stream.recv(100).startswith(b"HTTP/1.1 400 ")
 
 
 def test_a_port_that_is_taken_is_named_with_what_to_do(colour_bundle):
