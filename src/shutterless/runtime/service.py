@@ -4,12 +4,11 @@ import base64
 import binascii
 import functools
 import json
-import sys
+import os
+import threading
 import time
-import traceback
-import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,9 @@ from shutterless.runtime.settings import Settings
 MAX_IMAGES = 16
 
 PAGE = Path(__file__).with_name("page") / "index.html"
-CORS = {"Access-Control-Allow-Origin": "*"}
-ALLOWED_HEADERS = "Content-Type, X-Api-Key"
+CORS = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After, X-Request-Id"}
+METHODS = ("GET", "HEAD", "POST", "OPTIONS")
+ALLOWED_HEADERS = "Content-Type, X-Api-Key, X-Request-Id"
 
 
 class Service:
@@ -34,29 +34,48 @@ class Service:
     def __init__(self, classifier: Classifier, settings: Settings) -> None:
         self._classifier = classifier
         self._settings = settings
+        # A decoded photo is large, and more of them at once than there are cores gains nothing.
+        self._turns = threading.BoundedSemaphore(max(1, cores() // settings.threads))
         self._routes: dict[str, dict[str, Callable[[Request], Response]]] = {
             "/": {"GET": self._page},
             "/health": {"GET": self._health},
             "/model": {"GET": self._model},
+            "/openapi.json": {"GET": self._openapi},
             "/predict": {"POST": self._predict},
         }
 
     @classmethod
     def load(cls, settings: Settings) -> "Service":
-        """Load the bundle that the settings name; raises `ShutterlessError` if it does not verify."""
-        return cls(Classifier(read_bundle(settings.bundle), settings.threads), settings)
+        """Load the bundle that the settings name and run it once, so that the first request need not.
+
+        Raises `ShutterlessError` if it does not verify.
+        """
+        classifier = Classifier(read_bundle(settings.bundle), settings.threads)
+        classifier.warm_up()
+        return cls(classifier, settings)
+
+    @property
+    def settings(self) -> Settings:
+        """How it runs."""
+        return self._settings
+
+    @property
+    def version(self) -> str:
+        """The model's version."""
+        return self._classifier.bundle.version
+
+    def route(self, request: Request) -> str:
+        """Return the name of the route that a request takes, which holds nothing that its sender chose."""
+        path = _trimmed(request.path)
+        method = request.method if request.method in METHODS else "?"
+        return f"{method} {path if path in self._routes else '?'}"
 
     def respond(self, request: Request) -> Response:
         """Answer any request; whatever goes wrong becomes a problem answer."""
         try:
-            return self._route(request)
-        except Problem as problem:
-            return problem_response(problem)
-        except Exception:
-            # The sender learns nothing of the inside, the log everything but the request.
-            number = uuid.uuid4().hex[:12]
-            print(f"request {number} failed\n{traceback.format_exc()}", file=sys.stderr)
-            return problem_response(Problem("internal", f"the log has the reason under {number}"))
+            return self._answer(request)
+        except Exception as error:
+            return failure(error, request.id)
 
     def predict(self, payload: Any) -> dict[str, Any]:
         """Answer `{"url": …}`, `{"image": base64}` or `{"images": [those]}` as contract 3 says.
@@ -67,6 +86,8 @@ class Service:
             raise Problem("invalid-request", "send a JSON object with url, image or images")
         if "images" not in payload:
             return self.predict_one(payload)
+        if "url" in payload or "image" in payload:
+            raise Problem("invalid-request", "send url, image or images, but not several of them")
         images = payload["images"]
         if not isinstance(images, list) or not 1 <= len(images) <= MAX_IMAGES:
             raise Problem("invalid-request", f"images must be a list of 1 to {MAX_IMAGES} objects")
@@ -74,14 +95,15 @@ class Service:
 
     def classify(self, data: bytes, fetch_ms: float = 0.0) -> dict[str, Any]:
         """Answer for one picture file's bytes; raises `Problem` if it cannot be read."""
-        started = time.perf_counter()
-        pixels = decode(data, self._classifier.input)
-        decoded = time.perf_counter()
-        prediction = self._classifier.classify(pixels)
-        inferred = time.perf_counter()
+        with self._turns:
+            started = time.perf_counter()
+            pixels = decode(data, self._classifier.input)
+            decoded = time.perf_counter()
+            prediction = self._classifier.classify(pixels)
+            inferred = time.perf_counter()
         bundle = self._classifier.bundle
         return {
-            **asdict(prediction),
+            **vars(prediction),
             "model": {"name": bundle.name, "version": bundle.version},
             "timing_ms": {
                 "fetch": round(fetch_ms, 2),
@@ -90,8 +112,8 @@ class Service:
             },
         }
 
-    def _route(self, request: Request) -> Response:
-        path = request.path.rstrip("/") or "/"
+    def _answer(self, request: Request) -> Response:
+        path = _trimmed(request.path)
         if path not in self._routes:
             raise Problem("not-found", f"there is nothing at {path}; see / for a page and POST /predict")
         methods = self._routes[path]
@@ -99,9 +121,11 @@ class Service:
             return _preflight(methods)
         if request.method == "HEAD" and "GET" in methods:
             response = methods["GET"](request)
-            return Response(response.status, response.headers, b"")
+            length = {"Content-Length": str(len(response.body))}
+            return Response(response.status, {**response.headers, **length}, b"")
         if request.method not in methods:
-            raise Problem("method-not-allowed", f"{path} takes {', '.join(methods)}")
+            allowed = _allowed(methods)
+            raise Problem("method-not-allowed", f"{path} takes {allowed}", headers={"Allow": allowed})
         return methods[request.method](request)
 
     def _page(self, request: Request) -> Response:
@@ -124,6 +148,11 @@ class Service:
             "created",
         )
         return _json(200, {member: document[member] for member in public})
+
+    def _openapi(self, request: Request) -> Response:
+        from shutterless.runtime.openapi import describe  # a function answers without it
+
+        return _json(200, describe(self._classifier.bundle, MAX_IMAGES))
 
     def _predict(self, request: Request) -> Response:
         kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
@@ -182,16 +211,44 @@ def _form_image(request: Request) -> bytes:
 def _json(status: int, document: Any, kind: str = "application/json") -> Response:
     # Half a surrogate pair, as an event's path may hold, has no UTF-8; with a backslash it is right JSON.
     body = json.dumps(document, ensure_ascii=False, allow_nan=False).encode(errors="backslashreplace")
-    return Response(status, {"Content-Type": kind, **CORS}, body)
+    return Response(status, {"Content-Type": kind, **CORS}, body, document)
 
 
 def problem_response(problem: Problem) -> Response:
     """Return the answer of RFC 9457 for a problem."""
-    return _json(problem.status, problem.to_json(), "application/problem+json")
+    response = _json(problem.status, problem.to_json(), "application/problem+json")
+    return replace(response, headers={**response.headers, **problem.headers})
+
+
+def failure(error: Exception, number: str) -> Response:
+    """Return the answer for an error: the sender learns what a `Problem` says, and nothing of any other."""
+    if isinstance(error, Problem):
+        return problem_response(error)
+    return replace(problem_response(internal(number)), cause=error)
+
+
+def internal(number: str) -> Problem:
+    """Return the problem that tells nothing but where the log has the reason."""
+    return Problem("internal", f"the log has the reason under the request id {number}")
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _trimmed(path: str) -> str:
+    return path.rstrip("/") or "/"
+
+
+def _allowed(methods: Mapping[str, Any]) -> str:
+    return ", ".join([*methods, *(["HEAD"] if "GET" in methods else []), "OPTIONS"])
 
 
 def _preflight(methods: Mapping[str, Any]) -> Response:
-    allowed = ", ".join([*methods, *(["HEAD"] if "GET" in methods else []), "OPTIONS"])
+    allowed = _allowed(methods)
     headers = {
         "Access-Control-Allow-Methods": allowed,
         "Access-Control-Allow-Headers": ALLOWED_HEADERS,
