@@ -74,5 +74,5 @@ def test_a_server_ends_in_order_at_ctrl_c(shutterless, colour_bundle):
         assert server.stdout.readline().startswith("http://127.0.0.1:")
         server.send_signal(signal.SIGINT)
         _, words = server.communicate()
-    assert server.returncode == 0
+    assert server.returncode == 130
     assert "Traceback" not in words

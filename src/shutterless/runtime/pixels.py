@@ -1,5 +1,7 @@
 """Bytes to pixels: the one place where pictures are decoded, in training and in serving alike."""
 
+import functools
+import importlib
 import io
 import struct
 import threading
@@ -8,23 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
-from PIL import (
-    AvifImagePlugin,
-    BmpImagePlugin,
-    ExifTags,
-    GifImagePlugin,
-    Image,
-    ImageOps,
-    JpegImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    UnidentifiedImageError,
-    WebPImagePlugin,
-)
+from PIL import ExifTags, Image, ImageOps, JpegImagePlugin, UnidentifiedImageError
 
 from shutterless.errors import ShutterlessError
 from shutterless.runtime.problem import Problem
@@ -33,21 +23,18 @@ Resize = Literal["stretch", "crop", "pad"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
 # What people photograph and save with. Everything else that Pillow can open (EPS runs Ghostscript,
-# PDF, FLI, PSD …) is a wider door for strangers than a classifier needs. Named by their plug-ins, because
+# PDF, FLI, PSD …) is a wider door for strangers than a classifier needs. Each by its plug-in, because
 # Pillow otherwise imports all it has on the first picture. MPO, a phone's two photos in one, opens as JPEG.
-FORMATS = tuple(
-    str(plugin.format)
-    for plugin in (
-        JpegImagePlugin.JpegImageFile,
-        PngImagePlugin.PngImageFile,
-        WebPImagePlugin.WebPImageFile,
-        GifImagePlugin.GifImageFile,
-        BmpImagePlugin.BmpImageFile,
-        TiffImagePlugin.TiffImageFile,
-        AvifImagePlugin.AvifImageFile,
-    )
-    if plugin.format in Image.OPEN  # a Pillow built without libavif knows AVIF, but not how to open it
-)
+JPEG = str(JpegImagePlugin.JpegImageFile.format)
+PLUGINS = {
+    JPEG: "JpegImagePlugin",
+    "PNG": "PngImagePlugin",
+    "WEBP": "WebPImagePlugin",
+    "GIF": "GifImagePlugin",
+    "BMP": "BmpImagePlugin",
+    "TIFF": "TiffImagePlugin",
+    "AVIF": "AvifImagePlugin",
+}
 
 # A phone's photo has 12 to 50 megapixels; 50 take 0.2 GB of memory, with transparency 0.4, as WebP 0.8.
 MAX_PIXELS = 50_000_000
@@ -61,7 +48,8 @@ MAX_PIECES = 250_000
 MAX_SCANS = 100
 # TIFF's types that Pillow keeps as they are: bytes, text, and what is not defined.
 TIFF_BYTES = (1, 2, 7)
-# Pillow unpacks a run-length BMP in Python, at some 7 megapixels a second.
+# Pillow unpacks a run-length BMP (compression 1 or 2) in Python, at some 7 megapixels a second.
+RUN_LENGTHS = (1, 2)
 MAX_RUN_PIXELS = 4_000_000
 # Pixels on a side of what is converted at once.
 TILE = 1024
@@ -171,17 +159,25 @@ def _open(data: bytes) -> Image.Image:
         with _OPENING, warnings.catch_warnings():
             # Pillow only warns of a picture that is up to twice too large for it; ours is the lower limit.
             warnings.simplefilter("ignore")
-            picture = Image.open(_Pieces(data), formats=FORMATS)
+            picture = Image.open(_Pieces(data), formats=[JPEG] if _begins_like(JPEG, data) else _formats())
     except UnidentifiedImageError as error:
-        if any(_begins_like(kind, data) for kind in FORMATS):
+        if any(_begins_like(kind, data) for kind in _formats()):
             raise Problem("unreadable-image", "the picture is damaged or cut short") from error
         raise Problem(
-            "unsupported-format", f"this is no picture in one of the formats {', '.join(FORMATS)}"
+            "unsupported-format", f"this is no picture in one of the formats {', '.join(_formats())}"
         ) from error
     _check_work(picture, data)
-    if isinstance(picture, TiffImagePlugin.TiffImageFile):
-        picture.is_animated = True  # of a single page, Pillow would also read all the EXIF data
+    if picture.format == "TIFF":
+        cast(Any, picture).is_animated = True  # of a single page, Pillow would also read all the EXIF data
     return picture
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    """Return what is opened. Not at import, because photos are JPEG as a rule: AVIF alone takes 10 ms."""
+    for plugin in PLUGINS.values():
+        importlib.import_module(f"PIL.{plugin}")
+    return tuple(kind for kind in PLUGINS if kind in Image.OPEN)  # Pillow can be built without libavif
 
 
 def _check_work(picture: Image.Image, data: bytes) -> None:
@@ -197,9 +193,7 @@ def _check_work(picture: Image.Image, data: bytes) -> None:
 
 
 def _is_run_length(picture: Image.Image) -> bool:
-    compressions = BmpImagePlugin.BmpImageFile.COMPRESSIONS
-    runs = (compressions["RLE8"], compressions["RLE4"])
-    return picture.format == "BMP" and picture.info.get("compression") in runs
+    return picture.format == "BMP" and picture.info.get("compression") in RUN_LENGTHS
 
 
 class _Pieces(io.BytesIO):

@@ -53,13 +53,17 @@ def serve(
 
     A second signal ends the process at once. The model is loaded before the port is opened; port 0 takes
     a free one. ready: called with the URL. write: gets a line of the log for every request. Raises
-    `ShutterlessError` if the bundle does not verify or the port is taken.
+    `ShutterlessError` if the bundle does not verify or the port is taken, and KeyboardInterrupt at the end
+    if it was SIGINT that stopped it.
     """
     app = App(Service.load(settings), write)
     with _listen(host, settings.port) as listening:
         name = f"[{host}]" if ":" in host else host
         url = f"http://{name}:{listening.getsockname()[1]}"
-        Server(app, lambda: ready(url)).run(sockets=[listening])
+        server = Server(app, lambda: ready(url))
+        server.run(sockets=[listening])
+    if server.interrupted:
+        raise KeyboardInterrupt
 
 
 class App:
@@ -141,6 +145,7 @@ class Server(uvicorn.Server):
             )
         )
         self._ready = ready
+        self.interrupted = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Say that it is ready once signals are taken and connections accepted."""
@@ -150,6 +155,7 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop; the next signal does what it does to any program."""
         self.should_exit = True
+        self.interrupted = sig == signal.SIGINT
         for again in (signal.SIGINT, signal.SIGTERM):
             signal.signal(again, signal.SIG_DFL)
 

@@ -4,7 +4,9 @@ import base64
 import binascii
 import functools
 import json
+import math
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,11 +21,14 @@ from shutterless.runtime.pixels import MAX_BYTES, decode
 from shutterless.runtime.problem import Problem
 from shutterless.runtime.settings import Settings
 
-# A batch must fit Lambda's 6 MB and its patience.
+# Several pictures must fit Lambda's 6 MB and API Gateway's 29 s, in which they are also decoded.
 MAX_IMAGES = 16
+FETCHING_SECONDS = 20.0
 
 PAGE = Path(__file__).with_name("page") / "index.html"
 CORS = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After, X-Request-Id"}
+# What a page cannot say of itself; the rest of its policy stands in it.
+UNFRAMED = {"Content-Security-Policy": "frame-ancestors 'none'", "X-Content-Type-Options": "nosniff"}
 METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 ALLOWED_HEADERS = "Content-Type, X-Api-Key, X-Request-Id"
 
@@ -91,7 +96,8 @@ class Service:
         images = payload["images"]
         if not isinstance(images, list) or not 1 <= len(images) <= MAX_IMAGES:
             raise Problem("invalid-request", f"images must be a list of 1 to {MAX_IMAGES} objects")
-        return {"predictions": [self._predict_or_problem(image) for image in images]}
+        deadline = time.monotonic() + FETCHING_SECONDS
+        return {"predictions": [self._predict_or_problem(image, deadline) for image in images]}
 
     def classify(self, data: bytes, fetch_ms: float = 0.0) -> dict[str, Any]:
         """Answer for one picture file's bytes; raises `Problem` if it cannot be read."""
@@ -129,7 +135,8 @@ class Service:
         return methods[request.method](request)
 
     def _page(self, request: Request) -> Response:
-        return Response(200, {"Content-Type": "text/html; charset=utf-8", **CORS}, _page_bytes())
+        headers = {"Content-Type": "text/html; charset=utf-8", **CORS, **UNFRAMED}
+        return Response(200, headers, _page_bytes())
 
     def _health(self, request: Request) -> Response:
         return _json(200, {"status": "ok", "version": self._classifier.bundle.version})
@@ -163,27 +170,36 @@ class Service:
         # curl -d says it is a form where people mean JSON, and the tutorial's readers type just that.
         return _json(200, self.predict(parse_json(request.body)))
 
-    def _predict_or_problem(self, payload: Any) -> dict[str, Any]:
+    def _predict_or_problem(self, payload: Any, deadline: float) -> dict[str, Any]:
         try:
             if not isinstance(payload, Mapping):
                 raise Problem("invalid-request", "each of images must be an object with url or image")
-            return self.predict_one(payload)
+            return self.predict_one(payload, deadline)
         except Problem as problem:
             return problem.to_json()
 
-    def predict_one(self, payload: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer `{"url": …}` or `{"image": base64}`; raises `Problem`."""
+    def predict_one(self, payload: Mapping[str, Any], deadline: float = math.inf) -> dict[str, Any]:
+        """Answer `{"url": …}` or `{"image": base64}`; raises `Problem`.
+
+        deadline: the time on the monotonic clock until which a picture may be fetched.
+        """
         given = [member for member in ("url", "image") if isinstance(payload.get(member), str)]
         if len(given) != 1:
             raise Problem("invalid-request", "send either url or image (base64), as text")
         if given == ["image"]:
             return self.classify(_base64(payload["image"]))
+        started = time.perf_counter()
+        data = self._fetch(payload["url"], deadline)
+        return self.classify(data, fetch_ms=(time.perf_counter() - started) * 1000)
+
+    def _fetch(self, url: str, deadline: float) -> bytes:
         from shutterless.runtime import fetch  # TLS and HTTP cost a cold start that many never need
 
-        policy = fetch.Policy(self._settings.urls, self._settings.url_hosts)
-        started = time.perf_counter()
-        data = fetch.fetch(payload["url"], policy, max_bytes=MAX_BYTES)
-        return self.classify(data, fetch_ms=(time.perf_counter() - started) * 1000)
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise Problem("fetch-failed", "the pictures before it left no time for this one")
+        policy = fetch.Policy(self._settings.urls, self._settings.url_hosts, seconds=min(fetch.SECONDS, left))
+        return fetch.fetch(url, policy, max_bytes=MAX_BYTES)
 
 
 def _base64(text: str) -> bytes:
@@ -194,17 +210,23 @@ def _base64(text: str) -> bytes:
         raise Problem("invalid-request", "image is not valid base64") from error
 
 
-def _form_image(request: Request) -> bytes:
-    """Return the field `image` of a multipart form, which the standard library reads as it reads mail."""
-    from email.parser import BytesParser
-    from email.policy import HTTP
+# RFC 7578, as much of it as a picture's field needs. Not the standard library's reading of mail: over what
+# strangers can write there it takes half a minute, or ends in a RecursionError.
+_BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,70})"|([^";,\s]{1,70}))', re.IGNORECASE)
+_IMAGE = re.compile(
+    rb'^content-disposition:[^\r\n]*[;\s]name="?image"?\s*(?:;|$)', re.IGNORECASE | re.MULTILINE
+)
+_PART_HEADERS = 8192
 
-    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode(errors="replace")
-    message = BytesParser(policy=HTTP).parsebytes(head + request.body)
-    for part in message.iter_parts() if message.is_multipart() else ():
-        if part.get_param("name", header="content-disposition") == "image":
-            content = part.get_payload(decode=True)
-            return content if isinstance(content, bytes) else b""
+
+def _form_image(request: Request) -> bytes:
+    """Return the field `image` of a multipart form."""
+    found = _BOUNDARY.search(request.headers["content-type"][:_PART_HEADERS])
+    line = b"\r\n--" + (found[1] or found[2]).encode("latin-1", "replace") if found else None
+    for part in (b"\r\n" + request.body).split(line)[1:] if line else ():
+        headers, blank, content = part.partition(b"\r\n\r\n")
+        if blank and len(headers) <= _PART_HEADERS and _IMAGE.search(headers.replace(b"\r\n", b"\n")):
+            return content
     raise Problem("invalid-request", "the form has no field called image")
 
 

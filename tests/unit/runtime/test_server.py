@@ -406,8 +406,10 @@ def container(**environ: str):
             process.kill()
 
 
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
-def test_a_stopped_container_finishes_what_it_began_and_ends_in_order(colour_bundle, pictures, web, sign):
+@pytest.mark.parametrize(("sign", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_stopped_container_finishes_what_it_began_and_ends_in_order(
+    colour_bundle, pictures, web, sign, code
+):
     asked, go_on = threading.Event(), threading.Event()
 
     def wait(handler) -> None:
@@ -431,7 +433,7 @@ def test_a_stopped_container_finishes_what_it_began_and_ends_in_order(colour_bun
         client.join()
         output, errors = process.communicate(timeout=PATIENCE)
     assert (answers[0][0], json.loads(answers[0][2])["label"]) == (200, "red")
-    assert (process.returncode, output) == (0, "")
+    assert (process.returncode, output) == (code, "")
     assert "Traceback" not in errors
 
 

@@ -106,6 +106,14 @@ def test_a_url_is_fetched(service, pictures, web):
     assert document["timing_ms"]["fetch"] > 0
 
 
+def test_several_urls_share_one_time_and_a_picture_needs_none(service, pictures, web, monkeypatch):
+    monkeypatch.setattr(service_module, "FETCHING_SECONDS", 0.0)
+    images = [{"url": web.says("/a.png", pictures["green"])}, {"image": base64_of(pictures["red"])}]
+    late, sent = answer(service.respond(post({"images": images})))["predictions"]
+    assert (late["code"], sent["label"]) == ("fetch-failed", "red")
+    assert web.requests == []
+
+
 @pytest.mark.parametrize("prefix", ["", "data:image/png;base64,"])
 def test_a_picture_comes_in_base64_also_as_a_data_uri(service, pictures, prefix):
     payload = {"image": prefix + base64_of(pictures["blue"])}
@@ -249,6 +257,8 @@ def test_the_settings_say_which_urls_are_fetched(classifier, colour_bundle, web,
 def test_the_page_is_one_file_without_an_outside_address(service):
     response = service.respond(Request("GET", "/"))
     assert (response.status, response.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert response.headers["Content-Security-Policy"] == "frame-ancestors 'none'"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.body == PAGE.read_bytes()
     assert not re.search(rb"""(src|href)\s*=\s*["']?(https?:)?//|@import|url\((https?:)?//""", response.body)
 
