@@ -1,0 +1,1 @@
+"""Deploy a bundle's image to AWS: registry, function, API, and what it all costs."""
