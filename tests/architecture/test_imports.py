@@ -20,10 +20,10 @@ ORDER = (
     "evaluation",
     "training",
     "conversion",
+    "client",
     "packaging",
     "deploy",
     "batch",
-    "client",
     "cli",
 )
 # The parts that may import a library; whatever is not named here, none may.
@@ -32,6 +32,7 @@ LIBRARIES = {
     "ai_edge_litert": {"runtime"},
     "awslambdaric": {"runtime"},
     "boto3": {"deploy"},
+    "botocore": {"deploy"},
     "docker": {"packaging"},
     "jinja2": {"dataset"},
     "imagehash": {"dataset"},
