@@ -1,31 +1,23 @@
 """`shutterless deploy`, `promote`, `rollback` and `destroy`: a bundle to AWS, and the way back."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
-from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
-from shutterless.cli.console import print_json, progress_bar, say, show, table
-from shutterless.errors import ShutterlessError
+from shutterless.cli.aws import Profile, Region
+from shutterless.cli.console import print_json, progress_bar, say
+from shutterless.cli.plan import show_plan
 from shutterless.progress import Progress
 
 if TYPE_CHECKING:
-    from shutterless.deploy.deployer import Deployment, Plan
-    from shutterless.deploy.plan import Difference
+    from shutterless.deploy.deployer import Deployment
 
 Name = Annotated[str, typer.Argument(help="The deployment's name.")]
-Profile = Annotated[str | None, typer.Option(help="AWS profile.  [default: AWS_PROFILE]")]
-Region = Annotated[str | None, typer.Option(help="AWS region.  [default: the profile's]")]
-
-SIGNS = {"added": "+", "changed": "~", "replaced": "!", "removed": "-"}
-# Longer values of a template say nothing in a table.
-MAX_VALUE = 70
 
 
 def deploy(
@@ -104,12 +96,15 @@ def deploy(
         str | None, typer.Option(help="ARN of the SNS topic that alarms are sent to.")
     ] = None,
     photo: Annotated[
-        Path | None, typer.Option(help="The photo to try the API with.  [default: a drawn one]")
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="The photo to try the API with.  [default: a drawn one]"
+        ),
     ] = None,
     smoke_test: Annotated[
         bool, typer.Option("--smoke-test/--no-smoke-test", help="Try the API after the deploy.")
     ] = True,
-    json: Annotated[bool, typer.Option("--json", help="Print the plan or the result as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Deploy a bundle to AWS Lambda and API Gateway.
 
@@ -128,7 +123,7 @@ def deploy(
         planned = deployer.plan(bundle, name, **asked)
         if template:
             write_template(planned.template, template)
-        _show_plan(planned, bundle, json)
+        show_plan(planned, bundle, as_json)
         return
     with _at_aws() as progress:
         done = deployer.deploy(bundle, name, canary_minutes=canary_minutes, progress=progress, **asked)
@@ -136,7 +131,7 @@ def deploy(
         write_template(done.template, template)
     if smoke_test and done.changed:
         _try(done, photo, profile, region)
-    _show_deployment(done, json)
+    _show_deployment(done, as_json)
 
 
 def promote(name: Name, region: Region = None, profile: Profile = None) -> None:
@@ -146,7 +141,7 @@ def promote(name: Name, region: Region = None, profile: Profile = None) -> None:
     """
     from shutterless.deploy import deployer
 
-    with _at_aws() as progress:
+    with _at_aws(f"shutterless status {name} shows what is live") as progress:
         done = deployer.promote(name, profile=profile, region=region, progress=progress)
     say(f"{done.model} gets all calls now.")
 
@@ -158,7 +153,7 @@ def rollback(name: Name, region: Region = None, profile: Profile = None) -> None
     """
     from shutterless.deploy import deployer
 
-    with _at_aws() as progress:
+    with _at_aws(f"shutterless status {name} shows what is live") as progress:
         done = deployer.rollback(name, profile=profile, region=region, progress=progress)
     say(f"{done.model} gets all calls now.")
 
@@ -194,13 +189,13 @@ def destroy(
 
 
 @contextmanager
-def _at_aws() -> Iterator[Progress]:
-    """Show progress, and say what Ctrl-C does not stop."""
+def _at_aws(next_step: str = "the same command goes on from there") -> Iterator[Progress]:
+    """Show progress, and at Ctrl-C say that it does not stop AWS, and what to do next."""
     try:
         with progress_bar() as progress:
             yield progress
     except KeyboardInterrupt:
-        say("AWS finishes what it has begun; the same command goes on from there.")
+        say(f"AWS finishes what it has begun; {next_step}.")
         raise
 
 
@@ -220,8 +215,8 @@ def _try(deployed: "Deployment", photo: Path | None, profile: str | None, region
     say(f"Tried with {photo or 'a drawn photo'}: {answer['label']}, {answer['confidence']:.0%}.")
 
 
-def _show_deployment(deployed: "Deployment", json: bool) -> None:
-    if json:
+def _show_deployment(deployed: "Deployment", as_json: bool) -> None:
+    if as_json:
         print_json({key: value for key, value in asdict(deployed).items() if key != "template"})
         return
     if not deployed.changed:
@@ -239,49 +234,3 @@ def _show_deployment(deployed: "Deployment", json: bool) -> None:
     if deployed.auth == "iam":
         say("Calls must be signed: curl --aws-sigv4 aws:amz:REGION:execute-api, or an AWS SDK.")
     say(f"  curl{key} -H 'Content-Type: image/jpeg' --data-binary @photo.jpg {deployed.url}/predict")
-
-
-def _show_plan(plan: "Plan", bundle: Path, json: bool) -> None:
-    costs = _costs(plan, bundle)
-    if json:
-        members = {key: value for key, value in asdict(plan).items() if key != "template"}
-        print_json({**members, "costs": costs})
-        return
-    for note in plan.notes:
-        say(note)
-    if not plan.differences:
-        say("Nothing would change.")
-    else:
-        if plan.pushes:
-            say("The image would be built and pushed; only then its digest is known.")
-        _show_differences(plan.differences)
-        say("added +   changed ~   replaced !   removed -   Nothing has been changed.")
-    for line in costs:
-        say(line)
-
-
-def _show_differences(differences: Iterable["Difference"]) -> None:
-    listing = table("", "resource", "what", "before", "after", text=5)
-    for one in differences:
-        changes = [(each.path, _short(each.before), _short(each.after)) for each in one.changes]
-        for place, change in enumerate(changes or [(one.type, "", "")]):
-            listing.add_row(
-                *((SIGNS[one.action], one.name) if place == 0 else ("", "")), *map(escape, change)
-            )
-    show(listing)
-
-
-def _short(value: Any) -> str:
-    text = "" if value is None else value if isinstance(value, str) else dumps(value)
-    return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 1]}…"
-
-
-def _costs(plan: "Plan", bundle: Path) -> list[str]:
-    from shutterless.deploy.charges import charges
-    from shutterless.deploy.duration import measure
-    from shutterless.deploy.prices import load_prices
-
-    try:
-        return charges(plan.options, measure(bundle), load_prices(plan.region))
-    except ShutterlessError as error:
-        return [f"Costs: {error.message}"]

@@ -1,6 +1,6 @@
 """What a plan would cost: the month without a request, a thousand requests, and each option chosen."""
 
-from shutterless.deploy.cost import CPU_MB, Estimate, Workload, at_memory, estimate
+from shutterless.deploy.cost import Estimate, Workload, estimate_cost
 from shutterless.deploy.function import ARCHITECTURES
 from shutterless.deploy.options import Options
 from shutterless.deploy.prices import Prices
@@ -13,7 +13,7 @@ def charges(options: Options, duration_ms: float, prices: Prices) -> list[str]:
     duration_ms: of a request on one whole virtual CPU, which Lambda gives at 1,769 MB. Raises
     `ShutterlessError` if a price is not in the table.
     """
-    bill = estimate(_workload(options, duration_ms), prices)
+    bill = estimate_cost(_workload(options, duration_ms), prices)
     lines = [
         f"Without a request ${bill.fixed_usd:,.2f} a month; each 1,000 requests "
         f"${bill.per_request_usd * 1000:,.4f}, of {bill.workload.duration_ms:,.0f} ms each "
@@ -39,14 +39,13 @@ def charges(options: Options, duration_ms: float, prices: Prices) -> list[str]:
 
 def _workload(options: Options, duration_ms: float) -> Workload:
     return Workload(
-        duration_ms=at_memory(duration_ms, CPU_MB, options.memory),
-        memory=options.memory,
+        duration_ms=duration_ms,
         architecture=ARCHITECTURES[options.platform],
         provisioned=options.provisioned_concurrency,
         snapstart=options.snapstart,
         versions=KEPT_SNAPSHOTS if options.snapstart else KEPT,
         log_days=options.log_days,
-    )
+    ).resized(options.memory)
 
 
 def _monthly(bill: Estimate, what: str) -> str:

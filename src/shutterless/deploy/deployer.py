@@ -1,6 +1,6 @@
 """Deploy, plan, promote, roll back, destroy. CloudFormation is the engine; all state is in AWS."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from shutterless.deploy.image import Publish, image_source, is_in_registry, publ
 from shutterless.deploy.options import Options, check_name
 from shutterless.deploy.plan import Difference, differences
 from shutterless.deploy.registry import delete_repository
-from shutterless.deploy.releases import Template, read_releases, turned
+from shutterless.deploy.releases import Releases, Template, read_releases, turned
 from shutterless.deploy.session import connect
 from shutterless.deploy.stack import (
     STUCK,
@@ -49,8 +49,8 @@ class Plan:
     """What a deploy would do.
 
     differences: to what is deployed, empty for none. template: that would be deployed. options: it would
-    be deployed with. region: where. pushes: whether an image would be built and pushed. notes: what else
-    would be done.
+    be deployed with. region: where. pushes: whether an image would be built and pushed. before: the
+    options deployed. notes: what else would be done.
     """
 
     differences: tuple[Difference, ...]
@@ -58,6 +58,7 @@ class Plan:
     options: Options
     region: str
     pushes: bool
+    before: Options | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -79,6 +80,15 @@ class Deployment:
     canary_model: str = ""
     canary: float = 0.0
     changed: bool = True
+
+
+@dataclass(frozen=True)
+class _State:
+    """What CloudFormation has of a deployment; nothing at first."""
+
+    name: str
+    stack: Stack | None
+    template: Template | None
 
 
 @dataclass(frozen=True)
@@ -135,6 +145,7 @@ def plan(
         options=wanted.options,
         region=session.region_name,
         pushes=not wanted.image,
+        before=read_options(deployed) if deployed else None,
         notes=_notes(stack, deployed),
     )
 
@@ -165,16 +176,15 @@ def deploy(
     session = connect(profile, region)
     with aws_errors(profile):
         cloudformation = session.client("cloudformation")
-        stack = settle(cloudformation, stack_name(name), progress)
-        deployed = read_template(cloudformation, stack)
-        wanted = _wanted(session, name, read, deployed, options, canary)
+        found = _settled(cloudformation, name, progress)
+        wanted = _wanted(session, name, read, found.template, options, canary)
         image = wanted.image or publish(session, name, bundle, wanted.options, progress)
         template = wanted.template(image, canary)
-        changed = _change(cloudformation, name, wanted.deployed, template, canary_minutes, progress)
+        reached = _change(cloudformation, found, template, canary_minutes, progress)
         if canary_minutes and read_releases(template).canary:
             promoted = turned(template, read_releases(template).promoted())
-            changed = _change(cloudformation, name, template, promoted, 0, progress) or changed
-        return _describe(cloudformation, name, changed)
+            reached = _change(cloudformation, reached, promoted, 0, progress)
+    return _describe(reached, changed=reached is not found)
 
 
 def promote(
@@ -183,11 +193,7 @@ def promote(
     """Give the canary of `name` all calls; raises `ShutterlessError` if there is none."""
     session = connect(profile, region)
     with aws_errors(profile):
-        cloudformation = session.client("cloudformation")
-        deployed = _deployed(cloudformation, name, progress)
-        promoted = turned(deployed, read_releases(deployed).promoted())
-        changed = _change(cloudformation, name, deployed, promoted, 0, progress)
-        return _describe(cloudformation, name, changed)
+        return _turn(session.client("cloudformation"), name, Releases.promoted, progress)
 
 
 def rollback(
@@ -203,11 +209,8 @@ def rollback(
         stack = read_stack(cloudformation, stack_name(check_name(name)))
         if stack and stack.status == "UPDATE_IN_PROGRESS":
             cancel_update(cloudformation, stack, progress)
-            return _describe(cloudformation, name, True)
-        deployed = _deployed(cloudformation, name, progress)
-        before = turned(deployed, read_releases(deployed).rolled_back())
-        changed = _change(cloudformation, name, deployed, before, 0, progress)
-        return _describe(cloudformation, name, changed)
+            return _describe(_settled(cloudformation, name, progress), changed=True)
+        return _turn(cloudformation, name, Releases.rolled_back, progress)
 
 
 def destroy(
@@ -291,44 +294,51 @@ def _wanted(
     return _Wanted(name, bundle, options, deployed, source, image)
 
 
-def _deployed(cloudformation: Any, name: str, progress: Progress) -> Template:
-    """Return the template of what is deployed; raises `ShutterlessError` if nothing is."""
-    deployed = read_template(cloudformation, settle(cloudformation, stack_name(check_name(name)), progress))
-    if deployed is None:
+def _settled(cloudformation: Any, name: str, progress: Progress) -> _State:
+    stack = settle(cloudformation, stack_name(check_name(name)), progress)
+    return _State(name, stack, read_template(cloudformation, stack))
+
+
+def _turn(
+    cloudformation: Any, name: str, to: Callable[[Releases], Releases], progress: Progress
+) -> Deployment:
+    """Point the alias of `name` elsewhere; raises `ShutterlessError` if nothing is deployed."""
+    found = _settled(cloudformation, name, progress)
+    if found.template is None:
         raise ShutterlessError(
             f"Nothing is deployed as {name} in this region",
             "Check the name and --region, or deploy it first.",
         )
-    return deployed
+    template = turned(found.template, to(read_releases(found.template)))
+    reached = _change(cloudformation, found, template, 0, progress)
+    return _describe(reached, changed=reached is not found)
 
 
 def _change(
-    cloudformation: Any, name: str, before: Template | None, after: Template, minutes: int, progress: Progress
-) -> bool:
-    """Turn what is deployed into `after`, a canary under watch; return whether that changed anything."""
-    if not differences(before, after):
-        return False
-    watch = Watch()
-    if minutes and read_releases(after).canary:
-        watch = Watch(tuple(alarm_names(stack_name(name))), minutes)
-    change_stack(cloudformation, stack_name(name), after, watch, progress)
-    return True
+    cloudformation: Any, found: _State, template: Template, minutes: int, progress: Progress
+) -> _State:
+    """Make what was found as the template says, a canary under watch; return it itself if it is."""
+    if not differences(found.template, template):
+        return found
+    called, watch = stack_name(found.name), Watch()
+    if minutes and read_releases(template).canary:
+        watch = Watch(alarm_names(called), minutes)
+    stack = change_stack(cloudformation, called, found.stack, template, watch, progress)
+    return _State(found.name, stack, template)
 
 
-def _describe(cloudformation: Any, name: str, changed: bool) -> Deployment:
-    stack = read_stack(cloudformation, stack_name(name))
-    template = read_template(cloudformation, stack)
-    if stack is None or template is None:
-        raise ShutterlessError(f"The stack of {name} was deleted meanwhile", "Deploy it again.")
-    releases = read_releases(template)
+def _describe(state: _State, *, changed: bool) -> Deployment:
+    if state.stack is None or state.template is None:
+        raise ShutterlessError(f"The stack of {state.name} was deleted meanwhile", "Deploy it again.")
+    releases, outputs = read_releases(state.template), state.stack.outputs
     return Deployment(
-        name=name,
-        url=stack.outputs["Url"],
-        auth=stack.outputs["Auth"],
-        key_id=stack.outputs.get("ApiKeyId", ""),
+        name=state.name,
+        url=outputs["Url"],
+        auth=outputs["Auth"],
+        key_id=outputs.get("ApiKeyId", ""),
         model=releases.live_release.model,
         image=releases.live_release.image,
-        template=template,
+        template=state.template,
         canary_model=releases.find(releases.canary).model if releases.canary else "",
         canary=releases.weight,
         changed=changed,

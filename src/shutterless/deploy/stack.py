@@ -103,14 +103,13 @@ def settle(cloudformation: Any, name: str, progress: Progress) -> Stack | None:
 
 
 def change_stack(
-    cloudformation: Any, name: str, template: Template, watch: Watch, progress: Progress
+    cloudformation: Any, name: str, stack: Stack | None, template: Template, watch: Watch, progress: Progress
 ) -> Stack | None:
-    """Make the stack `name`, or change it, so that it is as the template says; wait until it is.
+    """Make the stack `name`, or change `stack`, so that it is as the template says; wait until it is.
 
     Raises `ShutterlessError` with the first thing that failed; CloudFormation has then taken back
     everything.
     """
-    stack = read_stack(cloudformation, name)
     asked = cloudformation.create_change_set(
         StackName=name,
         ChangeSetName=f"{PREFIX}{uuid.uuid4().hex[:12]}",

@@ -169,7 +169,10 @@ def test_a_stack_is_made_by_a_change_set_with_our_tag(script):
     client = script(
         change_set("CREATE_IN_PROGRESS"), change_set("CREATE_COMPLETE"), EXECUTE, described("CREATE_COMPLETE")
     )
-    assert change_stack(client, NAME, TEMPLATE, Watch(), silent).status == "CREATE_COMPLETE"
+    assert (
+        change_stack(client, NAME, read_stack(client, NAME), TEMPLATE, Watch(), silent).status
+        == "CREATE_COMPLETE"
+    )
 
 
 @pytest.mark.parametrize(
@@ -205,7 +208,7 @@ def test_an_update_is_watched_as_asked_and_not_as_the_one_before(script, watch, 
         },
     )
     client = script(change_set("CREATE_COMPLETE"), EXECUTE, described("UPDATE_COMPLETE"))
-    change_stack(client, NAME, TEMPLATE, watch, silent)
+    change_stack(client, NAME, read_stack(client, NAME), TEMPLATE, watch, silent)
 
 
 def test_a_change_set_without_changes_is_thrown_away(script):
@@ -215,13 +218,16 @@ def test_a_change_set_without_changes_is_thrown_away(script):
         change_set("FAILED", "The submitted information didn't contain changes."),
         ("delete_change_set", {}),
     )
-    assert change_stack(client, NAME, TEMPLATE, Watch(), silent).status == "CREATE_COMPLETE"
+    assert (
+        change_stack(client, NAME, read_stack(client, NAME), TEMPLATE, Watch(), silent).status
+        == "CREATE_COMPLETE"
+    )
 
 
 def test_a_change_set_that_is_refused_says_why(script):
     client = script(described("CREATE_COMPLETE"), ASKED, change_set("FAILED", "Template format error: nope"))
     with pytest.raises(ShutterlessError, match="Template format error"):
-        change_stack(client, NAME, TEMPLATE, Watch(), silent)
+        change_stack(client, NAME, read_stack(client, NAME), TEMPLATE, Watch(), silent)
 
 
 def test_of_a_failed_change_the_first_failure_is_told(script):
@@ -241,7 +247,7 @@ def test_of_a_failed_change_the_first_failure_is_told(script):
         ),
     )
     with pytest.raises(ShutterlessError, match=r"Function: .*the first thing") as caught:
-        change_stack(client, NAME, TEMPLATE, Watch(), silent)
+        change_stack(client, NAME, read_stack(client, NAME), TEMPLATE, Watch(), silent)
     assert "taken everything back" in caught.value.hint
 
 
@@ -258,7 +264,7 @@ def test_a_change_that_an_alarm_took_back_says_so(script):
         ),
     )
     with pytest.raises(ShutterlessError, match="went into ALARM"):
-        change_stack(client, NAME, TEMPLATE, Watch(), silent)
+        change_stack(client, NAME, read_stack(client, NAME), TEMPLATE, Watch(), silent)
 
 
 def test_the_wait_shows_how_far_it_is(script):
