@@ -1,6 +1,7 @@
 """What `shutterless deploy --plan` shows: what would change, and what it would cost."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from shutterless.cli.console import print_json, say, show, table
+from shutterless.cli.console import print_json, quiet_start, say, show, table
 from shutterless.errors import ShutterlessError
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ def show_plan(plan: "Plan", bundle: Path, as_json: bool) -> None:
         say(note)
     if plan.pushes:
         say("The image would be built and pushed; its digest, and so the version's id, is known only then.")
-    if plan.differences:
+    if plan.before is None:
+        _show_kinds(plan.differences)
+    elif plan.differences:
         _show_differences(plan.differences)
         say("+ added   ~ changed   ! replaced   - removed")
     else:
@@ -51,12 +54,27 @@ def _show_differences(differences: Iterable["Difference"]) -> None:
     show(listing)
 
 
+def _show_kinds(differences: Iterable["Difference"]) -> None:
+    """Show how many of each type would be made, where nothing is yet."""
+    listing = table("would be made", "number")
+    for kind, number in Counter(one.type for one in differences).items():
+        listing.add_row(kind, str(number))
+    show(listing)
+
+
 def _short(value: Any) -> str:
-    """Return a value as a table has room for it; of an image's address the end tells it from others."""
+    """Return a value as a table has room for it: of references the name, of an image the digest."""
+    from shutterless.deploy.deployer import UNKNOWN_DIGEST
+
+    if isinstance(value, dict) and len(value) == 1:
+        (value,) = value.values()
+        value = value[0] if isinstance(value, list) else value
     text = "" if value is None else value if isinstance(value, str) else json.dumps(value)
-    if len(text) <= MAX_VALUE:
-        return text
-    return f"…{text[1 - MAX_VALUE :]}" if "@sha256:" in text else f"{text[: MAX_VALUE - 1]}…"
+    if UNKNOWN_DIGEST in text:
+        return "(known after the push)"
+    if "@sha256:" in text:
+        return text.partition("@")[2][:19]
+    return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 1]}…"
 
 
 def _costs(plan: "Plan", bundle: Path) -> list[str]:
@@ -66,7 +84,9 @@ def _costs(plan: "Plan", bundle: Path) -> list[str]:
     from shutterless.deploy.prices import load_prices
 
     try:
-        prices, duration = load_prices(plan.region), measure(bundle)
+        prices = load_prices(plan.region)
+        with quiet_start():
+            duration = measure(bundle)
         then = charges(plan.options, duration, prices)
         if plan.before is None or plan.before == plan.options:
             return then

@@ -117,6 +117,34 @@ def test_a_plan_without_a_difference_says_so(shutterless, asked, monkeypatch):
     assert "Now:" not in done.stderr
 
 
+def test_a_plan_shows_of_references_and_images_what_tells_them_apart(shutterless, asked, monkeypatch):
+    changes = (
+        Change("Code.ImageUri", f"host/clothes@sha256:{1:064x}", f"clothes@{deployer.UNKNOWN_DIGEST}"),
+        Change("FunctionVersion", {"Fn::GetAtt": ["Version1", "Version"]}, {"Ref": "Version2"}),
+        Change("Quota", None, {"Limit": 5, "Period": "MONTH"}),
+        Change("Description", "x" * 100, "[bold]"),
+    )
+    difference = Difference("replaced", "Function", "AWS::Lambda::Function", changes)
+    answers(monkeypatch, "plan", Plan((difference,), {}, Options(), "us-east-1", True, Options()))
+    done = shutterless("deploy", "bundle", "--name", "clothes", "--plan")
+    rows = [line.replace("│", "|") for line in done.stderr.splitlines() if line.startswith("│")]
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    assert cells == [
+        ["!", "Function", "Code.ImageUri", "sha256:000000000000", "(known after the push)"],
+        ["", "", "FunctionVersion", "Version1", "Version2"],
+        ["", "", "Quota", "", '{"Limit": 5, "Period": "MONTH"}'],
+        ["", "", "Description", f"{'x' * 59}…", "[bold]"],
+    ]
+
+
+def test_a_plan_from_nothing_counts_what_would_be_made(shutterless, asked, monkeypatch):
+    made = tuple(Difference("added", name, "AWS::Lambda::Version") for name in ("one", "two"))
+    answers(monkeypatch, "plan", Plan(made, {}, Options(), "us-east-1", True))
+    done = shutterless("deploy", "bundle", "--name", "clothes", "--plan")
+    (row,) = [line for line in done.stderr.splitlines() if "AWS::Lambda::Version" in line]
+    assert row.replace("│", " ").split() == ["AWS::Lambda::Version", "2"]
+
+
 def test_a_plan_where_no_prices_are_known_says_so(shutterless, asked, monkeypatch):
     answers(monkeypatch, "plan", Plan((CHANGE,), {}, Options(), "af-south-1", True))
     done = shutterless("deploy", "bundle", "--name", "clothes", "--plan")
