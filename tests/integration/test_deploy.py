@@ -35,10 +35,10 @@ class Version:
 
     @classmethod
     def create_from_cloudformation_json(cls, name, resource, account_id, region_name, **_):
-        backend, function = lambda_backends[account_id][region_name], resource["Properties"]["FunctionName"]
-        backend.get_function(function).code_or_config_updated = True
+        backend, properties = lambda_backends[account_id][region_name], resource["Properties"]
+        backend.get_function(properties["FunctionName"]).code_or_config_updated = True
         version = cls()
-        version.published = backend.publish_version(function)
+        version.published = backend.publish_version(properties["FunctionName"], properties["Description"])
         return version
 
     def get_cfn_attribute(self, name):
@@ -209,6 +209,8 @@ def test_from_nothing_to_an_api_and_back(aws, bundles):
     assert made.url.endswith(f".execute-api.{REGION}.amazonaws.com/prod")
     assert made.model == f"clothes {read_bundle(first).version}"
     assert alias(aws) == ("1", {})
+    live = aws.client("lambda").get_function(FunctionName=FUNCTION, Qualifier="1")
+    assert live["Configuration"]["Description"] == made.model
 
     again = deploy(first)
     assert not again.changed

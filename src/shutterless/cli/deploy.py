@@ -221,11 +221,11 @@ def _show_deployment(deployed: "Deployment", as_json: bool) -> None:
         return
     if not deployed.changed:
         say(f"Nothing has changed: {deployed.model} is deployed already.")
+    elif deployed.canary:
+        say(f"{deployed.canary_model} gets {deployed.canary:.0%} of the calls, {deployed.model} the others.")
+        say(f"Next: shutterless promote {deployed.name}, or back: shutterless rollback {deployed.name}")
     else:
         say(f"Deployed: {deployed.model}")
-    if deployed.canary:
-        say(f"Canary: {deployed.canary_model} gets {deployed.canary:.0%} of the calls.")
-        say(f"  all: shutterless promote {deployed.name}   none: shutterless rollback {deployed.name}")
     key = ' -H "x-api-key: $KEY"' if deployed.key_id else ""
     say(f"Page: {deployed.url}/")
     say(f"API:  {deployed.url}/predict")

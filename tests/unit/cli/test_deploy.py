@@ -71,7 +71,7 @@ def test_a_canary_says_both_ways_on(shutterless, asked, monkeypatch):
     running = Deployment(**{**vars(DEPLOYED), "canary": 0.1, "canary_model": "clothes 2"})
     answers(monkeypatch, "deploy", running)
     done = shutterless("deploy", "bundle", "--name", "clothes", "--canary", "10%", "--no-smoke-test")
-    assert "Canary: clothes 2 gets 10% of the calls." in done.stderr
+    assert "clothes 2 gets 10% of the calls, clothes 1 the others." in done.stderr
     assert "shutterless promote clothes" in done.stderr
     assert "shutterless rollback clothes" in done.stderr
     assert "smoke_test" not in asked
