@@ -191,7 +191,8 @@ def _failure(cloudformation: Any, stack_id: str) -> ShutterlessError:
     reasons = list(_reasons(cloudformation, stack_id))
     if not reasons:
         return ShutterlessError(
-            f"The stack {stack_id} failed without a reason", "See its events in the AWS console."
+            f"The last change of the stack {stack_id.split('/')[1]} was taken back; AWS names no failure",
+            "Somebody may have cancelled it (shutterless rollback does). The same command tries again.",
         )
     resource, reason = reasons[-1]
     explained = explain_reason(reason)

@@ -267,6 +267,20 @@ def test_a_change_that_an_alarm_took_back_says_so(script):
         change_stack(client, NAME, read_stack(client, NAME), TEMPLATE, Watch(), silent)
 
 
+def test_a_change_that_somebody_cancelled_says_so(script):
+    client = script(
+        described("CREATE_COMPLETE"),
+        ASKED,
+        change_set("CREATE_COMPLETE"),
+        EXECUTE,
+        described("UPDATE_ROLLBACK_COMPLETE"),
+        events((NAME, "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated")),
+    )
+    with pytest.raises(ShutterlessError, match=f"{NAME} was taken back") as caught:
+        change_stack(client, NAME, read_stack(client, NAME), TEMPLATE, Watch(), silent)
+    assert "cancelled" in caught.value.hint
+
+
 def test_the_wait_shows_how_far_it_is(script):
     told = []
     resource = {"LogicalResourceId": "Role", "ResourceType": "AWS::IAM::Role", "Timestamp": TIME}
