@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shutterless.deploy.plan import Difference
 
 SIGNS = {"added": "+", "changed": "~", "replaced": "!", "removed": "-"}
-# Longer values of a template say nothing in a table.
+# Of longer values the beginning and the end.
 MAX_VALUE = 60
 
 
@@ -74,7 +74,8 @@ def _short(value: Any) -> str:
         return "(known after the push)"
     if "@sha256:" in text:
         return text.partition("@")[2][:19]
-    return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 1]}…"
+    half = MAX_VALUE // 2
+    return text if len(text) <= MAX_VALUE else f"{text[:half]}…{text[-half:]}"
 
 
 def _costs(plan: "Plan", bundle: Path) -> list[str]:

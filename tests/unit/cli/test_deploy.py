@@ -122,7 +122,7 @@ def test_a_plan_shows_of_references_and_images_what_tells_them_apart(shutterless
         Change("Code.ImageUri", f"host/clothes@sha256:{1:064x}", f"clothes@{deployer.UNKNOWN_DIGEST}"),
         Change("FunctionVersion", {"Fn::GetAtt": ["Version1", "Version"]}, {"Ref": "Version2"}),
         Change("Quota", None, {"Limit": 5, "Period": "MONTH"}),
-        Change("Description", "x" * 100, "[bold]"),
+        Change("Description", f"a{'x' * 100}z", "[bold]"),
     )
     difference = Difference("replaced", "Function", "AWS::Lambda::Function", changes)
     answers(monkeypatch, "plan", Plan((difference,), {}, Options(), "us-east-1", True, Options()))
@@ -133,7 +133,7 @@ def test_a_plan_shows_of_references_and_images_what_tells_them_apart(shutterless
         ["!", "Function", "Code.ImageUri", "sha256:000000000000", "(known after the push)"],
         ["", "", "FunctionVersion", "Version1", "Version2"],
         ["", "", "Quota", "", '{"Limit": 5, "Period": "MONTH"}'],
-        ["", "", "Description", f"{'x' * 59}…", "[bold]"],
+        ["", "", "Description", f"a{'x' * 29}…{'x' * 29}z", "[bold]"],
     ]
 
 

@@ -177,11 +177,13 @@ def test_options_that_a_newer_version_wrote_are_passed_over():
 
 
 def test_the_template_is_written_as_people_read_it(tmp_path):
-    write_template(build(), tmp_path / "template.json")
-    text = (tmp_path / "template.json").read_text("utf-8")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    write_template(build(), folder / "template.json")
+    text = (folder / "template.json").read_text("utf-8")
     assert json.loads(text) == build()
     assert text.startswith('{\n  "AWSTemplateFormatVersion"')
-    assert [file.name for file in tmp_path.iterdir()] == ["template.json"]
+    assert [file.name for file in folder.iterdir()] == ["template.json"]
 
 
 def test_a_template_that_cannot_be_written_is_told(tmp_path):
