@@ -226,11 +226,18 @@ def _show_deployment(deployed: "Deployment", as_json: bool) -> None:
         say(f"Next: shutterless promote {deployed.name}, or back: shutterless rollback {deployed.name}")
     else:
         say(f"Deployed: {deployed.model}")
-    key = ' -H "x-api-key: $KEY"' if deployed.key_id else ""
     say(f"Page: {deployed.url}/")
     say(f"API:  {deployed.url}/predict")
     if deployed.key_id:
         say(f"Key:  shutterless status {deployed.name} --show-key")
+    picture = "-H 'Content-Type: image/jpeg' --data-binary @photo.jpg"
+    say(f"  curl{_proof(deployed)} {picture} {deployed.url}/predict")
+
+
+def _proof(deployed: "Deployment") -> str:
+    """Return the options of curl that show who is calling."""
     if deployed.auth == "iam":
-        say("Calls must be signed: curl --aws-sigv4 aws:amz:REGION:execute-api, or an AWS SDK.")
-    say(f"  curl{key} -H 'Content-Type: image/jpeg' --data-binary @photo.jpg {deployed.url}/predict")
+        region = deployed.url.split(".")[2]
+        keys = "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"
+        return f' --aws-sigv4 aws:amz:{region}:execute-api --user "{keys}"'
+    return ' -H "x-api-key: $KEY"' if deployed.key_id else ""

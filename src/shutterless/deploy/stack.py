@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from shutterless.deploy.failures import error_code, explain_reason
 from shutterless.deploy.registry import TAG
-from shutterless.deploy.releases import Template
+from shutterless.deploy.releases import METADATA, Template
 from shutterless.deploy.template import PREFIX, template_text
 from shutterless.errors import ShutterlessError
 from shutterless.progress import Progress
@@ -74,10 +74,19 @@ def read_stack(cloudformation: Any, name: str) -> Stack | None:
 
 
 def read_template(cloudformation: Any, stack: Stack | None) -> Template | None:
-    """Return the template that a stack was last made or changed with, or None if nothing of it lives."""
+    """Return the template that a stack was last made or changed with, or None if nothing of it lives.
+
+    Raises `ShutterlessError` if it is not one of ours.
+    """
     if stack is None or stack.status in DEAD:
         return None
-    return dict(cloudformation.get_template(StackName=stack.id)["TemplateBody"])
+    template = cloudformation.get_template(StackName=stack.id)["TemplateBody"]
+    if not isinstance(template, dict) or METADATA not in template.get("Metadata", {}):
+        raise ShutterlessError(
+            f"The stack {stack.name} was changed by a template that is not of shutterless",
+            f"Give it back its own, or: shutterless destroy {stack.name.removeprefix(PREFIX)}, then deploy.",
+        )
+    return template
 
 
 def settle(cloudformation: Any, name: str, progress: Progress) -> Stack | None:

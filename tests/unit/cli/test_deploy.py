@@ -52,6 +52,20 @@ def test_a_deploy_is_tried_and_says_how_to_call_it(shutterless, asked):
     ) in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("auth", "shown"),
+    [
+        ("none", "  curl -H 'Content-Type"),
+        ("iam", '  curl --aws-sigv4 aws:amz:eu-central-1:execute-api --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET'),
+    ],
+)
+def test_without_a_key_the_curl_line_has_none(shutterless, asked, monkeypatch, auth, shown):
+    answers(monkeypatch, "deploy", Deployment(**{**vars(DEPLOYED), "auth": auth, "key_id": ""}))
+    done = shutterless("deploy", "bundle", "--name", "clothes")
+    assert shown in done.stderr
+    assert "Key:" not in done.stderr
+
+
 def test_options_reach_the_deployer_and_those_left_out_are_none(shutterless, asked):
     shutterless("deploy", "bundle", "--name", "clothes", "--memory", 3008, "--snapstart", "--canary", "10%")
     bundle, name, options = asked["deploy"]

@@ -1,5 +1,6 @@
 """What moto cannot: states that a stack gets stuck in, scripted with botocore's own stubs."""
 
+import json
 from datetime import UTC, datetime
 
 import boto3
@@ -7,7 +8,15 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from shutterless.deploy import stack
-from shutterless.deploy.stack import Watch, cancel_update, change_stack, read_stack, remove_stack, settle
+from shutterless.deploy.stack import (
+    Watch,
+    cancel_update,
+    change_stack,
+    read_stack,
+    read_template,
+    remove_stack,
+    settle,
+)
 from shutterless.errors import ShutterlessError
 from shutterless.progress import silent
 
@@ -151,6 +160,28 @@ def test_a_stranger_s_stack_of_that_name_is_left_alone(script):
 
 def test_a_deleted_stack_is_none(script):
     assert read_stack(script(described("DELETE_COMPLETE")), ARN) is None
+
+
+def got(template):
+    return "get_template", {"TemplateBody": json.dumps(template) if isinstance(template, dict) else template}
+
+
+def test_the_template_of_a_stack_is_read(script):
+    template = {"Metadata": {"Shutterless": {}}, "Resources": {}}
+    client = script(described("UPDATE_COMPLETE"), got(template))
+    assert read_template(client, read_stack(client, NAME)) == template
+
+
+@pytest.mark.parametrize("template", [{"Resources": {}}, "Resources:\n  Api: {}\n"])
+def test_a_stack_that_was_changed_by_hand_is_told(script, template):
+    client = script(described("UPDATE_COMPLETE"), got(template))
+    with pytest.raises(ShutterlessError, match="not of shutterless"):
+        read_template(client, read_stack(client, NAME))
+
+
+def test_what_never_lived_has_no_template(script):
+    client = script(described("ROLLBACK_COMPLETE"))
+    assert read_template(client, read_stack(client, NAME)) is None
 
 
 def test_a_stack_is_made_by_a_change_set_with_our_tag(script):
