@@ -343,6 +343,14 @@ def test_a_canary_beside_provisioned_concurrency_is_refused_before_anything_is_d
     assert deployer.inventory(NAME) == []
 
 
+def test_provisioned_concurrency_is_refused_while_a_canary_runs(aws, bundles):
+    deploy(bundles[0])
+    deploy(bundles[1], canary=0.1, canary_minutes=0)
+    with pytest.raises(ShutterlessError, match="no canary beside provisioned concurrency"):
+        deploy(bundles[1], provisioned_concurrency=1)
+    assert alias(aws) == ("1", {"2": 0.1})
+
+
 def test_old_versions_go_and_their_images_stay_for_the_registry_to_expire(aws, bundles):
     for bundle in bundles:
         made = deploy(bundle)

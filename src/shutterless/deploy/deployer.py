@@ -129,8 +129,7 @@ def plan(
 
     Raises `ShutterlessError` as `deploy` does.
     """
-    check_name(name)
-    read = read_bundle(bundle)
+    read = _check(bundle, name, options, canary)
     session = connect(profile, region)
     with aws_errors(profile):
         cloudformation = session.client("cloudformation")
@@ -170,9 +169,7 @@ def deploy(
     options: the fields of `Options`; what is not given stays as it is deployed. Interrupted anywhere, it
     can be run again. Raises `ShutterlessError`.
     """
-    check_name(name)
-    _check_canary(canary, canary_minutes)
-    read = read_bundle(bundle)
+    read = _check(bundle, name, options, canary, canary_minutes)
     session = connect(profile, region)
     with aws_errors(profile):
         cloudformation = session.client("cloudformation")
@@ -262,7 +259,12 @@ def _exists(session: boto3.Session, service: str, operation: str, **what: Any) -
     return True
 
 
-def _check_canary(canary: float, minutes: int) -> None:
+def _check(
+    bundle: Path, name: str, given: Mapping[str, Any], canary: float, minutes: int = CANARY_MINUTES
+) -> Bundle:
+    """Return the bundle; raises `ShutterlessError` for all that can be wrong before AWS is asked."""
+    check_name(name)
+    Options().changed(given)
     if not 0 <= canary < 1:
         raise ShutterlessError(f"A canary cannot get {canary:.0%} of the calls", "Give it 1% to 99%.")
     if not 0 <= minutes <= MAX_CANARY_MINUTES:
@@ -270,6 +272,7 @@ def _check_canary(canary: float, minutes: int) -> None:
             f"A canary cannot be watched for {minutes} minutes",
             f"Give 1 to {MAX_CANARY_MINUTES}, or 0 to promote it by hand.",
         )
+    return read_bundle(bundle)
 
 
 def _wanted(
@@ -281,10 +284,11 @@ def _wanted(
     canary: float,
 ) -> _Wanted:
     options = (read_options(deployed) if deployed else Options()).changed(given)
-    if canary and options.provisioned_concurrency:
+    running = read_releases(deployed).canary if deployed else ""
+    if (canary or running) and options.provisioned_concurrency:
         raise ShutterlessError(
             "Lambda takes no canary beside provisioned concurrency",
-            "Deploy without --canary, or with --provisioned-concurrency 0.",
+            "Promote the canary or roll back first, or give --provisioned-concurrency 0.",
         )
     source = image_source(bundle, options)
     kept = read_releases(deployed).kept if deployed else ()

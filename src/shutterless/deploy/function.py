@@ -57,11 +57,12 @@ def alias_resource(live: str, canary: str, weight: float, provisioned: int) -> R
         "FunctionName": {"Ref": "Function"},
         "FunctionVersion": version_number(live),
     }
-    if canary:
-        share = {"FunctionVersion": version_number(canary), "FunctionWeight": weight}
-        properties["RoutingConfig"] = {"AdditionalVersionWeights": [share]}
     if provisioned:
         properties["ProvisionedConcurrencyConfig"] = {"ProvisionedConcurrentExecutions": provisioned}
+    if canary or not provisioned:  # Lambda takes not both
+        # None must be said: weights that are merely left out stay as they were.
+        share = {"FunctionVersion": version_number(canary), "FunctionWeight": weight}
+        properties["RoutingConfig"] = {"AdditionalVersionWeights": [share] if canary else []}
     return {"Type": "AWS::Lambda::Alias", "Properties": properties}
 
 

@@ -87,6 +87,13 @@ def test_a_name_that_cannot_be_is_refused(found, action):
         action("Not A Name")
 
 
+@pytest.mark.parametrize("action", [deployer.plan, deployer.deploy])
+def test_an_option_that_cannot_be_is_refused_before_aws_is_asked(bundle, monkeypatch, action):
+    monkeypatch.setattr(deployer, "connect", None)
+    with pytest.raises(ShutterlessError, match="--memory is 64"):
+        action(bundle, "clothes", memory=64)
+
+
 @pytest.mark.parametrize(
     ("canary", "minutes", "words"),
     [(1.0, 10, "100% of the calls"), (-0.1, 10, "-10% of the calls"), (0.1, 181, "for 181 minutes")],

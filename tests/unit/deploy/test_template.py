@@ -125,12 +125,13 @@ def test_the_alias_points_to_the_version():
     alias = properties(template, "LiveAlias")
     assert alias["Name"] == "live"
     assert alias["FunctionVersion"] == {"Fn::GetAtt": [version, "Version"]}
-    assert "RoutingConfig" not in alias
+    assert alias["RoutingConfig"] == {"AdditionalVersionWeights": []}
 
 
 def test_provisioned_concurrency_is_the_alias_s():
     alias = properties(build(Options(provisioned_concurrency=3)), "LiveAlias")
     assert alias["ProvisionedConcurrencyConfig"] == {"ProvisionedConcurrentExecutions": 3}
+    assert "RoutingConfig" not in alias
 
 
 def test_the_version_before_is_kept_as_it_was():
