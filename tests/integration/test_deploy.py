@@ -6,6 +6,7 @@ version and the alias of a function, because to turn that is what a rollback doe
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import logging
@@ -138,6 +139,7 @@ def aws(server, monkeypatch):
     }.items():
         monkeypatch.setenv(key, value)
     session = boto3.Session(region_name=REGION)
+    monkeypatch.setattr(session, "client", functools.cache(session.client))  # making one takes longest
     monkeypatch.setattr(deployer, "connect", lambda profile, region: session)
     with warnings.catch_warnings(record=True) as session.warned:
         warnings.simplefilter("always")
@@ -319,7 +321,7 @@ def test_a_canary_can_be_turned_back(aws, bundles):
 def test_a_watched_canary_gets_everything_in_the_end(aws, bundles):
     deploy(bundles[0])
     watched = []
-    aws.events.register(
+    aws.client("cloudformation").meta.events.register(
         "provide-client-params.cloudformation.CreateChangeSet",
         lambda params, **_: watched.append(params["RollbackConfiguration"]),
     )
