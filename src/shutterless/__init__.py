@@ -31,6 +31,9 @@ _HOME = {
     "load_run": "training",
     "train": "training",
     "convert": "conversion",
+    "package": "packaging",
+    "build_image": "packaging",
+    "run_image": "packaging",
 }
 
 __all__ = sorted(_HOME)

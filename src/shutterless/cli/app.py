@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 import shutterless
-from shutterless.cli import convert, dataset, evaluate, predict, serve, train
+from shutterless.cli import convert, dataset, evaluate, image, package, predict, serve, train
 from shutterless.cli.console import say_error
 from shutterless.errors import ShutterlessError
 
@@ -62,6 +62,8 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("convert")(convert.convert)
 app.command("predict")(predict.predict)
 app.command("serve")(serve.serve)
+app.command("package")(package.package)
+app.add_typer(image.app, name="image")
 
 
 def _version(wanted: bool) -> None:
