@@ -1,14 +1,14 @@
 """The build context: all that an image is made of, in one folder for plain `docker build`."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from shutterless.dataset.fresh import fresh_folder
 from shutterless.errors import ShutterlessError
 from shutterless.packaging import layers
-from shutterless.packaging.bytecode import compile_layers, local_python
+from shutterless.packaging.bytecode import Python, compile_layers, local_python
 from shutterless.packaging.platforms import Platform, check_platform
 from shutterless.packaging.wheels import fetch_wheels
 from shutterless.progress import Progress, silent
@@ -89,7 +89,7 @@ def write_context(
     context: Path,
     platform: str,
     base_image: str | None,
-    find_python: Callable[[Platform, str], Sequence[str] | None],
+    find_python: Callable[[Platform, str], Python | None],
     progress: Progress,
 ) -> Context:
     """Do what `package` does; `find_python` gives the Python that compiles, see `bytecode`."""
@@ -114,7 +114,7 @@ def write_context(
     return Context(context, target, base, sizes, compiled=bool(python))
 
 
-def _local_python(platform: Platform, base_image: str) -> Sequence[str] | None:
+def _local_python(platform: Platform, base_image: str) -> Python | None:
     return local_python()
 
 

@@ -1,14 +1,13 @@
 """From a bundle to an image that Lambda accepts: built, looked at and tried."""
 
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from shutterless.errors import ShutterlessError
 from shutterless.packaging import layers
-from shutterless.packaging.bytecode import local_python
+from shutterless.packaging.bytecode import Python, local_python
 from shutterless.packaging.context import write_context
 from shutterless.packaging.docker import DockerError, WrongProcessorError, docker, query
 from shutterless.packaging.platforms import PYTHON, Platform
@@ -87,8 +86,8 @@ def build_image(
     )
 
 
-def _find_python(platform: Platform, base_image: str) -> Sequence[str] | None:
-    """Return the command of the base image's own Python or, if it cannot run here, of one on this machine."""
+def _find_python(platform: Platform, base_image: str) -> Python | None:
+    """Return the base image's own Python or, if it cannot run here, one of this machine."""
     _require(platform, base_image)
     run = ["run", "--rm", "--interactive", "--network", "none", "--platform", platform]
     python = [*run, "--entrypoint", "python3", base_image]
@@ -105,7 +104,7 @@ def _find_python(platform: Platform, base_image: str) -> Sequence[str] | None:
         raise ShutterlessError(
             f"The base image {base_image} has Python {found}", f"Give one with Python {wanted}."
         )
-    return ["docker", *python]
+    return Python(("docker", *python), is_base=True)
 
 
 def _require(platform: Platform, base_image: str) -> None:
