@@ -58,10 +58,14 @@ def run(
     Example: shutterless image run tf-lite-lambda -p 8080 --memory 512
     """
     from shutterless import packaging
-    from shutterless.cli.serve import say_addresses
+    from shutterless.runtime.server import INVOCATIONS
+
+    def ready(url: str) -> None:
+        typer.echo(url)  # on standard output and alone on its line, for scripts
+        say(f"Page: {url}/   API: POST {url}/predict   As Lambda: POST {url}{INVOCATIONS}   Stop: Ctrl-C")
 
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(TERMINATED))  # and end the container too
-    packaging.run_image(tag, port=port, memory=memory, urls=urls, ready=say_addresses)
+    packaging.run_image(tag, port=port, memory=memory, urls=urls, ready=ready)
 
 
 def _show(image: "Image") -> None:

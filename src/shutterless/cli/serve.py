@@ -23,15 +23,12 @@ def serve(
 
     Example: shutterless serve bundle --port 8080
     """
+    from shutterless.runtime.server import INVOCATIONS
     from shutterless.runtime.server import serve as serve_bundle
     from shutterless.runtime.settings import Settings, check_urls
 
-    serve_bundle(Settings(bundle, urls=check_urls(urls, "--urls"), port=port), host, say_addresses)
+    def ready(url: str) -> None:
+        typer.echo(url)  # on standard output and alone on its line, for scripts
+        say(f"Page: {url}/   API: POST {url}/predict   As Lambda: POST {url}{INVOCATIONS}   Stop: Ctrl-C")
 
-
-def say_addresses(url: str) -> None:
-    """Print where a server that has just started answers; the URL itself on standard output, for scripts."""
-    from shutterless.runtime.server import INVOCATIONS
-
-    typer.echo(url)
-    say(f"Page: {url}/   API: POST {url}/predict   As Lambda: POST {url}{INVOCATIONS}   Stop: Ctrl-C")
+    serve_bundle(Settings(bundle, urls=check_urls(urls, "--urls"), port=port), host, ready)

@@ -20,7 +20,6 @@ from shutterless.packaging.platforms import PYTHON
 
 # What the container imports, sooner or later; what of the standard library comes with it is compiled too.
 ENTRIES = (
-    "anyio._backends._asyncio",
     "awslambdaric.bootstrap",
     "awslambdaric.lambda_runtime_client",
     "shutterless.runtime.fetch",

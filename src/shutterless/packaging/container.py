@@ -1,5 +1,6 @@
 """Containers of an image on this machine, held to the terms on which Lambda would run it."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -75,6 +76,15 @@ def ask(container: str, path: str, photo: bytes = b"") -> bytes:
     try:
         return docker("exec", "--interactive", container, "python3", "-c", ASK, path, data=photo)
     except DockerError as error:
-        if docker("inspect", "--format", "{{.State.Running}}", container).strip() == b"true":
+        if _is_running(container):
             raise
         raise last_words(container) from error
+
+
+def _is_running(container: str) -> bool:
+    """Tell whether a container still runs; the engine learns of an end a moment later."""
+    for _ in range(10):
+        if docker("inspect", "--format", "{{.State.Running}}", container).strip() != b"true":
+            return False
+        time.sleep(0.1)
+    return True

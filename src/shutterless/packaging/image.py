@@ -67,7 +67,7 @@ def build_image(
     docker("version")  # whether there is an engine, before anything is fetched for it
     progress(BUILDING, 0, STEPS)
     with tempfile.TemporaryDirectory(prefix="shutterless-") as folder:
-        context = write_context(bundle, Path(folder, "context"), platform, base_image, _find_python, progress)
+        context = write_context(bundle, Path(folder, "context"), platform, base_image, base_python, progress)
         progress(BUILDING, 1, STEPS)
         docker(*_build_command(), "--platform", context.platform, "--tag", tag, str(context.path))
     described = query("image", "inspect", tag)[0]
@@ -86,7 +86,7 @@ def build_image(
     )
 
 
-def _find_python(platform: Platform, base_image: str) -> Python | None:
+def base_python(platform: Platform, base_image: str) -> Python | None:
     """Return the base image's own Python or, if it cannot run here, one of this machine."""
     _require(platform, base_image)
     run = ["run", "--rm", "--interactive", "--network", "none", "--platform", platform]
