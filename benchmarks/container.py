@@ -4,9 +4,9 @@
 
 MODEL is the tutorial's network as .tflite; `benchmarks/tutorial/model.py FILE` builds it with random
 weights. Its image has Debian 12 with Python 3.11, the newest that tflite-runtime 2.14 knows, NumPy 1.26,
-Pillow and a handler in its way, all compiled; ours has Debian 13 with Python 3.13. Both stand on bases made by
-scripts/stand-in-base, and both answer the local invocations path. Each round starts a container of
-either side, in turn, with the file cache warm; a ratio is the median of the rounds' ratios.
+Pillow and a handler in its way, all compiled; ours has Debian 13 with Python 3.13. Both stand on bases
+made by scripts/stand-in-base, and both answer the local invocations path. Each round starts a container
+of either side, in turn, with the file cache warm; a ratio is the median of the rounds' ratios.
 """
 
 import argparse

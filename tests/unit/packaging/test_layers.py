@@ -1,5 +1,3 @@
-import os
-
 from shutterless.packaging import layers
 
 HOME = "opt/shutterless"
@@ -50,5 +48,5 @@ def test_modes_and_times_do_not_depend_on_who_wrote_the_files_and_when(tmp_path)
     file = tmp_path / "folder" / "file"
     file.touch(mode=0o600)
     layers.normalise(tmp_path)
-    assert [os.stat(path).st_mode & 0o777 for path in (tmp_path / "folder", file)] == [0o755, 0o644]
-    assert {os.stat(path).st_mtime for path in (tmp_path, tmp_path / "folder", file)} == {layers.EPOCH}
+    assert [path.stat().st_mode & 0o777 for path in (tmp_path / "folder", file)] == [0o755, 0o644]
+    assert {path.stat().st_mtime for path in (tmp_path, tmp_path / "folder", file)} == {layers.EPOCH}
