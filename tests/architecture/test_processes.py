@@ -23,7 +23,7 @@ BLOCKED = (
     "typer",
     "uvicorn",
 )
-PARTS = ("runtime", "dataset", "evaluation", "cli")
+PARTS = ("runtime", "dataset", "evaluation", "packaging", "cli")
 
 
 def run(code: str, folder: Path, *arguments: object, **environ: str) -> str:

@@ -1,6 +1,7 @@
 """The build context: all that an image is made of, in one folder for plain `docker build`."""
 
 import re
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +17,14 @@ from shutterless.runtime.bundle import read_bundle
 
 BASE_IMAGE = "python:3.13-slim-trixie"
 
-# FROM and COPY alone run nothing, so any machine builds for any platform, without a network. NumPy's BLAS
+# FROM and ADD alone run nothing, so any machine builds for any platform, without a network. NumPy's BLAS
 # is used by nothing here, and its threads cost a start 40 ms of processor time; -S leaves the base's own
 # packages out, and saves 10 ms more.
 DOCKERFILE = """\
 FROM --platform={platform} {base_image}
-COPY dependencies/ /
-COPY runtime/ /
-COPY bundle/ /
+ADD dependencies.tar /
+ADD runtime.tar /
+ADD bundle.tar /
 ENV OPENBLAS_NUM_THREADS=1 \\
     PYTHONPATH=/opt/shutterless/runtime:/opt/shutterless/dependencies \\
     PYTHONDONTWRITEBYTECODE=1 \\
@@ -101,20 +102,26 @@ def write_context(
     python = find_python(target, base)
     wheels = fetch_wheels(target, progress)
     with fresh_folder(context, "the build context") as folder:
-        parts = [folder / name for name in layers.LAYERS]
-        layers.write_dependencies(parts[0], wheels)
-        layers.write_runtime(parts[1])
-        layers.write_bundle(parts[2], bundle)
-        if python:
-            compile_layers(parts[:2], python)
-        for part in parts:
-            layers.normalise(part)
+        sizes = _write_layers(folder, bundle, wheels, python)
         known = {"platform": target, "base_image": base}
         (folder / "Dockerfile").write_text(DOCKERFILE.format(**known), "utf-8")
         words = {"name": described.name, "version": described.version}
         (folder / "README.md").write_text(README.format(**known, **words), "utf-8")
-        sizes = {part.name: layers.size(part) for part in parts}
     return Context(context, target, base, sizes, compiled=bool(python))
+
+
+def _write_layers(folder: Path, bundle: Path, wheels: list[Path], python: Python | None) -> dict[str, int]:
+    """Write the layers' tars into the folder and return the bytes of what each holds."""
+    with tempfile.TemporaryDirectory(dir=folder) as unpacked:
+        parts = dependencies, runtime, model = [Path(unpacked, name) for name in layers.LAYERS]
+        layers.write_dependencies(dependencies, wheels)
+        layers.write_runtime(runtime)
+        layers.write_bundle(model, bundle)
+        if python:
+            compile_layers([dependencies, runtime], python)
+        for part in parts:
+            layers.pack(part, folder / f"{part.name}.tar")
+        return {part.name: layers.size(part) for part in parts}
 
 
 def _local_python(platform: Platform, base_image: str) -> Python | None:

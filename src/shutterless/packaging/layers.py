@@ -1,12 +1,13 @@
 """The three layers on the base: dependencies, runtime, bundle, the one that changes least below.
 
-Each is a root file system of its own that is copied onto `/`, folders and all, so that every byte, mode
-and time of it is ours and equal inputs give equal layers.
+Each is a root file system of its own, shipped as a tar that Docker unpacks onto `/`. So every byte, mode
+and time of it is ours, and equal inputs give equal layers by whatever builder: BuildKit would give copied
+folders the time of the build.
 """
 
-import os
 import re
 import shutil
+import tarfile
 import zipfile
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
@@ -82,16 +83,22 @@ def write_bundle(layer: Path, bundle: Path) -> None:
         _write(layer / HOME / BUNDLE / name, (bundle / name).read_bytes())
 
 
-def normalise(layer: Path) -> None:
-    """Make the layer world-readable, and give everything in it one time."""
-    for path in [layer, *layer.rglob("*")]:
-        path.chmod(0o755 if path.is_dir() else 0o644)
-        os.utime(path, (EPOCH, EPOCH))
+def pack(layer: Path, archive: Path) -> None:
+    """Write the layer as a tar in which nothing depends on who wrote its files, when and in what order."""
+    with tarfile.open(archive, "w", format=tarfile.GNU_FORMAT) as stream:
+        for path in sorted(layer.rglob("*")):
+            name = path.relative_to(layer).as_posix()
+            stream.add(path, name, recursive=False, filter=_normal)
 
 
 def size(layer: Path) -> int:
     """Return the bytes of all files in the layer."""
     return sum(file.stat().st_size for file in layer.rglob("*") if file.is_file())
+
+
+def _normal(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    mode = 0o755 if entry.isdir() else 0o644
+    return entry.replace(mode=mode, mtime=EPOCH, uid=0, gid=0, uname="", gname="", deep=False)
 
 
 def _installed(name: str) -> str:

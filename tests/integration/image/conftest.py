@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import os
 import queue
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ from shutterless.packaging import Image, build_image
 
 # Made by scripts/stand-in-base, because no image can be pulled here.
 BASE = "shutterless-base:trixie"
-TAG = "shutterless-test"
+TAG = f"shutterless-test-{os.getpid()}"  # workers of one run share the engine
 RUNTIME = "/2018-06-01/runtime"
 
 Docker = Callable[..., str]

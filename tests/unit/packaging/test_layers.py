@@ -1,3 +1,6 @@
+import os
+import tarfile
+
 from shutterless.packaging import layers
 
 HOME = "opt/shutterless"
@@ -43,10 +46,13 @@ def test_the_runtime_layer_has_the_runtime_and_nothing_else_of_ours(tmp_path):
     assert not [*root.rglob("__pycache__")]
 
 
-def test_modes_and_times_do_not_depend_on_who_wrote_the_files_and_when(tmp_path):
-    (tmp_path / "folder").mkdir(mode=0o700)
-    file = tmp_path / "folder" / "file"
-    file.touch(mode=0o600)
-    layers.normalise(tmp_path)
-    assert [path.stat().st_mode & 0o777 for path in (tmp_path / "folder", file)] == [0o755, 0o644]
-    assert {path.stat().st_mtime for path in (tmp_path, tmp_path / "folder", file)} == {layers.EPOCH}
+def test_a_tar_does_not_depend_on_who_wrote_the_files_when_and_with_which_rights(tmp_path):
+    for name, mode in (("first", 0o700), ("second", 0o777)):
+        (tmp_path / name / "folder").mkdir(parents=True, mode=mode)
+        (tmp_path / name / "folder" / "file").touch(mode=mode)
+        os.utime(tmp_path / name / "folder", (mode, mode))
+        layers.pack(tmp_path / name, tmp_path / f"{name}.tar")
+    assert (tmp_path / "first.tar").read_bytes() == (tmp_path / "second.tar").read_bytes()
+    with tarfile.open(tmp_path / "first.tar") as archive:
+        members = [(entry.name, entry.mode, entry.mtime, entry.uid) for entry in archive]
+    assert members == [("folder", 0o755, layers.EPOCH, 0), ("folder/file", 0o644, layers.EPOCH, 0)]
