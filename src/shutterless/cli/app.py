@@ -14,7 +14,9 @@ from shutterless.cli import (
     dataset,
     deploy,
     evaluate,
+    image,
     logs,
+    package,
     predict,
     serve,
     status,
@@ -73,6 +75,8 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("convert")(convert.convert)
 app.command("predict")(predict.predict)
 app.command("serve")(serve.serve)
+app.command("package")(package.package)
+app.add_typer(image.app, name="image")
 app.command("cost")(cost.cost)
 app.command("deploy")(deploy.deploy)
 app.command("call")(call.call)

@@ -7,8 +7,8 @@ from shutterless import dataset
 from shutterless.errors import ShutterlessError
 
 COMMANDS = (
-    *("train", "evaluate", "convert", "predict", "serve", "cost", "deploy", "call", "status", "logs"),
-    *("promote", "rollback", "destroy"),
+    *("train", "evaluate", "convert", "predict", "serve", "package", "cost", "deploy", "call", "status"),
+    *("logs", "promote", "rollback", "destroy"),
 )
 
 
