@@ -6,6 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+
+def pytest_addoption(parser):
+    group = parser.getgroup("endpoint", "the endpoint that tests/endpoint asks")
+    group.addoption("--url", help="its URL; without it a local server is started")
+    group.addoption("--api-key", help="the key that it wants")
+
+
 COLOURS = {"blue": (40, 60, 200), "green": (50, 170, 60), "red": (200, 50, 40)}
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import shutterless
 
@@ -58,6 +59,20 @@ def test_the_handler_loads_nothing_that_it_does_not_need(tmp_path):
     code = "import sys, shutterless.runtime.lambda_function; print('\\n'.join(sys.modules))"
     loaded = {name.split(".")[0] for name in run(code, tmp_path).split()}
     assert loaded.isdisjoint({*BLOCKED, "ssl", "http", "email"})
+
+
+def test_a_photo_loads_no_decoder_that_other_pictures_need(colour_bundle, tmp_path):
+    photo = tmp_path / "photo.jpg"
+    Image.new("RGB", (64, 48), "red").save(photo)
+    code = """
+import base64, pathlib, sys
+from shutterless.runtime.lambda_function import lambda_handler
+lambda_handler({"image": base64.b64encode(pathlib.Path(sys.argv[1]).read_bytes()).decode()})
+print("\\n".join(name for name in sys.modules if name.endswith("ImagePlugin")))
+"""
+    loaded = run(code, tmp_path, photo, SHUTTERLESS_BUNDLE=str(colour_bundle))
+    others = {f"PIL.{kind}ImagePlugin" for kind in ("Avif", "Tiff", "WebP")}  # Pillow itself loads the rest
+    assert others.isdisjoint(loaded.split())
 
 
 def test_help_loads_no_stage_and_no_library_of_one(tmp_path):

@@ -1,11 +1,11 @@
 """`shutterless serve`: answer HTTP on this machine."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from shutterless.cli.console import say
+from shutterless.cli.console import console, say
 
 
 def serve(
@@ -26,6 +26,7 @@ def serve(
       shutterless serve bundle
       shutterless serve bundle --host 0.0.0.0 --port 80 --urls off
     """
+    from shutterless.runtime.log import to_stderr
     from shutterless.runtime.server import INVOCATIONS
     from shutterless.runtime.server import serve as serve_bundle
     from shutterless.runtime.settings import Settings, check_urls
@@ -34,4 +35,22 @@ def serve(
         typer.echo(url)  # on standard output and alone on its line, for scripts
         say(f"Page: {url}/   API: POST {url}/predict   As Lambda: POST {url}{INVOCATIONS}   Stop: Ctrl-C")
 
-    serve_bundle(Settings(bundle, urls=check_urls(urls, "--urls"), port=port), host, ready)
+    settings = Settings(bundle, urls=check_urls(urls, "--urls"), port=port)
+    serve_bundle(settings, host, ready, say_request if console.is_terminal else to_stderr)
+
+
+def say_request(entry: dict[str, Any]) -> None:
+    """Say a line of the log in the few words that a person at a terminal wants."""
+    label = entry.get("label", entry.get("code", ""))
+    what = ", ".join(label) if isinstance(label, list) else label
+    sure = f" {entry['confidence']:.2f}" if isinstance(entry.get("confidence"), float) else ""
+    words = (
+        entry["time"][11:19],
+        entry["status"],
+        entry["route"],
+        f"{entry['duration_ms']:.0f} ms",
+        what + sure,
+    )
+    say("  ".join(map(str, words)).rstrip())
+    if "error" in entry:
+        say(f"request {entry['request_id']}: {entry['error']['kind']} at {entry['error']['at'][-1]}")

@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 import os
-import shutil
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -64,7 +63,8 @@ def read_bundle(path: Path) -> Bundle:
     file = path / DESCRIPTION
     try:
         document = json.loads(file.read_text("utf-8"))
-        model = (path / MODEL).read_bytes()
+        with (path / MODEL).open("rb") as model:
+            digest = hashlib.file_digest(model, "sha256").hexdigest()
     except OSError as error:
         raise ShutterlessError(
             f"{path} is not a bundle: {error.filename}: {error.strerror}",
@@ -73,7 +73,6 @@ def read_bundle(path: Path) -> Bundle:
     except (ValueError, RecursionError) as error:
         raise _refused(path, f"{DESCRIPTION} is not JSON: {error}") from error
     bundle = replace(_parse(path, document), path=path)
-    digest = hashlib.sha256(model).hexdigest()
     if digest != bundle.sha256:
         raise _refused(path, f"{MODEL} has the SHA-256 {digest[:12]}…, not {bundle.sha256[:12]}…")
     return bundle
@@ -85,6 +84,8 @@ def write_bundle(folder: Path, model: bytes, bundle: Bundle) -> Bundle:
     An older bundle in its place is replaced. Raises `ShutterlessError` if the folder holds anything
     else or cannot be written.
     """
+    import shutil  # with all its kinds of archives, which serving a bundle needs none of
+
     check_target(folder)
     target = folder.resolve()
     written = replace(bundle, sha256=hashlib.sha256(model).hexdigest(), path=folder)

@@ -1,6 +1,7 @@
 """The model in memory: load once, predict many, from any thread."""
 
-import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,23 +29,20 @@ class Prediction:
 class Classifier:
     """A bundle's model, ready to predict.
 
-    threads: how many one inference may use; LiteRT chooses if not given. Raises `ShutterlessError` if
-    the model does not load or is not what the bundle says.
+    threads: how many one inference may use. An interpreter has one set of buffers, so each prediction
+    borrows one; there are as many as there were predictions at the same time. Raises `ShutterlessError`
+    if the model does not load or is not what the bundle says.
     """
 
-    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
         if bundle.path is None:
             raise ShutterlessError("This bundle was not read from a folder", "Use read_bundle.")
         self.bundle = bundle
-        try:
-            self._interpreter = Interpreter(str(bundle.path / MODEL), num_threads=threads)
-            self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise ShutterlessError(
-                f"LiteRT cannot load the model of {bundle.path}: {error}", "Convert again."
-            ) from error
-        self._input, self._output = _tensors(self._interpreter, bundle)
-        self._lock = threading.Lock()  # an interpreter has one set of buffers
+        self._file = str(bundle.path / MODEL)
+        self._threads = threads
+        first = self._load()
+        self._input, self._output = _tensors(first, bundle)
+        self._idle = [first]
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -63,7 +61,14 @@ class Classifier:
 
     def probabilities(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Map uint8[n, height, width, 3] to scores float32[n, labels] that add up to 1 in each row."""
-        return np.stack([self._infer(picture) for picture in pixels])
+        scores = np.empty((len(pixels), len(self.labels)), np.float32)
+        for row, picture in zip(scores, pixels, strict=True):
+            row[:] = self._infer(picture)
+        return scores
+
+    def warm_up(self) -> None:
+        """Run the model once, which makes what it otherwise makes with the first picture."""
+        self._infer(np.zeros((self.input.height, self.input.width, 3), np.uint8))
 
     def classify(self, pixels: npt.NDArray[np.uint8]) -> Prediction:
         """Classify one picture, uint8[height, width, 3]."""
@@ -78,16 +83,37 @@ class Classifier:
         )
 
     def _infer(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        with self._lock:
-            self._interpreter.set_tensor(self._input, pixels[np.newaxis])
-            self._interpreter.invoke()
-            scores: npt.NDArray[np.float32] = self._interpreter.get_tensor(self._output)[0]
+        with self._borrowed() as interpreter:
+            interpreter.set_tensor(self._input, pixels[np.newaxis])
+            interpreter.invoke()
+            scores: npt.NDArray[np.float32] = interpreter.get_tensor(self._output)[0]
         if self.bundle.temperature == 1:
             return scores
         # softmax(logits / T) from softmax(logits): p^(1/T), scaled to add up to 1 again.
         # The best is scaled to 1 first, so that a low temperature cannot make all of them vanish.
         powers = (scores / scores.max()) ** np.float32(1 / self.bundle.temperature)
         return powers / powers.sum()
+
+    @contextmanager
+    def _borrowed(self) -> Iterator[Interpreter]:
+        try:
+            interpreter = self._idle.pop()  # a list's pop and append are atomic
+        except IndexError:
+            interpreter = self._load()
+        try:
+            yield interpreter
+        finally:
+            self._idle.append(interpreter)
+
+    def _load(self) -> Interpreter:
+        try:
+            interpreter = Interpreter(self._file, num_threads=self._threads)
+            interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ShutterlessError(
+                f"LiteRT cannot load the model of {self.bundle.path}: {error}", "Convert again."
+            ) from error
+        return interpreter
 
 
 def _tensors(interpreter: Interpreter, bundle: Bundle) -> tuple[int, int]:

@@ -2,43 +2,55 @@
 
 import base64
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import urlencode
+from typing import Any, NamedTuple
 
 from shutterless.runtime.problem import Problem
 
 Event = Mapping[str, Any]
 
-# Where shapes keep names with one value each, and with several.
-HEADERS = ("headers", "multiValueHeaders")
-QUERY = ("queryStringParameters", "multiValueQueryStringParameters")
-
 
 @dataclass(frozen=True)
 class Request:
-    """An HTTP request; the names of headers are in lower case, the path is without a stage."""
+    """An HTTP request; the names of headers are in lower case, the path is without stage or base path.
+
+    id: by which the answer and the log name it.
+    """
 
     method: str
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    id: str = ""
 
 
 @dataclass(frozen=True)
 class Response:
-    """An HTTP response."""
+    """An HTTP response.
+
+    document: what the body says, and cause: the error behind it; both for the log alone.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    document: Any = field(default=None, compare=False, repr=False)
+    cause: BaseException | None = field(default=None, compare=False, repr=False)
+
+
+class Shape(NamedTuple):
+    """How one kind of sender writes an HTTP request as an event, and reads the answer."""
+
+    to_request: Callable[[Event], Request]
+    from_response: Callable[[Event, Response], dict[str, Any]]
 
 
 def is_http(event: Event) -> bool:
     """Tell whether an event comes from something that speaks HTTP, and is not a plain one."""
-    return isinstance(event.get("requestContext"), Mapping)
+    return "httpMethod" in event or isinstance(event.get("requestContext"), Mapping)
 
 
 def to_request(event: Event) -> Request:
@@ -47,16 +59,7 @@ def to_request(event: Event) -> Request:
     Raises `Problem` invalid-request if it is none of them or its body is not what it says.
     """
     try:
-        method, path = _method_and_path(event)
-        if not isinstance(path, str):
-            raise TypeError("the path is not text")
-        return Request(
-            method=method.upper(),
-            path=path or "/",
-            headers={name.lower(): value for name, value in _single(event, *HEADERS).items()},
-            query=_single(event, *QUERY),
-            body=_body(event),
-        )
+        return _shape(event).to_request(event)
     except (KeyError, TypeError, AttributeError) as error:
         raise Problem(
             "invalid-request", "this is no event of API Gateway, a function URL or a load balancer"
@@ -65,29 +68,19 @@ def to_request(event: Event) -> Request:
 
 def from_response(event: Event, response: Response) -> dict[str, Any]:
     """Return the response in the shape that the sender of `event` expects."""
-    text = _as_text(response)
-    answer: dict[str, Any] = {
-        "statusCode": response.status,
-        "headers": dict(response.headers),
-        "body": base64.b64encode(response.body).decode() if text is None else text,
-        "isBase64Encoded": text is None,
-    }
-    if "elb" in event["requestContext"]:
-        answer["statusDescription"] = str(response.status)
-        if "multiValueHeaders" in event:  # such a load balancer reads no other headers
-            answer["multiValueHeaders"] = {name: [value] for name, value in answer.pop("headers").items()}
-    return answer
+    return _shape(event).from_response(event, response)
 
 
 def to_event(request: Request) -> dict[str, Any]:
     """Return the event, in the HTTP API's shape 2.0, that would have brought this request."""
+    from urllib.parse import urlencode
+
     return {
         "version": "2.0",
         "routeKey": "$default",
         "rawPath": request.path,
         "rawQueryString": urlencode(request.query),
         "headers": dict(request.headers),
-        "queryStringParameters": dict(request.query),
         "requestContext": {"stage": "$default", "http": {"method": request.method, "path": request.path}},
         "body": base64.b64encode(request.body).decode(),
         "isBase64Encoded": True,
@@ -104,23 +97,132 @@ def to_response(answer: Mapping[str, Any]) -> Response:
     )
 
 
-def _method_and_path(event: Event) -> tuple[str, str]:
-    context = event["requestContext"]
+def parse_json(body: bytes) -> Any:
+    """Return the JSON value of a body; raises `Problem` invalid-request."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Problem("invalid-request", f"the body is not JSON: {error}") from error
+
+
+def _shape(event: Event) -> Shape:
+    context = event.get("requestContext")
+    if not isinstance(context, Mapping):
+        return REST_API
     if "http" in context:
-        return context["http"]["method"], _without_stage(event["rawPath"], context)
-    return event["httpMethod"], event["path"]
+        return HTTP_API
+    return LOAD_BALANCER if "elb" in context else REST_API
 
 
-def _without_stage(path: str, context: Event) -> str:
+def _from_rest_api(event: Event) -> Request:
+    return Request(
+        method=event["httpMethod"].upper(),
+        path=_within_api(event["path"], event.get("resource"), event.get("pathParameters")),
+        headers=_lower(_last(event, "headers", "multiValueHeaders")),
+        query=_last(event, "queryStringParameters", "multiValueQueryStringParameters"),
+        body=_body(event),
+    )
+
+
+def _from_http_api(event: Event) -> Request:
+    context = event["requestContext"]
+    route = str(event.get("routeKey", "")).partition(" ")[2]  # "POST /predict", or "$default"
+    path = _within_api(event["rawPath"], route, event.get("pathParameters"))
+    return Request(
+        method=context["http"]["method"].upper(),
+        path=_without_stage(path, str(context.get("stage", "$default"))),
+        headers=_lower(_texts(event.get("headers"))),
+        query=_parsed(event.get("rawQueryString") or ""),
+        body=_body(event),
+    )
+
+
+def _from_load_balancer(event: Event) -> Request:
+    """Read what a load balancer sends; unlike the others it leaves paths and queries percent-encoded."""
+    from urllib.parse import unquote, unquote_plus
+
+    query = _last(event, "queryStringParameters", "multiValueQueryStringParameters")
+    return Request(
+        method=event["httpMethod"].upper(),
+        path=unquote(event["path"]) or "/",
+        headers=_lower(_last(event, "headers", "multiValueHeaders")),
+        query={unquote_plus(name): unquote_plus(value) for name, value in query.items()},
+        body=_body(event),
+    )
+
+
+def _to_api(event: Event, response: Response) -> dict[str, Any]:
+    kind = response.headers.get("Content-Type", "text/plain")
+    is_text = kind.startswith("text/") or "json" in kind
+    return {
+        "statusCode": response.status,
+        "headers": dict(response.headers),
+        "body": (response.body if is_text else base64.b64encode(response.body)).decode(),
+        "isBase64Encoded": not is_text,
+    }
+
+
+def _to_load_balancer(event: Event, response: Response) -> dict[str, Any]:
+    from http import HTTPStatus  # no other shape needs the words
+
+    status = f"{response.status} {HTTPStatus(response.status).phrase}"
+    answer = {**_to_api(event, response), "statusDescription": status}
+    if "multiValueHeaders" in event:  # such a load balancer reads no other headers
+        answer["multiValueHeaders"] = {name: [value] for name, value in answer.pop("headers").items()}
+    return answer
+
+
+REST_API = Shape(_from_rest_api, _to_api)
+HTTP_API = Shape(_from_http_api, _to_api)
+LOAD_BALANCER = Shape(_from_load_balancer, _to_load_balancer)
+
+_PARAMETER = re.compile(r"\{(.+?)\+?\}")
+
+
+def _within_api(path: Any, route: Any, parameters: Any) -> str:
+    """Return the path as the API itself names it: the route with its parameters filled in.
+
+    The event's own path also holds the stage, or the base path of a custom domain. Where the route does
+    not say, as `$default` does not, the path is left as it is.
+    """
+    path = path or "/"
+    if not isinstance(path, str):
+        raise TypeError("the path is not text")
+    try:
+        inner = _PARAMETER.sub(lambda found: parameters[found[1]], route or "")
+    except (KeyError, TypeError):
+        return path
+    is_inside = inner.startswith("/") and path.rstrip("/").endswith(inner.rstrip("/"))
+    return inner if is_inside else path
+
+
+def _without_stage(path: str, stage: str) -> str:
     """Cut off the stage, which shape 2.0 keeps in front of the path unless it is $default."""
-    stage = "/" + str(context.get("stage", "$default"))
-    return path[len(stage) :] if path == stage or path.startswith(stage + "/") else path
+    if stage == "$default" or not f"{path}/".startswith(f"/{stage}/"):
+        return path
+    return path[len(stage) + 1 :] or "/"
 
 
-def _single(event: Event, one: str, many: str) -> dict[str, str]:
+def _last(event: Event, one: str, many: str) -> dict[str, str]:
     """Return names with one value each; of several values the last counts, as in API Gateway."""
     values = {name: listed[-1] for name, listed in (event.get(many) or {}).items() if listed}
-    return {str(name): str(value) for name, value in {**values, **(event.get(one) or {})}.items()}
+    return _texts({**values, **(event.get(one) or {})})
+
+
+def _parsed(query: str) -> dict[str, str]:
+    if not query:
+        return {}
+    from urllib.parse import parse_qsl  # 3 ms of a cold start, and hardly a request has a query
+
+    return dict(parse_qsl(query, keep_blank_values=True))
+
+
+def _texts(members: Mapping[str, Any] | None) -> dict[str, str]:
+    return {str(name): str(value) for name, value in (members or {}).items()}
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def _body(event: Event) -> bytes:
@@ -131,16 +233,3 @@ def _body(event: Event) -> bytes:
         return base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
     except ValueError as error:
         raise Problem("invalid-request", "the event's body is not valid base64 or Unicode") from error
-
-
-def _as_text(response: Response) -> str | None:
-    kind = response.headers.get("Content-Type", "")
-    return response.body.decode() if kind.startswith("text/") or "json" in kind else None
-
-
-def parse_json(body: bytes) -> Any:
-    """Return the JSON value of a body; raises `Problem` invalid-request."""
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise Problem("invalid-request", f"the body is not JSON: {error}") from error

@@ -2,12 +2,15 @@
 
 import functools
 import os
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from shutterless.runtime.events import from_response, is_http, to_request
+from shutterless.runtime import log
+from shutterless.runtime.events import Event, Response, from_response, is_http, to_request
 from shutterless.runtime.problem import Problem
-from shutterless.runtime.service import Service, problem_response
+from shutterless.runtime.service import Service, failure, internal, problem_response
 from shutterless.runtime.settings import Settings
 
 
@@ -22,19 +25,44 @@ def lambda_handler(event: Any, context: object = None) -> dict[str, Any]:
 
     A plain one, `{"url": …}` or `{"image": base64}`, gets the plain map {label: score}, and a failure
     raises, so that Lambda marks it as a function error. One of API Gateway, a function URL or a load
-    balancer gets an HTTP answer in its own shape, problems included.
+    balancer gets an HTTP answer in its own shape, problems included. Each writes a line to the log.
     """
-    return handle(service(), event)
+    answering = service()
+    return handle(answering, event, context, log.sink(answering.settings))
 
 
-def handle(answering: Service, event: Any) -> dict[str, Any]:
-    """Answer one event with the given service; see `lambda_handler`."""
-    if not isinstance(event, Mapping):
-        raise Problem("invalid-request", 'send an event like {"url": "https://…"}')
-    if not is_http(event):
-        return dict(answering.predict_one(event)["scores"])
+def handle(
+    answering: Service, event: Any, context: object = None, write: log.Log = log.to_stderr
+) -> dict[str, Any]:
+    """Answer one event with the given service and log; see `lambda_handler`."""
+    if isinstance(event, Mapping) and is_http(event):
+        return _handle_http(answering, event, context, write)
+    started, number = time.perf_counter(), log.request_id({}, context)
+
+    def note(response: Response) -> None:
+        write(log.record(number, "event", answering.version, started, response))
+
     try:
-        response = answering.respond(to_request(event))
+        if not isinstance(event, Mapping):
+            raise Problem("invalid-request", 'send an event like {"url": "https://…"}')
+        answer = answering.predict_one(event)
+    except Exception as error:
+        note(failure(error, number))
+        if isinstance(error, Problem):
+            raise
+        raise internal(number) from None  # Lambda would log the words of the error
+    note(Response(200, {}, b"", answer))
+    return dict(answer["scores"])
+
+
+def _handle_http(answering: Service, event: Event, context: object, write: log.Log) -> dict[str, Any]:
+    started, number, route = time.perf_counter(), log.request_id({}, context), "?"
+    try:
+        request = to_request(event)
+        number = log.request_id(request.headers, context)
+        route = answering.route(request)
+        response = answering.respond(replace(request, id=number))
     except Problem as problem:
         response = problem_response(problem)
-    return from_response(event, response)
+    write(log.record(number, route, answering.version, started, response))
+    return from_response(event, log.numbered(response, number))

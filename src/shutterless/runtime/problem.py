@@ -1,5 +1,6 @@
 """What can be wrong with a request, in the words of RFC 9457."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from shutterless.errors import ShutterlessError
@@ -22,14 +23,18 @@ KINDS = {
 class Problem(ShutterlessError):
     """A request that cannot be answered, for a reason its sender can understand.
 
-    code: a key of `KINDS`. detail: what is wrong with this very request; shown to the sender.
+    code: a key of `KINDS`. detail: what is wrong with this very request; shown to the sender. headers:
+    that the answer carries, such as `Retry-After`.
     """
 
-    def __init__(self, code: str, detail: str, hint: str = "") -> None:
+    def __init__(
+        self, code: str, detail: str, hint: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(detail, hint)
         self.code = code
         self.detail = detail
         self.status, self.title = KINDS[code]
+        self.headers = headers or {}
 
     def to_json(self) -> dict[str, Any]:
         """Return the members of an `application/problem+json` document."""

@@ -4,12 +4,13 @@ import base64
 import binascii
 import functools
 import json
-import sys
+import math
+import os
+import re
+import threading
 import time
-import traceback
-import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,16 @@ from shutterless.runtime.pixels import MAX_BYTES, decode
 from shutterless.runtime.problem import Problem
 from shutterless.runtime.settings import Settings
 
-# A batch must fit Lambda's 6 MB and its patience.
+# Several pictures must fit Lambda's 6 MB and API Gateway's 29 s, in which they are also decoded.
 MAX_IMAGES = 16
+FETCHING_SECONDS = 20.0
 
 PAGE = Path(__file__).with_name("page") / "index.html"
-CORS = {"Access-Control-Allow-Origin": "*"}
-ALLOWED_HEADERS = "Content-Type, X-Api-Key"
+CORS = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After, X-Request-Id"}
+# What a page cannot say of itself; the rest of its policy stands in it.
+UNFRAMED = {"Content-Security-Policy": "frame-ancestors 'none'", "X-Content-Type-Options": "nosniff"}
+METHODS = ("GET", "HEAD", "POST", "OPTIONS")
+ALLOWED_HEADERS = "Content-Type, X-Api-Key, X-Request-Id"
 
 
 class Service:
@@ -34,29 +39,48 @@ class Service:
     def __init__(self, classifier: Classifier, settings: Settings) -> None:
         self._classifier = classifier
         self._settings = settings
+        # A decoded photo is large, and more of them at once than there are cores gains nothing.
+        self._turns = threading.BoundedSemaphore(max(1, cores() // settings.threads))
         self._routes: dict[str, dict[str, Callable[[Request], Response]]] = {
             "/": {"GET": self._page},
             "/health": {"GET": self._health},
             "/model": {"GET": self._model},
+            "/openapi.json": {"GET": self._openapi},
             "/predict": {"POST": self._predict},
         }
 
     @classmethod
     def load(cls, settings: Settings) -> "Service":
-        """Load the bundle that the settings name; raises `ShutterlessError` if it does not verify."""
-        return cls(Classifier(read_bundle(settings.bundle), settings.threads), settings)
+        """Load the bundle that the settings name and run it once, so that the first request need not.
+
+        Raises `ShutterlessError` if it does not verify.
+        """
+        classifier = Classifier(read_bundle(settings.bundle), settings.threads)
+        classifier.warm_up()
+        return cls(classifier, settings)
+
+    @property
+    def settings(self) -> Settings:
+        """How it runs."""
+        return self._settings
+
+    @property
+    def version(self) -> str:
+        """The model's version."""
+        return self._classifier.bundle.version
+
+    def route(self, request: Request) -> str:
+        """Return the name of the route that a request takes, which holds nothing that its sender chose."""
+        path = _trimmed(request.path)
+        method = request.method if request.method in METHODS else "?"
+        return f"{method} {path if path in self._routes else '?'}"
 
     def respond(self, request: Request) -> Response:
         """Answer any request; whatever goes wrong becomes a problem answer."""
         try:
-            return self._route(request)
-        except Problem as problem:
-            return problem_response(problem)
-        except Exception:
-            # The sender learns nothing of the inside, the log everything but the request.
-            number = uuid.uuid4().hex[:12]
-            print(f"request {number} failed\n{traceback.format_exc()}", file=sys.stderr)
-            return problem_response(Problem("internal", f"the log has the reason under {number}"))
+            return self._answer(request)
+        except Exception as error:
+            return failure(error, request.id)
 
     def predict(self, payload: Any) -> dict[str, Any]:
         """Answer `{"url": …}`, `{"image": base64}` or `{"images": [those]}` as contract 3 says.
@@ -67,21 +91,25 @@ class Service:
             raise Problem("invalid-request", "send a JSON object with url, image or images")
         if "images" not in payload:
             return self.predict_one(payload)
+        if "url" in payload or "image" in payload:
+            raise Problem("invalid-request", "send url, image or images, but not several of them")
         images = payload["images"]
         if not isinstance(images, list) or not 1 <= len(images) <= MAX_IMAGES:
             raise Problem("invalid-request", f"images must be a list of 1 to {MAX_IMAGES} objects")
-        return {"predictions": [self._predict_or_problem(image) for image in images]}
+        deadline = time.monotonic() + FETCHING_SECONDS
+        return {"predictions": [self._predict_or_problem(image, deadline) for image in images]}
 
     def classify(self, data: bytes, fetch_ms: float = 0.0) -> dict[str, Any]:
         """Answer for one picture file's bytes; raises `Problem` if it cannot be read."""
-        started = time.perf_counter()
-        pixels = decode(data, self._classifier.input)
-        decoded = time.perf_counter()
-        prediction = self._classifier.classify(pixels)
-        inferred = time.perf_counter()
+        with self._turns:
+            started = time.perf_counter()
+            pixels = decode(data, self._classifier.input)
+            decoded = time.perf_counter()
+            prediction = self._classifier.classify(pixels)
+            inferred = time.perf_counter()
         bundle = self._classifier.bundle
         return {
-            **asdict(prediction),
+            **vars(prediction),
             "model": {"name": bundle.name, "version": bundle.version},
             "timing_ms": {
                 "fetch": round(fetch_ms, 2),
@@ -90,8 +118,8 @@ class Service:
             },
         }
 
-    def _route(self, request: Request) -> Response:
-        path = request.path.rstrip("/") or "/"
+    def _answer(self, request: Request) -> Response:
+        path = _trimmed(request.path)
         if path not in self._routes:
             raise Problem("not-found", f"there is nothing at {path}; see / for a page and POST /predict")
         methods = self._routes[path]
@@ -99,13 +127,16 @@ class Service:
             return _preflight(methods)
         if request.method == "HEAD" and "GET" in methods:
             response = methods["GET"](request)
-            return Response(response.status, response.headers, b"")
+            length = {"Content-Length": str(len(response.body))}
+            return Response(response.status, {**response.headers, **length}, b"")
         if request.method not in methods:
-            raise Problem("method-not-allowed", f"{path} takes {', '.join(methods)}")
+            allowed = _allowed(methods)
+            raise Problem("method-not-allowed", f"{path} takes {allowed}", headers={"Allow": allowed})
         return methods[request.method](request)
 
     def _page(self, request: Request) -> Response:
-        return Response(200, {"Content-Type": "text/html; charset=utf-8", **CORS}, _page_bytes())
+        headers = {"Content-Type": "text/html; charset=utf-8", **CORS, **UNFRAMED}
+        return Response(200, headers, _page_bytes())
 
     def _health(self, request: Request) -> Response:
         return _json(200, {"status": "ok", "version": self._classifier.bundle.version})
@@ -125,6 +156,11 @@ class Service:
         )
         return _json(200, {member: document[member] for member in public})
 
+    def _openapi(self, request: Request) -> Response:
+        from shutterless.runtime.openapi import describe  # a function answers without it
+
+        return _json(200, describe(self._classifier.bundle, MAX_IMAGES))
+
     def _predict(self, request: Request) -> Response:
         kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
         if kind.startswith("image/") or kind == "application/octet-stream":
@@ -134,27 +170,36 @@ class Service:
         # curl -d says it is a form where people mean JSON, and the tutorial's readers type just that.
         return _json(200, self.predict(parse_json(request.body)))
 
-    def _predict_or_problem(self, payload: Any) -> dict[str, Any]:
+    def _predict_or_problem(self, payload: Any, deadline: float) -> dict[str, Any]:
         try:
             if not isinstance(payload, Mapping):
                 raise Problem("invalid-request", "each of images must be an object with url or image")
-            return self.predict_one(payload)
+            return self.predict_one(payload, deadline)
         except Problem as problem:
             return problem.to_json()
 
-    def predict_one(self, payload: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer `{"url": …}` or `{"image": base64}`; raises `Problem`."""
+    def predict_one(self, payload: Mapping[str, Any], deadline: float = math.inf) -> dict[str, Any]:
+        """Answer `{"url": …}` or `{"image": base64}`; raises `Problem`.
+
+        deadline: the time on the monotonic clock until which a picture may be fetched.
+        """
         given = [member for member in ("url", "image") if isinstance(payload.get(member), str)]
         if len(given) != 1:
             raise Problem("invalid-request", "send either url or image (base64), as text")
         if given == ["image"]:
             return self.classify(_base64(payload["image"]))
+        started = time.perf_counter()
+        data = self._fetch(payload["url"], deadline)
+        return self.classify(data, fetch_ms=(time.perf_counter() - started) * 1000)
+
+    def _fetch(self, url: str, deadline: float) -> bytes:
         from shutterless.runtime import fetch  # TLS and HTTP cost a cold start that many never need
 
-        policy = fetch.Policy(self._settings.urls, self._settings.url_hosts)
-        started = time.perf_counter()
-        data = fetch.fetch(payload["url"], policy, max_bytes=MAX_BYTES)
-        return self.classify(data, fetch_ms=(time.perf_counter() - started) * 1000)
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise Problem("fetch-failed", "the pictures before it left no time for this one")
+        policy = fetch.Policy(self._settings.urls, self._settings.url_hosts, seconds=min(fetch.SECONDS, left))
+        return fetch.fetch(url, policy, max_bytes=MAX_BYTES)
 
 
 def _base64(text: str) -> bytes:
@@ -165,33 +210,67 @@ def _base64(text: str) -> bytes:
         raise Problem("invalid-request", "image is not valid base64") from error
 
 
-def _form_image(request: Request) -> bytes:
-    """Return the field `image` of a multipart form, which the standard library reads as it reads mail."""
-    from email.parser import BytesParser
-    from email.policy import HTTP
+# RFC 7578, as much of it as a picture's field needs. Not the standard library's reading of mail: over what
+# strangers can write there it takes half a minute, or ends in a RecursionError.
+_BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,70})"|([^";,\s]{1,70}))', re.IGNORECASE)
+_IMAGE = re.compile(
+    rb'^content-disposition:[^\r\n]*[;\s]name="?image"?\s*(?:;|$)', re.IGNORECASE | re.MULTILINE
+)
+_PART_HEADERS = 8192
 
-    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode(errors="replace")
-    message = BytesParser(policy=HTTP).parsebytes(head + request.body)
-    for part in message.iter_parts() if message.is_multipart() else ():
-        if part.get_param("name", header="content-disposition") == "image":
-            content = part.get_payload(decode=True)
-            return content if isinstance(content, bytes) else b""
+
+def _form_image(request: Request) -> bytes:
+    """Return the field `image` of a multipart form."""
+    found = _BOUNDARY.search(request.headers["content-type"][:_PART_HEADERS])
+    line = b"\r\n--" + (found[1] or found[2]).encode("latin-1", "replace") if found else None
+    for part in (b"\r\n" + request.body).split(line)[1:] if line else ():
+        headers, blank, content = part.partition(b"\r\n\r\n")
+        if blank and len(headers) <= _PART_HEADERS and _IMAGE.search(headers.replace(b"\r\n", b"\n")):
+            return content
     raise Problem("invalid-request", "the form has no field called image")
 
 
 def _json(status: int, document: Any, kind: str = "application/json") -> Response:
     # Half a surrogate pair, as an event's path may hold, has no UTF-8; with a backslash it is right JSON.
     body = json.dumps(document, ensure_ascii=False, allow_nan=False).encode(errors="backslashreplace")
-    return Response(status, {"Content-Type": kind, **CORS}, body)
+    return Response(status, {"Content-Type": kind, **CORS}, body, document)
 
 
 def problem_response(problem: Problem) -> Response:
     """Return the answer of RFC 9457 for a problem."""
-    return _json(problem.status, problem.to_json(), "application/problem+json")
+    response = _json(problem.status, problem.to_json(), "application/problem+json")
+    return replace(response, headers={**response.headers, **problem.headers})
+
+
+def failure(error: Exception, number: str) -> Response:
+    """Return the answer for an error: the sender learns what a `Problem` says, and nothing of any other."""
+    if isinstance(error, Problem):
+        return problem_response(error)
+    return replace(problem_response(internal(number)), cause=error)
+
+
+def internal(number: str) -> Problem:
+    """Return the problem that tells nothing but where the log has the reason."""
+    return Problem("internal", f"the log has the reason under the request id {number}")
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _trimmed(path: str) -> str:
+    return path.rstrip("/") or "/"
+
+
+def _allowed(methods: Mapping[str, Any]) -> str:
+    return ", ".join([*methods, *(["HEAD"] if "GET" in methods else []), "OPTIONS"])
 
 
 def _preflight(methods: Mapping[str, Any]) -> Response:
-    allowed = ", ".join([*methods, *(["HEAD"] if "GET" in methods else []), "OPTIONS"])
+    allowed = _allowed(methods)
     headers = {
         "Access-Control-Allow-Methods": allowed,
         "Access-Control-Allow-Headers": ALLOWED_HEADERS,

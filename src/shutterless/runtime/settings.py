@@ -16,18 +16,20 @@ class Settings:
 
     bundle: the folder of the model. urls: which addresses pictures are fetched from: `public` ones,
     `any` (inside addresses too, for development) or none (`off`). url_hosts: if not empty, the only
-    hosts. threads: of one inference; LiteRT's own choice if not given. port: of the HTTP server.
+    hosts. threads: of one inference. port: of the HTTP server. function: the name of the Lambda function
+    that this runs in, empty elsewhere.
     """
 
     bundle: Path
     urls: Urls = "public"
     url_hosts: frozenset[str] = frozenset()
-    threads: int | None = None
+    threads: int = 1
     port: int = 8080
+    function: str = ""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read `SHUTTERLESS_BUNDLE`, `_URLS`, `_URL_HOSTS`, `_THREADS` and `PORT`.
+        """Read `SHUTTERLESS_BUNDLE`, `_URLS`, `_URL_HOSTS`, `_THREADS`, and `PORT`; on Lambda its name.
 
         Raises `ShutterlessError` that names the variable and what it may be.
         """
@@ -35,13 +37,13 @@ class Settings:
         if not bundle:
             raise ShutterlessError("SHUTTERLESS_BUNDLE is not set", "Set it to the bundle's folder.")
         hosts = environ.get("SHUTTERLESS_URL_HOSTS", "").lower().split(",")
-        threads = environ.get("SHUTTERLESS_THREADS", "")
         return cls(
             bundle=Path(bundle),
             urls=check_urls(environ.get("SHUTTERLESS_URLS", "public"), "SHUTTERLESS_URLS"),
             url_hosts=frozenset(host.strip() for host in hosts if host.strip()),
-            threads=_number("SHUTTERLESS_THREADS", threads, 1, 64) if threads else None,
+            threads=_number("SHUTTERLESS_THREADS", environ.get("SHUTTERLESS_THREADS", "1"), 1, 64),
             port=_number("PORT", environ.get("PORT", "8080"), 0, 65535),
+            function=environ.get("AWS_LAMBDA_FUNCTION_NAME", ""),
         )
 
 

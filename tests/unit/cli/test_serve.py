@@ -1,5 +1,10 @@
 import socket
 
+import pytest
+
+from shutterless.cli.console import console
+from shutterless.cli.serve import say_request
+
 
 def test_a_busy_port_is_told_with_a_way_out(shutterless, colour_bundle):
     with socket.create_server(("127.0.0.1", 0)) as busy:
@@ -12,3 +17,32 @@ def test_an_unknown_kind_of_urls_lists_the_known_ones(shutterless, colour_bundle
     done = shutterless("serve", colour_bundle, "--urls", "some")
     assert done.exit_code == 1
     assert "public, any, off" in done.stderr
+
+
+LINE = {"time": "2026-11-25T00:36:13.430Z", "status": 200, "route": "POST /predict", "duration_ms": 27.52}
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"label": "hat", "confidence": 0.987}, "00:36:13  200  POST /predict  28 ms  hat 0.99\n"),
+        (
+            {"label": ["hat", "cap"], "confidence": [0.9, 0.5]},
+            "00:36:13  200  POST /predict  28 ms  hat, cap\n",
+        ),
+        ({"code": "too-large"}, "00:36:13  200  POST /predict  28 ms  too-large\n"),
+        ({}, "00:36:13  200  POST /predict  28 ms\n"),
+        (
+            {
+                "code": "internal",
+                "request_id": "r-7",
+                "error": {"kind": "OSError", "at": ["a.py:1 in f", "b.py:2 in g"]},
+            },
+            "00:36:13  200  POST /predict  28 ms  internal\nrequest r-7: OSError at b.py:2 in g\n",
+        ),
+    ],
+)
+def test_a_person_at_a_terminal_gets_each_request_in_a_few_words(entry, words, capsys, monkeypatch):
+    monkeypatch.setattr(console, "width", 200)
+    say_request({**LINE, **entry})
+    assert capsys.readouterr().err == words

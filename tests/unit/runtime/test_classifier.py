@@ -1,8 +1,10 @@
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 
 from shutterless.errors import ShutterlessError
 from shutterless.runtime.bundle import Bundle, read_bundle, write_bundle
@@ -101,6 +103,17 @@ def test_many_pictures_get_what_each_gets_alone(classifier, noise):
     assert len({tuple(row) for row in alone}) > 40
 
 
+def test_no_pictures_get_no_scores(classifier, noise):
+    probabilities = classifier.probabilities(noise[:0])
+    assert (probabilities.shape, probabilities.dtype) == ((0, 3), np.float32)
+
+
+def test_warming_up_changes_no_answer(classifier, noise):
+    before = classifier.classify(noise[0])
+    classifier.warm_up()
+    assert classifier.classify(noise[0]) == before
+
+
 def test_the_temperature_counts_for_many_as_well(scored):
     rows = scored(temperature=2.0).probabilities(np.stack([BLACK, BLACK]))
     np.testing.assert_allclose(rows.sum(1), 1, atol=1e-6)
@@ -116,7 +129,38 @@ def test_several_threads_get_what_one_gets(classifier, noise):
 
 def test_the_number_of_threads_of_an_inference_changes_no_answer(colour_bundle, classifier, noise):
     other = Classifier(read_bundle(colour_bundle), threads=2)
-    np.testing.assert_allclose(other.probabilities(noise), classifier.probabilities(noise), atol=1e-6)
+    np.testing.assert_array_equal(other.probabilities(noise), classifier.probabilities(noise))
+
+
+def test_interpreters_are_made_when_two_predict_at_once_and_kept(colour_bundle, noise, monkeypatch):
+    made, both_inside = [], threading.Barrier(2)
+
+    class Counted(Interpreter):
+        def __init__(self, *arguments, **options) -> None:
+            made.append(self)
+            super().__init__(*arguments, **options)
+
+        def set_tensor(self, *arguments) -> None:
+            both_inside.wait(60)
+            super().set_tensor(*arguments)
+
+    monkeypatch.setattr("shutterless.runtime.classifier.Interpreter", Counted)
+    classifier = Classifier(read_bundle(colour_bundle))
+    assert len(made) == 1
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(3):
+            list(pool.map(classifier.classify, noise[:2]))
+    assert len(made) == 2
+
+
+def test_an_interpreter_that_failed_is_used_again(scored, monkeypatch):
+    classifier = scored()
+    with monkeypatch.context() as patch:
+        patch.setattr(classifier._idle[0], "invoke", lambda: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            classifier.classify(BLACK)
+    assert len(classifier._idle) == 1
+    assert classifier.classify(BLACK).label == "c"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageFile
+from PIL import ExifTags, Image, ImageFile
 
 from shutterless.errors import ShutterlessError
 from shutterless.runtime import pixels
@@ -99,9 +99,21 @@ def test_an_unknown_orientation_is_passed_over():
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
-def test_a_photo_with_damaged_exif_is_still_a_photo():
-    data = encode(plain("RGB", "red"), "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\x05\0")
-    assert decode(data, SPEC)[0, 0].tolist() == [254, 0, 0]
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "PNG"])
+@pytest.mark.parametrize("damaged", [b"II*\0\x08\0\0\0\x05\0", b"", b"II", b"hello, world", b"\xff" * 99])
+def test_a_photo_with_damaged_exif_is_still_a_photo(damaged, kind):
+    data = encode(plain("RGB", "red"), kind, exif=b"Exif\0\0" + damaged)
+    assert decode(data, SPEC)[0, 0, 0] >= 254
+    assert header(data) == (kind, 16, 12)
+
+
+def test_turning_a_picture_writes_no_exif_data():
+    tags = exif(6)
+    tags[0x9999] = (1.5,) * 8  # what Image.Exif.tobytes takes long over, if there are many
+    data = encode(noise(), "JPEG", exif=tags)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Image.Exif, "tobytes", lambda self: pytest.fail("it was written"))
+        assert decode(data, InputSpec(16, 12)).shape == (16, 12, 3)
 
 
 def palette_with_a_hole() -> Image.Image:
@@ -258,10 +270,15 @@ def test_nothing_is_unreadable():
     assert problem(b"") == "unreadable-image"
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
-def test_half_a_picture_is_unreadable(kind):
-    data = encode(noise(64, 64), kind)
-    assert problem(data[: len(data) // 2]) == "unreadable-image"
+KINDS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+# After 20 bytes each has its signature, after 33 the first part of its header, without 20 some pixels.
+CUTS = [(kind, slice(end)) for kind in KINDS for end in (20, 33, 500, -500)]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("kind", "cut"), CUTS)
+def test_a_picture_that_is_cut_short_is_unreadable(kind, cut):
+    assert problem(encode(noise(64, 64), kind)[cut]) == "unreadable-image"
 
 
 def test_the_ceiling_of_bytes_itself_is_permitted():
@@ -305,6 +322,25 @@ def bmp_header(width: int, height: int) -> bytes:
     return encode(noise(), "BMP")[:18] + struct.pack("<ii", width, height) + encode(noise(), "BMP")[26:]
 
 
+def tiff_header(width: int, height: int) -> bytes:
+    data = encode(noise(), "TIFF")
+    for tag, old, new in ((256, 16, width), (257, 12, height)):
+        data = data.replace(struct.pack("<HHII", tag, 4, 1, old), struct.pack("<HHII", tag, 4, 1, new))
+    return data
+
+
+def webp_header(width: int, height: int) -> bytes:
+    data = encode(noise(), "WEBP", lossless=True)
+    sides = (width - 1) & 0x3FFF | ((height - 1) & 0x3FFF) << 14
+    return data[:21] + struct.pack("<I", sides) + data[25:]
+
+
+def avif_header(width: int, height: int) -> bytes:
+    data = encode(noise(), "AVIF")
+    at = data.index(b"ispe") + 8
+    return data[:at] + struct.pack(">II", min(width, 16_000), min(height, 16_000)) + data[at + 8 :]
+
+
 def hidden_frame(width: int, height: int) -> bytes:
     """A GIF that says it is small, with a frame that is not."""
     return gif_header(width, height)[:6] + struct.pack("<HH", 4, 4) + gif_header(width, height)[10:]
@@ -312,15 +348,162 @@ def hidden_frame(width: int, height: int) -> bytes:
 
 # Just over our ceiling, over Pillow's, which warns, and over twice Pillow's, which raises.
 @pytest.mark.parametrize(("width", "height"), [(7072, 7072), (10_000, 10_000), (60_000, 60_000)])
-@pytest.mark.parametrize("header", [png_header, gif_header, jpeg_header, bmp_header, hidden_frame])
+@pytest.mark.parametrize(
+    "header",
+    [
+        png_header,
+        gif_header,
+        jpeg_header,
+        bmp_header,
+        tiff_header,
+        webp_header,
+        avif_header,
+        hidden_frame,
+    ],
+)
 def test_a_small_file_that_says_it_is_huge_is_refused_before_decoding(header, width, height, monkeypatch):
-    def load(self):
-        raise AssertionError("it was decoded")
-
-    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+    for plugin in (ImageFile.ImageFile, *ImageFile.ImageFile.__subclasses__()):
+        monkeypatch.setattr(plugin, "load", lambda self: pytest.fail("it was decoded"))
     data = header(width, height)
     assert len(data) < 2000
     assert problem(data) == "too-large"
+
+
+def test_a_run_length_bmp_may_have_fewer_pixels_for_they_are_unpacked_slowly(monkeypatch):
+    head = struct.pack("<IiiHHIIiiII", 40, 16, 12, 1, 8, 1, 0, 0, 0, 2, 0)
+    runs = b"\x10\1\0\0" * 12 + b"\0\1"
+    data = b"BM" + struct.pack("<IHHI", 62 + len(runs), 0, 0, 62) + head + b"\0\0\0\0\1\2\3\0" + runs
+    assert decode(data, SPEC)[0, 0].tolist() == [3, 2, 1]
+    monkeypatch.setattr(pixels, "MAX_RUN_PIXELS", 16 * 12 - 1)
+    assert problem(data) == "too-large"
+    decode(encode(noise(), "BMP"), SPEC)
+
+
+def jpeg_segments(count: int) -> bytes:
+    data = encode(noise(), "JPEG")
+    return data[:2] + b"\xff\xe5\0\2" * count + data[2:]
+
+
+def png_chunks(count: int) -> bytes:
+    data = encode(noise())
+    return data[:33] + (bytes(4) + b"abCd" + struct.pack(">I", zlib.crc32(b"abCd"))) * count + data[33:]
+
+
+def gif_comments(count: int) -> bytes:
+    data = encode(noise(), "GIF")
+    at = data.index(b"!") if b"!" in data else data.index(b",")
+    return data[:at] + b"!\xfe\1a\0" * count + data[at:]
+
+
+def bmp_runs(count: int) -> bytes:
+    head = struct.pack("<IiiHHIIiiII", 40, 16, 12, 1, 8, 1, 0, 0, 0, 2, 0)
+    return (
+        b"BM" + struct.pack("<IHHI", 0, 0, 0, 62) + head + bytes(8) + b"\xff\1" * count + b"\0\0\x10\1" * 12
+    )
+
+
+@pytest.mark.parametrize("pieces", [jpeg_segments, png_chunks, gif_comments, bmp_runs])
+def test_a_picture_in_absurdly_many_pieces_is_unreadable(pieces, monkeypatch):
+    monkeypatch.setattr(pixels, "MAX_PIECES", 1000)
+    decode(pieces(100), SPEC)
+    assert problem(pieces(2000)) == "unreadable-image"
+
+
+def strips(count: int, order: str, big: bool) -> bytes:
+    """A TIFF of one pixel in so many strips."""
+    number, offset, places = ("Q", "Q", 20) if big else ("H", "I", 12)
+    start = 16 if big else 8
+    end = start + struct.calcsize("=" + number) + 5 * places + struct.calcsize("=" + offset)
+    tags = [(256, 1, 1), (257, 1, 1), (258, 1, 8), (262, 1, 1), (273, count, end if count > 2 else start)]
+    entries = b"".join(struct.pack(order + "HH2" + offset, tag, 4, *rest) for tag, *rest in tags)
+    head = struct.pack(order + "H", 43 if big else 42) + (struct.pack(order + "HH", 8, 0) if big else b"")
+    directory = struct.pack(order + offset + number, start, 5) + entries + struct.pack(order + offset, 0)
+    return (b"II" if order == "<" else b"MM") + head + directory + struct.pack(order + "I", start) * count
+
+
+@pytest.mark.parametrize(("order", "big"), [("<", False), (">", False), ("<", True)])
+def test_a_tiff_with_absurdly_many_values_is_unreadable_before_pillow_sees_them(order, big, monkeypatch):
+    monkeypatch.setattr(pixels, "MAX_PIECES", 1000)
+    assert decode(strips(900, order, big), SPEC).shape == (12, 16, 3)
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("Pillow saw it"))
+    assert problem(strips(1001, order, big)) == "unreadable-image"
+
+
+def test_of_a_tiffs_exif_data_nothing_but_the_orientation_is_read(monkeypatch):
+    tags = exif(6)
+    tags[ExifTags.IFD.GPSInfo] = {ExifTags.GPS.GPSLatitude: (52.0, 31.0, 0.0)}
+    tags[ExifTags.IFD.Exif] = {ExifTags.Base.ExposureTime: 0.5}
+    stored = Image.fromarray(np.ascontiguousarray(np.rot90(np.asarray(noise()), 1)))
+    data = encode(stored, "TIFF", exif=tags.tobytes())
+    monkeypatch.setattr(Image.Exif, "get_ifd", lambda *_: pytest.fail("it was read"))
+    np.testing.assert_array_equal(decode(data, SPEC), np.asarray(noise()))
+
+
+def test_long_text_in_a_tiff_is_not_many_values(monkeypatch):
+    monkeypatch.setattr(pixels, "MAX_PIECES", 1000)
+    data = encode(noise(), "TIFF", tiffinfo={270: "hello" * 1000, 700: b"<x/>" * 1000})
+    np.testing.assert_array_equal(decode(data, SPEC), np.asarray(noise()))
+
+
+def scans(count: int, sequential: bool) -> bytes:
+    """A JPEG that goes over its pixels so many times, and says nothing of them."""
+    data = encode(noise(), "JPEG", progressive=not sequential)
+    at = data.index(b"\xff\xda")
+    if sequential:
+        return data[:at] + b"\xff\xda\0\x08\1\1\0\0\x3f\0" * count + b"\xff\xd9"
+    refinement = b"\xff\xda\0\x08\1\1\0\0\0\x10"
+    return data[:at] + b"\xff\xda\0\x08\1\1\0\0\0\1" + refinement * (count - 1) + b"\xff\xd9"
+
+
+@pytest.mark.parametrize("sequential", [True, False])
+def test_a_jpeg_of_absurdly_many_scans_is_unreadable_before_decoding(sequential, monkeypatch):
+    assert decode(scans(90, sequential), SPEC).shape == (12, 16, 3)
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: pytest.fail("it was decoded"))
+    assert problem(scans(101, sequential)) == "unreadable-image"
+
+
+@pytest.mark.parametrize("name", [b"zTXt", b"iCCP"])
+def test_a_png_whose_text_or_profile_unpacks_to_megabytes_is_unreadable(name):
+    content = b"a\0\0" + zlib.compress(bytes(2_000_000))
+    chunk = struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+    data = encode(noise())
+    assert len(chunk) < 3000
+    assert problem(data[:33] + chunk + data[33:]) == "unreadable-image"
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "L", "1", "CMYK", "I;16", "F"])
+@pytest.mark.parametrize("size", [(2500, 3), (3, 2500), (1030, 1030)])
+def test_a_large_picture_is_converted_in_tiles_and_nobody_sees_it(mode, size, monkeypatch):
+    values = np.random.default_rng(5).integers(0, 256, (size[1], size[0], 4), dtype=np.uint8)
+    picture = Image.fromarray(values)
+    if mode in ("I;16", "F"):
+        picture = Image.fromarray(
+            values[..., 0].astype(np.uint16) * 257 if mode == "I;16" else values[..., 0] / np.float32(255)
+        )
+    elif mode != "RGBA":
+        picture = (
+            picture.convert("RGB").convert(mode) if mode in ("P", "1", "CMYK") else picture.convert(mode)
+        )
+    data = encode(picture, "TIFF" if mode in ("CMYK", "F") else "PNG")
+    tiled = decode(data, InputSpec(size[1], size[0]))
+    monkeypatch.setattr(pixels, "TILE", 10_000)
+    np.testing.assert_array_equal(tiled, decode(data, InputSpec(size[1], size[0])))
+
+
+def test_a_picture_that_memory_does_not_hold_is_too_large(monkeypatch):
+    def load(self):
+        raise MemoryError
+
+    data = encode(noise())
+    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+    assert problem(data) == "too-large"
+
+
+@pytest.mark.parametrize("data", [b"BM" + bytes(99), b"\x89PNG\r\n\x1a\n" + bytes(99), b"II*\0" + bytes(99)])
+def test_the_header_of_a_damaged_picture_is_a_problem_too(data):
+    with pytest.raises(Problem) as caught:
+        header(data)
+    assert caught.value.code == "unreadable-image"
 
 
 def test_no_more_of_a_file_is_read_than_shows_that_it_is_too_large(tmp_path, monkeypatch):

@@ -8,29 +8,42 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
-import uvicorn
 
 from shutterless.errors import ShutterlessError
-from shutterless.runtime.events import Request
-from shutterless.runtime.server import INVOCATIONS, MAX_BODY, create_app, serve
+from shutterless.runtime import server as server_module
+from shutterless.runtime.events import Request, Response
+from shutterless.runtime.server import INVOCATIONS, MAX_BODY, App, Server, serve
 from shutterless.runtime.settings import Settings
 
 PATIENCE = 60
 
 
+@contextmanager
+def running(app: App):
+    """A server in a thread of its own; its port."""
+    started = threading.Event()
+    server = Server(app, started.set)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            assert started.wait(PATIENCE)
+            yield port
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
 @pytest.fixture(scope="module")
 def port(service):
     """The port of a running server."""
-    server = uvicorn.Server(uvicorn.Config(create_app(service), log_level="critical", lifespan="off"))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        yield listening.getsockname()[1]
-        server.should_exit = True
-        thread.join()
+    with running(App(service)) as port:
+        yield port
 
 
 def ask(port: int, method: str, path: str, body=None, **headers) -> tuple[int, dict, bytes]:
@@ -71,6 +84,9 @@ def base64_of(data: bytes) -> str:
         ("DELETE", "/model"),
         ("PATCH", "/nowhere"),
         ("OPTIONS", "/predict"),
+        ("TRACE", "/predict"),
+        ("PROPFIND", "/nowhere"),
+        ("NONSENSE", "/"),
     ],
 )
 def test_the_server_answers_as_the_service_does(service, port, method, path):
@@ -126,17 +142,17 @@ def test_what_is_wrong_is_a_problem(port, body, headers, expected):
     assert problem(ask(port, "POST", "/predict", body, **headers)) == expected
 
 
-@pytest.mark.parametrize("method", ["TRACE", "PROPFIND", "NONSENSE"])
-def test_a_method_that_nobody_knows_is_a_problem(port, method):
-    assert problem(ask(port, method, "/predict")) == (405, "method-not-allowed")
-
-
 def test_the_body_may_have_as_many_bytes_as_lambda_takes(port):
     def send(size: int) -> tuple[int, str]:
         return problem(ask(port, "POST", "/predict", b"x" * size, Content_Type="image/png"))
 
     assert send(MAX_BODY) == (415, "unsupported-format")
     assert send(MAX_BODY + 1) == (413, "too-large")
+    chunks = [b"x" * MAX_BODY, b"x"]
+    assert problem(ask(port, "POST", "/predict", iter(chunks), Content_Type="image/png")) == (
+        413,
+        "too-large",
+    )
     assert MAX_BODY == 6 * 1024 * 1024
 
 
@@ -162,12 +178,10 @@ def test_the_invocations_path_answers_an_http_event_in_its_shape(port):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("{", "the body is not JSON: "),
         ("[]", "send an event like "),
         ("{}", "send either url or image"),
         ('{"image": "!"}', "image is not valid base64"),
         ('{"url": "file:///etc/passwd"}', "only http and https URLs are fetched"),
-        ("x" * (MAX_BODY + 1), "the request has more than the 6,291,456 bytes that Lambda takes"),
     ],
 )
 def test_a_failed_invocation_is_marked_as_lambda_marks_it(port, body, message):
@@ -179,12 +193,171 @@ def test_a_failed_invocation_is_marked_as_lambda_marks_it(port, body, message):
     assert document["errorType"] == "Problem"
 
 
+@pytest.mark.parametrize(
+    ("method", "body", "expected"),
+    [
+        ("POST", "{", (400, "invalid-request")),
+        ("POST", "x" * (MAX_BODY + 1), (413, "too-large")),
+        ("GET", None, (405, "method-not-allowed")),
+    ],
+)
+def test_what_never_becomes_an_event_is_a_problem(port, method, body, expected):
+    assert problem(ask(port, method, INVOCATIONS, body)) == expected
+
+
 def test_an_error_inside_an_invocation_is_marked_and_logged(port, pictures, service, monkeypatch, capsys):
     monkeypatch.setattr(service._classifier, "classify", lambda pixels: 1 / 0)
-    _, headers, answer = ask(port, "POST", INVOCATIONS, json.dumps({"image": base64_of(pictures["red"])}))
+    event = json.dumps({"image": base64_of(pictures["red"])})
+    _, headers, answer = ask(port, "POST", INVOCATIONS, event, X_Request_Id="r-7")
     assert headers["x-amz-function-error"] == "Unhandled"
-    assert json.loads(answer) == {"errorMessage": "division by zero", "errorType": "ZeroDivisionError"}
-    assert "Traceback" in capsys.readouterr().err
+    message = "the log has the reason under the request id r-7"
+    assert json.loads(answer) == {"errorMessage": message, "errorType": "Problem"}
+    (line,) = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (line["request_id"], line["error"]["kind"]) == ("r-7", "ZeroDivisionError")
+
+
+@pytest.mark.parametrize(("given", "kept"), [("r-7", True), ("{}", False)])
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/health"), ("POST", "/predict"), ("POST", INVOCATIONS)]
+)
+def test_an_answer_has_its_number_and_the_log_the_same(port, method, path, given, kept, capsys):
+    _, headers, _ = ask(port, method, path, None if method == "GET" else "{", X_Request_Id=given)
+    (line,) = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (headers["x-request-id"] == given) is kept
+    assert line["request_id"] == headers["x-request-id"]
+
+
+def test_a_connection_is_kept_for_the_next_request(port, pictures):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    sockets = set()
+    for body in (pictures["red"], b"hello", b"x" * 100_000, pictures["red"]):
+        connection.request("POST", "/predict", body, {"Content-Type": "image/png"})
+        sockets.add(connection.sock)
+        connection.getresponse().read()
+    connection.close()
+    assert len(sockets) == 1
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_comes(port):
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as stream:
+        head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {MAX_BODY + 1}\r\n"
+        stream.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
+        assert stream.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+def test_when_all_are_busy_more_are_told_to_come_again_and_health_still_answers(service, monkeypatch, web):
+    monkeypatch.setattr(server_module, "ROOM", 2)
+    monkeypatch.setattr(server_module, "cores", lambda: 1)
+    asked, go_on = threading.Semaphore(0), threading.Event()
+
+    def wait(handler) -> None:
+        asked.release()
+        go_on.wait(PATIENCE)
+        handler.send_error(404)
+
+    def ask_slowly(port: int) -> None:
+        answers.append(problem(ask(port, "POST", "/predict", body)))
+
+    web.answers["/a.png"] = wait
+    body = json.dumps({"url": web.url("/a.png")})
+    answers, lines = [], []
+    with running(App(service, lines.append)) as port:
+        clients = [threading.Thread(target=ask_slowly, args=[port]) for _ in range(2)]
+        for client in clients:
+            client.start()
+            assert asked.acquire(timeout=PATIENCE)
+        for path in ("/predict", INVOCATIONS):
+            turned_away = ask(port, "POST", path, body)
+            assert problem(turned_away) == (503, "busy")
+            assert turned_away[1]["retry-after"] == "1"
+        assert ask(port, "GET", "/health")[0] == 200
+        go_on.set()
+        for client in clients:
+            client.join()
+        assert problem(ask(port, "POST", "/predict", body)) == (424, "fetch-failed")
+    assert answers == [(424, "fetch-failed")] * 2
+    assert [line["code"] for line in lines if line["status"] == 503] == ["busy", "busy"]
+
+
+HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"
+
+
+def read_to_the_end(stream: socket.socket) -> bytes:
+    """Return all that still comes until the server hangs up."""
+    stream.settimeout(PATIENCE)
+    return b"".join(iter(lambda: stream.recv(65536), b""))
+
+
+@pytest.fixture
+def impatient(service, monkeypatch):
+    """The port of a server that waits for nobody."""
+    for name in ("HEAD_SECONDS", "BODY_SECONDS", "IDLE_SECONDS", "READ_SECONDS"):
+        monkeypatch.setattr(server_module, name, 0.1)
+    with running(App(service)) as port:
+        yield port
+
+
+@pytest.mark.parametrize("sent", [b"", b"P", HEAD])
+def test_a_client_that_does_not_come_to_the_point_is_cut_off(impatient, sent):
+    with socket.create_connection(("127.0.0.1", impatient)) as stream:
+        stream.sendall(sent)
+        assert read_to_the_end(stream) == b""
+
+
+def test_a_client_whose_next_request_does_not_come_to_the_point_is_cut_off(impatient):
+    with socket.create_connection(("127.0.0.1", impatient)) as stream:
+        stream.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /hea")
+        assert read_to_the_end(stream).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_a_body_that_drips_is_a_problem(impatient):
+    with socket.create_connection(("127.0.0.1", impatient)) as stream:
+        stream.sendall(HEAD + b"\r\nhalf")
+        head, _, body = read_to_the_end(stream).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(body)["code"] == "invalid-request"
+
+
+def test_an_answer_that_is_not_read_is_let_go(impatient, service, monkeypatch):
+    page = Response(200, {"Content-Type": "text/plain"}, b"x" * 20_000_000)
+    monkeypatch.setattr(service, "respond", lambda request: page)
+    with socket.create_connection(("127.0.0.1", impatient)) as stream:
+        stream.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_until(lambda: not server_has(impatient, stream))
+        assert len(read_to_the_end(stream)) < len(page.body)
+
+
+def server_has(port: int, stream: socket.socket) -> bool:
+    """Tell whether the server still has its end of a connection."""
+    mine = stream.getsockname()[1]
+    ends = [line.split()[1:4] for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return [f"0100007F:{port:04X}", f"0100007F:{mine:04X}", "01"] in ends
+
+
+def test_connections_beyond_those_that_there_is_room_for_are_closed(service, monkeypatch):
+    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 2)
+    with running(App(service)) as port:
+        kept = [socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) for _ in range(2)]
+        assert not is_answered(port)
+        kept.pop().close()
+        wait_until(lambda: is_answered(port))
+        kept.pop().close()
+
+
+def is_answered(port: int) -> bool:
+    with suppress(OSError, http.client.HTTPException):
+        return ask(port, "GET", "/health")[0] == 200
+    return False
+
+
+@pytest.mark.parametrize(
+    "sent", [b"\x16\x03\x01\x02\x00\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 100_000]
+)
+def test_what_is_no_http_or_has_too_long_a_head_gets_400(port, sent):
+    with socket.create_connection(("127.0.0.1", port)) as stream:
+        stream.sendall(sent)
+        stream.settimeout(PATIENCE)
+        assert stream.recv(100).startswith(b"HTTP/1.1 400 ")
 
 
 def test_a_port_that_is_taken_is_named_with_what_to_do(colour_bundle):
@@ -233,8 +406,10 @@ def container(**environ: str):
             process.kill()
 
 
-@pytest.mark.parametrize(("sign", "exit_code"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 130)])
-def test_a_stopped_container_finishes_what_it_began(colour_bundle, pictures, web, sign, exit_code):
+@pytest.mark.parametrize(("sign", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_a_stopped_container_finishes_what_it_began_and_ends_in_order(
+    colour_bundle, pictures, web, sign, code
+):
     asked, go_on = threading.Event(), threading.Event()
 
     def wait(handler) -> None:
@@ -258,8 +433,35 @@ def test_a_stopped_container_finishes_what_it_began(colour_bundle, pictures, web
         client.join()
         output, errors = process.communicate(timeout=PATIENCE)
     assert (answers[0][0], json.loads(answers[0][2])["label"]) == (200, "red")
-    assert (process.returncode, output) == (exit_code, "")
+    assert (process.returncode, output) == (code, "")
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_a_container_at_once(colour_bundle, web, sign):
+    asked, go_on, port = threading.Event(), threading.Event(), free_port()
+
+    def wait(handler) -> None:
+        asked.set()
+        go_on.wait(PATIENCE)
+
+    def ask_in_vain() -> None:
+        with suppress(OSError, http.client.HTTPException):
+            ask(port, "POST", "/predict", json.dumps({"url": web.url("/a.png")}))
+
+    web.answers["/a.png"] = wait
+    client = threading.Thread(target=ask_in_vain)
+    with container(SHUTTERLESS_BUNDLE=str(colour_bundle), SHUTTERLESS_URLS="any", PORT=str(port)) as process:
+        wait_until(lambda: is_open(port))
+        client.start()
+        assert asked.wait(PATIENCE)
+        process.send_signal(sign)
+        wait_until(lambda: not is_open(port))
+        assert process.poll() is None
+        process.send_signal(sign)
+        assert process.wait(PATIENCE) == -sign
+        go_on.set()
+        client.join()
 
 
 def test_a_client_that_hangs_up_in_the_middle_leaves_no_traceback(colour_bundle):

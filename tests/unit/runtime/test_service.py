@@ -1,6 +1,9 @@
 import base64
 import json
 import re
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -103,6 +106,14 @@ def test_a_url_is_fetched(service, pictures, web):
     assert document["timing_ms"]["fetch"] > 0
 
 
+def test_several_urls_share_one_time_and_a_picture_needs_none(service, pictures, web, monkeypatch):
+    monkeypatch.setattr(service_module, "FETCHING_SECONDS", 0.0)
+    images = [{"url": web.says("/a.png", pictures["green"])}, {"image": base64_of(pictures["red"])}]
+    late, sent = answer(service.respond(post({"images": images})))["predictions"]
+    assert (late["code"], sent["label"]) == ("fetch-failed", "red")
+    assert web.requests == []
+
+
 @pytest.mark.parametrize("prefix", ["", "data:image/png;base64,"])
 def test_a_picture_comes_in_base64_also_as_a_data_uri(service, pictures, prefix):
     payload = {"image": prefix + base64_of(pictures["blue"])}
@@ -178,6 +189,8 @@ def test_16_pictures_at_once_are_the_most(service, pictures):
         {"url": 5},
         {"image": ["x"]},
         {"url": "https://example.com/a.jpg", "image": "aGVsbG8="},
+        {"url": "https://example.com/a.jpg", "images": [{"image": "aGVsbG8="}]},
+        {"image": "aGVsbG8=", "images": [{"image": "aGVsbG8="}]},
         {"images": []},
         {"images": {}},
         {"images": None},
@@ -244,6 +257,8 @@ def test_the_settings_say_which_urls_are_fetched(classifier, colour_bundle, web,
 def test_the_page_is_one_file_without_an_outside_address(service):
     response = service.respond(Request("GET", "/"))
     assert (response.status, response.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert response.headers["Content-Security-Policy"] == "frame-ancestors 'none'"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert response.body == PAGE.read_bytes()
     assert not re.search(rb"""(src|href)\s*=\s*["']?(https?:)?//|@import|url\((https?:)?//""", response.body)
 
@@ -291,13 +306,16 @@ def test_an_unknown_path_is_not_found(service, path):
     ],
 )
 def test_another_method_is_not_allowed(service, method, path):
-    assert problem(service.respond(Request(method, path))) == "method-not-allowed"
+    response = service.respond(Request(method, path))
+    assert problem(response) == "method-not-allowed"
+    assert response.headers["Allow"] == ("POST, OPTIONS" if path == "/predict" else "GET, HEAD, OPTIONS")
 
 
-@pytest.mark.parametrize("path", ["/", "/health", "/model"])
+@pytest.mark.parametrize("path", ["/", "/health", "/model", "/openapi.json"])
 def test_head_is_get_without_the_body(service, path):
     got = service.respond(Request("GET", path))
-    assert service.respond(Request("HEAD", path)) == Response(200, got.headers, b"")
+    length = {"Content-Length": str(len(got.body))}
+    assert service.respond(Request("HEAD", path)) == Response(200, {**got.headers, **length}, b"")
 
 
 @pytest.mark.parametrize(
@@ -308,8 +326,9 @@ def test_a_browser_elsewhere_is_told_what_it_may_send(service, path, methods):
         204,
         {
             "Access-Control-Allow-Origin": "*",
+            "Access-Control-Expose-Headers": "Retry-After, X-Request-Id",
             "Access-Control-Allow-Methods": methods,
-            "Access-Control-Allow-Headers": "Content-Type, X-Api-Key",
+            "Access-Control-Allow-Headers": "Content-Type, X-Api-Key, X-Request-Id",
             "Access-Control-Max-Age": "86400",
             "Allow": methods,
         },
@@ -325,31 +344,67 @@ def test_a_page_elsewhere_may_read_every_answer(service, asked):
     assert service.respond(asked).headers["Access-Control-Allow-Origin"] == "*"
 
 
-def test_an_error_inside_tells_the_sender_nothing_and_the_log_everything(
-    service, pictures, monkeypatch, capsys
-):
+def test_an_error_inside_tells_the_sender_where_the_log_has_it_and_no_more(service, pictures, monkeypatch):
     def fail(pixels):
         raise RuntimeError("secret of /srv/inside")
 
     monkeypatch.setattr(service._classifier, "classify", fail)
-    response = service.respond(post(pictures["red"], "image/png"))
+    response = service.respond(replace(post(pictures["red"], "image/png"), id="r-7"))
     assert problem(response) == "internal"
-    assert b"secret" not in response.body
-    assert b"Error" not in response.body
-    log = capsys.readouterr().err
-    number = re.search("[0-9a-f]{12}", json.loads(response.body)["detail"])
-    assert f"request {number[0]} failed" in log
-    assert "secret of /srv/inside" in log
+    assert json.loads(response.body)["detail"] == "the log has the reason under the request id r-7"
+    assert repr(response.cause) == "RuntimeError('secret of /srv/inside')"
 
 
-def test_each_error_inside_has_its_own_number(service, pictures, monkeypatch, capsys):
-    monkeypatch.setattr(service._classifier, "classify", lambda pixels: 1 / 0)
-    request = post(pictures["red"], "image/png")
-    assert service.respond(request).body != service.respond(request).body
+def test_no_more_pictures_are_decoded_at_once_than_there_are_cores(
+    classifier, colour_bundle, pictures, monkeypatch
+):
+    monkeypatch.setattr(service_module, "cores", lambda: 2)
+    inside, most, lock = 0, 0, threading.Lock()
+
+    def count(data, spec):
+        nonlocal inside, most
+        with lock:
+            inside += 1
+            most = max(most, inside)
+        time.sleep(0.01)  # so that one that waited for no turn would be in here too
+        with lock:
+            inside -= 1
+        return decode(data, spec)
+
+    monkeypatch.setattr(service_module, "decode", count)
+    crowded = Service(classifier, Settings(colour_bundle))
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(crowded.classify, [pictures["red"]] * 16))
+    assert [answer["label"] for answer in answers] == ["red"] * 16
+    assert most == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "route"),
+    [
+        ("GET", "/", "GET /"),
+        ("POST", "/predict/", "POST /predict"),
+        ("DELETE", "/model", "? /model"),
+        ("GET", "/k3y", "GET ?"),
+        ("K3Y", "/k3y", "? ?"),
+    ],
+)
+def test_a_route_has_a_name_that_holds_nothing_of_its_sender(service, method, path, route):
+    assert service.route(Request(method, path)) == route
+
+
+def test_loading_runs_the_model_once(colour_bundle, monkeypatch):
+    runs, run = [], Classifier._infer
+    monkeypatch.setattr(
+        Classifier, "_infer", lambda self, pixels: runs.append(pixels.shape) or run(self, pixels)
+    )
+    Service.load(Settings(colour_bundle))
+    assert runs == [(32, 32, 3)]
 
 
 def test_loading_reads_the_bundle_that_the_settings_name(colour_bundle, tmp_path, pictures):
-    loaded = Service.load(Settings(colour_bundle, threads=1))
+    loaded = Service.load(Settings(colour_bundle))
+    assert loaded.settings.bundle == colour_bundle
     assert loaded.predict({"image": base64_of(pictures["red"])})["label"] == "red"
     with pytest.raises(ShutterlessError, match="is not a bundle"):
         Service.load(Settings(tmp_path))

@@ -10,7 +10,7 @@ BUNDLE = {"SHUTTERLESS_BUNDLE": "/srv/bundle"}
 
 def test_the_bundle_is_all_that_must_be_set():
     assert Settings.from_env({**BUNDLE, "HOME": "/root"}) == Settings(
-        bundle=Path("/srv/bundle"), urls="public", url_hosts=frozenset(), threads=None, port=8080
+        bundle=Path("/srv/bundle"), urls="public", url_hosts=frozenset(), threads=1, port=8080, function=""
     )
 
 
@@ -21,6 +21,7 @@ def test_everything_can_be_set():
         "SHUTTERLESS_URL_HOSTS": " Photos.example.com, ,cdn.example.com",
         "SHUTTERLESS_THREADS": "2",
         "PORT": "9000",
+        "AWS_LAMBDA_FUNCTION_NAME": "photos",
     }
     assert Settings.from_env(environ) == Settings(
         bundle=Path("/srv/bundle"),
@@ -28,6 +29,7 @@ def test_everything_can_be_set():
         url_hosts=frozenset({"photos.example.com", "cdn.example.com"}),
         threads=2,
         port=9000,
+        function="photos",
     )
 
 
@@ -44,6 +46,7 @@ def test_without_a_bundle_the_variable_is_named(environ):
         ("SHUTTERLESS_URLS", "private", "public, any, off"),
         ("SHUTTERLESS_URLS", "", "public, any, off"),
         ("SHUTTERLESS_URLS", "Public", "public, any, off"),
+        ("SHUTTERLESS_THREADS", "", "1 to 64"),
         ("SHUTTERLESS_THREADS", "0", "1 to 64"),
         ("SHUTTERLESS_THREADS", "65", "1 to 64"),
         ("SHUTTERLESS_THREADS", "two", "1 to 64"),

@@ -1,0 +1,74 @@
+"""Where the time from import to first answer goes, part by part.
+
+    python benchmarks/cold_start.py BUNDLE PHOTO [--runs 9]
+
+Each run is a process of its own; files are in the cache from the first, which does not count. The table has
+the least of each part, because what else the machine does only adds. The floor is what no handler gets around
+that predicts with LiteRT.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+PARTS = {
+    "import NumPy": ("import numpy", True),
+    "import Pillow and its JPEG decoder": ("from PIL import Image, JpegImagePlugin", True),
+    "import LiteRT": ("from ai_edge_litert.interpreter import Interpreter", True),
+    "import the other picture formats": ("import shutterless.runtime.pixels", False),
+    "import the rest of the handler": ("from shutterless.runtime import lambda_function as handler", False),
+    "read and verify the bundle": (
+        "from pathlib import Path; from shutterless.runtime.bundle import read_bundle;"
+        "bundle = read_bundle(Path(sys.argv[1]))",
+        False,
+    ),
+    "load the model": (
+        "from shutterless.runtime.classifier import Classifier; classifier = Classifier(bundle)",
+        True,
+    ),
+    "run it once": ("classifier.warm_up()", False),
+    "first answer": (
+        "from shutterless.runtime.service import Service; from shutterless.runtime.settings import Settings;"
+        "handler.handle(Service(classifier, Settings(bundle.path)), event, None, lambda entry: None)",
+        True,
+    ),
+    "second answer": (
+        "handler.handle(Service(classifier, Settings(bundle.path)), event, None, lambda entry: None)",
+        False,
+    ),
+}
+PROGRAM = """
+import base64, json, sys, time
+event = {"image": base64.b64encode(open(sys.argv[2], "rb").read()).decode()}
+parts, spent = json.loads(sys.argv[3]), []
+for part in parts:
+    started = time.perf_counter()
+    exec(part)
+    spent.append((time.perf_counter() - started) * 1000)
+print(json.dumps(spent))
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("photo", type=Path)
+    parser.add_argument("--runs", type=int, default=9)
+    options = parser.parse_args()
+    parts = json.dumps([code for code, _ in PARTS.values()])
+    command = [sys.executable, "-c", PROGRAM, str(options.bundle), str(options.photo), parts]
+    runs = [run(command) for _ in range(options.runs + 1)][1:]
+    print("| part | ms | floor |\n| --- | ---: | --- |")
+    for (name, (_, is_floor)), times in zip(PARTS.items(), zip(*runs, strict=True), strict=True):
+        print(f"| {name} | {min(times):.1f} | {'yes' if is_floor else ''} |")
+
+
+def run(command: list[str]) -> list[float]:
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    return json.loads(done.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+import json
+
+import pytest
+
+from shutterless.runtime import openapi
+from shutterless.runtime.bundle import read_bundle
+from shutterless.runtime.events import Request
+from shutterless.runtime.problem import KINDS
+from shutterless.runtime.service import MAX_IMAGES
+
+
+@pytest.fixture
+def document(colour_bundle):
+    return openapi.describe(read_bundle(colour_bundle), MAX_IMAGES)
+
+
+def test_the_description_is_served(service, document):
+    response = service.respond(Request("GET", "/openapi.json"))
+    assert response.headers["Content-Type"] == "application/json"
+    assert json.loads(response.body) == document
+
+
+def test_every_route_is_described_with_its_methods(service, document):
+    described = {path: {method.upper() for method in methods} for path, methods in document["paths"].items()}
+    assert described == {path: set(methods) for path, methods in service._routes.items()}
+
+
+def test_every_kind_of_problem_has_its_answer(document):
+    assert document["components"]["responses"].keys() == KINDS.keys()
+    statuses = document["paths"]["/predict"]["post"]["responses"].keys()
+    assert statuses == {"200", "400", "413", "415", "422", "424", "500", "503"}
+
+
+def test_the_labels_and_the_model_are_the_bundles(document, colour_bundle):
+    prediction = document["components"]["schemas"]["Prediction"]["properties"]
+    assert prediction["label"] == {"enum": ["blue", "green", "red"]}
+    assert prediction["scores"]["required"] == ["blue", "green", "red"]
+    assert read_bundle(colour_bundle).version in document["info"]["description"]
+
+
+def test_every_reference_leads_somewhere(document):
+    def follow(node):
+        if isinstance(node, dict):
+            if "$ref" in node:
+                target = document
+                for step in node["$ref"].removeprefix("#/").split("/"):
+                    target = target[step]
+            node = list(node.values())
+        for part in node if isinstance(node, list) else ():
+            follow(part)
+
+    follow(document)
+
+
+def test_it_is_open_api(document):
+    from openapi_spec_validator import validate
+
+    validate(document)
