@@ -3,7 +3,7 @@
     python scripts/pictures.py BUNDLE PHOTO REPORT
 
 REPORT is what `shutterless evaluate … --report` wrote. Needs Chromium: `playwright install chromium`, or the
-system's, whose path is taken from CHROMIUM. The committed ones show photos of the CC0 "Clothing dataset (small)".
+system's, whose path is in CHROMIUM. The committed ones show photos of the CC0 "Clothing dataset (small)".
 """
 
 import os
