@@ -10,7 +10,7 @@ import inspect
 import json
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,17 +79,21 @@ def of_the_repository(name: str) -> str:
 
 def plain(text: str) -> str:
     """Return text in which only backticks are Markdown: angle brackets and asterisks stand for themselves."""
+    return _outside_code(text, lambda part: html.escape(part, quote=False).replace("*", "\\*"))
+
+
+def _outside_code(text: str, change: Callable[[str], str]) -> str:
     parts = re.split(r"(`[^`]*`)", text)
-    return "".join(part if part.startswith("`") else _escape(part) for part in parts)
+    return "".join(part if part.startswith("`") else change(part) for part in parts)
 
 
-def _escape(text: str) -> str:
-    return html.escape(text, quote=False).replace("*", "\\*")
+def _escape_pipe(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def table(rows: list[tuple[str, ...]]) -> str:
     """Return a table; its first row is its head."""
-    head, *body = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
+    head, *body = [[_outside_code(cell.replace("\n", " "), _escape_pipe) for cell in row] for row in rows]
     lines = [head, ["---"] * len(head), *body]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
