@@ -36,6 +36,9 @@ _HOME = {
     "estimate_cost": "deploy.cost",
     "read_status": "deploy.status",
     "read_logs": "deploy.logs",
+    "package": "packaging",
+    "build_image": "packaging",
+    "run_image": "packaging",
 }
 
 __all__ = sorted(_HOME)

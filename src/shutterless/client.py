@@ -47,6 +47,7 @@ HINTS: dict[str | int, str] = {
     "fetch-failed": "Check the picture's URL, or download the picture and give the file.",
     "internal": "The API's log has the reason.",
     "busy": "Try again in a moment.",
+    "quota-exceeded": "Ask whoever runs the API for a larger quota, or wait for the next month.",
     401: "Give the API key with --api-key or SHUTTERLESS_API_KEY.",
     403: "The API key is missing or wrong: give it with --api-key or SHUTTERLESS_API_KEY.",
     404: "Give the API's root, its stage, or …/predict.",
@@ -202,7 +203,7 @@ def _opener() -> urllib.request.OpenerDirector:
 
 def _pause(response: Response, attempt: int) -> float | None:
     """Return the seconds until the next attempt: as the API says, else 1, 2, 4; None if there is none."""
-    if response.status not in (429, 503):
+    if response.status not in (429, 503) or _document(response).get("code") == "quota-exceeded":
         return None
     said = response.headers.get("retry-after", "")
     pause = float(said) if said.isascii() and said.isdigit() else 2.0**attempt
@@ -230,7 +231,8 @@ def _prediction(target: SplitResult, response: Response) -> dict[str, Any]:
         return answer
     code, detail = answer.get("code"), answer.get("detail")
     if isinstance(code, str) and isinstance(detail, str):
-        raise CallError(detail[:LONGEST_WORDS], HINTS.get(code, ""), status=response.status, code=code)
+        hint = HINTS.get(code) or HINTS.get(response.status, "")  # a gateway has codes of its own
+        raise CallError(detail[:LONGEST_WORDS], hint, status=response.status, code=code)
     raise _not_ours(target, response)
 
 

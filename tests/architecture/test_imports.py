@@ -20,10 +20,10 @@ ORDER = (
     "evaluation",
     "training",
     "conversion",
+    "client",
     "packaging",
     "deploy",
     "batch",
-    "client",
     "cli",
 )
 # The parts that may import a library; whatever is not named here, none may.

@@ -24,7 +24,7 @@ BLOCKED = (
     "typer",
     "uvicorn",
 )
-PARTS = ("runtime", "dataset", "evaluation", "deploy", "cli")
+PARTS = ("runtime", "dataset", "evaluation", "packaging", "deploy", "cli")
 
 
 def run(code: str, folder: Path, *arguments: object, **environ: str) -> str:

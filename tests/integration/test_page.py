@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from shutterless.runtime.bundle import read_bundle
 from shutterless.runtime.classifier import Classifier
 from shutterless.runtime.problem import Problem
-from shutterless.runtime.server import create_app
+from shutterless.runtime.server import App
 from shutterless.runtime.service import PAGE, Service, problem_response
 from shutterless.runtime.settings import Settings
 
@@ -84,7 +84,7 @@ def served(colour_bundle):
     bundle, settings = read_bundle(colour_bundle), Settings(colour_bundle, urls="any")
 
     def app(**changes):
-        return create_app(Service(Classifier(dataclasses.replace(bundle, **changes)), settings))
+        return App(Service(Classifier(dataclasses.replace(bundle, **changes)), settings))
 
     usual = app(threshold=0.0)
     stages = {

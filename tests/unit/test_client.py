@@ -15,7 +15,7 @@ from shutterless.client import MAX_PICTURE, CallError, call
 from shutterless.errors import ShutterlessError
 from shutterless.runtime.bundle import read_bundle
 from shutterless.runtime.classifier import Classifier
-from shutterless.runtime.server import INVOCATIONS, create_app
+from shutterless.runtime.server import INVOCATIONS, App
 from shutterless.runtime.service import Service
 from shutterless.runtime.settings import Settings
 
@@ -68,7 +68,7 @@ def api():
 def served(colour_bundle):
     """The URL of a served bundle."""
     service = Service(Classifier(read_bundle(colour_bundle)), Settings(colour_bundle))
-    server = uvicorn.Server(uvicorn.Config(create_app(service), log_level="critical", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(App(service), log_level="critical", lifespan="off"))
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
@@ -210,7 +210,9 @@ def test_what_others_answer_is_put_into_words(api, photo, status, answer, header
     assert len(api.requests) == 1
 
 
-@pytest.mark.parametrize("code", [*client.OF_THE_PICTURE, "internal", "busy", "invalid-request", "not-found"])
+@pytest.mark.parametrize(
+    "code", [*sorted(client.OF_THE_PICTURE), "internal", "busy", "invalid-request", "not-found"]
+)
 def test_every_code_has_a_hint(api, photo, code, pauses):
     api.says(500, {"code": code, "detail": "so it is"})
     error = failure(api.url, photo)
@@ -232,6 +234,18 @@ def test_it_is_not_asked_for_ever(api, photo, pauses):
     api.answers.append(THROTTLED)
     error = failure(api.url, photo)
     assert (error.status, len(api.requests), pauses) == (429, 4, [1, 2, 4])
+
+
+def test_a_spent_quota_is_not_asked_again(api, photo, pauses):
+    api.says(429, {"code": "quota-exceeded", "detail": "spent"})
+    error = failure(api.url, photo)
+    assert (error.message, error.hint, pauses) == ("spent", client.HINTS["quota-exceeded"], [])
+
+
+def test_a_gateway_with_codes_of_its_own_gets_the_advice_of_its_status(api, photo):
+    api.says(403, {"code": "forbidden", "detail": "send a valid key"})
+    error = failure(api.url, photo)
+    assert (error.message, error.code, error.hint) == ("send a valid key", "forbidden", client.HINTS[403])
 
 
 @pytest.mark.parametrize("header", ["31", "99999999999999999999"])

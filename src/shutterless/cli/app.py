@@ -7,7 +7,21 @@ import typer
 from typer.core import TyperGroup
 
 import shutterless
-from shutterless.cli import call, convert, cost, dataset, evaluate, logs, predict, serve, status, train
+from shutterless.cli import (
+    call,
+    convert,
+    cost,
+    dataset,
+    deploy,
+    evaluate,
+    image,
+    logs,
+    package,
+    predict,
+    serve,
+    status,
+    train,
+)
 from shutterless.cli.console import INTERRUPTED, say_error
 from shutterless.errors import ShutterlessError
 
@@ -61,10 +75,16 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("convert")(convert.convert)
 app.command("predict")(predict.predict)
 app.command("serve")(serve.serve)
+app.command("package")(package.package)
+app.add_typer(image.app, name="image")
+app.command("cost")(cost.cost)
+app.command("deploy")(deploy.deploy)
 app.command("call")(call.call)
 app.command("status")(status.status)
 app.command("logs")(logs.logs)
-app.command("cost")(cost.cost)
+app.command("promote")(deploy.promote)
+app.command("rollback")(deploy.rollback)
+app.command("destroy")(deploy.destroy)
 
 
 def _version(wanted: bool) -> None:

@@ -7,7 +7,10 @@ import shutterless as package
 from shutterless import dataset
 from shutterless.errors import ShutterlessError
 
-COMMANDS = ("train", "evaluate", "convert", "predict", "serve", "call", "status", "logs", "cost")
+COMMANDS = (
+    *("train", "evaluate", "convert", "predict", "serve", "package", "cost", "deploy", "call", "status"),
+    *("logs", "promote", "rollback", "destroy"),
+)
 
 
 @pytest.fixture

@@ -1,0 +1,83 @@
+"""`shutterless image`: build a bundle's image, and run one as Lambda would."""
+
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shutterless.cli.console import progress_bar, say, show, table
+from shutterless.cli.package import BaseImage, Platform
+
+if TYPE_CHECKING:
+    from shutterless.packaging import Image
+
+TERMINATED = 143  # what shells report for a process that SIGTERM ended: 128 + 15
+
+app = typer.Typer(no_args_is_help=True, help="The container image: build it, run it as Lambda would.")
+
+
+@app.command("build")
+def build(
+    bundle: Annotated[Path, typer.Argument(help="A bundle.")],
+    tag: Annotated[str, typer.Option("-t", "--tag", help="The image's name, with or without a :version.")],
+    platform: Platform = "linux/amd64",
+    base_image: BaseImage = None,
+) -> None:
+    """Build the image of a bundle, and try it: it must start as in Lambda and answer as the bundle does.
+
+    Example: shutterless image build bundle -t tf-lite-lambda
+    """
+    from shutterless import packaging
+
+    with progress_bar() as progress:
+        image = packaging.build_image(
+            bundle, tag, platform=platform, base_image=base_image, progress=progress
+        )
+    _show(image)
+    say(f"Next: shutterless image run {tag}")
+
+
+@app.command("run")
+def run(
+    tag: Annotated[str, typer.Argument(help="An image.")],
+    port: Annotated[
+        int, typer.Option("-p", "--port", min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")
+    ] = 8080,
+    memory: Annotated[
+        int, typer.Option(help="Megabytes, 128 to 10240; processors by Lambda's share.")
+    ] = 1024,
+    urls: Annotated[
+        str,
+        typer.Option(help="Fetch pictures from public addresses, from any (development), or turn it off."),
+    ] = "public",
+) -> None:
+    """Run an image with Lambda's memory, share of processors, read-only files and /tmp, until Ctrl-C.
+
+    Example: shutterless image run tf-lite-lambda -p 8080 --memory 512
+    """
+    from shutterless import packaging
+    from shutterless.runtime.server import INVOCATIONS
+
+    def ready(url: str) -> None:
+        typer.echo(url)  # on standard output and alone on its line, for scripts
+        say(f"Page: {url}/   API: POST {url}/predict   As Lambda: POST {url}{INVOCATIONS}   Stop: Ctrl-C")
+
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(TERMINATED))  # and end the container too
+    packaging.run_image(tag, port=port, memory=memory, urls=urls, ready=ready)
+
+
+def _show(image: "Image") -> None:
+    figures = table("layer", "digest", "megabytes", text=2)
+    for layer in image.layers:
+        figures.add_row(layer.name, layer.digest[:19], f"{layer.bytes / 1e6:.2f}")
+    figures.add_row("in all", "", f"{sum(layer.bytes for layer in image.layers) / 1e6:.2f}")
+    show(figures)
+    say(f"{image.tag} is {image.platform}, {image.id[:19]}, its manifest {image.media_type}")
+    if image.trial:
+        say(f"It answers like the bundle: scores differ by {image.trial.difference:.6f} at most.")
+    else:
+        say(f"Not tried: this machine runs no programs for {image.platform}.")
+    if not image.compiled:
+        say("No Python 3.13 was here to compile the modules: each start takes about 0.2 s longer.")

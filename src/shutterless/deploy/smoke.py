@@ -1,0 +1,86 @@
+"""One real request through the deployed API: whether what was deployed answers."""
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import boto3
+
+from shutterless import client
+from shutterless.deploy.deployer import Deployment
+from shutterless.deploy.failures import aws_errors
+from shutterless.deploy.function import ALIAS
+from shutterless.deploy.template import stack_name
+from shutterless.errors import ShutterlessError
+from shutterless.runtime.events import Request, to_event, to_response
+
+# A new stage and a new key take a while to be known everywhere in API Gateway.
+PATIENCE_SECONDS = 60
+PAUSE_SECONDS = 3
+NOT_READY = (None, 403, 404, 500, 502, 503, 504)
+
+
+def smoke_test(session: boto3.Session, deployment: Deployment, photo: Path | None = None) -> dict[str, Any]:
+    """Return what the deployed API answers for `photo`, a drawn one if none is given.
+
+    What a new API says before it is ready is asked again for a minute. With `iam` the function is asked
+    past the API, by an event such as the API would send. Raises `ShutterlessError` with its last word.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file = photo or _drawn_photo(Path(folder) / "photo.jpg")
+        try:
+            if deployment.auth == "iam":
+                return _invoke(session, deployment.name, file)
+            return _call(deployment.url, file, _key(session, deployment))
+        except client.CallError as error:
+            raise ShutterlessError(
+                f"It is deployed, but does not answer as it should: {error.message}",
+                f"See why with: shutterless logs {deployment.name}; "
+                f"go back with: shutterless rollback {deployment.name}",
+            ) from error
+
+
+def _drawn_photo(file: Path) -> Path:
+    from shutterless.dataset.sample import draw_garment
+
+    draw_garment("pants", 224, Random(42)).save(file, "JPEG")
+    return file
+
+
+def _key(session: boto3.Session, deployment: Deployment) -> str | None:
+    if not deployment.key_id:
+        return None
+    with aws_errors():
+        found = session.client("apigateway").get_api_key(apiKey=deployment.key_id, includeValue=True)
+    return str(found["value"])
+
+
+def _call(url: str, photo: Path, key: str | None) -> dict[str, Any]:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return client.call(url, photo, key)
+        except client.CallError as error:
+            if error.status not in NOT_READY or time.monotonic() > deadline:
+                raise
+        time.sleep(PAUSE_SECONDS)
+
+
+def _invoke(session: boto3.Session, name: str, photo: Path) -> dict[str, Any]:
+    request = Request(
+        "POST", "/predict", {"content-type": "application/octet-stream"}, body=photo.read_bytes()
+    )
+    with aws_errors():
+        answer = session.client("lambda").invoke(
+            FunctionName=stack_name(name), Qualifier=ALIAS, Payload=json.dumps(to_event(request))
+        )
+    document = json.load(answer["Payload"])
+    if "FunctionError" in answer:
+        raise client.CallError(str(document.get("errorMessage", document)))
+    response = to_response(document)
+    if response.status != 200:
+        raise client.CallError(response.body.decode(errors="replace"), status=response.status)
+    return dict(json.loads(response.body))

@@ -1,0 +1,138 @@
+import io
+import json
+
+import boto3
+import pytest
+from botocore.response import StreamingBody
+from botocore.stub import ANY, Stubber
+
+from shutterless import client
+from shutterless.deploy import smoke
+from shutterless.deploy.deployer import Deployment
+from shutterless.errors import ShutterlessError
+from shutterless.runtime.events import to_request
+from shutterless.runtime.pixels import read
+
+ANSWER = {"label": "pants", "confidence": 0.9, "scores": {"pants": 0.9}}
+
+
+class Session:
+    """A session that gives one client, whose answers are scripted."""
+
+    def __init__(self, service):
+        keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
+        self._client = boto3.client(service, region_name="eu-central-1", **keys)
+        self.stubber = Stubber(self._client)
+        self.stubber.activate()
+
+    def client(self, service):
+        return self._client
+
+
+def deployed(auth, key_id=""):
+    return Deployment("clothes", "https://host/prod", auth, key_id, "clothes 1", "image", {})
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch):
+    monkeypatch.setattr(smoke, "PAUSE_SECONDS", 0)
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Answer in turn as told, and keep what was asked."""
+    asked, answers = [], []
+
+    def call(url, photo, key):
+        asked.append((url, key, read(photo)[:3]))
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(client, "call", call)
+    return asked, answers
+
+
+def test_a_drawn_photo_is_sent_with_the_key(calls):
+    asked, answers = calls
+    answers.append(ANSWER)
+    session = Session("apigateway")
+    session.stubber.add_response(
+        "get_api_key", {"value": "secret"}, {"apiKey": "key-id", "includeValue": True}
+    )
+    assert smoke.smoke_test(session, deployed("api-key", "key-id")) == ANSWER
+    assert asked == [("https://host/prod", "secret", b"\xff\xd8\xff")]
+
+
+def test_a_given_photo_is_sent(calls, tmp_path):
+    asked, answers = calls
+    answers.append(ANSWER)
+    (tmp_path / "photo.png").write_bytes(b"a picture")
+    smoke.smoke_test(None, deployed("none"), tmp_path / "photo.png")
+    assert asked == [("https://host/prod", None, b"a p")]
+
+
+@pytest.mark.parametrize("status", [None, 403, 404, 500, 503])
+def test_an_api_that_is_not_ready_is_asked_again(calls, status):
+    asked, answers = calls
+    answers.extend([client.CallError("not yet", status=status), ANSWER])
+    assert smoke.smoke_test(None, deployed("none")) == ANSWER
+    assert len(asked) == 2
+
+
+def test_an_api_that_never_gets_ready_is_told_with_the_way_back(calls, monkeypatch):
+    monkeypatch.setattr(smoke, "PATIENCE_SECONDS", -1)
+    calls[1].append(client.CallError("host answered 500", status=500))
+    with pytest.raises(ShutterlessError, match="host answered 500") as caught:
+        smoke.smoke_test(None, deployed("none"))
+    assert "shutterless rollback clothes" in caught.value.hint
+
+
+def test_a_refused_photo_is_not_sent_again(calls):
+    asked, answers = calls
+    answers.append(client.CallError("no picture", status=422))
+    with pytest.raises(ShutterlessError, match="no picture"):
+        smoke.smoke_test(None, deployed("none"))
+    assert len(asked) == 1
+
+
+def invocation(answer, **more):
+    body = json.dumps(answer).encode()
+    return {"StatusCode": 200, "Payload": StreamingBody(io.BytesIO(body), len(body)), **more}
+
+
+def http(status, document):
+    return {"statusCode": status, "headers": {}, "body": json.dumps(document), "isBase64Encoded": False}
+
+
+def test_what_must_be_signed_is_asked_past_the_api():
+    session = Session("lambda")
+    asked = {"FunctionName": "shutterless-clothes", "Qualifier": "live", "Payload": ANY}
+    session.stubber.add_response("invoke", invocation(http(200, ANSWER)), asked)
+    assert smoke.smoke_test(session, deployed("iam")) == ANSWER
+
+
+def test_the_event_of_it_is_one_that_the_function_reads(monkeypatch):
+    session, sent = Session("lambda"), []
+    session.stubber.add_response("invoke", invocation(http(200, ANSWER)))
+    session.client("lambda").meta.events.register(
+        "provide-client-params.lambda.Invoke", lambda params, **_: sent.append(params["Payload"])
+    )
+    smoke.smoke_test(session, deployed("iam"))
+    request = to_request(json.loads(sent[0]))
+    assert (request.method, request.path, request.body[:3]) == ("POST", "/predict", b"\xff\xd8\xff")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        invocation({"errorMessage": "out of memory"}, FunctionError="Unhandled"),
+        invocation(http(500, {"detail": "out of memory"})),
+    ],
+)
+def test_a_function_that_fails_is_told(answer):
+    session = Session("lambda")
+    session.stubber.add_response("invoke", answer)
+    with pytest.raises(ShutterlessError, match="out of memory"):
+        smoke.smoke_test(session, deployed("iam"))

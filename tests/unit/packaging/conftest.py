@@ -1,0 +1,94 @@
+"""A docker that says what a test wants it to say, and wheels that need no network."""
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from shutterless.packaging import wheels
+
+FAKE = """#!/usr/bin/env python3
+import json, pathlib, sys
+here = pathlib.Path(__file__).parent
+with (here / "calls").open("a") as calls:
+    calls.write(json.dumps(sys.argv[1:]) + "\\n")
+for start, code, out, err in json.loads((here / "answers").read_text()):
+    if sys.argv[1 : len(start) + 1] == start:
+        sys.stdout.write(out)
+        sys.stderr.write(err)
+        sys.exit(code)
+"""
+
+
+class FakeDocker:
+    """A `docker` on PATH: it answers as told, with nothing and 0 if not told, and keeps what it was asked."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.answers: list[tuple[list[str], int, str, str]] = []
+        (folder / "docker").write_text(FAKE)
+        (folder / "docker").chmod(0o755)
+        self._write()
+
+    def says(self, command: str, out: str = "", *, err: str = "", code: int | None = None) -> None:
+        """Answer commands that begin with these words; an answer on standard error is a failure."""
+        self.answers.append((command.split(), int(bool(err)) if code is None else code, out, err))
+        self._write()
+
+    @property
+    def calls(self) -> list[list[str]]:
+        return [json.loads(line) for line in (self.folder / "calls").read_text().splitlines()]
+
+    def _write(self) -> None:
+        (self.folder / "answers").write_text(json.dumps(self.answers))
+
+
+@pytest.fixture
+def docker(tmp_path, monkeypatch) -> FakeDocker:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return FakeDocker(folder)
+
+
+Wheel = Callable[..., Path]
+
+
+@pytest.fixture
+def wheel(tmp_path) -> Wheel:
+    """Write a wheel with these files."""
+
+    def make(name: str, files: dict[str, str]) -> Path:
+        file = tmp_path / f"{name}-1.0-py3-none-any.whl"
+        with zipfile.ZipFile(file, "w") as archive:
+            for member, content in files.items():
+                archive.writestr(member, content)
+        return file
+
+    return make
+
+
+@pytest.fixture
+def small_lock(wheel, tmp_path, monkeypatch) -> Path:
+    """Let the lock be of one small wheel, which pip finds in a folder, and the cache an empty one."""
+    made = wheel(
+        "small", {"small/__init__.py": "size = 1\n", "small/tests/test_it.py": "", "small/x.pyi": ""}
+    )
+    metadata = {"small-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: small\nVersion: 1.0\n"}
+    metadata["small-1.0.dist-info/WHEEL"] = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    metadata["small-1.0.dist-info/RECORD"] = ""
+    with zipfile.ZipFile(made, "a") as archive:
+        for member, content in metadata.items():
+            archive.writestr(member, content)
+    digest = hashlib.sha256(made.read_bytes()).hexdigest()
+    lock = tmp_path / "lock.txt"
+    lock.write_text(f"small==1.0 \\\n    --hash=sha256:{digest}\n")
+    monkeypatch.setattr(wheels, "LOCK", lock)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    return made

@@ -1,0 +1,95 @@
+import shutil
+import subprocess
+import sys
+import tarfile
+
+import pytest
+
+from shutterless.errors import ShutterlessError
+from shutterless.packaging import context, package
+from shutterless.packaging.bytecode import Python
+
+
+@pytest.fixture(autouse=True)
+def no_network(small_lock):
+    """Ship one small wheel."""
+
+
+def test_the_dockerfile_adds_three_layers_and_runs_nothing(colour_bundle, tmp_path):
+    package(colour_bundle, tmp_path / "context", platform="linux/arm64")
+    lines = (tmp_path / "context" / "Dockerfile").read_text().splitlines()
+    assert lines[0] == "FROM --platform=linux/arm64 python:3.13-slim-trixie"
+    assert [line for line in lines if line.startswith(("RUN", "COPY"))] == []
+    assert "ADD bundle.tar /" in lines
+    assert sorted(file.name for file in (tmp_path / "context").iterdir()) == [
+        "Dockerfile",
+        "README.md",
+        "bundle.tar",
+        "dependencies.tar",
+        "runtime.tar",
+    ]
+
+
+def test_the_readme_says_how_to_build_by_hand(colour_bundle, tmp_path):
+    package(colour_bundle, tmp_path / "context")
+    readme = (tmp_path / "context" / "README.md").read_text()
+    assert "docker build -t tf-lite-lambda ." in readme
+    assert "docker run --rm -p 8080:8080 --name clothes-classifier tf-lite-lambda" in readme
+
+
+def test_it_says_what_each_layer_weighs(colour_bundle, tmp_path):
+    made = package(colour_bundle, tmp_path / "context")
+    assert list(made.layers) == ["dependencies", "runtime", "bundle"]
+    assert made.layers["bundle"] == sum(file.stat().st_size for file in colour_bundle.iterdir())
+
+
+def test_any_base_image_can_be_named(colour_bundle, tmp_path):
+    package(colour_bundle, tmp_path / "context", base_image="public.ecr.aws/lambda/python:3.13")
+    assert "public.ecr.aws/lambda/python:3.13" in (tmp_path / "context" / "Dockerfile").read_text()
+
+
+@pytest.mark.parametrize("name", ["", "a b", "base\nRUN rm -rf /", "-v"])
+def test_what_is_more_than_the_name_of_an_image_is_refused(name, colour_bundle, tmp_path):
+    if name:
+        with pytest.raises(ShutterlessError, match="is not the name of an image"):
+            package(colour_bundle, tmp_path / "context", base_image=name)
+    assert not (tmp_path / "context").exists()
+
+
+def test_an_unknown_platform_lists_the_known_ones(colour_bundle, tmp_path):
+    with pytest.raises(ShutterlessError, match="linux/s390x") as caught:
+        package(colour_bundle, tmp_path / "context", platform="linux/s390x")
+    assert "linux/amd64, linux/arm64" in caught.value.hint
+
+
+def test_a_folder_in_use_is_left_alone(colour_bundle, tmp_path):
+    (tmp_path / "notes").touch()
+    with pytest.raises(ShutterlessError, match="not empty"):
+        package(colour_bundle, tmp_path)
+    assert (tmp_path / "notes").exists()
+
+
+def test_a_damaged_bundle_is_refused_and_nothing_is_written(colour_bundle, tmp_path):
+    damaged = shutil.copytree(colour_bundle, tmp_path / "damaged")
+    (damaged / "model.tflite").write_bytes(b"")
+    with pytest.raises(ShutterlessError, match="does not verify"):
+        package(damaged, tmp_path / "context")
+    assert not (tmp_path / "context").exists()
+
+
+def test_bytecode_is_the_same_each_time_and_is_used_instead_of_the_source(colour_bundle, tmp_path):
+    """This machine's Python stands in for the container's: what it compiles, it can load."""
+
+    def layer(name):
+        python = Python((sys.executable,))
+        context.write_context(colour_bundle, tmp_path / name, "linux/amd64", None, lambda *_: python, print)
+        return tmp_path / name / "dependencies.tar"
+
+    assert layer("first").read_bytes() == layer("second").read_bytes()
+    with tarfile.open(tmp_path / "first" / "dependencies.tar") as archive:
+        archive.extractall(tmp_path, filter="data")
+    root = tmp_path / "opt" / "shutterless" / "dependencies"
+    (root / "small" / "__init__.py").write_text("size = 2\n")  # unchecked: nobody looks at the source again
+    code = "import small; print(small.size)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"
