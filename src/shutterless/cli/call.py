@@ -28,7 +28,10 @@ def call(
 
     A key in SHUTTERLESS_API_KEY stays out of the shell's history.
 
-    Example: shutterless call http://127.0.0.1:8080 photo.jpg
+    \b
+    Examples:
+      shutterless call http://127.0.0.1:8080 photo.jpg
+      shutterless call https://abc123.execute-api.eu-central-1.amazonaws.com/prod photos/ --json
     """
     from shutterless.cli.pictures import expand, show_answers
 

@@ -30,7 +30,11 @@ def convert(
 ) -> None:
     """Convert a run's network to .tflite, prove it on the validation photos, and write a bundle.
 
-    Example: shutterless convert run -o bundle --precision int8
+    \b
+    Examples:
+      shutterless convert run -o bundle
+      shutterless convert run -o bundle --precision int8 --max-drop 0.02
+      shutterless convert run -o bundle --accept-precision 0.99
     """
     with quiet_start():
         from shutterless import conversion

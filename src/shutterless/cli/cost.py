@@ -46,7 +46,11 @@ def cost(
 ) -> None:
     """Estimate what a request and a month cost, from memory, duration and a dated price table.
 
-    Example: shutterless cost --bundle bundle --requests 100000 --region us-east-1
+    \b
+    Examples:
+      shutterless cost --bundle bundle --requests 100000 --region us-east-1
+      shutterless cost --duration 100 --provisioned 1 --latency 180
+      shutterless cost clothes
     """
     from shutterless.deploy.cost import cheapest, estimate_cost, sweep
     from shutterless.deploy.prices import load_prices

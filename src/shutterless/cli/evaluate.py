@@ -28,7 +28,10 @@ def evaluate(
 ) -> None:
     """Measure a run or a bundle on labelled photos.
 
-    Example: shutterless evaluate bundle photos --split validation --report report
+    \b
+    Examples:
+      shutterless evaluate run photos --report report
+      shutterless evaluate bundle photos --split validation --json
     """
     from shutterless.evaluation import predict_folder
 

@@ -23,7 +23,11 @@ def predict(
 
     A picture that cannot be read is told in its place, and the exit code is 1.
 
-    Example: shutterless predict bundle photo.jpg more-photos/ --top 1
+    \b
+    Examples:
+      shutterless predict bundle photo.jpg
+      shutterless predict bundle photo.jpg more-photos/ --top 1
+      shutterless predict bundle https://example.org/photo.jpg --json
     """
     from shutterless.cli.pictures import expand, show_answers
     from shutterless.dataset.parallel import map_in_threads

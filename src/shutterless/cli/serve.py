@@ -21,7 +21,10 @@ def serve(
 ) -> None:
     """Answer HTTP on this machine, through the same handler that Lambda calls.
 
-    Example: shutterless serve bundle --port 8080
+    \b
+    Examples:
+      shutterless serve bundle
+      shutterless serve bundle --host 0.0.0.0 --port 80 --urls off
     """
     from shutterless.runtime.log import to_stderr
     from shutterless.runtime.server import INVOCATIONS

@@ -60,7 +60,12 @@ def train(
 
     Ctrl-C stops it; the run folder then holds the best network so far, and --resume goes on.
 
-    Example: shutterless train photos -o run --recipe standard
+    \b
+    Examples:
+      shutterless train photos -o run
+      shutterless train photos -o run --recipe standard --backbone efficientnetb0
+      shutterless train photos -o run --recipe standard --resume
+      shutterless train --backbone list
     """
     with quiet_start():
         from shutterless import training

@@ -16,25 +16,33 @@ class _Table(BaseModel):
 
 
 class Image(_Table):
-    """How a photo becomes the network's input; the size is the backbone's own if it is not given."""
+    """How a photo becomes the network's input, in training and in serving."""
 
-    size: int | None = Field(None, ge=32, le=1024)
-    resize: Literal["stretch", "crop", "pad"] = "stretch"
-    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = "bilinear"
+    size: int | None = Field(
+        None, ge=32, le=1024, description="side in pixels; the backbone's own if not given"
+    )
+    resize: Literal["stretch", "crop", "pad"] = Field("stretch", description="how a photo becomes a square")
+    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = Field(
+        "bilinear", description="how pixels are computed; all but `nearest` with antialiasing"
+    )
 
 
 class Trunk(_Table):
     """Which backbone the network stands on, where it is cut, and how its pixels are scaled."""
 
-    name: str = "mobilenetv2"
+    name: str = Field("mobilenetv2", description="as `shutterless train --backbone list` names it")
     cut: str | None = Field(None, description="the layer to cut at; its end if not given")
-    scaling: Scaling | None = Field(None, description="what its weights were trained on if not given")
+    scaling: Scaling | None = Field(
+        None,
+        description="`unit`: 0 … 1; `tf`: -1 … 1; `torch`: less ImageNet's mean, by its deviation; `caffe`: "
+        "BGR less its mean; what the backbone's weights were trained on if not given",
+    )
 
 
 class Augmentation(_Table):
     """Random changes of a training photo; each range is symmetric about no change."""
 
-    flip: bool = False
+    flip: bool = Field(False, description="left to right")
     rotation: float = Field(0.0, ge=0, le=180, description="degrees")
     zoom: float = Field(0.0, ge=0, lt=1, description="share of the side")
     shift: float = Field(0.0, ge=0, lt=1, description="share of the side")
@@ -42,7 +50,7 @@ class Augmentation(_Table):
     like_keras: bool = Field(
         False,
         description="as Keras's ImageDataGenerator: height and width are zoomed apart, a photo is shifted "
-        "before it is turned, and its edge is drawn out where it ends",
+        "before it is turned, and its edge is drawn out where it ends; else mirrored",
     )
 
 
@@ -60,15 +68,25 @@ class Head(_Table):
 class Phase(_Table):
     """What every phase of training sets."""
 
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(32, ge=1)
-    optimizer: Literal["adamw", "adam"] = "adamw"
-    learning_rate: float = Field(gt=0)
-    schedule: Literal["cosine", "constant"] = "cosine"
-    weight_decay: float = Field(0.0, ge=0)
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    warmup_epochs: float = Field(0.0, ge=0, description="epochs in which the learning rate rises from 0")
-    patience: int | None = Field(None, ge=1, description="epochs without progress before an early stop")
+    epochs: int = Field(ge=1, description="passes over the photos")
+    batch_size: int = Field(32, ge=1, description="photos in one step")
+    optimizer: Literal["adamw", "adam"] = Field("adamw", description="what changes the weights")
+    learning_rate: float = Field(gt=0, description="size of a step, at its highest")
+    schedule: Literal["cosine", "constant"] = Field(
+        "cosine", description="`cosine`: the learning rate falls to 0 over the phase"
+    )
+    weight_decay: float = Field(0.0, ge=0, description="of the optimizer")
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="share of the target that goes to all labels alike, in the loss"
+    )
+    warmup_epochs: float = Field(
+        0.0, ge=0, description="epochs in which the learning rate rises from 0; with `cosine` only"
+    )
+    patience: int | None = Field(
+        None,
+        ge=1,
+        description="epochs without a better validation accuracy before an early stop; none if not given",
+    )
 
     @model_validator(mode="after")
     def _warm_up_before_a_decay_only(self) -> Self:
@@ -90,10 +108,15 @@ class NetworkPhase(Phase):
         0.0,
         ge=0,
         lt=1,
-        description="share of the backbone's layers, from the pixels on, that keep their weights",
+        description="share of the backbone's layers, from the pixels on, that keep their weights: 0.35 of "
+        "MobileNetV2 makes a step two and a half times as quick",
     )
     batch_norm_momentum: float | None = Field(
-        None, gt=0, lt=1, description="momentum of the moving averages; the backbone's own if not given"
+        None,
+        gt=0,
+        lt=1,
+        description="momentum of the moving averages; the backbone's own if not given, of which that of "
+        "Keras's MobileNets, 0.999, is too slow for a few thousand photos",
     )
     mixup: float = Field(0.0, ge=0, description="alpha of mixup: photos laid over each other; 0 for none")
     cutmix: float = Field(0.0, ge=0, description="alpha of cutmix: a patch of another photo; 0 for none")
@@ -120,8 +143,8 @@ class Recipe(_Table):
     has no features worth freezing: it is trained by `from_scratch` alone, if there is such a phase.
     """
 
-    name: str
-    description: str
+    name: str = Field(description="what it is called")
+    description: str = Field(description="what it is for, in a line")
     class_weights: Literal["balanced"] | None = Field(
         None,
         description="let rare labels count as much as common ones; every photo counts alike if not given",
@@ -189,7 +212,7 @@ def parse_recipe(text: str, source: str) -> Recipe:
         field = ".".join(str(part) for part in first["loc"]) or "field"
         raise ShutterlessError(
             f"The recipe {source} has a wrong {field}: {first['msg']}",
-            "Mend that field; docs/training.md lists them all.",
+            'Mend that field; the documentation\'s page "Recipe fields" lists them all.',
         ) from error
 
 

@@ -1,8 +1,23 @@
+from typing import get_args
+
 import pytest
+from pydantic import BaseModel
 
 from shutterless.errors import ShutterlessError
 from shutterless.training.backbones import find_backbone
-from shutterless.training.recipe import Recipe, load_recipe, parse_recipe, recipe_names, recipe_text
+from shutterless.training.recipe import (
+    Augmentation,
+    Head,
+    HeadPhase,
+    Image,
+    NetworkPhase,
+    Recipe,
+    Trunk,
+    load_recipe,
+    parse_recipe,
+    recipe_names,
+    recipe_text,
+)
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -146,3 +161,14 @@ def test_a_recipe_of_before_there_were_backbones_in_it_is_still_one():
     recipe = Recipe.model_validate(old)
     assert recipe.backbone.model_dump() == {"name": "mobilenetv2", "cut": None, "scaling": None}
     assert recipe.class_weights is None
+
+
+@pytest.mark.parametrize("table", [Recipe, Trunk, Image, Head, HeadPhase, NetworkPhase, Augmentation])
+def test_every_field_says_what_it_is(table):
+    fields = {name: field for name, field in table.model_fields.items() if not is_table(field.annotation)}
+    assert [name for name, field in fields.items() if not field.description] == []
+
+
+def is_table(annotation):
+    kinds = get_args(annotation) or (annotation,)
+    return any(isinstance(kind, type) and issubclass(kind, BaseModel) for kind in kinds)
