@@ -1,5 +1,6 @@
 """Small data that many tests share: photos of plain colours, which any network tells apart."""
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,11 @@ def pytest_addoption(parser):
     group = parser.getgroup("endpoint", "the endpoint that tests/endpoint asks")
     group.addoption("--url", help="its URL; without it a local server is started")
     group.addoption("--api-key", help="the key that it wants")
+
+
+def pytest_configure():
+    """Let Ctrl-C reach what the tests start: a job in a shell's background passes on that it ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 COLOURS = {"blue": (40, 60, 200), "green": (50, 170, 60), "red": (200, 50, 40)}
