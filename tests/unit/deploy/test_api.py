@@ -4,7 +4,7 @@ import pytest
 
 from shutterless.deploy.api import ROUTES, api_resources, stage_resources
 from shutterless.deploy.options import Options
-from shutterless.runtime.pixels import FORMATS
+from shutterless.runtime.pixels import PLUGINS
 from shutterless.runtime.problem import KINDS
 
 
@@ -70,7 +70,7 @@ def test_with_iam_everything_is_signed_but_preflights():
 def test_pictures_of_every_format_arrive_as_bytes():
     (api,) = of(build(), "RestApi").values()
     types = api["BinaryMediaTypes"]
-    assert {f"image/{name.lower()}" for name in FORMATS} <= set(types)
+    assert {f"image/{name.lower()}" for name in PLUGINS} <= set(types)
     assert {"multipart/form-data", "application/octet-stream"} <= set(types)
     assert not any("*" in kind for kind in types)
     assert api["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
