@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from shutterless.runtime.bundle import Bundle
+from shutterless.runtime.pixels import InputSpec
+
 
 def pytest_addoption(parser):
     group = parser.getgroup("endpoint", "the endpoint that tests/endpoint asks")
@@ -27,6 +30,21 @@ def paint(file: Path, colour: tuple[int, int, int], rng: np.random.Generator) ->
     file.parent.mkdir(parents=True, exist_ok=True)
     noise = rng.normal(0, 20, (32, 40, 3))
     Image.fromarray(np.clip(noise + colour, 0, 255).astype(np.uint8)).save(file)
+
+
+@pytest.fixture(scope="session")
+def described() -> Bundle:
+    """Return what stands in a bundle, for tests in which its model does not run."""
+    return Bundle(
+        name="clothes",
+        labels=("pants", "shirt"),
+        input=InputSpec(32, 32),
+        precision="float32",
+        backbone="tiny",
+        recipe="quick",
+        dataset_fingerprint="0",
+        created="2026-01-01T00:00:00+00:00",
+    )
 
 
 @pytest.fixture(scope="session")

@@ -23,8 +23,7 @@ from shutterless.deploy import deployer
 from shutterless.deploy.registry import ensure_repository
 from shutterless.deploy.releases import KEPT
 from shutterless.errors import ShutterlessError
-from shutterless.runtime.bundle import Bundle, read_bundle, write_bundle
-from shutterless.runtime.pixels import InputSpec
+from shutterless.runtime.bundle import read_bundle, write_bundle
 
 REGION = "eu-central-1"
 NAME = "clothes"
@@ -147,20 +146,10 @@ def aws(server, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def bundles(tmp_path_factory):
+def bundles(tmp_path_factory, described):
     """Return folders of several bundles, whose models are not run here."""
     folders = [tmp_path_factory.mktemp("bundles") / str(number) for number in range(7)]
     for number, folder in enumerate(folders):
-        described = Bundle(
-            name="clothes",
-            labels=("pants", "shirt"),
-            input=InputSpec(32, 32),
-            precision="float32",
-            backbone="tiny",
-            recipe="quick",
-            dataset_fingerprint="0",
-            created="2026-01-01T00:00:00+00:00",
-        )
         write_bundle(folder, f"model {number}".encode(), described)
     return folders
 
@@ -362,7 +351,7 @@ def test_old_versions_go_and_their_images_stay_for_the_registry_to_expire(aws, b
 
 @pytest.mark.parametrize("action", [deployer.rollback, deployer.promote])
 def test_what_is_not_deployed_is_told(aws, action):
-    with pytest.raises(ShutterlessError, match=f"Nothing is deployed as {NAME}"):
+    with pytest.raises(ShutterlessError, match=f"There is no deployment {NAME} in {REGION}"):
         action(NAME)
 
 

@@ -26,6 +26,7 @@ def status(
     from shutterless.deploy.failures import stuck
     from shutterless.deploy.session import connect
     from shutterless.deploy.status import read_status
+    from shutterless.deploy.template import stack_name
 
     found = read_status(connect(profile, region), name, show_key=show_key)
     if as_json:
@@ -35,7 +36,7 @@ def status(
     for what, value in _lines(found):
         lines.add_row(what, escape(value))
     show(lines)
-    if problem := stuck(f"shutterless-{name}", found.state):
+    if problem := stuck(stack_name(name), found.state):
         warn(f"{problem.message}. {problem.hint}")
 
 

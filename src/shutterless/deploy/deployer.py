@@ -23,6 +23,7 @@ from shutterless.deploy.stack import (
     Watch,
     cancel_update,
     change_stack,
+    no_deployment,
     read_stack,
     read_template,
     remove_stack,
@@ -309,10 +310,7 @@ def _turn(
     """Point the alias of `name` elsewhere; raises `ShutterlessError` if nothing is deployed."""
     found = _settled(cloudformation, name, progress)
     if found.template is None:
-        raise ShutterlessError(
-            f"Nothing is deployed as {name} in this region",
-            "Check the name and --region, or deploy it first.",
-        )
+        raise no_deployment(name, cloudformation.meta.region_name)
     template = turned(found.template, to(read_releases(found.template)))
     reached = _change(cloudformation, found, template, 0, progress)
     return _describe(reached, changed=reached is not found)

@@ -267,11 +267,14 @@ def explain(error: BotoCoreError | ClientError, profile: str | None = None) -> S
     return ShutterlessError(f"AWS: {_one_line(str(error))}")
 
 
-def explain_reason(text: str, whose: str = "AWS") -> ShutterlessError:
-    """Return the words for a reason given as text, as the events of a CloudFormation stack give it."""
+def explain_reason(text: str, otherwise: ShutterlessError | None = None) -> ShutterlessError:
+    """Return the words for a reason given as text, as the events of a CloudFormation stack give it.
+
+    otherwise: the error for a reason that AWS is not known to give; by default one that quotes it.
+    """
     code = re.search(r"Error Code: (\w+)|HandlerErrorCode: (\w+)", text)
     found = _recognise(code[1] or code[2] if code else "", text, {})
-    return found or ShutterlessError(f"{whose}: {_one_line(text)}")
+    return found or otherwise or ShutterlessError(f"AWS: {_one_line(text)}")
 
 
 def stuck(stack: str, status: str) -> ShutterlessError | None:

@@ -11,6 +11,8 @@ from typing import Any
 import boto3
 
 from shutterless.deploy.failures import aws_errors
+from shutterless.deploy.options import check_name
+from shutterless.deploy.template import stack_name
 from shutterless.errors import ShutterlessError
 
 POLL_S = 2.0
@@ -83,7 +85,7 @@ def follow_logs(
 def _events(session: boto3.Session, name: str, start: int) -> Iterator[dict[str, Any]]:
     client = session.client("logs")
     pages = client.get_paginator("filter_log_events").paginate(
-        logGroupName=f"/aws/lambda/shutterless-{name}", startTime=start
+        logGroupName=f"/aws/lambda/{stack_name(check_name(name))}", startTime=start
     )
     try:
         with aws_errors():

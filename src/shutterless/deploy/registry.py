@@ -10,9 +10,10 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from shutterless.deploy import docker
 from shutterless.deploy.failures import aws_errors, error_code, explain_reason
 from shutterless.errors import ShutterlessError
+from shutterless.packaging.docker import DockerError
+from shutterless.packaging.push import content_tag, push_image
 from shutterless.progress import Progress, silent
 
 # What marks a resource as ours, and groups its costs in the bill; its value is the deployment's name.
@@ -107,11 +108,14 @@ def push(session: boto3.Session, repository: Repository, local_tag: str, progres
     `ShutterlessError` if Docker or the image is missing, the push fails, or the registry holds the image
     in a form that Lambda refuses.
     """
-    tag = docker.content_tag(local_tag)
+    tag = content_tag(local_tag)
     authorization = _authorization(session)
     digest = pushed_digest(repository, tag, authorization)
     if not digest:
-        docker.push(local_tag, f"{repository.uri}:{tag}", authorization, progress)
+        try:
+            push_image(local_tag, f"{repository.uri}:{tag}", authorization, progress)
+        except DockerError as error:  # what Amazon ECR says of permissions and quotas, docker hands on
+            raise explain_reason(error.said, otherwise=error) from error
         digest = pushed_digest(repository, tag, authorization)
     if not digest:
         raise ShutterlessError(

@@ -4,6 +4,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -26,11 +27,12 @@ NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack as CloudFormation describes it; `id` is its ARN."""
+    """A stack as CloudFormation describes it; `id` is its ARN, `changed` when it was made or last changed."""
 
     name: str
     id: str
     status: str
+    changed: datetime
     outputs: dict[str, str]
     tags: dict[str, str]
 
@@ -65,12 +67,19 @@ def read_stack(cloudformation: Any, name: str) -> Stack | None:
         raise
     outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
     tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
-    stack = Stack(found["StackName"], found["StackId"], found["StackStatus"], outputs, tags)
+    changed = found.get("LastUpdatedTime", found["CreationTime"])
+    stack = Stack(found["StackName"], found["StackId"], found["StackStatus"], changed, outputs, tags)
     if TAG not in stack.tags:
-        raise ShutterlessError(
-            f"The stack {stack.name} was not made by shutterless", "Choose another --name."
-        )
+        raise ShutterlessError(f"The stack {stack.name} was not made by shutterless", "Choose another name.")
     return None if stack.status == "DELETE_COMPLETE" else stack
+
+
+def no_deployment(name: str, region: str) -> ShutterlessError:
+    """Return the error for a name of which there is no stack, or none that ever lived."""
+    return ShutterlessError(
+        f"There is no deployment {name} in {region}",
+        "Check the name, --region and --profile, or make it: shutterless deploy",
+    )
 
 
 def read_template(cloudformation: Any, stack: Stack | None) -> Template | None:

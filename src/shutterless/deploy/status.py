@@ -5,16 +5,18 @@ from datetime import timedelta
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError
 
 from shutterless.deploy import cost
 from shutterless.deploy.failures import aws_errors
+from shutterless.deploy.function import ALIAS
 from shutterless.deploy.metrics import PAST, Observed, observe
+from shutterless.deploy.options import check_name
 from shutterless.deploy.prices import load_prices
+from shutterless.deploy.stack import Stack, no_deployment, read_stack
+from shutterless.deploy.template import stack_name
 from shutterless.errors import ShutterlessError
 
 MONTH = timedelta(days=30)
-ALIAS = "live"
 
 
 @dataclass(frozen=True)
@@ -55,15 +57,14 @@ def read_status(session: boto3.Session, name: str, *, show_key: bool = False) ->
     """Return the state of the deployment `name`; raises `ShutterlessError` if there is none."""
     with aws_errors():
         stack = _stack(session, name)
-        outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
         known = {
             "name": name,
             "region": session.region_name,
-            "state": stack["StackStatus"],
-            "updated": stack.get("LastUpdatedTime", stack["CreationTime"]).isoformat(timespec="seconds"),
-            "url": outputs.get("Url", ""),
-            "alarms": _alarms(session, stack["StackName"]),
-            "key": _key(session, outputs) if show_key else None,
+            "state": stack.status,
+            "updated": stack.changed.isoformat(timespec="seconds"),
+            "url": stack.outputs.get("Url", ""),
+            "alarms": _alarms(session, stack.name),
+            "key": _key(session, stack.outputs) if show_key else None,
         }
         live = live_function(session, name)
     if not live:
@@ -71,7 +72,7 @@ def read_status(session: boto3.Session, name: str, *, show_key: bool = False) ->
     return Status(
         **known,
         **live,
-        last_hour=observe(session, f"shutterless-{name}", timedelta(hours=1)),
+        last_hour=observe(session, stack_name(name), timedelta(hours=1)),
         monthly_usd=_monthly_usd(session, name, live),
     )
 
@@ -81,7 +82,7 @@ def live_function(session: boto3.Session, name: str) -> dict[str, Any]:
 
     Raises what botocore raises.
     """
-    function, client = f"shutterless-{name}", session.client("lambda")
+    function, client = stack_name(name), session.client("lambda")
     try:
         alias = client.get_alias(FunctionName=function, Name=ALIAS)
         found = client.get_function(FunctionName=function, Qualifier=alias["FunctionVersion"])
@@ -118,7 +119,7 @@ def deployed_workload(session: boto3.Session, name: str) -> cost.Workload:
 
 
 def _workload(session: boto3.Session, name: str, live: dict[str, Any]) -> cost.Workload | None:
-    seen = observe(session, f"shutterless-{name}", PAST)
+    seen = observe(session, stack_name(name), PAST)
     if not seen:
         return None
     return cost.Workload(
@@ -144,17 +145,11 @@ def _provisioned(client: Any, function: str) -> int:
     return int(found["RequestedProvisionedConcurrentExecutions"])
 
 
-def _stack(session: boto3.Session, name: str) -> dict[str, Any]:
-    try:
-        found = session.client("cloudformation").describe_stacks(StackName=f"shutterless-{name}")
-    except ClientError as error:
-        if "does not exist" not in str(error):
-            raise
-        raise ShutterlessError(
-            f"There is no deployment {name} in {session.region_name}",
-            "Check the name, --region and --profile, or make it: shutterless deploy",
-        ) from error
-    return dict(found["Stacks"][0])
+def _stack(session: boto3.Session, name: str) -> Stack:
+    stack = read_stack(session.client("cloudformation"), stack_name(check_name(name)))
+    if not stack:
+        raise no_deployment(name, session.region_name)
+    return stack
 
 
 def _alarms(session: boto3.Session, stack: str) -> dict[str, str]:

@@ -30,7 +30,8 @@ ENV OPENBLAS_NUM_THREADS=1 \\
     PYTHONDONTWRITEBYTECODE=1 \\
     PYTHONUNBUFFERED=1 \\
     SHUTTERLESS_BUNDLE=/opt/shutterless/bundle
-LABEL com.amazonaws.lambda.feature.snapstart="Allow"
+LABEL com.amazonaws.lambda.feature.snapstart="Allow" \\
+      org.opencontainers.image.version="{version}"
 USER 65534:65534
 EXPOSE 8080
 ENTRYPOINT ["python3", "-S", "-m", "shutterless.runtime"]
@@ -103,10 +104,9 @@ def write_context(
     wheels = fetch_wheels(target, progress)
     with fresh_folder(context, "the build context") as folder:
         sizes = _write_layers(folder, bundle, wheels, python)
-        known = {"platform": target, "base_image": base}
+        known = {"platform": target, "base_image": base, "version": described.version}
         (folder / "Dockerfile").write_text(DOCKERFILE.format(**known), "utf-8")
-        words = {"name": described.name, "version": described.version}
-        (folder / "README.md").write_text(README.format(**known, **words), "utf-8")
+        (folder / "README.md").write_text(README.format(**known, name=described.name), "utf-8")
     return Context(context, target, base, sizes, compiled=bool(python))
 
 

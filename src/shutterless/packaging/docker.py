@@ -3,13 +3,19 @@
 import json
 import re
 import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from shutterless.errors import ShutterlessError
 
 
 class DockerError(ShutterlessError):
-    """Docker refused."""
+    """Docker refused; `said` is what it said of it."""
+
+    def __init__(self, message: str, hint: str, said: str) -> None:
+        super().__init__(message, hint)
+        self.said = said
 
 
 class WrongProcessorError(DockerError):
@@ -21,10 +27,10 @@ COMPLAINTS = (
     (
         r"permission denied while trying to connect",
         "You may not talk to the Docker engine",
-        "Run it as a user of the group docker, or with sudo.",
+        "Run: sudo usermod -aG docker $USER, then log out and in again; or run this with sudo.",
     ),
     (
-        r"cannot connect to the docker daemon|is the docker daemon running|error during connect"
+        r"cannot connect to the docker daemon|is the (docker )?daemon running|error during connect"
         r"|failed to connect to the docker api",
         "The Docker engine is not running",
         "Start it: sudo systemctl start docker, or open Docker Desktop.",
@@ -40,15 +46,26 @@ COMPLAINTS = (
         "Choose another one with -p, or stop what is using this one.",
     ),
     (
+        r"unauthorized|no basic auth credentials|authorization token has expired",
+        "The registry refuses the login",
+        "Log in anew with docker login; shutterless deploy does that itself, so run it again.",
+    ),
+    (
+        r"toomanyrequests|rate limit",
+        "The registry asks for fewer requests",
+        "Wait, then run the same command again; with docker login most registries allow more.",
+    ),
+    (
         r"manifest unknown|manifest for .* not found|access denied|repository does not exist"
         r"|no such image|unable to find image|not found: does not exist|failed to resolve",
         "There is no such image",
-        "See docker images for what is here; docker pull fetches others.",
+        "See docker images for what is here; shutterless image build makes one, docker pull fetches others.",
     ),
     (
-        r"no such host|dial tcp|i/o timeout|tls handshake timeout|request canceled|connection refused",
+        r"no such host|dial tcp|i/o timeout|tls handshake timeout|request canceled|connection refused"
+        r"|connection reset|: EOF$",
         "The registry cannot be reached",
-        "Check the network, or docker load the image and run it again.",
+        "Check the network and Docker's proxy settings, then run the same command again.",
     ),
 )
 WRONG_PROCESSOR = (
@@ -61,16 +78,37 @@ def docker(*arguments: str, data: bytes | None = None) -> bytes:
 
     Raises `ShutterlessError` if there is no such command, `DockerError` if it fails.
     """
-    try:
+    with _installed():
         done = subprocess.run(["docker", *arguments], input=data, capture_output=True)
-    except FileNotFoundError as error:
-        raise ShutterlessError(
-            "The command docker is not installed",
-            "Install Docker (docs.docker.com/get-docker); shutterless serve needs none.",
-        ) from error
     if done.returncode:
         raise complaint(done.stderr.decode(errors="replace"), f"docker {arguments[0]}")
     return done.stdout
+
+
+def follow(*arguments: str, environment: Mapping[str, str], told: Callable[[str], None]) -> None:
+    """Run one docker command and hand on each line that it says, as it says it; raises as `docker` does."""
+    said = []
+    with (
+        _installed(),
+        subprocess.Popen(
+            ["docker", *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as command,
+    ):
+        assert command.stdout is not None
+        try:
+            for line in command.stdout:
+                said.append(line)
+                told(line)
+        except BaseException:
+            command.terminate()
+            raise
+    if command.returncode:
+        raise complaint("".join(said), f"docker {arguments[0]}")
 
 
 def query(*arguments: str) -> Any:
@@ -99,8 +137,20 @@ def complaint(said: str, command: str) -> DockerError:
         return WrongProcessorError(
             f"The image is for another processor ({reason})",
             "Build with this machine's --platform to run it here, or install emulation (binfmt).",
+            said,
         )
     for words, message, hint in COMPLAINTS:
-        if re.search(words, said, re.IGNORECASE):
-            return DockerError(f"{message} ({reason})", hint)
-    return DockerError(f"{command} failed: {reason}", "Type the command by hand to see more.")
+        if re.search(words, said, re.IGNORECASE | re.MULTILINE):
+            return DockerError(f"{message} ({reason})", hint, said)
+    return DockerError(f"{command} failed: {reason}", "Type the command by hand to see more.", said)
+
+
+@contextmanager
+def _installed() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ShutterlessError(
+            "The command docker is not installed",
+            "Install Docker (docs.docker.com/get-docker); shutterless serve needs none.",
+        ) from error

@@ -24,7 +24,9 @@ from shutterless.packaging import build_image, package, run_image
 from shutterless.packaging.context import write_context
 from shutterless.packaging.docker import WrongProcessorError
 from shutterless.packaging.image import base_python
+from shutterless.packaging.push import content_tag
 from shutterless.progress import silent
+from shutterless.runtime.bundle import read_bundle
 
 BASE = "shutterless-base:trixie"
 AARCH64 = 183  # e_machine of an ELF file
@@ -40,9 +42,10 @@ def test_the_image_is_what_lambda_takes_and_answers_like_the_bundle(image):
     assert sum(layer.bytes for layer in image.layers[1:]) < 100e6
 
 
-def test_the_image_says_that_it_may_be_snapshotted(docker, image):
+def test_the_image_says_that_it_may_be_snapshotted_and_which_model_is_in_it(docker, image, colour_bundle):
     labels = json.loads(docker("inspect", "--format", "{{json .Config.Labels}}", image.tag))
     assert labels["com.amazonaws.lambda.feature.snapstart"] == "Allow"
+    assert content_tag(image.tag) == f"{read_bundle(colour_bundle).version}-{image.id[7:19]}"
 
 
 def layers_of(docker, folder, *options):

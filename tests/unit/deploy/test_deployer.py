@@ -1,5 +1,6 @@
 """What moto cannot show; the whole way is in tests/integration/test_deploy.py."""
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
@@ -9,25 +10,15 @@ from shutterless.deploy.options import Options
 from shutterless.deploy.stack import Stack
 from shutterless.deploy.template import build_template
 from shutterless.errors import ShutterlessError
-from shutterless.runtime.bundle import Bundle, write_bundle
-from shutterless.runtime.pixels import InputSpec
+from shutterless.runtime.bundle import write_bundle
 
+TIME = datetime(2026, 1, 1, tzinfo=UTC)
 IMAGE = f"host/shutterless/clothes@sha256:{1:064x}"
 TEMPLATE = build_template("clothes", Options(), image=IMAGE, model="clothes 1", source="1")
 
 
 @pytest.fixture
-def bundle(tmp_path):
-    described = Bundle(
-        name="clothes",
-        labels=("pants", "shirt"),
-        input=InputSpec(32, 32),
-        precision="float32",
-        backbone="tiny",
-        recipe="quick",
-        dataset_fingerprint="0",
-        created="2026-01-01T00:00:00+00:00",
-    )
+def bundle(tmp_path, described):
     write_bundle(tmp_path / "bundle", b"model", described)
     return tmp_path / "bundle"
 
@@ -37,7 +28,7 @@ def found(monkeypatch):
     """Find a stack in the given state, and nothing else of AWS."""
 
     def find(status, template):
-        stack = Stack("shutterless-clothes", "arn", status, {"Url": "https://host", "Auth": "none"}, {})
+        stack = Stack("shutterless-clothes", "arn", status, TIME, {"Url": "https://host", "Auth": "none"}, {})
         session = SimpleNamespace(client=lambda service: None, region_name="eu-central-1")
         monkeypatch.setattr(deployer, "connect", lambda profile, region: session)
         monkeypatch.setattr(deployer, "read_stack", lambda cloudformation, name: stack)

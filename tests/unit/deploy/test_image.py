@@ -10,8 +10,6 @@ from shutterless.deploy import image
 from shutterless.deploy.options import Options
 from shutterless.deploy.registry import ensure_repository
 from shutterless.progress import silent
-from shutterless.runtime.bundle import Bundle
-from shutterless.runtime.pixels import InputSpec
 
 
 @pytest.fixture
@@ -23,18 +21,8 @@ def session(monkeypatch):
 
 
 @pytest.fixture
-def bundle():
-    return Bundle(
-        name="clothes",
-        labels=("pants", "shirt"),
-        input=InputSpec(32, 32),
-        precision="float32",
-        backbone="tiny",
-        recipe="quick",
-        dataset_fingerprint="0",
-        created="2026-01-01T00:00:00+00:00",
-        sha256="1" * 64,
-    )
+def bundle(described):
+    return replace(described, sha256="1" * 64)
 
 
 def test_an_image_is_another_one_for_another_model_platform_or_base(bundle):

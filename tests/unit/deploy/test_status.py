@@ -16,6 +16,8 @@ def answer_stack(aws, **changed):
     outputs = {"Url": "https://abc.execute-api.us-east-1.amazonaws.com/prod", "ApiKeyId": "k1"}
     stack = {
         "StackName": FUNCTION,
+        "StackId": f"arn:aws:cloudformation:us-east-1:123456789012:stack/{FUNCTION}/1",
+        "Tags": [{"Key": "shutterless", "Value": "clothes"}],
         "StackStatus": "UPDATE_COMPLETE",
         "CreationTime": MADE,
         "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()],

@@ -6,16 +6,22 @@ import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shutterless.packaging import wheels
 
 FAKE = """#!/usr/bin/env python3
-import json, pathlib, sys
+import json, os, pathlib, sys
 here = pathlib.Path(__file__).parent
 with (here / "calls").open("a") as calls:
     calls.write(json.dumps(sys.argv[1:]) + "\\n")
+if "DOCKER_CONFIG" in os.environ:
+    seen = {name: os.environ.get(name, "") for name in ("DOCKER_HOST", "DOCKER_CONFIG")}
+    logins = json.loads(pathlib.Path(seen["DOCKER_CONFIG"], "config.json").read_text())
+    with (here / "environments").open("a") as environments:
+        environments.write(json.dumps({**seen, "command": sys.argv[1], "logins": logins}) + "\\n")
 for start, code, out, err in json.loads((here / "answers").read_text()):
     if sys.argv[1 : len(start) + 1] == start:
         sys.stdout.write(out)
@@ -41,7 +47,15 @@ class FakeDocker:
 
     @property
     def calls(self) -> list[list[str]]:
-        return [json.loads(line) for line in (self.folder / "calls").read_text().splitlines()]
+        return self._read("calls")
+
+    @property
+    def environments(self) -> list[dict[str, Any]]:
+        """Return command, engine and logins of every call that had a configuration of its own."""
+        return self._read("environments")
+
+    def _read(self, file: str) -> list[Any]:
+        return [json.loads(line) for line in (self.folder / file).read_text().splitlines()]
 
     def _write(self) -> None:
         (self.folder / "answers").write_text(json.dumps(self.answers))
@@ -52,6 +66,7 @@ def docker(tmp_path, monkeypatch) -> FakeDocker:
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("DOCKER_CONFIG", raising=False)
     return FakeDocker(folder)
 
 

@@ -8,6 +8,7 @@ import pytest
 from shutterless.errors import ShutterlessError
 from shutterless.packaging import context, package
 from shutterless.packaging.bytecode import Python
+from shutterless.runtime.bundle import read_bundle
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +29,13 @@ def test_the_dockerfile_adds_three_layers_and_runs_nothing(colour_bundle, tmp_pa
         "dependencies.tar",
         "runtime.tar",
     ]
+
+
+def test_the_image_is_labelled_with_the_model_s_version(colour_bundle, tmp_path):
+    package(colour_bundle, tmp_path / "context")
+    version = read_bundle(colour_bundle).version
+    dockerfile = (tmp_path / "context" / "Dockerfile").read_text()
+    assert f'org.opencontainers.image.version="{version}"\n' in dockerfile
 
 
 def test_the_readme_says_how_to_build_by_hand(colour_bundle, tmp_path):

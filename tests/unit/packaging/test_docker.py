@@ -10,7 +10,7 @@ SAID = {
     ),
     "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock": (
         "You may not talk to the Docker engine",
-        "group docker",
+        "usermod -aG docker",
     ),
     "Error processing tar file(exit status 1): write /model.tflite: no space left on device": (
         "The disk of the Docker engine is full",
@@ -25,6 +25,18 @@ SAID = {
     ),
     'Error response from daemon: Get "https://registry-1.docker.io/v2/": dial tcp: lookup '
     "registry-1.docker.io: no such host": ("The registry cannot be reached", "network"),
+    "unauthorized: authentication required": ("The registry refuses the login", "docker login"),
+    "no basic auth credentials": ("The registry refuses the login", "docker login"),
+    "denied: Your authorization token has expired. Reauthenticate and try again.": (
+        "The registry refuses the login",
+        "run it again",
+    ),
+    "toomanyrequests: You have reached your pull rate limit.": (
+        "The registry asks for fewer",
+        "docker login",
+    ),
+    "Error response from daemon: No such image: clothes:1": ("There is no such image", "image build"),
+    'Put "https://registry/v2/x/blobs/uploads/y": EOF': ("The registry cannot be reached", "run the same"),
     "something new": ("docker pull failed: something new", "by hand"),
 }
 
