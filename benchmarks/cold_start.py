@@ -17,7 +17,7 @@ PARTS = {
     "import NumPy": ("import numpy", True),
     "import Pillow and its JPEG decoder": ("from PIL import Image, JpegImagePlugin", True),
     "import LiteRT": ("from ai_edge_litert.interpreter import Interpreter", True),
-    "import the other picture formats": ("import shutterless.runtime.pixels", False),
+    "import our decoder": ("import shutterless.runtime.pixels", False),
     "import the rest of the handler": ("from shutterless.runtime import lambda_function as handler", False),
     "read and verify the bundle": (
         "from pathlib import Path; from shutterless.runtime.bundle import read_bundle;"
