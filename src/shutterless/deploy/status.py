@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError
 
 from shutterless.deploy import cost
 from shutterless.deploy.failures import aws_errors
@@ -140,8 +141,10 @@ def _monthly_usd(session: boto3.Session, name: str, live: dict[str, Any]) -> flo
 def _provisioned(client: Any, function: str) -> int:
     try:
         found = client.get_provisioned_concurrency_config(FunctionName=function, Qualifier=ALIAS)
-    except client.exceptions.ProvisionedConcurrencyConfigNotFoundException:
-        return 0
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+            return 0
+        raise
     return int(found["RequestedProvisionedConcurrentExecutions"])
 
 

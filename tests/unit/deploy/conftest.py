@@ -44,10 +44,10 @@ class StubbedSession(boto3.Session):
         self.client(service)
         self.stubs[service].add_response(operation, answer, asked or None)
 
-    def fail(self, service: str, operation: str, code: str, text: str = "no") -> None:
+    def fail(self, service: str, operation: str, code: str, text: str = "no", status: int = 400) -> None:
         """Queue a failure."""
         self.client(service)
-        self.stubs[service].add_client_error(operation, code, text)
+        self.stubs[service].add_client_error(operation, code, text, http_status_code=status)
 
 
 @pytest.fixture

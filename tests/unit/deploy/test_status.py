@@ -55,7 +55,7 @@ def answer_function(aws, canary=None, provisioned=0, **settings):
         aws.answer("lambda", "get_provisioned_concurrency_config", kept)
     else:
         missing = "ProvisionedConcurrencyConfigNotFoundException"
-        aws.fail("lambda", "get_provisioned_concurrency_config", missing)
+        aws.fail("lambda", "get_provisioned_concurrency_config", missing, status=404)
 
 
 def answer_metrics(aws, requests, mean_ms=100.0, errors=0.0, p95_ms=150.0):
