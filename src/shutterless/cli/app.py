@@ -25,9 +25,19 @@ from shutterless.cli import (
 from shutterless.cli.console import INTERRUPTED, say_error
 from shutterless.errors import ShutterlessError
 
+# The way of the data.
+ORDER = (
+    *("dataset", "train", "evaluate", "convert", "predict", "serve", "package", "image"),
+    *("cost", "deploy", "call", "status", "logs", "promote", "rollback", "destroy"),
+)
+
 
 class _Commands(TyperGroup):
     """A group that turns what a command raises into one line of what, one of what to do, and a code."""
+
+    def list_commands(self, context: Any) -> list[str]:
+        """Return the commands in the way of the data; typer itself lists groups last."""
+        return sorted(super().list_commands(context), key=ORDER.index)
 
     def invoke(self, context: Any) -> Any:
         try:

@@ -24,8 +24,9 @@ def call(
     timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait for an answer.")] = 60,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Ask an API about pictures: files, folders of them at any depth, or URLs that it fetches.
+    """Ask an API about pictures.
 
+    Files, folders of them at any depth, or URLs that it fetches.
     A key in SHUTTERLESS_API_KEY stays out of the shell's history.
 
     \b

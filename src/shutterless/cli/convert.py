@@ -28,7 +28,9 @@ def convert(
     name: Annotated[str | None, typer.Option(help="The bundle's name.  [default: its folder's]")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Convert a run's network to .tflite, prove it on the validation photos, and write a bundle.
+    """Convert a run to .tflite and prove it.
+
+    The network is measured on the validation photos again, and a bundle is written if it is as good.
 
     \b
     Examples:

@@ -44,7 +44,9 @@ def cost(
     profile: Profile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Estimate what a request and a month cost, from memory, duration and a dated price table.
+    """Estimate what a request and a month cost.
+
+    From memory, duration and a price table that has a date.
 
     \b
     Examples:

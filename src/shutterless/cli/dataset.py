@@ -25,7 +25,9 @@ def sample(
     size: Annotated[int, typer.Option(min=32, max=512, help="Side of a photo, in pixels.")] = 128,
     seed: Annotated[int, typer.Option(help="The same seed draws the same photos.")] = 42,
 ) -> None:
-    """Draw ten kinds of garments, to try everything without photos of your own.
+    """Draw garments of ten kinds.
+
+    To try everything without photos of your own.
 
     Example: shutterless dataset sample photos
     """
@@ -48,8 +50,9 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if anything is found.")] = False,
 ) -> None:
-    """Say what a data set holds and what is wrong with it, before anything is learned from it.
+    """Say what is wrong with a data set.
 
+    And what it holds, before anything is learned from it.
     Corrupt files, duplicates, leakage between splits, wrong labels, imbalance, odd sizes.
 
     Example: shutterless dataset inspect photos --report inspection
@@ -82,7 +85,9 @@ def download(
     name: Annotated[str, typer.Argument(help="clothing")],
     folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
 ) -> None:
-    """Fetch a public data set and check what came; run it again to go on after a cut.
+    """Fetch a public data set, and check it.
+
+    Run it again to go on after a cut.
 
     Example: shutterless dataset download clothing photos
     """

@@ -147,7 +147,9 @@ def promote(name: Name, region: Region = None, profile: Profile = None) -> None:
 
 
 def rollback(name: Name, region: Region = None, profile: Profile = None) -> None:
-    """Go back: end a canary, or else make the version before live again.
+    """Go back to the version before.
+
+    Ends a canary, or else makes the version before live again.
 
     Example: shutterless rollback clothes
     """
@@ -164,7 +166,9 @@ def destroy(
     profile: Profile = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Remove all of a deployment from AWS: function and versions, API and key, log, images.
+    """Remove all of a deployment from AWS.
+
+    Function and versions, API and key, log, images. Asks before.
 
     Example: shutterless destroy clothes
     """

@@ -25,7 +25,9 @@ def build(
     platform: Platform = "linux/amd64",
     base_image: BaseImage = None,
 ) -> None:
-    """Build the image of a bundle, and try it: it must start as in Lambda and answer as the bundle does.
+    """Build the image of a bundle, and try it.
+
+    It must start as in Lambda and answer as the bundle does.
 
     Example: shutterless image build bundle -t tf-lite-lambda
     """
@@ -53,7 +55,9 @@ def run(
         typer.Option(help="Fetch pictures from public addresses, from any (development), or turn it off."),
     ] = "public",
 ) -> None:
-    """Run an image with Lambda's memory, share of processors, read-only files and /tmp, until Ctrl-C.
+    """Run an image as Lambda would.
+
+    With its memory, share of processors, read-only files and /tmp, until Ctrl-C.
 
     Example: shutterless image run tf-lite-lambda -p 8080 --memory 512
     """

@@ -23,7 +23,9 @@ def package(
     platform: Platform = "linux/amd64",
     base_image: BaseImage = None,
 ) -> None:
-    """Write all that a container image is made of into a folder, to be built by hand.
+    """Write an image's build context.
+
+    All that a container image is made of goes into a folder, to be built by hand.
 
     Example: shutterless package bundle -o context && docker build -t tf-lite-lambda context
     """

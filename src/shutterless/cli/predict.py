@@ -19,8 +19,9 @@ def predict(
     top: Annotated[int, typer.Option(min=1, help="How many labels to show of each picture.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Predict the label of pictures: files, folders of them at any depth, or URLs.
+    """Predict the labels of pictures.
 
+    Files, folders of them at any depth, or URLs.
     A picture that cannot be read is told in its place, and the exit code is 1.
 
     \b

@@ -19,7 +19,9 @@ def serve(
         typer.Option(help="Fetch pictures from public addresses, from any (development), or turn it off."),
     ] = "public",
 ) -> None:
-    """Answer HTTP on this machine, through the same handler that Lambda calls.
+    """Serve a bundle on this machine.
+
+    HTTP goes through the same handler that Lambda calls.
 
     \b
     Examples:

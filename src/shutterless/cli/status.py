@@ -19,7 +19,9 @@ def status(
     profile: Profile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Show what is deployed: address, version, model, alarms, the last hour and what it costs.
+    """Show what is deployed, and how it does.
+
+    Address, version, model, alarms, the last hour and what it costs.
 
     Example: shutterless status clothes
     """

@@ -32,6 +32,17 @@ def test_help_names_every_command(shutterless):
     assert all(command in shown.stdout for command in ("dataset", *COMMANDS))
 
 
+def test_the_commands_are_listed_in_the_way_of_the_data(shutterless):
+    listed = re.findall(r"(?m)^  (\w+)  ", shutterless("--help").stdout.partition("Commands:")[2])
+    assert (listed[0], listed[-1]) == ("dataset", "destroy")
+    assert listed.index("package") + 1 == listed.index("image") < listed.index("deploy")
+
+
+@pytest.mark.parametrize("group", [(), ("dataset",), ("image",)])
+def test_no_command_s_line_is_cut_short(shutterless, group):
+    assert "..." not in shutterless(*group, "--help").stdout.partition("Commands:")[2]
+
+
 @pytest.mark.parametrize("command", [("dataset", "sample"), *((command,) for command in COMMANDS)])
 def test_the_help_of_a_command_has_an_example(shutterless, command):
     shown = shutterless(*command, "--help").stdout
