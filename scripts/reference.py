@@ -19,6 +19,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 import shutterless
+import shutterless.deploy
 from shutterless.cli.app import app
 from shutterless.cli.console import quiet_start
 
@@ -185,7 +186,7 @@ def _numbers(kind: dict[str, Any]) -> Iterator[str]:
 
 def python_page() -> str:
     """Return what the package offers, as its source writes it."""
-    homes = shutterless._HOME
+    homes = shutterless._HOME | {name: f"deploy.{home}" for name, home in shutterless.deploy._HOME.items()}
     parts = [PYTHON]
     for stage, title in STAGES.items():
         names = [name for name, home in homes.items() if home.split(".")[0] == stage]

@@ -14,7 +14,7 @@ from shutterless.errors import ShutterlessError
 
 if TYPE_CHECKING:
     from shutterless.deploy.deployer import Plan
-    from shutterless.deploy.plan import Difference
+    from shutterless.deploy.differences import Difference
 
 SIGNS = {"added": "+", "changed": "~", "replaced": "!", "removed": "-"}
 # Of longer values the beginning and the end.

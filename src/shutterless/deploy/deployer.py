@@ -9,11 +9,11 @@ import boto3
 from botocore.exceptions import ClientError
 
 from shutterless.deploy.checks import check_template
+from shutterless.deploy.differences import Difference, differences
 from shutterless.deploy.failures import aws_errors, error_code
 from shutterless.deploy.function import alarm_names
 from shutterless.deploy.image import Publish, image_source, is_in_registry, publish_image
 from shutterless.deploy.options import Options, check_name
-from shutterless.deploy.plan import Difference, differences
 from shutterless.deploy.registry import delete_repository
 from shutterless.deploy.releases import Releases, Template, read_releases, turned
 from shutterless.deploy.session import connect

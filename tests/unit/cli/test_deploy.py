@@ -5,8 +5,8 @@ import pytest
 
 from shutterless.deploy import deployer, duration, session, smoke
 from shutterless.deploy.deployer import Deployment, Plan
+from shutterless.deploy.differences import Change, Difference
 from shutterless.deploy.options import Options
-from shutterless.deploy.plan import Change, Difference
 
 URL = "https://abc.execute-api.eu-central-1.amazonaws.com/prod"
 DEPLOYED = Deployment("clothes", URL, "api-key", "key-id", "clothes 1", "image", {"Resources": {}})

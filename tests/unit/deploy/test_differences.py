@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from shutterless.deploy.differences import differences
 from shutterless.deploy.options import Options
-from shutterless.deploy.plan import differences
 from shutterless.deploy.template import build_template, template_text
 
 

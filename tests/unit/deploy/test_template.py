@@ -5,8 +5,8 @@ import pytest
 from cfnlint.api import lint
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
+from shutterless.deploy.differences import REPLACED_BY
 from shutterless.deploy.options import Options
-from shutterless.deploy.plan import REPLACED_BY
 from shutterless.deploy.template import build_template, read_options, template_text, write_template
 from shutterless.errors import ShutterlessError
 
