@@ -22,6 +22,7 @@ from moto.server import ThreadedMotoServer
 from shutterless.deploy import deployer
 from shutterless.deploy.registry import ensure_repository
 from shutterless.deploy.releases import KEPT
+from shutterless.deploy.status import read_status
 from shutterless.errors import ShutterlessError
 from shutterless.runtime.bundle import read_bundle, write_bundle
 
@@ -266,6 +267,13 @@ def test_an_image_that_the_registry_has_lost_is_pushed_again(aws, bundles):
     again = deploy(bundles[0])
     assert (again.image, again.changed) == (made.image, False)
     assert len(images(aws)) == 1
+
+
+def test_its_status_is_read_back(aws, bundles):
+    made = deploy(bundles[0], memory=3008)
+    status = read_status(aws, NAME)
+    assert (status.model, status.version, status.url) == (made.model, "1", made.url)
+    assert (status.memory, status.provisioned, status.last_hour) == (3008, 0, None)
 
 
 def test_a_plan_changes_nothing(aws, bundles):
