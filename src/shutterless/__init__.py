@@ -33,9 +33,9 @@ _HOME = {
     "train": "training",
     "convert": "conversion",
     "call": "client",
-    "estimate_cost": "deploy.cost",
-    "read_status": "deploy.status",
-    "read_logs": "deploy.logs",
+    "estimate_cost": "deploy",
+    "read_status": "deploy",
+    "read_logs": "deploy",
     "package": "packaging",
     "build_image": "packaging",
     "run_image": "packaging",
@@ -45,10 +45,15 @@ __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    return load(__name__, _HOME, name)
 
 
 def __dir__() -> list[str]:
     return [*__all__, "__version__"]
+
+
+def load(package: str, homes: dict[str, str], name: str) -> Any:
+    """Return what `package` offers as `name` from its module in `homes`; raises AttributeError."""
+    if name not in homes:
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{package}.{homes[name]}"), name)

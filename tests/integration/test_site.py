@@ -10,6 +10,7 @@ import pytest
 import typer
 
 import shutterless
+import shutterless.deploy
 from shutterless.cli.app import app
 
 ROOT = Path(__file__).parents[2]
@@ -73,7 +74,7 @@ def test_every_command_is_in_the_reference_with_its_options(site, name, command)
     assert [option for option in options if option not in section] == []
 
 
-@pytest.mark.parametrize("name", shutterless.__all__)
+@pytest.mark.parametrize("name", [*shutterless.__all__, *shutterless.deploy.__all__])
 def test_everything_the_package_offers_is_in_the_reference(site, name):
     assert f'id="{name.lower()}"' in (site / "python.html").read_text("utf-8")
 

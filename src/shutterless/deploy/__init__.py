@@ -6,8 +6,9 @@
 Each function is imported when it is first asked for, because prices need no boto3.
 """
 
-import importlib
 from typing import Any
+
+from shutterless import load
 
 _HOME = {
     "deploy": "deployer",
@@ -27,9 +28,7 @@ __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    return load(__name__, _HOME, name)
 
 
 def __dir__() -> list[str]:
