@@ -107,7 +107,8 @@ def commands_page() -> str:
 
 
 def _commands(command: Any, context: Any) -> Iterator[str]:
-    for name, sub in getattr(command, "commands", {}).items():
+    for name in command.list_commands(context):
+        sub = command.get_command(context, name)
         below = typer.Context(sub, info_name=name, parent=context)
         if hasattr(sub, "commands"):
             yield from _commands(sub, below)

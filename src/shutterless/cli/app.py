@@ -1,6 +1,7 @@
 """The `shutterless` command: its subcommands, and the one place where errors become exit codes."""
 
 import errno
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -25,19 +26,32 @@ from shutterless.cli import (
 from shutterless.cli.console import INTERRUPTED, say_error
 from shutterless.errors import ShutterlessError
 
-# The way of the data.
-ORDER = (
-    *("dataset", "train", "evaluate", "convert", "predict", "serve", "package", "image"),
-    *("cost", "deploy", "call", "status", "logs", "promote", "rollback", "destroy"),
-)
+# In the way of the data; typer itself would list the groups, dataset and image, last.
+COMMANDS: dict[str, typer.Typer | Callable[..., None]] = {
+    "dataset": dataset.app,
+    "train": train.train,
+    "evaluate": evaluate.evaluate,
+    "convert": convert.convert,
+    "predict": predict.predict,
+    "serve": serve.serve,
+    "package": package.package,
+    "image": image.app,
+    "cost": cost.cost,
+    "deploy": deploy.deploy,
+    "call": call.call,
+    "status": status.status,
+    "logs": logs.logs,
+    "promote": deploy.promote,
+    "rollback": deploy.rollback,
+    "destroy": deploy.destroy,
+}
 
 
 class _Commands(TyperGroup):
     """A group that turns what a command raises into one line of what, one of what to do, and a code."""
 
     def list_commands(self, context: Any) -> list[str]:
-        """Return the commands in the way of the data; typer itself lists groups last."""
-        return sorted(super().list_commands(context), key=ORDER.index)
+        return list(COMMANDS)
 
     def invoke(self, context: Any) -> Any:
         try:
@@ -79,22 +93,11 @@ app = typer.Typer(
     help="From a folder of labelled photos to a serverless image-classification API.",
     epilog="Start with: shutterless dataset sample photos && shutterless train photos -o run --backbone tiny",
 )
-app.add_typer(dataset.app, name="dataset")
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("convert")(convert.convert)
-app.command("predict")(predict.predict)
-app.command("serve")(serve.serve)
-app.command("package")(package.package)
-app.add_typer(image.app, name="image")
-app.command("cost")(cost.cost)
-app.command("deploy")(deploy.deploy)
-app.command("call")(call.call)
-app.command("status")(status.status)
-app.command("logs")(logs.logs)
-app.command("promote")(deploy.promote)
-app.command("rollback")(deploy.rollback)
-app.command("destroy")(deploy.destroy)
+for name, command in COMMANDS.items():
+    if isinstance(command, typer.Typer):
+        app.add_typer(command, name=name)
+    else:
+        app.command(name)(command)
 
 
 def _version(wanted: bool) -> None:
