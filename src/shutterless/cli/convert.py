@@ -30,7 +30,8 @@ def convert(
 ) -> None:
     """Convert a run to .tflite and prove it.
 
-    The network is measured on the validation photos again, and a bundle is written if it is as good.
+    The network is measured on the validation photos again; a bundle is written if it loses no
+    more than --max-drop.
 
     \b
     Examples:
