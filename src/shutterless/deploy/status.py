@@ -142,7 +142,7 @@ def _provisioned(client: Any, function: str) -> int:
     try:
         found = client.get_provisioned_concurrency_config(FunctionName=function, Qualifier=ALIAS)
     except ClientError as error:
-        # A 404 has other codes where not AWS itself answers, and none of them is another answer than "none".
+        # By status, because what plays AWS locally gives its 404 another code.
         if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
             return 0
         raise
