@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Callable
+from itertools import chain
 from typing import Annotated, Any
 
 import typer
@@ -26,32 +27,42 @@ from shutterless.cli import (
 from shutterless.cli.console import INTERRUPTED, say_error
 from shutterless.errors import ShutterlessError
 
-# In the way of the data; typer itself would list the groups, dataset and image, last.
-COMMANDS: dict[str, typer.Typer | Callable[..., None]] = {
-    "dataset": dataset.app,
-    "train": train.train,
-    "evaluate": evaluate.evaluate,
-    "convert": convert.convert,
-    "predict": predict.predict,
-    "serve": serve.serve,
-    "package": package.package,
-    "image": image.app,
-    "cost": cost.cost,
-    "deploy": deploy.deploy,
-    "call": call.call,
-    "status": status.status,
-    "logs": logs.logs,
-    "promote": deploy.promote,
-    "rollback": deploy.rollback,
-    "destroy": deploy.destroy,
+Command = typer.Typer | Callable[..., None]
+
+# The commands by stage, in the way of the data; typer itself would list the groups, dataset and image, last.
+STAGES: dict[str, dict[str, Command]] = {
+    "Data and training": {
+        "dataset": dataset.app,
+        "train": train.train,
+        "evaluate": evaluate.evaluate,
+        "convert": convert.convert,
+    },
+    "Answers": {"predict": predict.predict, "serve": serve.serve, "call": call.call},
+    "Container": {"package": package.package, "image": image.app},
+    "AWS": {
+        "cost": cost.cost,
+        "deploy": deploy.deploy,
+        "status": status.status,
+        "logs": logs.logs,
+        "promote": deploy.promote,
+        "rollback": deploy.rollback,
+        "destroy": deploy.destroy,
+    },
 }
 
 
 class _Commands(TyperGroup):
-    """A group that turns what a command raises into one line of what, one of what to do, and a code."""
+    """The commands by stage; what one raises becomes a line of what, one of what to do, and a code."""
 
     def list_commands(self, context: Any) -> list[str]:
-        return list(COMMANDS)
+        return list(chain(*STAGES.values()))
+
+    def format_commands(self, context: Any, formatter: Any) -> None:
+        longest = max(map(len, self.commands))
+        for stage, names in STAGES.items():
+            helps = [self.commands[name].get_short_help_str(formatter.width) for name in names]
+            with formatter.section(stage):
+                formatter.write_dl([(n.ljust(longest), h) for n, h in zip(names, helps, strict=True)])
 
     def invoke(self, context: Any) -> Any:
         try:
@@ -91,9 +102,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="From a folder of labelled photos to a serverless image-classification API.",
-    epilog="Start with: shutterless dataset sample photos && shutterless train photos -o run --backbone tiny",
+    epilog="""\b
+Start with:
+  shutterless dataset sample photos
+  shutterless train photos -o run --backbone tiny
+More on a command: shutterless COMMAND --help""",
 )
-for name, command in COMMANDS.items():
+for name, command in chain.from_iterable(commands.items() for commands in STAGES.values()):
     if isinstance(command, typer.Typer):
         app.add_typer(command, name=name)
     else:

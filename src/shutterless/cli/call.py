@@ -13,30 +13,32 @@ if TYPE_CHECKING:
 
 def call(
     url: Annotated[str, typer.Argument(help="An API: its root, its stage, or …/predict.")],
-    images: Annotated[
-        list[str], typer.Argument(metavar="IMAGE|FOLDER|IMAGE_URL…", help="What to ask about.")
-    ],
+    pictures: Annotated[list[str], typer.Argument(help="Files, folders or URLs.")],
     api_key: Annotated[
         str | None,
-        typer.Option(envvar="SHUTTERLESS_API_KEY", help="The API's key.", show_default=False),
+        typer.Option(envvar="SHUTTERLESS_API_KEY", metavar="KEY", help="The API's key.", show_default=False),
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many labels to show of each picture.")] = 3,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait for an answer.")] = 60,
+    top: Annotated[
+        int, typer.Option(metavar="N", min=1, help="How many labels to show of each picture.")
+    ] = 3,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=1, help="How long to wait for an answer.")
+    ] = 60,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Ask an API about pictures.
+    """Ask an API, local or deployed, about pictures.
 
-    Files, folders of them at any depth, or URLs that it fetches.
-    A key in SHUTTERLESS_API_KEY stays out of the shell's history.
+    Files and folders, at any depth, are sent; URLs are fetched by the API. A key in SHUTTERLESS_API_KEY
+    stays out of the shell's history.
 
     \b
     Examples:
       shutterless call http://127.0.0.1:8080 photo.jpg
-      shutterless call https://abc123.execute-api.eu-central-1.amazonaws.com/prod photos/ --json
+      shutterless call https://ID.execute-api.REGION.amazonaws.com/prod photos/
     """
     from shutterless.cli.pictures import expand, show_answers
 
-    answers, failure = _ask(url, expand(images), api_key, timeout)
+    answers, failure = _ask(url, expand(pictures), api_key, timeout)
     answered = not answers or show_answers(answers, top, as_json)
     if failure:
         raise failure

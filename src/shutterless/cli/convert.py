@@ -13,25 +13,33 @@ if TYPE_CHECKING:
 
 
 def convert(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
-    bundle: Annotated[Path, typer.Option("-o", "--output", help="The bundle folder to write.")],
-    precision: Annotated[str, typer.Option(help="float32, float16, dynamic or int8.")] = "float16",
+    run: Annotated[Path, typer.Argument(help="A run, as train writes it.")],
+    bundle: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The bundle to write.")],
+    precision: Annotated[
+        str, typer.Option(metavar="NAME", help="Of the weights: float32, float16, dynamic or int8.")
+    ] = "float16",
     max_drop: Annotated[
-        float, typer.Option(min=0, max=1, help="Accuracy that may be lost on validation; 0.01 is one point.")
+        float,
+        typer.Option(
+            metavar="SHARE", min=0, max=1, help="Accuracy that may be lost on validation; 0.01 is one point."
+        ),
     ] = 0.01,
     accept_precision: Annotated[
-        float, typer.Option(min=0, max=1, help="The share of accepted answers that must be right.")
+        float,
+        typer.Option(metavar="SHARE", min=0, max=1, help="How many of the accepted answers must be right."),
     ] = 0.95,
     photos: Annotated[
-        Path | None, typer.Option(help="Where the run's photos are, if they have moved.")
+        Path | None, typer.Option(metavar="DIR", help="Where the run's photos are, if they have moved.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="The bundle's name.  [default: its folder's]")] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The bundle's name.  [default: its folder's]")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Convert a run to .tflite and prove it.
+    """Convert a run to a bundle, proved on the validation photos.
 
-    The network is measured on the validation photos again; a bundle is written if it loses no
-    more than --max-drop.
+    The network is measured on the validation photos again. A bundle, model.tflite and bundle.json, is
+    all that serving needs; it is written if the network loses no more than --max-drop.
 
     \b
     Examples:

@@ -22,16 +22,29 @@ def cost(
         str | None, typer.Argument(help="A deployment, of which CloudWatch tells the rest.")
     ] = None,
     bundle: Annotated[
-        Path | None, typer.Option(help="Without a deployment: measure this bundle on this machine.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Without a deployment: measure this bundle on this machine."),
     ] = None,
-    photo: Annotated[Path | None, typer.Option(help="A typical photo to measure with.")] = None,
+    photo: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A typical photo to measure with.  [default: a drawn one]"),
+    ] = None,
     duration: Annotated[
         float | None, typer.Option(metavar="MS", min=1, help="Milliseconds that a request takes.")
     ] = None,
-    memory: Annotated[int | None, typer.Option(metavar="MB", min=128, max=10_240, help="Memory.")] = None,
-    requests: Annotated[int | None, typer.Option(metavar="N", min=0, help="Requests a month.")] = None,
-    architecture: Annotated[str | None, typer.Option(metavar="x86_64|arm64", help="Processor.")] = None,
-    provisioned: Annotated[int | None, typer.Option(metavar="N", min=0, help="Instances kept warm.")] = None,
+    memory: Annotated[
+        int | None,
+        typer.Option(metavar="MB", min=128, max=10_240, help="The function's.  [default: 1769, one CPU]"),
+    ] = None,
+    requests: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="Requests a month.  [default: 100000]")
+    ] = None,
+    architecture: Annotated[
+        str | None, typer.Option(metavar="NAME", help="x86_64 or arm64.  [default: x86_64]")
+    ] = None,
+    provisioned: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="Instances kept warm.  [default: 0]")
+    ] = None,
     snapstart: Annotated[
         bool | None, typer.Option("--snapstart/--no-snapstart", help="Start from a snapshot.")
     ] = None,
@@ -46,7 +59,7 @@ def cost(
 ) -> None:
     """Estimate what a request and a month cost.
 
-    From memory, duration and a price table that has a date.
+    From memory, duration and a dated price table.
 
     \b
     Examples:

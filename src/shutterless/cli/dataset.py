@@ -15,21 +15,24 @@ if TYPE_CHECKING:
 # Photos, or groups of them, that are named below a finding.
 NAMED = 5
 
-app = typer.Typer(no_args_is_help=True, help="Look at and make folders of labelled photos.")
+app = typer.Typer(no_args_is_help=True, help="Get, draw and inspect folders of labelled photos.")
 
 
 @app.command()
 def sample(
     folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
-    per_label: Annotated[int, typer.Option(min=10, help="Photos of each label.")] = 120,
-    size: Annotated[int, typer.Option(min=32, max=512, help="Side of a photo, in pixels.")] = 128,
-    seed: Annotated[int, typer.Option(help="The same seed draws the same photos.")] = 42,
+    per_label: Annotated[int, typer.Option(min=10, metavar="N", help="Photos of each label.")] = 120,
+    size: Annotated[
+        int, typer.Option(min=32, max=512, metavar="PX", help="Side of a photo, in pixels.")
+    ] = 128,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same seed draws the same photos.")] = 42,
 ) -> None:
-    """Draw garments of ten kinds.
+    """Draw ten kinds of garments, to try everything without photos.
 
-    To try everything without photos of your own.
-
-    Example: shutterless dataset sample photos
+    \b
+    Examples:
+      shutterless dataset sample photos
+      shutterless dataset sample photos --per-label 20 --size 64
     """
     from shutterless.dataset import draw_sample, load_dataset
 
@@ -41,21 +44,46 @@ def sample(
 
 
 @app.command()
+def download(
+    name: Annotated[str, typer.Argument(help="Which one: clothing.")],
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+) -> None:
+    """Fetch a public data set and check what came.
+
+    The same command goes on after a cut connection.
+
+    Example: shutterless dataset download clothing photos
+    """
+    from shutterless.dataset import load_dataset
+    from shutterless.dataset.download import download_dataset
+
+    with progress_bar() as progress:
+        download_dataset(name, folder, progress=progress)
+        fetched = load_dataset(folder, progress=progress)
+    _show_counts(fetched.counts())
+    say(f"Next: shutterless dataset inspect {folder}")
+
+
+@app.command()
 def inspect(
     photos: Annotated[Path, typer.Argument(help="A folder of labelled photos.")],
     report: Annotated[
-        Path | None, typer.Option(help="Write a page with pictures to this folder.", metavar="DIR")
+        Path | None, typer.Option(metavar="DIR", help="Also write a page with pictures into this folder.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Training's seed, where no folders say the splits.")] = 42,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Training's seed, where no folders say the splits.")
+    ] = 42,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if anything is found.")] = False,
 ) -> None:
-    """Say what is wrong with a data set.
+    """Say what a data set holds and what is wrong with it.
 
-    And what it holds, before anything is learned from it.
     Corrupt files, duplicates, leakage between splits, wrong labels, imbalance, odd sizes.
 
-    Example: shutterless dataset inspect photos --report inspection
+    \b
+    Examples:
+      shutterless dataset inspect photos
+      shutterless dataset inspect photos --report inspection --strict
     """
     from shutterless.dataset.inspection import inspect_dataset
 
@@ -78,27 +106,6 @@ def inspect(
         say(f"Report: {page}")
     if strict and inspection.findings:
         raise typer.Exit(1)
-
-
-@app.command()
-def download(
-    name: Annotated[str, typer.Argument(help="clothing")],
-    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
-) -> None:
-    """Fetch a public data set, and check it.
-
-    Run it again to go on after a cut.
-
-    Example: shutterless dataset download clothing photos
-    """
-    from shutterless.dataset import load_dataset
-    from shutterless.dataset.download import download_dataset
-
-    with progress_bar() as progress:
-        download_dataset(name, folder, progress=progress)
-        fetched = load_dataset(folder, progress=progress)
-    _show_counts(fetched.counts())
-    say(f"Next: shutterless dataset inspect {folder}")
 
 
 def _show_inspection(inspection: "Inspection") -> None:

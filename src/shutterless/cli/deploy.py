@@ -110,7 +110,11 @@ def deploy(
 
     An option left out stays as it is deployed. Ctrl-C stops nothing at AWS; the same command goes on.
 
-    Example: shutterless deploy bundle --name clothes --region eu-central-1 --plan
+    \b
+    Examples:
+      shutterless deploy bundle --name clothes --region eu-central-1 --plan
+      shutterless deploy bundle --name clothes --region eu-central-1
+      shutterless deploy bundle --name clothes --region eu-central-1 --canary 10%
     """
     given = locals()
     from shutterless.deploy import deployer
@@ -135,7 +139,7 @@ def deploy(
 
 
 def promote(name: Name, region: Region = None, profile: Profile = None) -> None:
-    """Give a canary all calls.
+    """Give a canary's new version all calls.
 
     Example: shutterless promote clothes
     """
@@ -147,9 +151,7 @@ def promote(name: Name, region: Region = None, profile: Profile = None) -> None:
 
 
 def rollback(name: Name, region: Region = None, profile: Profile = None) -> None:
-    """Go back to the version before.
-
-    Ends a canary, or else makes the version before live again.
+    """Go back: end a canary, or make the version before live again.
 
     Example: shutterless rollback clothes
     """
@@ -168,7 +170,7 @@ def destroy(
 ) -> None:
     """Remove all of a deployment from AWS.
 
-    Function and versions, API and key, log, images. Asks before.
+    Function and versions, API and key, alarms, log and images; it shows them and asks first.
 
     Example: shutterless destroy clothes
     """

@@ -18,11 +18,13 @@ def evaluate(
     split: Annotated[
         str | None,
         typer.Option(
-            help="train, validation, test or all.  [default: test, or validation where there is no test]"
+            metavar="NAME",
+            help="train, validation, test or all.  [default: test, or validation where there is no test]",
         ),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(help="Also write report.html and its figures into this folder.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Also write report.html and its figures into this folder."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:

@@ -15,21 +15,26 @@ if TYPE_CHECKING:
 
 TERMINATED = 143  # what shells report for a process that SIGTERM ended: 128 + 15
 
-app = typer.Typer(no_args_is_help=True, help="The container image: build it, run it as Lambda would.")
+app = typer.Typer(no_args_is_help=True, help="Build the container image; run it as Lambda would.")
 
 
 @app.command("build")
 def build(
-    bundle: Annotated[Path, typer.Argument(help="A bundle.")],
-    tag: Annotated[str, typer.Option("-t", "--tag", help="The image's name, with or without a :version.")],
+    bundle: Annotated[Path, typer.Argument(help="A bundle, as convert writes it.")],
+    tag: Annotated[
+        str, typer.Option("-t", "--tag", metavar="NAME", help="The image's name, with or without a :version.")
+    ],
     platform: Platform = "linux/amd64",
     base_image: BaseImage = None,
 ) -> None:
     """Build the image of a bundle, and try it.
 
-    It must start as in Lambda and answer as the bundle does.
+    It must start as in Lambda and answer as the bundle does. Needs Docker.
 
-    Example: shutterless image build bundle -t tf-lite-lambda
+    \b
+    Examples:
+      shutterless image build bundle -t clothes
+      shutterless image build bundle -t clothes:2 --platform linux/arm64
     """
     from shutterless import packaging
 
@@ -45,21 +50,26 @@ def build(
 def run(
     tag: Annotated[str, typer.Argument(help="An image.")],
     port: Annotated[
-        int, typer.Option("-p", "--port", min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")
+        int,
+        typer.Option(
+            "-p", "--port", metavar="N", min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one."
+        ),
     ] = 8080,
     memory: Annotated[
-        int, typer.Option(help="Megabytes, 128 to 10240; processors by Lambda's share.")
+        int, typer.Option(metavar="MB", help="128 to 10240; as in Lambda, more has more of a processor.")
     ] = 1024,
     urls: Annotated[
         str,
-        typer.Option(help="Fetch pictures from public addresses, from any (development), or turn it off."),
+        typer.Option(
+            metavar="public|any|off", help="From which addresses to fetch pictures; any is for development."
+        ),
     ] = "public",
 ) -> None:
-    """Run an image as Lambda would.
+    """Run an image as Lambda would, until Ctrl-C.
 
-    With its memory, share of processors, read-only files and /tmp, until Ctrl-C.
+    With Lambda's memory, share of processors, read-only files and /tmp. Needs Docker.
 
-    Example: shutterless image run tf-lite-lambda -p 8080 --memory 512
+    Example: shutterless image run clothes -p 8080 --memory 512
     """
     from shutterless import packaging
     from shutterless.runtime.server import INVOCATIONS

@@ -32,7 +32,10 @@ def logs(
 
     Of each request: its status, how long it took, label and confidence, and its number.
 
-    Example: shutterless logs clothes --follow
+    \b
+    Examples:
+      shutterless logs clothes --follow
+      shutterless logs clothes --since 2h --json
     """
     from shutterless.deploy.logs import follow_logs, parse_since, read_logs
     from shutterless.deploy.session import connect

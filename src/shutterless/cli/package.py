@@ -7,27 +7,31 @@ import typer
 
 from shutterless.cli.console import progress_bar, say, show, table
 
-Platform = Annotated[str, typer.Option(help="linux/amd64 or linux/arm64.")]
+Platform = Annotated[str, typer.Option(metavar="NAME", help="linux/amd64 or linux/arm64.")]
 BaseImage = Annotated[
     str | None,
     typer.Option(
+        metavar="NAME",
         help="An image with Python 3.13 and glibc, for example public.ecr.aws/lambda/python:3.13."
-        "  [default: python:3.13-slim-trixie]"
+        "  [default: python:3.13-slim-trixie]",
     ),
 ]
 
 
 def package(
-    bundle: Annotated[Path, typer.Argument(help="A bundle.")],
-    context: Annotated[Path, typer.Option("-o", "--output", help="The folder to write, new or empty.")],
+    bundle: Annotated[Path, typer.Argument(help="A bundle, as convert writes it.")],
+    context: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="A new or empty folder.")],
     platform: Platform = "linux/amd64",
     base_image: BaseImage = None,
 ) -> None:
-    """Write an image's build context.
+    """Write what a container image is built from into a folder.
 
-    All that a container image is made of goes into a folder, to be built by hand.
+    It is there to be looked at, or built elsewhere; shutterless image build does it all in one.
 
-    Example: shutterless package bundle -o context && docker build -t tf-lite-lambda context
+    \b
+    Example:
+      shutterless package bundle -o context
+      docker build -t clothes context
     """
     from shutterless import packaging
 

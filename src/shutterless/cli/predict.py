@@ -14,15 +14,17 @@ if TYPE_CHECKING:
 
 
 def predict(
-    bundle: Annotated[Path, typer.Argument(help="A bundle.")],
-    sources: Annotated[list[str], typer.Argument(metavar="IMAGE|FOLDER|URL…", help="What to look at.")],
-    top: Annotated[int, typer.Option(min=1, help="How many labels to show of each picture.")] = 3,
+    bundle: Annotated[Path, typer.Argument(help="A bundle, as convert writes it.")],
+    pictures: Annotated[list[str], typer.Argument(help="Files, folders or URLs.")],
+    top: Annotated[
+        int, typer.Option(metavar="N", min=1, help="How many labels to show of each picture.")
+    ] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Predict the labels of pictures.
+    """Predict the label of pictures: files, folders or URLs.
 
-    Files, folders of them at any depth, or URLs.
-    A picture that cannot be read is told in its place, and the exit code is 1.
+    Folders are searched at any depth. A picture that cannot be read is told in its place, and the exit
+    code is 1.
 
     \b
     Examples:
@@ -35,12 +37,11 @@ def predict(
     from shutterless.runtime.service import Service
     from shutterless.runtime.settings import Settings
 
-    pictures = expand(sources)
     # Whoever types a URL here may fetch it anyway: no address is off limits.
     service = Service.load(Settings(bundle, urls="any"))
     with progress_bar() as progress:
         answer = partial(_answer, service)
-        answers = list(map_in_threads(answer, pictures, progress=progress, what="predicting"))
+        answers = list(map_in_threads(answer, expand(pictures), progress=progress, what="predicting"))
     if not show_answers(answers, top, as_json):
         raise typer.Exit(1)
 

@@ -9,19 +9,23 @@ from shutterless.cli.console import console, say
 
 
 def serve(
-    bundle: Annotated[Path, typer.Argument(help="A bundle.")],
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets others in.")] = "127.0.0.1",
+    bundle: Annotated[Path, typer.Argument(help="A bundle, as convert writes it.")],
+    host: Annotated[
+        str, typer.Option(metavar="IP", help="Address to listen on; 0.0.0.0 lets others in.")
+    ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+        int, typer.Option(metavar="N", min=0, max=65535, help="Port to listen on; 0 takes a free one.")
     ] = 8080,
     urls: Annotated[
         str,
-        typer.Option(help="Fetch pictures from public addresses, from any (development), or turn it off."),
+        typer.Option(
+            metavar="public|any|off", help="From which addresses to fetch pictures; any is for development."
+        ),
     ] = "public",
 ) -> None:
-    """Serve a bundle on this machine.
+    """Serve a bundle over HTTP on this machine: the page and the API.
 
-    HTTP goes through the same handler that Lambda calls.
+    Through the same handler that Lambda calls, until Ctrl-C.
 
     \b
     Examples:

@@ -19,11 +19,14 @@ def status(
     profile: Profile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Show what is deployed, and how it does.
+    """Show what is deployed, how it fares and what it costs.
 
-    Address, version, model, alarms, the last hour and what it costs.
+    Address, version, model, alarms, the last hour, and the month at this pace.
 
-    Example: shutterless status clothes
+    \b
+    Examples:
+      shutterless status clothes
+      shutterless status clothes --show-key
     """
     from shutterless.deploy.failures import stuck
     from shutterless.deploy.session import connect

@@ -16,35 +16,55 @@ def train(
     photos: Annotated[
         Path | None, typer.Argument(help="<label>/*.jpg, or train/ validation/ test/ with labels below.")
     ] = None,
-    run: Annotated[Path | None, typer.Option("-o", "--output", help="The run folder to write.")] = None,
+    run: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="The run folder to write.")
+    ] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(help="quick, standard, best, tutorial, or a TOML file.  [default: quick]"),
+        typer.Option(
+            metavar="NAME", help="quick, standard, best, tutorial, or a TOML file.  [default: quick]"
+        ),
     ] = None,
     show_recipe: Annotated[
         bool, typer.Option("--show", help="Print the recipe and do nothing else.")
     ] = False,
     backbone: Annotated[
         str | None,
-        typer.Option(help="Its name, or list to see all of them.  [default: the recipe's, mobilenetv2]"),
+        typer.Option(
+            metavar="NAME", help="Its name, or list to see them all.  [default: the recipe's, mobilenetv2]"
+        ),
     ] = None,
     weights: Annotated[
         str | None,
-        typer.Option(help="imagenet, none, or a Keras weights file.  [default: imagenet if there are any]"),
+        typer.Option(
+            metavar="NAME",
+            help="imagenet, none, or a Keras weights file.  [default: imagenet if there are any]",
+        ),
     ] = None,
     cut: Annotated[
         str | None,
-        typer.Option(help="Layer to cut the backbone at; a wrong name lists them.  [default: its end]"),
+        typer.Option(
+            metavar="LAYER",
+            help="Where the backbone ends; a wrong name lists all.  [default: its last layer]",
+        ),
     ] = None,
     image_size: Annotated[
-        int | None, typer.Option(min=1, help="Side in pixels.  [default: the recipe's or the backbone's]")
+        int | None,
+        typer.Option(
+            metavar="PX", min=1, help="The network's input.  [default: the recipe's or the backbone's]"
+        ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of the recipe's last phase.")] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Of the recipe's last phase.  [default: the recipe's]"),
+    ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Batch size of the recipe's last phase.")
+        int | None,
+        typer.Option(metavar="N", min=1, help="Of the recipe's last phase.  [default: the recipe's]"),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="For the split, the order and the first weights.  [default: 42]")
+        int | None,
+        typer.Option(metavar="N", help="For the split, the order and the first weights.  [default: 42]"),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where a training into this folder ended.")
@@ -58,7 +78,8 @@ def train(
 ) -> None:
     """Train a classifier by transfer learning.
 
-    Ctrl-C stops it; the run folder then holds the best network so far, and --resume goes on.
+    Ctrl-C stops it; the run folder then holds the best network so far, and the same command with
+    --resume goes on.
 
     \b
     Examples:
