@@ -54,7 +54,6 @@ STAGES = {
     "runtime": "Bundles and serving",
     "packaging": "Container",
     "deploy": "AWS",
-    "batch": "Many photos",
     "client": "Calling an API",
 }
 

@@ -15,6 +15,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 ORDER = (
     "errors",
     "progress",
+    "parallel",
     "runtime",
     "dataset",
     "evaluation",
@@ -23,7 +24,6 @@ ORDER = (
     "client",
     "packaging",
     "deploy",
-    "batch",
     "cli",
 )
 # The parts that may import a library; whatever is not named here, none may.
@@ -33,12 +33,11 @@ LIBRARIES = {
     "awslambdaric": {"runtime"},
     "boto3": {"deploy"},
     "botocore": {"deploy"},
-    "docker": {"packaging"},
     "jinja2": {"dataset"},
     "imagehash": {"dataset"},
     "keras": {"training", "conversion"},
     "matplotlib": {"evaluation"},
-    "numpy": {"runtime", "dataset", "evaluation", "training", "conversion", "batch"},
+    "numpy": {"runtime", "dataset", "evaluation", "training", "conversion"},
     "pydantic": {"training"},
     "rich": {"cli"},
     "scipy": {"evaluation"},

@@ -83,7 +83,11 @@ def _report(error: BaseException) -> tuple[str, str, int]:
         return "Stopped by Ctrl-C", "", INTERRUPTED
     if isinstance(error, ModuleNotFoundError):
         extra = "aws" if error.name in ("boto3", "botocore") else "train"
-        return f"This needs {error.name}, which is not installed", f"pip install 'shutterless[{extra}]'", 1
+        return (
+            f"This needs {error.name}, which is not installed",
+            f"In a clone of shutterless: pip install '.[{extra}]'",
+            1,
+        )
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else str(error), _way_out(error), 1
     raise error

@@ -113,7 +113,7 @@ def _planned(bundle: Path | None, photo: Path | None, duration: float | None) ->
         return Workload(duration), "as given"
     if not bundle:
         raise ShutterlessError(
-            "How long does a request take?",
+            "It is not said how long a request takes",
             "Give a deployment's name, --bundle BUNDLE to measure it here, or --duration MS.",
         )
     source = "measured on a core of this machine, which may be faster than Lambda's; no cold starts"

@@ -133,11 +133,12 @@ def _show_finding(finding: "Finding") -> None:
 
 
 def _show_counts(counts: Mapping[str, Mapping[str, int]]) -> None:
-    splits = list(next(iter(counts.values())))
-    listing = table("label", *splits, "total")
-    for label, row in counts.items():
-        listing.add_row(label, *(f"{number:,}" for number in (*row.values(), sum(row.values()))))
-    totals = [sum(row[split] for row in counts.values()) for split in splits]
+    from shutterless.dataset.figures import count_rows
+
+    head, *rows, total = count_rows(counts)
+    listing = table(*head)
+    for row in rows:
+        listing.add_row(*row)
     listing.add_section()
-    listing.add_row("total", *(f"{number:,}" for number in (*totals, sum(totals))))
+    listing.add_row(*total)
     show(listing)

@@ -9,6 +9,7 @@ import typer
 
 from shutterless.cli.console import progress_bar, say, show, table
 from shutterless.cli.package import BaseImage, Platform
+from shutterless.cli.serve import Urls, say_ready
 
 if TYPE_CHECKING:
     from shutterless.packaging import Image
@@ -58,12 +59,7 @@ def run(
     memory: Annotated[
         int, typer.Option(metavar="MB", help="128 to 10240; as in Lambda, more has more of a processor.")
     ] = 1024,
-    urls: Annotated[
-        str,
-        typer.Option(
-            metavar="public|any|off", help="From which addresses to fetch pictures; any is for development."
-        ),
-    ] = "public",
+    urls: Urls = "public",
 ) -> None:
     """Run an image as Lambda would, until Ctrl-C.
 
@@ -72,14 +68,9 @@ def run(
     Example: shutterless image run clothes -p 8080 --memory 512
     """
     from shutterless import packaging
-    from shutterless.runtime.server import INVOCATIONS
-
-    def ready(url: str) -> None:
-        typer.echo(url)  # on standard output and alone on its line, for scripts
-        say(f"Page: {url}/   API: POST {url}/predict   As Lambda: POST {url}{INVOCATIONS}   Stop: Ctrl-C")
 
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(TERMINATED))  # and end the container too
-    packaging.run_image(tag, port=port, memory=memory, urls=urls, ready=ready)
+    packaging.run_image(tag, port=port, memory=memory, urls=urls, ready=say_ready)
 
 
 def _show(image: "Image") -> None:

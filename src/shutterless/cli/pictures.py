@@ -33,6 +33,8 @@ def show_answers(answers: Sequence[Answer], top: int, as_json: bool) -> bool:
 
 
 def _expand(source: str) -> Iterator[str]:
+    if not source:  # pathlib takes it for the current folder
+        raise ShutterlessError("The name of a picture is empty", "Is a variable of the shell not set?")
     if is_url(source) or Path(source).is_file():
         yield source
         return

@@ -33,15 +33,16 @@ def predict(
       shutterless predict bundle https://example.org/photo.jpg --json
     """
     from shutterless.cli.pictures import expand, show_answers
-    from shutterless.dataset.parallel import map_in_threads
+    from shutterless.parallel import map_in_threads
     from shutterless.runtime.service import Service
     from shutterless.runtime.settings import Settings
 
+    files = expand(pictures)
     # Whoever types a URL here may fetch it anyway: no address is off limits.
     service = Service.load(Settings(bundle, urls="any"))
     with progress_bar() as progress:
         answer = partial(_answer, service)
-        answers = list(map_in_threads(answer, expand(pictures), progress=progress, what="predicting"))
+        answers = list(map_in_threads(answer, files, progress=progress, what="predicting"))
     if not show_answers(answers, top, as_json):
         raise typer.Exit(1)
 

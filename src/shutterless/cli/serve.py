@@ -7,6 +7,13 @@ import typer
 
 from shutterless.cli.console import console, say
 
+Urls = Annotated[
+    str,
+    typer.Option(
+        metavar="public|any|off", help="From which addresses to fetch pictures; any is for development."
+    ),
+]
+
 
 def serve(
     bundle: Annotated[Path, typer.Argument(help="A bundle, as convert writes it.")],
@@ -16,12 +23,7 @@ def serve(
     port: Annotated[
         int, typer.Option(metavar="N", min=0, max=65535, help="Port to listen on; 0 takes a free one.")
     ] = 8080,
-    urls: Annotated[
-        str,
-        typer.Option(
-            metavar="public|any|off", help="From which addresses to fetch pictures; any is for development."
-        ),
-    ] = "public",
+    urls: Urls = "public",
 ) -> None:
     """Serve a bundle over HTTP on this machine: the page and the API.
 
@@ -33,16 +35,19 @@ def serve(
       shutterless serve bundle --host 0.0.0.0 --port 80 --urls off
     """
     from shutterless.runtime.log import to_stderr
-    from shutterless.runtime.server import INVOCATIONS
     from shutterless.runtime.server import serve as serve_bundle
     from shutterless.runtime.settings import Settings, check_urls
 
-    def ready(url: str) -> None:
-        typer.echo(url)  # on standard output and alone on its line, for scripts
-        say(f"Page: {url}/   API: POST {url}/predict   As Lambda: POST {url}{INVOCATIONS}   Stop: Ctrl-C")
-
     settings = Settings(bundle, urls=check_urls(urls, "--urls"), port=port)
-    serve_bundle(settings, host, ready, say_request if console.is_terminal else to_stderr)
+    serve_bundle(settings, host, say_ready, say_request if console.is_terminal else to_stderr)
+
+
+def say_ready(url: str) -> None:
+    """Say what is served where; the URL goes to standard output, alone on its line, for scripts."""
+    from shutterless.runtime.server import INVOCATIONS
+
+    typer.echo(url)
+    say(f"Page: {url}/   API: POST {url}/predict   As Lambda: POST {url}{INVOCATIONS}   Stop: Ctrl-C")
 
 
 def say_request(entry: dict[str, Any]) -> None:

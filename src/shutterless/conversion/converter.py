@@ -96,7 +96,7 @@ def _photo_root(run: Run, photos: Path | None) -> Path:
     if missing:
         raise ShutterlessError(
             f"{len(missing)} of the run's {len(run.photos)} photos are not in {root}, first {missing[0]}",
-            "Conversion is checked on the photos of the run: say where they are with --photos PATH.",
+            "Conversion is checked on the photos of the run: say where they are with --photos DIR.",
         )
     return root
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
+from shutterless.dataset.records import totals
+
 # Pixels.
 TEXT = 20
 LINE = 36
@@ -16,15 +18,17 @@ INK, RULE, PAPER = "#1a1c1f", "#c9ccd1", "#ffffff"
 
 def draw_counts(counts: Mapping[str, Mapping[str, int]]) -> Image.Image:
     """Return the table of label × split with totals, RGB."""
-    splits = list(next(iter(counts.values())))
-    rows = [["label", *splits, "total"]]
-    rows += [
-        [label, *(f"{row[split]:,}" for split in splits), f"{sum(row.values()):,}"]
-        for label, row in counts.items()
+    return _table(count_rows(counts))
+
+
+def count_rows(counts: Mapping[str, Mapping[str, int]]) -> list[list[str]]:
+    """Return the table's cells: a head, a row for each label, and the totals."""
+    below = totals(counts)
+    rows = [
+        [label, *(f"{number:,}" for number in (*row.values(), sum(row.values())))]
+        for label, row in {**counts, "total": below}.items()
     ]
-    totals = [sum(row[split] for row in counts.values()) for split in splits]
-    rows.append(["total", *(f"{number:,}" for number in (*totals, sum(totals)))])
-    return _table(rows)
+    return [["label", *below, "total"], *rows]
 
 
 def draw_samples(rows: Mapping[str, Sequence[Image.Image]]) -> Image.Image:

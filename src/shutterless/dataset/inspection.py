@@ -12,7 +12,7 @@ from shutterless.dataset.duplicates import Duplicates, find_duplicates
 from shutterless.dataset.findings import Finding, find_faults
 from shutterless.dataset.folders import find_photos, split_folders
 from shutterless.dataset.looks import Look, look
-from shutterless.dataset.records import Dataset, Photo, Unreadable
+from shutterless.dataset.records import Dataset, Photo, Unreadable, totals
 from shutterless.dataset.scan import layout_warnings, share_out, survey
 from shutterless.progress import Progress, silent
 
@@ -35,8 +35,7 @@ class Inspection:
     @property
     def totals(self) -> dict[str, int]:
         """Return split → number of photos."""
-        rows = self.dataset.counts().values()
-        return {split: sum(row[split] for row in rows) for split in next(iter(rows))}
+        return totals(self.dataset.counts())
 
     @property
     def formats(self) -> dict[str, int]:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from shutterless.dataset.parallel import map_in_threads
 from shutterless.dataset.records import Photo, changed, read_photo
+from shutterless.parallel import map_in_threads
 from shutterless.progress import Progress, silent
 from shutterless.runtime.pixels import InputSpec, decode
 from shutterless.runtime.problem import Problem

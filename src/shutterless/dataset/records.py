@@ -1,6 +1,7 @@
 """What a data set is: labelled photos below one root, and those that could not be read."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -47,11 +48,7 @@ class Dataset:
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return label → split → number of photos, for every label and every split that occurs."""
-        splits = sorted({photo.split for photo in self.photos}, key=(*SPLITS, "all").index)
-        counts = {label: dict.fromkeys(splits, 0) for label in self.labels}
-        for photo in self.photos:
-            counts[photo.label][photo.split] += 1
-        return counts
+        return count_photos(self.photos, self.labels)
 
     def remarks(self) -> list[str]:
         """Return, a line each, what a user should know: the warnings, and which files are left out."""
@@ -74,6 +71,21 @@ class Dataset:
             content = hashlib.sha256(read_photo(self.root, photo)).hexdigest()
             digest.update("\0".join((photo.path, photo.label, photo.split, content, "")).encode())
         return digest.hexdigest()
+
+
+def count_photos(photos: Sequence[Photo], labels: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Return label → split → number of photos, for `labels` and all that occur."""
+    splits = sorted({photo.split for photo in photos}, key=(*SPLITS, "all").index)
+    counts = {label: dict.fromkeys(splits, 0) for label in labels}
+    for photo in photos:
+        counts.setdefault(photo.label, dict.fromkeys(splits, 0))[photo.split] += 1
+    return counts
+
+
+def totals(counts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """Return split → number of photos of all labels, from what `count_photos` returns."""
+    rows = counts.values()
+    return {split: sum(row[split] for row in rows) for split in next(iter(rows))}
 
 
 def read_photo(root: Path, photo: Photo) -> bytes:

@@ -12,9 +12,9 @@ from shutterless.dataset.figures import draw_counts, draw_samples
 from shutterless.dataset.inspection import Inspection
 from shutterless.dataset.looks import Look
 from shutterless.dataset.pages import data_uri, templates
-from shutterless.dataset.parallel import map_in_threads
 from shutterless.dataset.records import Photo, changed, read_photo
 from shutterless.errors import ShutterlessError, cannot_write
+from shutterless.parallel import map_in_threads
 from shutterless.progress import Progress, silent
 from shutterless.runtime import pixels
 from shutterless.runtime.problem import Problem

@@ -19,7 +19,7 @@ OVERSAMPLING = 2
 
 
 def draw_sample(
-    folder: Path, *, per_label: int = 80, size: int = 128, seed: int = 42, progress: Progress = silent
+    folder: Path, *, per_label: int = 120, size: int = 128, seed: int = 42, progress: Progress = silent
 ) -> Path:
     """Draw `per_label` training photos of each garment and a quarter as many for validation and for test.
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from shutterless.dataset.folders import LAYOUT_HINT, Found, find_photos, split_folders, subfolders
-from shutterless.dataset.parallel import map_in_threads
 from shutterless.dataset.records import SPLITS, Dataset, Photo, Unreadable
 from shutterless.dataset.split import assign
 from shutterless.errors import ShutterlessError
+from shutterless.parallel import map_in_threads
 from shutterless.progress import Progress, silent
 from shutterless.runtime import pixels
 from shutterless.runtime.problem import Problem
@@ -113,7 +113,7 @@ def survey(
     if not seen:
         raise ShutterlessError(
             f"None of the {len(found.photos)} photos in {root} can be read",
-            f"The first: {unreadable[0].path}: {unreadable[0].reason}.",
+            f"Mend or replace them; the first, {unreadable[0].path}: {unreadable[0].reason}.",
         )
     return seen, tuple(unreadable)
 

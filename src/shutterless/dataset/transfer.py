@@ -35,11 +35,11 @@ def fetch(address: str, part: Path, *, most: int, report: Report) -> None:
         if response.status == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and have:
             if response.headers.get("Content-Range") == f"bytes */{have}":
                 return  # cut after the last byte
-            raise _forgotten(part, etag)
+            raise _forgotten(part)
         if response.status != http.client.PARTIAL_CONTENT:
             have = 0
         elif not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-            raise _forgotten(part, etag)
+            raise _forgotten(part)
         _remember(response.headers.get("ETag"), etag)
         _receive(response, part, have, most, report)
 
@@ -120,11 +120,12 @@ def _cut(have: int) -> ShutterlessError:
 
 def _too_large(most: int) -> ShutterlessError:
     return ShutterlessError(
-        f"The server sends more than {most:,} bytes", "This is not the data set: nothing was kept of it."
+        f"The server sends more than {most:,} bytes",
+        "It is not what was published, and nothing was kept: look for a newer shutterless.",
     )
 
 
-def _forgotten(part: Path, etag: Path) -> ShutterlessError:
+def _forgotten(part: Path) -> ShutterlessError:
     forget(part)
     return ShutterlessError(
         "The server does not go on where the last try was cut", "Run it again: it begins from the start."

@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from shutterless import __version__
-from shutterless.dataset import SPLITS, Photo, read_pixels
+from shutterless.dataset import Photo, read_pixels
 from shutterless.dataset.pages import templates
+from shutterless.dataset.records import count_photos, totals
 from shutterless.errors import ShutterlessError, cannot_write
 from shutterless.evaluation import plots
 from shutterless.evaluation.calibration import PRECISION, Judgement, judge, judge_calibrated
@@ -243,12 +244,8 @@ def _grid(pictures: Sequence[Picture], columns: int = 5) -> "Figure":
 
 def _data(photos: Sequence[Photo], labels: Sequence[str]) -> dict[str, Any]:
     """Return the table of photos by label and split."""
-    splits = sorted({photo.split for photo in photos}, key=(*SPLITS, "all").index)
-    counts = {label: dict.fromkeys(splits, 0) for label in labels}
-    for photo in photos:
-        counts.setdefault(photo.label, dict.fromkeys(splits, 0))[photo.split] += 1
-    totals = {split: sum(row[split] for row in counts.values()) for split in splits}
-    return {"splits": splits, "counts": counts, "totals": totals}
+    counts = count_photos(photos, labels)
+    return {"counts": counts, "totals": totals(counts)}
 
 
 def _split(predictions: Predictions) -> str:

@@ -81,12 +81,13 @@ def test_what_is_wrong_and_what_to_do_are_a_line_each(shutterless, failing, tmp_
         (
             ModuleNotFoundError("no keras", name="keras"),
             1,
-            "error: This needs keras, which is not installed\npip",
+            "error: This needs keras, which is not installed\nIn a clone",
         ),
         (
             ModuleNotFoundError("no boto3", name="boto3"),
             1,
-            "error: This needs boto3, which is not installed\npip install 'shutterless[aws]'\n",
+            "error: This needs boto3, which is not installed\n"
+            "In a clone of shutterless: pip install '.[aws]'\n",
         ),
         (KeyboardInterrupt(), 130, "error: Stopped by Ctrl-C\n"),
     ],

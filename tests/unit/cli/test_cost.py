@@ -47,7 +47,10 @@ def test_a_bundle_is_measured_and_slowed_down_by_its_share_of_a_processor(shutte
 
 def test_without_a_duration_nothing_is_guessed(shutterless):
     done = shutterless("cost")
-    assert (done.exit_code, done.stderr.splitlines()[0]) == (1, "error: How long does a request take?")
+    assert (done.exit_code, done.stderr.splitlines()[0]) == (
+        1,
+        "error: It is not said how long a request takes",
+    )
 
 
 def test_a_region_without_prices_is_refused(shutterless):

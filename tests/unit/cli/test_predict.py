@@ -53,6 +53,14 @@ def test_a_summary_counts_what_is_not_sure_and_what_is_unreadable(
     assert done.exit_code == 1
 
 
+def test_an_empty_name_does_not_stand_for_the_current_folder(
+    shutterless, colour_bundle, colour_photos, monkeypatch
+):
+    monkeypatch.chdir(colour_photos)
+    done = shutterless("predict", colour_bundle, "")
+    assert (done.exit_code, done.stderr.splitlines()[0]) == (1, "error: The name of a picture is empty")
+
+
 def test_folders_are_walked_to_any_depth_and_the_order_is_the_names(
     shutterless, colour_bundle, photo, tmp_path
 ):

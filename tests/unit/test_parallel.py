@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from shutterless.dataset.parallel import map_in_threads
+from shutterless.parallel import map_in_threads
 from shutterless.progress import silent
 
 
