@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shutterless.cli.aws import Profile, Region
-from shutterless.cli.console import print_json, say, show, table
+from shutterless.cli.console import print_json, quiet_start, say, show, table
 from shutterless.errors import ShutterlessError
 
 if TYPE_CHECKING:
@@ -117,7 +117,8 @@ def _planned(bundle: Path | None, photo: Path | None, duration: float | None) ->
             "Give a deployment's name, --bundle BUNDLE to measure it here, or --duration MS.",
         )
     source = "measured on a core of this machine, which may be faster than Lambda's; no cold starts"
-    return Workload(measure(bundle, photo)), source
+    with quiet_start():
+        return Workload(measure(bundle, photo)), source
 
 
 def _show(bill: "Estimate", source: str) -> None:
@@ -142,6 +143,8 @@ def _show(bill: "Estimate", source: str) -> None:
 
 
 def _rounded(quantity: float) -> str:
+    if 0 < quantity < 0.001:
+        return "< 0.001"
     return f"{quantity:,.0f}" if quantity >= 100 else f"{quantity:.3g}"
 
 

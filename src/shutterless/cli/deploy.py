@@ -12,6 +12,7 @@ import typer
 from shutterless.cli.aws import Profile, Region
 from shutterless.cli.console import print_json, progress_bar, say
 from shutterless.cli.plan import show_plan
+from shutterless.errors import ShutterlessError
 from shutterless.progress import Progress
 
 if TYPE_CHECKING:
@@ -183,15 +184,27 @@ def destroy(
         return
     for line in there:
         say(f"  {line}")
-    if not yes and not typer.confirm(
-        f"Remove all of this for good, the log and every image of {name}?", err=True
-    ):
+    if not yes and not _agrees(f"Remove all of this for good, the log and every image of {name}?"):
         say("Nothing was removed.")
         return
     with _at_aws() as progress:
         deployer.destroy(name, progress=progress, **where)
-    left = deployer.inventory(name, **where)
-    say(f"Left of {name} in AWS: {', '.join(left) or 'nothing'}.")
+    if left := deployer.inventory(name, **where):
+        raise ShutterlessError(f"Left of {name} in AWS: {', '.join(left)}", "Run the same command again.")
+    say(f"Left of {name} in AWS: nothing.")
+
+
+def _agrees(question: str) -> bool:
+    """Ask; raises `ShutterlessError` if nobody can answer."""
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort as stopped:
+        say("")  # below the question
+        if isinstance(stopped.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from stopped
+        raise ShutterlessError(
+            "Nobody answered, so nothing was removed", "Give --yes to have it removed unasked."
+        ) from stopped
 
 
 @contextmanager
@@ -206,8 +219,8 @@ def _at_aws(next_step: str = "the same command goes on from there") -> Iterator[
 
 
 def _share(text: str) -> float:
-    """Return the share, 0 to 1, that `10%` or `10` stands for."""
-    found = re.fullmatch(r"(\d{1,2}(?:\.\d+)?)%?", text)
+    """Return the share, 0 to 1, that `10%` stands for; without the sign 0.1 could be either."""
+    found = re.fullmatch(r"(\d{1,2}(?:\.\d+)?)%", text)
     if not found:
         raise typer.BadParameter(f"{text!r} is no share below 100%, such as 10%", param_hint="--canary")
     return float(found[1]) / 100

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shutterless.cli.aws import Profile, Region
-from shutterless.cli.console import INTERRUPTED, print_json
+from shutterless.cli.console import INTERRUPTED, print_json, say
 
 if TYPE_CHECKING:
     from shutterless.deploy.logs import Entry
@@ -47,12 +47,16 @@ def logs(
     if as_json and not follow:
         print_json({"events": [_document(entry) for entry in shown]})
         return
+    lines = 0
     try:
         for entry in shown:
+            lines += 1
             # On standard output, though it is no JSON: logs are there to be searched.
             typer.echo(json.dumps(_document(entry)) if as_json else _line(entry))
     except KeyboardInterrupt as stopped:
         raise typer.Exit(INTERRUPTED) from stopped
+    if not lines:
+        say(f"Nothing was written in the last {since}; --since 1d looks further back.")
 
 
 def _document(entry: "Entry") -> dict[str, Any]:

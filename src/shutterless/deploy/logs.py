@@ -19,8 +19,10 @@ POLL_S = 2.0
 # CloudWatch shows a line up to some seconds after others that were written later.
 LATENESS_MS = 15_000
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-# What Lambda writes around every request and nobody reads.
-ROUTINE = re.compile(r"(START|END|REPORT) RequestId: |INIT_START |EXTENSION\t|RESTORE_(START|REPORT) ")
+# What Lambda writes around every request, and LiteRT at every start, and nobody reads.
+ROUTINE = re.compile(
+    r"(START|END|REPORT) RequestId: |INIT_START |EXTENSION\t|RESTORE_(START|REPORT) |INFO: Created TensorFlow"
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Entry:
 
     @property
     def is_routine(self) -> bool:
-        """Whether it is one of the lines that Lambda writes around every request that went well."""
+        """Whether it is one of the lines that are written around every request that went well."""
         return bool(ROUTINE.match(self.text)) and "Status:" not in self.text
 
 

@@ -89,12 +89,12 @@ def live_function(session: boto3.Session, name: str) -> dict[str, Any]:
         found = client.get_function(FunctionName=function, Qualifier=alias["FunctionVersion"])
     except client.exceptions.ResourceNotFoundException:
         return {}
-    settings, code = found["Configuration"], found["Code"]
+    settings = found["Configuration"]
     return {
         "version": alias["FunctionVersion"],
         "canary": alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {}),
         "model": settings.get("Description", ""),
-        "image": code.get("ResolvedImageUri") or code.get("ImageUri", ""),
+        "image": found["Code"].get("ImageUri", ""),
         "memory": settings["MemorySize"],
         "architecture": settings.get("Architectures", ["x86_64"])[0],
         "snapstart": settings.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions",

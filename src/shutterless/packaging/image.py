@@ -136,7 +136,7 @@ def _check(tag: str, described: dict[str, Any], platform: Platform) -> None:
     if _platform(described) != platform:
         raise ShutterlessError(
             f"The image {tag} is for {_platform(described)}, not for {platform}",
-            f"The base image is: docker pull --platform {platform} the right one, then build again.",
+            f"So is its base: docker pull --platform {platform} BASE_IMAGE, then build again.",
         )
 
 

@@ -13,6 +13,12 @@ def test_a_bill_is_shown_with_its_prices_date_and_the_free_tier_apart(shutterles
     assert "check before you rely on them: https://aws.amazon.com/lambda/pricing/" in done.stderr
 
 
+def test_what_is_next_to_nothing_is_not_shown_in_powers_of_ten(shutterless):
+    done = shutterless("cost", "--duration", 100, "--requests", 11)
+    (row,) = [line for line in done.stderr.splitlines() if "API Gateway" in line]
+    assert "│ < 0.001 million │" in row
+
+
 def test_json_has_items_sums_and_where_the_duration_is_from(shutterless):
     done = shutterless("cost", "--duration", 100, "--requests", 0, "--architecture", "arm64", "--json")
     document = json.loads(done.stdout)

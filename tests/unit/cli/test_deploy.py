@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+import typer
 
 from shutterless.deploy import deployer, duration, session, smoke
 from shutterless.deploy.deployer import Deployment, Plan
@@ -91,7 +92,7 @@ def test_a_canary_says_both_ways_on(shutterless, asked, monkeypatch):
     assert "smoke_test" not in asked
 
 
-@pytest.mark.parametrize("share", ["100%", "-1", "some", "0.1.2"])
+@pytest.mark.parametrize("share", ["100%", "-1%", "some", "0.1.2%", "0.1", "10"])
 def test_a_canary_that_is_no_share_is_a_usage_error(shutterless, asked, share):
     done = shutterless("deploy", "bundle", "--name", "clothes", "--canary", share)
     assert done.exit_code == 2
@@ -208,14 +209,32 @@ def test_destroy_says_what_goes_and_that_nothing_is_left(shutterless, asked, mon
 
 def test_destroy_says_what_is_left(shutterless, asked, monkeypatch):
     answers(monkeypatch, "inventory", ["stack a"], ["log group b"])
-    assert "Left of clothes in AWS: log group b." in shutterless("destroy", "clothes", "--yes").stderr
+    done = shutterless("destroy", "clothes", "--yes")
+    assert "error: Left of clothes in AWS: log group b\n" in done.stderr
+    assert done.exit_code == 1
 
 
 def test_destroy_asks_and_without_an_answer_does_nothing(shutterless, asked, monkeypatch):
     answers(monkeypatch, "inventory", ["stack shutterless-clothes"])
     done = shutterless("destroy", "clothes")
     assert "Remove all of this for good" in done.stderr
+    assert "error: Nobody answered, so nothing was removed\nGive --yes" in done.stderr
     assert done.exit_code == 1
+    assert "destroy" not in asked
+
+
+def test_ctrl_c_at_the_question_is_ctrl_c(shutterless, asked, monkeypatch):
+    def stop(*arguments, **options):
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise typer.Abort from None  # as typer's own
+
+    answers(monkeypatch, "inventory", ["stack shutterless-clothes"])
+    monkeypatch.setattr(typer, "confirm", stop)
+    done = shutterless("destroy", "clothes")
+    assert done.exit_code == 130
+    assert done.stderr.endswith("error: Stopped by Ctrl-C\n")
     assert "destroy" not in asked
 
 

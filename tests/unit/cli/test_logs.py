@@ -53,6 +53,13 @@ def test_lambda_s_routine_is_left_out_unless_all_is_asked_for(shutterless, log):
     assert len(said(shutterless, "--all")) == 2
 
 
+def test_a_log_without_a_line_is_told_from_none(shutterless, log):
+    log()
+    done = shutterless("logs", "clothes", "--since", "2h")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert done.stderr == "Nothing was written in the last 2h; --since 1d looks further back.\n"
+
+
 def test_what_a_terminal_would_take_for_a_command_is_shown_as_text(shutterless, log):
     log("\x1b]0;owned\x07 text")
     assert said(shutterless) == ["11-24 16:00:00  �]0;owned� text"]

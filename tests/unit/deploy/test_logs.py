@@ -80,6 +80,7 @@ def test_what_is_no_time_is_refused(text):
         ("RESTORE_START Runtime Version: python:3.13", True),
         ("2026-11-25T00:00:00Z 1 Task timed out after 28.00 seconds", False),
         ('{"request_id": "1"}', False),
+        ("INFO: Created TensorFlow Lite XNNPACK delegate for CPU.", True),
     ],
 )
 def test_lambda_s_own_lines_are_told_from_those_that_say_something(text, routine):

@@ -46,7 +46,7 @@ def answer_function(aws, canary=None, provisioned=0, **settings):
         "Description": "clothes 0a1b",
         **settings,
     }
-    code = {"ImageUri": IMAGE, "ResolvedImageUri": IMAGE}
+    code = {"ImageUri": IMAGE}
     aws.answer("lambda", "get_alias", alias, FunctionName=FUNCTION, Name="live")
     found = {"Configuration": configuration, "Code": code}
     aws.answer("lambda", "get_function", found, FunctionName=FUNCTION, Qualifier="7")
