@@ -2,13 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test bench lint docs clean
 
 demo: .venv/train  ## from drawn photos to an answered request
 	$(BIN)/python scripts/demo.py demo
 
 test: .venv/dev  ## the whole suite
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+bench: .venv/bench  ## every ratio, beside the tutorial's design and the usual choices, in build/bench
+	$(BIN)/python benchmarks $(OPTIONS)
 
 lint: .venv/dev  ## style and types
 	$(BIN)/ruff check .

@@ -1,23 +1,20 @@
 """Our image beside one of the tutorial's design: time to the first answer, warm calls, memory, bytes.
 
-    python benchmarks/container.py BUNDLE MODEL PHOTO … [--rounds 5] [--calls 100] [--json FILE]
+    python benchmarks/container.py [--run RUN] [--bundle BUNDLE] [--photos DATASET] [--rounds N]
 
-MODEL is the tutorial's network as .tflite; `benchmarks/tutorial/model.py FILE` builds it with random
-weights. Its image has Debian 12 with Python 3.11, the newest that tflite-runtime 2.14 knows, NumPy 1.26,
-Pillow and a handler in its way, all compiled; ours has Debian 13 with Python 3.13. Both stand on bases
-made by scripts/stand-in-base, and both answer the local invocations path. Each round starts a container
-of either side, in turn, with the file cache warm; a ratio is the median of the rounds' ratios. The
-first answer counts from `docker run`; what the engine needs until it has started a process is also
-taken off, because it is the same for any image.
+The tutorial's network has random weights. Its image has Debian 12 with Python 3.11, the newest that
+tflite-runtime 2.14 knows, NumPy 1.26, Pillow and a handler in its way, all compiled; ours has Debian 13 with
+Python 3.13. Both stand on bases made by scripts/stand-in-base, and both answer the local invocations path.
+Each round starts a container of either side, in turn, with the file cache warm. The first answer counts from
+`docker run`; what the engine needs until it has started a process is also taken off, because it is the same
+for any image.
 """
 
-import argparse
 import base64
 import gzip
 import json
 import os
-import platform
-import statistics
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,18 +22,26 @@ import time
 import urllib.request
 import zipfile
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
+from measuring import HERE, CannotRunError, Figures, Results, beside, in_turn
+from preparing import Prepared
+from reporting import main
 from shutterless.packaging import build_image
 
-HERE = Path(__file__).parent
 BASES = {"tutorial": ("bookworm", "shutterless-base:bookworm"), "ours": ("trixie", "shutterless-base:trixie")}
 TAGS = {"tutorial": "shutterless-bench-tutorial", "ours": "shutterless-bench-ours"}
 WHEELS = ("tflite-runtime==2.14.0", "numpy==1.26.4", "pillow==12.2.0")
 # Shares of a processor: one whole, and what Lambda gives with 1,024 MB.
 SHARES = {"1 vCPU": 1.0, "1,024 MB": 1024 / 1769}
 PATH = "/2015-03-31/functions/function/invocations"
-GOALS = {"first answer": 0.5, "warm p50": 0.15, "resident": 0.35, "compressed": 0.45}
+FIRST, ENGINE = "docker run to first answer", "without the engine's part"
+STARTED = {FIRST: "ms", ENGINE: "ms", "warm, p50": "ms", "warm, p95": "ms", "resident memory": "MB"}
+SIZES = {"unpacked": "MB", "unpacked, over the base": "MB", "compressed, as it is pushed": "MB"}
+GOALS = {FIRST: 0.5, "warm, p50": 0.15, "resident memory": 0.35, "compressed, as it is pushed": 0.45}
+BESIDE = "tutorial's image"
+ROUNDS, CALLS, QUICK_CALLS = 3, 50, 5
 PATIENCE = 60
 
 DOCKERFILE = """\
@@ -49,43 +54,28 @@ ENTRYPOINT ["python3", "server.py"]
 """
 
 
-def main() -> None:
-    """Build both images, measure in turn, print the table, and write the JSON if asked."""
-    options = _options()
+def rows(prepared: Prepared) -> Results:
+    """Build both images, start each in turn with either share of a processor; yield ours beside theirs."""
+    _check_docker()
     for suite, tag in BASES.values():
-        subprocess.run([HERE.parent / "scripts" / "stand-in-base", suite, tag], check=True)
-    _build_tutorial(options.model)
-    build_image(options.bundle, TAGS["ours"], base_image=BASES["ours"][1])
-    events = [_event(file) for photo in options.photos for file in _files(photo)][:50]
-    rows: dict[str, list[tuple[float, float]]] = {}
+        _run(HERE.parent / "scripts" / "stand-in-base", suite, tag)
+    _build_tutorial(prepared.tutorial / "model.tflite")
+    build_image(prepared.bundle, TAGS["ours"], base_image=BASES["ours"][1])
+    events = [_event(file) for file in prepared.photos]
+    calls = QUICK_CALLS if prepared.quick else CALLS
     for share, cpus in SHARES.items():
-        for _ in range(options.rounds):
-            sides = {side: _measure(side, cpus, events, options.calls) for side in TAGS}
-            for name in sides["ours"]:
-                rows.setdefault(f"{name}, {share}", []).append((sides["ours"][name], sides["tutorial"][name]))
-    for name in (sizes := {side: _sizes(tag) for side, tag in TAGS.items()})["ours"]:
-        rows[name] = [(sizes["ours"][name], sizes["tutorial"][name])]
-    _print(rows)
-    if options.json:
-        document = {"machine": _machine(), "photos": len(events), "rows": rows}
-        options.json.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+        sides = {side: partial(_measure, side, cpus, events, calls) for side in TAGS}
+        rounds = in_turn(prepared.rounds(ROUNDS), sides)
+        yield from beside(rounds, "ours", "tutorial", STARTED, GOALS, BESIDE, of=share)
+    sizes = [{side: _sizes(side) for side in TAGS}]
+    yield from beside(sizes, "ours", "tutorial", SIZES, GOALS, BESIDE)
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("bundle", type=Path)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("photos", type=Path, nargs="+", help="picture files or folders of them")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--calls", type=int, default=100, help="warm calls in each round")
-    parser.add_argument("--json", type=Path)
-    return parser.parse_args()
-
-
-def _files(photo: Path) -> list[Path]:
-    return sorted(path for path in photo.rglob("*") if path.is_file()) if photo.is_dir() else [photo]
+def _check_docker() -> None:
+    try:
+        _docker("version")
+    except (OSError, CannotRunError) as error:
+        raise CannotRunError(f"no Docker engine: {error}") from None
 
 
 def _event(file: Path) -> bytes:
@@ -93,7 +83,16 @@ def _event(file: Path) -> bytes:
 
 
 def _docker(*arguments: str) -> str:
-    return subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True).stdout.strip()
+    return _run("docker", *arguments)
+
+
+def _run(*command: str | Path) -> str:
+    """Return what a command prints; raise `CannotRunError` with its last words if it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        words = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise CannotRunError(f"{Path(command[0]).name}: {words[-1]}")
+    return done.stdout.strip()
 
 
 def _build_tutorial(model: Path) -> None:
@@ -101,37 +100,38 @@ def _build_tutorial(model: Path) -> None:
         context = Path(folder)
         wheels = ["--no-deps", "--only-binary=:all:", "--implementation", "cp", "--python-version", "3.11"]
         wheels += ["--platform", "manylinux2014_x86_64", "--dest", str(context / "wheels")]
-        subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", *wheels, *WHEELS], check=True)
+        _run(sys.executable, "-m", "pip", "download", "--quiet", *wheels, *WHEELS)
         for wheel in (context / "wheels").glob("*.whl"):
             zipfile.ZipFile(wheel).extractall(context / "packages")
-        os.link(model, context / "model.tflite")
+        shutil.copyfile(model, context / "model.tflite")
         for name in ("lambda_function.py", "server.py"):
             (context / name).write_bytes((HERE / "tutorial" / name).read_bytes())
         (context / "Dockerfile").write_text(DOCKERFILE.format(base=BASES["tutorial"][1]), "utf-8")
         _docker("build", "--quiet", "--tag", TAGS["tutorial"], str(context))
 
 
-def _measure(side: str, cpus: float, events: list[bytes], calls: int) -> dict[str, float]:
-    """Start a container and return its milliseconds and megabytes."""
+def _measure(side: str, cpus: float, events: list[bytes], calls: int) -> Figures:
+    """Start a container and return its milliseconds and megabytes; whatever happens, it is removed."""
+    name = f"{TAGS[side]}-{os.getpid()}"
     terms = ["--memory", "1024m", "--cpus", f"{cpus:.2f}", "--read-only", "--tmpfs", "/tmp"]
     begun, begun_at = time.perf_counter(), datetime.now(UTC)
-    container = _docker("run", "--detach", "--publish", "127.0.0.1:0:8080", *terms, TAGS[side])
     try:
-        url = f"http://{_docker('port', container, '8080/tcp')}{PATH}"
+        _docker("run", "--detach", "--name", name, "--publish", "127.0.0.1:0:8080", *terms, TAGS[side])
+        url = f"http://{_docker('port', name, '8080/tcp')}{PATH}"
         _first(url, events[0])
         first = time.perf_counter() - begun
-        started = _docker("inspect", "--format", "{{.State.StartedAt}}", container)
+        started = _docker("inspect", "--format", "{{.State.StartedAt}}", name)
         engine = (datetime.fromisoformat(f"{started[:26]}+00:00") - begun_at).total_seconds()
         times = sorted(_time(url, events[number % len(events)]) for number in range(calls))
         return {
-            "first answer, ms": first * 1000,
-            "  without the engine's part, ms": (first - engine) * 1000,
-            "warm p50, ms": times[len(times) // 2] * 1000,
-            "warm p95, ms": times[int(len(times) * 0.95)] * 1000,
-            "resident, MB": _resident(container),
+            FIRST: first * 1000,
+            ENGINE: (first - engine) * 1000,
+            "warm, p50": times[len(times) // 2] * 1000,
+            "warm, p95": times[int(len(times) * 0.95)] * 1000,
+            "resident memory": _resident(name),
         }
     finally:
-        _docker("rm", "--force", container)
+        subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)
 
 
 def _first(url: str, event: bytes) -> None:
@@ -143,7 +143,7 @@ def _first(url: str, event: bytes) -> None:
             return
         except OSError:
             time.sleep(0.005)
-    sys.exit(f"{url} does not answer")
+    raise CannotRunError("the container does not answer")
 
 
 def _time(url: str, event: bytes) -> float:
@@ -160,38 +160,26 @@ def _resident(container: str) -> float:
     return int(status.split("VmRSS:")[1].split()[0]) / 1000
 
 
-def _sizes(tag: str) -> dict[str, float]:
+def _sizes(side: str) -> Figures:
     """Return the image's megabytes unpacked, over its base, and compressed by gzip as they are pushed."""
-    names = tag, next(BASES[side][1] for side, own in TAGS.items() if own == tag)
-    whole, base = (int(_docker("image", "inspect", "--format", "{{.Size}}", name)) for name in names)
+    tag, base = TAGS[side], BASES[side][1]
+    whole, below = (int(_docker("image", "inspect", "--format", "{{.Size}}", name)) for name in (tag, base))
+    return {
+        "unpacked": whole / 1e6,
+        "unpacked, over the base": (whole - below) / 1e6,
+        "compressed, as it is pushed": _compressed(tag) / 1e6,
+    }
+
+
+def _compressed(tag: str) -> int:
     with (
         tempfile.TemporaryFile() as packed,
         subprocess.Popen(["docker", "save", tag], stdout=subprocess.PIPE) as saving,
     ):
-        assert saving.stdout is not None
         with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=6) as stream:
-            while chunk := saving.stdout.read(1 << 20):
-                stream.write(chunk)
-        compressed = packed.tell()
-    return {
-        "unpacked, MB": whole / 1e6,
-        "unpacked over the base, MB": (whole - base) / 1e6,
-        "compressed, MB": compressed / 1e6,
-    }
-
-
-def _print(rows: dict[str, list[tuple[float, float]]]) -> None:
-    print(f"{'':44}{'ours':>10}{'tutorial':>10}{'ratio':>8}  goal")
-    for name, pairs in rows.items():
-        ours, theirs = (statistics.median(side) for side in zip(*pairs, strict=True))
-        ratio = statistics.median(mine / other for mine, other in pairs)
-        goal = next((f"≤ {goal}" for what, goal in GOALS.items() if name.startswith(what)), "")
-        print(f"{name:44}{ours:10.1f}{theirs:10.1f}{ratio:8.3f}  {goal}")
-
-
-def _machine() -> dict[str, object]:
-    return {"cpus": os.cpu_count(), "machine": platform.machine(), "system": platform.platform()}
+            shutil.copyfileobj(saving.stdout, stream, 1 << 20)
+        return packed.tell()
 
 
 if __name__ == "__main__":
-    main()
+    main({"container": rows}, __doc__)

@@ -1,68 +1,126 @@
-"""The Lambda handler beside its floor: what bare LiteRT and Pillow need for the same answers.
+"""The Lambda handler beside its floor, the tutorial's function, and what one would pick instead.
 
-    python benchmarks/handler.py BUNDLE PHOTO … [--rounds 7] [--calls 200] [--json FILE]
+    python benchmarks/handler.py [--run RUN] [--bundle BUNDLE] [--photos DATASET] [--rounds N]
 
-The floor imports LiteRT, NumPy and Pillow, loads the model, decodes and infers, and does nothing else:
-no checks, no limits, no verification, no calibration. Each round starts a process of either side, in
-turn, on one core, with the file cache warm; a ratio is the median of the rounds' ratios.
+The floor imports LiteRT, NumPy and Pillow, loads the model, decodes and infers, and does nothing else: no
+checks, no limits, no verification, no calibration. The tutorial's function has its own network, with random
+weights, and its own preprocessing. ONNX Runtime and Keras on TensorFlow serve the same network on the same
+pixels. Each side of each round is a process of its own on one core, with the file cache warm.
 """
 
-import argparse
 import http.server
+import importlib.metadata
+import importlib.util
 import json
-import os
-import platform
-import statistics
-import subprocess
-import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-SIDES = Path(__file__).with_name("handler_sides.py")
-WAYS = ("raw", "base64", "url")
-GOALS = {"first answer": 1.35, "raw p50": 1.15, "memory": 1.2}
+from measuring import CannotRunError, Figures, Results, beside, in_new_process, in_turn
+from preparing import Prepared
+from reporting import main
+
+WARM = {f"{way}, {share}": "ms" for way in ("raw", "base64", "URL") for share in ("p50", "p95")}
+INSTALLED = "installed by pip, with the model"
+UNITS = {"import to first answer": "ms", **WARM, "resident memory": "MB", INSTALLED: "MB"}
+NAMES = {
+    "floor": "bare LiteRT",
+    "tutorial": "tutorial's function",
+    "onnxruntime": "ONNX Runtime",
+    "keras": "TensorFlow, Keras",
+}
+# Beside the floor, which is the only side that does less for the same answer.
+GOALS = {"import to first answer": 1.35, "raw, p50": 1.15, "resident memory": 1.2}
+LITERT = ("ai-edge-litert", "numpy", "pillow")
+ROUNDS, CALLS, QUICK_CALLS = 5, 100, 10
+
+Answers = list[dict[str, float]]
 
 
-def main() -> None:
-    """Measure, print the table, and write the JSON if asked."""
-    options = _options()
-    files = [file for photo in options.photos for file in _files(photo)][:50]
-    server = _photo_server(files)
-    urls = [f"http://127.0.0.1:{server.server_port}/{number}" for number in range(len(files))]
-    job = {"bundle": str(options.bundle), "files": [str(file) for file in files], "urls": urls}
-    rounds = [
-        {side: _measure(side, {**job, "calls": options.calls}) for side in ("floor", "handler")}
-        for _ in range(options.rounds)
-    ]
-    server.shutdown()
-    table = {
-        name: _row([(one["handler"][name], one["floor"][name]) for one in rounds])
-        for name in rounds[0]["floor"]
+def rows(prepared: Prepared) -> Results:
+    """Measure all sides in turn; yield our handler beside each of the others."""
+    sides: dict[str, dict[str, Any]] = {"handler": {}, "floor": {}}
+    for name, needs in (("tutorial", _tutorial), ("onnxruntime", _onnxruntime), ("keras", _keras)):
+        try:
+            sides[name] = needs(prepared)
+        except CannotRunError as error:
+            yield f"{NAMES[name]}: not run: {error}"
+    answers: dict[str, Answers] = {}
+    with photo_server(prepared.photos) as urls:
+        job = {**_described(prepared.bundle), "files": [str(file) for file in prepared.photos], "urls": urls}
+        job["calls"] = QUICK_CALLS if prepared.quick else CALLS
+        measured = {
+            name: partial(_measure, {**job, **more, "side": name}, answers) for name, more in sides.items()
+        }
+        for measure in measured.values():
+            measure(calls=1)  # which brings its files into the cache
+        rounds = in_turn(prepared.rounds(ROUNDS), measured)
+    for name in list(sides)[1:]:
+        yield from beside(rounds, "handler", name, UNITS, GOALS if name == "floor" else None, NAMES[name])
+    for name in [name for name in ("onnxruntime", "keras") if name in sides]:
+        yield f"{NAMES[name]}: {agreement(answers['handler'], answers[name], job['temperature'])}"
+
+
+def _tutorial(prepared: Prepared) -> dict[str, Any]:
+    folder = prepared.tutorial
+    return {"tutorial": str(folder), "installed": _installed(folder / "model.tflite", *LITERT)}
+
+
+def _onnxruntime(prepared: Prepared) -> dict[str, Any]:
+    return {
+        "onnx": str(prepared.onnx),
+        "installed": _installed(prepared.onnx, "onnxruntime", "numpy", "pillow"),
     }
-    _print(table, options, len(files))
-    if options.json:
-        document = {"machine": _machine(), "photos": len(files), "rounds": rounds, "table": table}
-        options.json.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("bundle", type=Path)
-    parser.add_argument("photos", type=Path, nargs="+", help="picture files or folders of them")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--calls", type=int, default=200, help="warm calls of each way in each round")
-    parser.add_argument("--json", type=Path)
-    return parser.parse_args()
+def _keras(prepared: Prepared) -> dict[str, Any]:
+    model = prepared.run / "model.keras"
+    tensorflow = importlib.metadata.packages_distributions().get("tensorflow", ["tensorflow"])[0]
+    return {"keras": str(model), "installed": _installed(model, tensorflow, "keras", "pillow")}
 
 
-def _files(photo: Path) -> list[Path]:
-    return sorted(path for path in photo.rglob("*") if path.is_file()) if photo.is_dir() else [photo]
+def _described(bundle: Path) -> dict[str, Any]:
+    """Return what the sides must know of the bundle, and what it and its packages weigh."""
+    document = json.loads((bundle / "bundle.json").read_text("utf-8"))
+    return {
+        "bundle": str(bundle),
+        "labels": document["labels"],
+        "input": document["input"],
+        "temperature": document["temperature"],
+        "installed": _installed(bundle / "model.tflite", *LITERT),
+    }
 
 
-def _photo_server(files: list[Path]) -> http.server.ThreadingHTTPServer:
-    """Serve the files at /0, /1, … on loopback, keep-alive off as a stranger's host might."""
+def _installed(model: Path, *packages: str) -> float:
+    """Return the megabytes of a model and of packages with all that they need, bytecode left out."""
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    todo, size = {canonicalize_name(package) for package in packages}, model.stat().st_size
+    done: set[str] = set()
+    while todo - done:
+        done.add(name := (todo - done).pop())
+        try:
+            distribution = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            raise CannotRunError(f"{name} is not installed: .venv/bench has it") from None
+        files = (file.locate() for file in distribution.files or () if file.suffix != ".pyc")
+        size += sum(file.stat().st_size for file in map(Path, files) if file.is_file())
+        needs = map(Requirement, distribution.requires or ())
+        todo |= {
+            canonicalize_name(need.name)
+            for need in needs
+            if need.marker is None or need.marker.evaluate({"extra": ""})
+        }
+    return size / 1e6
+
+
+@contextmanager
+def photo_server(files: list[Path]) -> Iterator[list[str]]:
+    """Serve the files on loopback, keep-alive off as a stranger's host might; yield their URLs."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -75,55 +133,38 @@ def _photo_server(files: list[Path]) -> http.server.ThreadingHTTPServer:
         def log_message(self, *args: object) -> None:
             """Say nothing."""
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield [f"http://127.0.0.1:{server.server_port}/{number}" for number in range(len(files))]
+        server.shutdown()
 
 
-def _measure(side: str, job: dict[str, object]) -> dict[str, float]:
-    """Run one side in a new process on one core; return its figures, ms and MB."""
-    core = min(os.sched_getaffinity(0))
-    done = subprocess.run(
-        [sys.executable, str(SIDES), side],
-        input=json.dumps(job),
-        capture_output=True,
-        text=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
-        env={**os.environ, "SHUTTERLESS_BUNDLE": str(job["bundle"]), "SHUTTERLESS_URLS": "any"},
-        check=False,
+def _measure(job: dict[str, Any], answers: dict[str, Answers], **changes: int) -> Figures:
+    """Run one side in a new process on one core; keep its answers apart from its figures."""
+    job = {**job, **changes}
+    environment = {"SHUTTERLESS_BUNDLE": job["bundle"], "SHUTTERLESS_URLS": "any"}
+    figures = in_new_process("sides", "measure", job, cores=1, environment=environment)
+    answers[job["side"]] = [answer.get("scores", answer) for answer in figures.pop("answers")]
+    if job["side"] != "floor":  # which has the same packages and model
+        figures[INSTALLED] = job["installed"]
+    return figures
+
+
+def agreement(ours: Answers, theirs: Answers, temperature: float) -> str:
+    """Say how far two sides agree once the bundle's temperature is applied to theirs, which ours has in."""
+    calibrated = [_at_temperature(scores, temperature) for scores in theirs]
+    same = sum(max(a, key=a.get) == max(b, key=b.get) for a, b in zip(ours, calibrated, strict=True))
+    largest = max(abs(a[label] - b[label]) for a, b in zip(ours, calibrated, strict=True) for label in a)
+    return (
+        f"the same best label for {same} of {len(ours)} photos, largest difference of a score {largest:.2g}"
     )
-    if done.returncode:
-        sys.exit(done.stderr)
-    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def _row(pairs: list[tuple[float, float]]) -> dict[str, float]:
-    ratios = sorted(ours / floor for ours, floor in pairs)
-    return {
-        "handler": statistics.median(ours for ours, _ in pairs),
-        "floor": statistics.median(floor for _, floor in pairs),
-        "ratio": statistics.median(ratios),
-        "least": ratios[0],
-        "most": ratios[-1],
-    }
-
-
-def _print(table: dict[str, dict[str, float]], options: argparse.Namespace, photos: int) -> None:
-    print(f"{_machine()}; {photos} photos, {options.rounds} rounds, {options.calls} calls of each way\n")
-    print("| | handler | floor | ratio | from … to | goal |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for name, row in table.items():
-        unit = "MB" if name == "memory" else "ms"
-        goal = f"≤ {GOALS[name]}" if name in GOALS else ""
-        print(
-            f"| {name} | {row['handler']:.1f} {unit} | {row['floor']:.1f} {unit} | {row['ratio']:.2f} "
-            f"| {row['least']:.2f} … {row['most']:.2f} | {goal} |"
-        )
-
-
-def _machine() -> str:
-    return f"Python {platform.python_version()}, {platform.machine()}, one core"
+def _at_temperature(scores: dict[str, float], temperature: float) -> dict[str, float]:
+    """Return softmax(logits / T) from softmax(logits): p^(1/T), scaled to add up to 1 again."""
+    powers = {label: score ** (1 / temperature) for label, score in scores.items()}
+    return {label: power / sum(powers.values()) for label, power in powers.items()}
 
 
 if __name__ == "__main__":
-    main()
+    main({"handler": rows}, __doc__)

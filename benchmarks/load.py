@@ -21,6 +21,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sides import resident
+
 RAW = {"Content-Type": "application/octet-stream"}
 
 
@@ -31,9 +33,9 @@ def main() -> int:
     with serving(options.bundle, options.cores) as (process, port):
         connection = http.client.HTTPConnection("127.0.0.1", port)
         expected = [ask(connection, photo)[1] for photo in photos]
-        print(f"{len(photos)} photos, one after the other: {resident(process):.0f} MB")
+        print(f"{len(photos)} photos, one after the other: {resident(process.pid):.0f} MB")
         clients = Clients(port, photos, expected)
-        clients.run(options.clients, options.seconds, lambda: resident(process))
+        clients.run(options.clients, options.seconds, lambda: resident(process.pid))
     return clients.report()
 
 
@@ -66,12 +68,6 @@ def ask(connection: http.client.HTTPConnection, photo: bytes) -> tuple[int, dict
     connection.request("POST", "/predict", photo, RAW)
     response = connection.getresponse()
     return response.status, json.loads(response.read()).get("scores", {})
-
-
-def resident(process: subprocess.Popen[str]) -> float:
-    """Return how much memory a process holds, in MB."""
-    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1000
 
 
 class Clients:

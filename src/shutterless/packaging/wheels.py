@@ -86,7 +86,9 @@ def _download(folder: Path, platform: Platform, progress: Progress) -> None:
 
 def _failed(said: list[str]) -> ShutterlessError:
     if said and said[-1].endswith("No module named pip"):
-        return ShutterlessError("This Python has no pip to fetch wheels with", "Give it one: python -m ensurepip")
+        return ShutterlessError(
+            "This Python has no pip to fetch wheels with", "Give it one: python -m ensurepip"
+        )
     errors = [line.removeprefix("ERROR: ") for line in said if line.startswith("ERROR: ")]
     return ShutterlessError(
         f"pip cannot fetch the wheels: {(errors or said or ['it said nothing'])[0]}",

@@ -1,0 +1,159 @@
+"""What the benchmarks measure with: photos, a trained network, its bundle, the tutorial's network.
+
+What is not given is made: photos, run and the tutorial's network once, and kept in the output folder. What
+each is, is said.
+"""
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+from measuring import HERE, CannotRunError, in_new_process
+
+SHARED = HERE.parents[1] / "shared"
+CLOTHING = SHARED / "datasets" / "clothing"
+WEIGHTS = SHARED / "keras" / "models" / "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
+PHOTOS = 50
+PICTURES = (".jpg", ".jpeg", ".png")
+
+
+class Prepared:
+    """What is measured with; each thing is made when it is first asked for.
+
+    photos: a data set with the folders train/ and validation/. run: one of MobileNetV2 at 224 px.
+    bundle: if it is given without a run, what needs the Keras network cannot run.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        *,
+        photos: Path | None = None,
+        run: Path | None = None,
+        bundle: Path | None = None,
+        precision: str = "float16",
+        rounds: int | None = None,
+        quick: bool = False,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        self.out, self.precision, self.quick, self._say = out, precision, quick, say
+        self._photos, self._run, self._bundle, self._rounds = photos, run, bundle, rounds
+        self.out.mkdir(parents=True, exist_ok=True)
+
+    def rounds(self, default: int) -> int:
+        """Return how many rounds to measure, if nothing else was said `default`."""
+        return self._rounds or (1 if self.quick else default)
+
+    @cached_property
+    def dataset(self) -> Path:
+        """The data set: the one given, the real photos of ../shared, or drawn ones."""
+        if self._photos or CLOTHING.is_dir():
+            folder = self._photos or CLOTHING
+            self._say(f"photos: {folder.name}, {len(pictures(folder)):,} of them")
+            return folder
+        from shutterless import draw_sample
+
+        self._say("photos: drawn ones, 320 px square, because no real ones are here")
+        folder = self.out / "photos"
+        return folder if folder.is_dir() else draw_sample(folder, per_label=20, size=320)
+
+    @cached_property
+    def photos(self) -> list[Path]:
+        """Up to 50 photos to ask about, evenly over those of validation."""
+        validation = self.dataset / "validation"
+        files = pictures(validation if validation.is_dir() else self.dataset)
+        if not files:
+            raise CannotRunError("there are no photos")
+        return files[:: max(1, len(files) // PHOTOS)][: 5 if self.quick else PHOTOS]
+
+    @cached_property
+    def run(self) -> Path:
+        """The run folder: the one given, or a `quick` one."""
+        if self._bundle and not self._run:
+            raise CannotRunError("the Keras network of the bundle is needed: give its run with --run")
+        run = self._run or self.out / "run"
+        if not (run / "metrics.json").is_file():
+            if self._run:
+                raise CannotRunError(f"{run} is not a finished run")
+            self._say("training a network by `quick`, as none is given: 1 to 2 minutes")
+            in_new_process("preparing", "train", {"photos": str(self.dataset), "run": str(run)}, cores=2)
+        recipe = in_new_process("preparing", "describe", {"run": str(run)}, cores=2)
+        self._say(
+            "network: {backbone} at {image_size} px, recipe {recipe}, first weights {weights}".format(
+                **recipe
+            )
+        )
+        return run
+
+    @cached_property
+    def bundle(self) -> Path:
+        """The bundle: the one given, or what `convert` makes of the run."""
+        if self._bundle:
+            return self._bundle
+        bundle = self.out / f"bundle-{self.precision}"
+        job = {"run": str(self.run), "file": str(bundle), "precision": self.precision}
+        self._say(f"converting it to {self.precision}")
+        in_new_process("conversion", "ours", job, cores=2)
+        return bundle
+
+    @cached_property
+    def tutorial(self) -> Path:
+        """The folder with the tutorial's network as model.tflite and .keras, with random weights."""
+        folder = self.out / "tutorial"
+        if not (folder / "model.tflite").is_file():
+            self._say("building the tutorial's network")
+            in_new_process("tutorial.model", "write", {"folder": str(folder)}, cores=2)
+        return folder
+
+    @cached_property
+    def onnx(self) -> Path:
+        """The network of the run as an ONNX file."""
+        file = self.out / "model.onnx"
+        job = {"model": str(self.run / "model.keras"), "file": str(file)}
+        in_new_process("preparing", "to_onnx", job, cores=2)
+        return file
+
+
+def pictures(folder: Path) -> list[Path]:
+    """Return the picture files below a folder, sorted; or the file itself."""
+    if folder.is_file():
+        return [folder]
+    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in PICTURES)
+
+
+def train(job: dict[str, str]) -> dict[str, object]:
+    """Train by `quick`; without ImageNet weights for one epoch from random ones."""
+    import shutterless
+
+    photos, run = Path(job["photos"]), Path(job["run"])
+    weights = str(WEIGHTS) if WEIGHTS.is_file() else "imagenet"
+    try:
+        shutterless.train(photos, run, weights=weights, report=False, resume=True)
+    except shutterless.ShutterlessError:
+        shutterless.train(photos, run, weights="none", epochs=1, report=False, resume=True)
+    return {}
+
+
+def describe(job: dict[str, str]) -> dict[str, object]:
+    """Return what a run was trained as."""
+    from shutterless import load_run
+
+    run = load_run(Path(job["run"]))
+    weights = {"none": "random, so that its scores mean nothing"}.get(run.settings.weights, "ImageNet's")
+    return {
+        "backbone": run.settings.backbone,
+        "image_size": run.settings.image_size,
+        "recipe": run.recipe.name,
+        "weights": weights,
+    }
+
+
+def to_onnx(job: dict[str, str]) -> dict[str, object]:
+    """Export a Keras network as ONNX, for one photo at a time."""
+    import keras
+    import tensorflow as tf
+
+    model = keras.models.load_model(job["model"], compile=False)
+    signature = [tf.TensorSpec((1, *model.input_shape[1:]), tf.uint8, name="pixels")]
+    model.export(job["file"], format="onnx", verbose=False, input_signature=signature)
+    return {}

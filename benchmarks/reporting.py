@@ -1,0 +1,176 @@
+"""What every benchmark is run by: options, the table of ratios, the JSON, the chart."""
+
+import argparse
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from subprocess import CalledProcessError
+from typing import Any
+
+from measuring import HERE, CannotRunError, Results, Row
+from preparing import Prepared
+from shutterless.errors import ShutterlessError
+
+Benchmark = Callable[[Prepared], Results]
+PACKAGES = ("shutterless", "ai-edge-litert", "numpy", "pillow", "keras", "tensorflow-cpu", "onnxruntime")
+HEADER = ("benchmark", "figure", "ours", "beside", "theirs", "ratio", "from … to", "goal")
+
+
+@dataclass
+class Report:
+    """What came of some benchmarks: rows by benchmark, and what was said."""
+
+    command: str
+    date: str = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).date().isoformat())
+    machine: str = field(default_factory=lambda: machine())
+    materials: list[str] = field(default_factory=list)
+    rows: list[tuple[str, Row]] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def run(self, name: str, benchmark: Benchmark, prepared: Prepared) -> None:
+        """Run one benchmark; what it cannot run is a remark."""
+        try:
+            for result in benchmark(prepared):
+                if isinstance(result, Row):
+                    self.rows.append((name, result))
+                else:
+                    self.remarks.append(f"{name}: {result}")
+        except (CannotRunError, ShutterlessError, CalledProcessError) as error:
+            self.remarks.append(f"{name}: not run: {_reason(error)}")
+
+    def markdown(self) -> str:
+        """Return the table as it is printed and written, with what it was measured on above it."""
+        head = [f"Measured on {self.date} by `{self.command}`: {self.machine}.", *self.materials]
+        said = [f"- {remark}" for remark in self.remarks]
+        return "\n".join([*head, "", *_table(self.rows), "", *said]).strip() + "\n"
+
+    def document(self) -> dict[str, Any]:
+        """Return everything as plain values for JSON, each row with its rounds."""
+        rows = [
+            {
+                "benchmark": name,
+                **asdict(row),
+                **{figure: getattr(row, figure) for figure in ("ours", "theirs", "ratio", "missed")},
+                "least": row.ratios[0],
+                "most": row.ratios[-1],
+            }
+            for name, row in self.rows
+        ]
+        said = {"command": self.command, "date": self.date, "machine": self.machine, "with": self.materials}
+        return {**said, "rows": rows, "remarks": self.remarks}
+
+
+def main(benchmarks: dict[str, Benchmark], description: str | None) -> None:
+    """Run the benchmarks, print the table, and write it with its JSON and its chart to the output folder."""
+    options = _options(description or "")
+    report = Report(command=_command())
+    prepared = Prepared(
+        options.out,
+        photos=options.photos,
+        run=options.run,
+        bundle=options.bundle,
+        precision=options.precision,
+        rounds=options.rounds,
+        quick=options.quick,
+        say=lambda line: _say(line, report.materials),
+    )
+    try:
+        for name, benchmark in benchmarks.items():
+            print(f"{name} …", file=sys.stderr, flush=True)
+            report.run(name, benchmark, prepared)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    print(report.markdown(), end="")
+    if not report.rows:
+        sys.exit(1)
+    _write(report, options.out, "bench" if len(benchmarks) > 1 else next(iter(benchmarks)))
+
+
+def _say(line: str, said: list[str]) -> None:
+    print(f"  {line}", file=sys.stderr, flush=True)
+    said.append(line)
+
+
+def _write(report: Report, out: Path, name: str) -> None:
+    (out / f"{name}.md").write_text(report.markdown(), "utf-8")
+    (out / f"{name}.json").write_text(
+        json.dumps(report.document(), indent=2, ensure_ascii=False) + "\n", "utf-8"
+    )
+    from chart import draw
+
+    draw(report.rows, out / f"{name}.png")
+    print(f"Written: {out / name}.md, .json, .png", file=sys.stderr)
+
+
+def _options(description: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--run", type=Path, help="a run of MobileNetV2 at 224 px; else one is trained by `quick`"
+    )
+    parser.add_argument("--bundle", type=Path, help="a bundle; else the run is converted")
+    parser.add_argument("--photos", type=Path, help="a data set; else the one of ../shared, or drawn photos")
+    parser.add_argument("--precision", default="float16", help="of the bundle")
+    parser.add_argument("--rounds", type=int, help="of each benchmark, in place of its own number")
+    parser.add_argument("--quick", action="store_true", help="one round and few calls, to try it")
+    parser.add_argument("--out", type=Path, default=HERE.parent / "build" / "bench")
+    return parser.parse_args()
+
+
+def _command() -> str:
+    program = Path(sys.argv[0])
+    script = program.parent.name if program.name == "__main__.py" else f"benchmarks/{program.name}"
+    return " ".join(["python", script, *(Path(word).name for word in sys.argv[1:])])
+
+
+def _reason(error: Exception) -> str:
+    words = getattr(error, "stderr", None) or getattr(error, "message", None) or str(error)
+    return str(words).strip().splitlines()[-1]
+
+
+def machine() -> str:
+    """Return the cores, the processor, and the versions that count."""
+    cpus = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    names = [line.partition(":")[2].strip() for line in cpus if line.startswith("model name")]
+    cores = f"{len(os.sched_getaffinity(0))} cores of {(names or [platform.machine()])[0]}"
+    return ", ".join([cores, f"Python {platform.python_version()}", *_versions()])
+
+
+def _versions() -> Iterator[str]:
+    for package in PACKAGES:
+        try:
+            yield f"{package} {importlib.metadata.version(package)}"
+        except importlib.metadata.PackageNotFoundError:
+            continue
+
+
+def _table(rows: list[tuple[str, Row]]) -> list[str]:
+    """Return the lines of a Markdown table that reads well as it is, too."""
+    cells = [HEADER, *(_cells(name, row) for name, row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(HEADER))]
+    lines = [
+        " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in cells
+    ]
+    ruler = " | ".join("-" * max(3, width) for width in widths)
+    return [f"| {line} |" for line in (lines[0], ruler, *lines[1:])]
+
+
+def _cells(name: str, row: Row) -> tuple[str, ...]:
+    digits = 2 if max(row.ours, row.theirs) < 10 else 1
+    return (
+        name,
+        row.what,
+        f"{row.ours:,.{digits}f} {row.unit}",
+        row.beside,
+        f"{row.theirs:,.{digits}f} {row.unit}",
+        f"{row.ratio:.2f}",
+        f"{row.ratios[0]:.2f} … {row.ratios[-1]:.2f}" if len(row.pairs) > 1 else "",
+        f"≤ {row.goal}{', missed' if row.missed else ''}" if row.goal else "",
+    )
