@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps, JpegImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, JpegImagePlugin
 
 from shutterless.errors import ShutterlessError
 from shutterless.runtime.problem import Problem
@@ -159,17 +159,24 @@ def _open(data: bytes) -> Image.Image:
         with _OPENING, warnings.catch_warnings():
             # Pillow only warns of a picture that is up to twice too large for it; ours is the lower limit.
             warnings.simplefilter("ignore")
-            picture = Image.open(_Pieces(data), formats=[JPEG] if _begins_like(JPEG, data) else _formats())
-    except UnidentifiedImageError as error:
-        if any(_begins_like(kind, data) for kind in _formats()):
-            raise Problem("unreadable-image", "the picture is damaged or cut short") from error
-        raise Problem(
-            "unsupported-format", f"this is no picture in one of the formats {', '.join(_formats())}"
-        ) from error
+            # As Image.open does it, which would first import five formats: 10 ms of the first answer.
+            picture = Image.OPEN[_kind(data)][0](_Pieces(data), "")
+    except (SyntaxError, IndexError, TypeError, struct.error) as error:
+        raise Problem("unreadable-image", "the picture is damaged or cut short") from error
     _check_work(picture, data)
     if picture.format == "TIFF":
         cast(Any, picture).is_animated = True  # of a single page, Pillow would also read all the EXIF data
     return picture
+
+
+def _kind(data: bytes) -> str:
+    """Return the format by the file's signature."""
+    kinds = [JPEG] if _begins_like(JPEG, data) else [kind for kind in _formats() if _begins_like(kind, data)]
+    if not kinds:
+        raise Problem(
+            "unsupported-format", f"this is no picture in one of the formats {', '.join(_formats())}"
+        )
+    return kinds[0]
 
 
 @functools.cache
