@@ -43,7 +43,7 @@ PICTURES = sorted(set(CORPUS.iterdir()) - set(EVENTS))
 # What one input may take; 50 megapixels take up to 2 s and, as WebP, 0.8 GB.
 SECONDS = 10.0
 MEGABYTES = 1000
-# Characters of a header: uvicorn takes 64 KiB of all headers together, API Gateway 10 KiB.
+# Characters of a header: our server takes 64 KiB of all headers together, API Gateway 10 KiB.
 HEADER = 65_536
 
 NUMBERS = (0, 1, 2, 7, 127, 128, 255, 256, 7071, 32767, 32768, 65535, 2**24, 2**31 - 1, 2**31, 2**32 - 1)

@@ -13,15 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import uvicorn
 from PIL import ExifTags, Image
 from playwright.sync_api import expect, sync_playwright
-from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from shutterless.runtime.bundle import read_bundle
 from shutterless.runtime.classifier import Classifier
+from shutterless.runtime.events import Response
 from shutterless.runtime.problem import Problem
-from shutterless.runtime.server import App
+from shutterless.runtime.server import App, Server
 from shutterless.runtime.service import PAGE, Service, problem_response
 from shutterless.runtime.settings import Settings
 
@@ -42,6 +41,18 @@ HOSTILE = ('<img src=x onerror="document.title=1">', "</script><script>document.
 needs_chromium = pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"there is no browser at {CHROMIUM}")
 
 
+def as_json(document, status=200):
+    return Response(status, {"Content-Type": "application/json"}, json.dumps(document).encode())
+
+
+def as_text(text, status=200):
+    return Response(status, {"Content-Type": "text/plain; charset=utf-8"}, text.encode())
+
+
+def as_png(file):
+    return Response(200, {"Content-Type": "image/png"}, file.read_bytes())
+
+
 class Gateway:
     """What stands in front of the function: stages, a key, answers of its own; it notes every request."""
 
@@ -51,23 +62,17 @@ class Gateway:
         self.answers = {}  # path: answer in the function's place
         self.requests = []
 
-    async def __call__(self, scope, receive, send):
-        body, more = b"", True
-        while more:
-            message = await receive()
-            body, more = body + message.get("body", b""), message.get("more_body", False)
-        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-        self.requests.append((scope["path"], headers, body))
-
-        async def again():
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        prefix = next(prefix for prefix in self.stages if scope["path"].startswith(prefix))
-        path = scope["path"].removeprefix(prefix) or "/"
-        answer = self.answers.get(path, self.stages[prefix])
-        if self.key and path != "/" and headers.get("x-api-key") != self.key:
-            answer = JSONResponse({"message": "Forbidden"}, 403)
-        await answer({**scope, "path": path}, again, send)
+    def respond(self, request, read_body):
+        """Answer as the server's application does."""
+        body = read_body() if request.method == "POST" else b""
+        self.requests.append((request.path, request.headers, body))
+        prefix = next(prefix for prefix in self.stages if request.path.startswith(prefix))
+        path = request.path.removeprefix(prefix) or "/"
+        if self.key and path != "/" and request.headers.get("x-api-key") != self.key:
+            return as_json({"message": "Forbidden"}, 403)
+        if path in self.answers:
+            return self.answers[path]
+        return self.stages[prefix].respond(dataclasses.replace(request, path=path), lambda: body)
 
     def sent(self):
         """Return content type and body of the latest request for a prediction."""
@@ -94,12 +99,12 @@ def served(colour_bundle):
         "": usual,
     }
     gateway = Gateway(stages)
-    server = uvicorn.Server(uvicorn.Config(gateway, log_level="critical", lifespan="off"))
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        server = Server(gateway, listening)
+        thread = threading.Thread(target=server.run)
         thread.start()
         yield gateway, f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
+        server.stop()
         thread.join()
 
 
@@ -246,7 +251,7 @@ def test_a_photo_is_sent_as_it_is_and_its_labels_are_shown_best_first(visit, gat
 @needs_chromium
 @pytest.mark.parametrize("way", ["type", "paste", "drop"])
 def test_the_service_fetches_an_address_and_the_page_does_not(visit, gateway, served, photo, way):
-    gateway.answers["/photos/red.png"] = Response(photo.read_bytes(), media_type="image/png")
+    gateway.answers["/photos/red.png"] = as_png(photo)
     url = f"{served[1]}/photos/red.png"
     page = visit()
     if way == "type":
@@ -279,7 +284,7 @@ def test_an_answer_that_is_not_accepted_is_not_sure(visit, photo):
 
 def ours(code, detail="it says why", **headers):
     response = problem_response(Problem(code, detail))
-    return Response(response.body, response.status, {**response.headers, **headers})
+    return dataclasses.replace(response, headers={**response.headers, **headers})
 
 
 @needs_chromium
@@ -295,14 +300,14 @@ def ours(code, detail="it says why", **headers):
         (ours("fetch-failed"), ["could not be fetched", "It says why.", "Check the address"]),
         (ours("internal"), ["went wrong inside", "It says why.", "in a moment"]),
         (ours("busy", **{"Retry-After": "2"}), ["Too many requests at once", "Try again in 2 seconds."]),
-        (PlainTextResponse("HTTP content length exceeded", 413), ["too large for the service", "smaller"]),
-        (JSONResponse({"message": "Limit Exceeded"}, 429), ["Too many requests just now"]),
-        (JSONResponse({"message": "Internal server error"}, 502), ["The service failed"]),
-        (JSONResponse({"message": "Service Unavailable"}, 503), ["not available", "in a moment"]),
-        (JSONResponse({"message": "Endpoint request timed out"}, 504), ["took too long", "try again"]),
-        (PlainTextResponse("<h1>Log in to this café's network</h1>"), ["does not understand", "200"]),
+        (as_text("HTTP content length exceeded", 413), ["too large for the service", "smaller"]),
+        (as_json({"message": "Limit Exceeded"}, 429), ["Too many requests just now"]),
+        (as_json({"message": "Internal server error"}, 502), ["The service failed"]),
+        (as_json({"message": "Service Unavailable"}, 503), ["not available", "in a moment"]),
+        (as_json({"message": "Endpoint request timed out"}, 504), ["took too long", "try again"]),
+        (as_text("<h1>Log in to this café's network</h1>"), ["does not understand", "200"]),
     ],
-    ids=lambda value: "" if isinstance(value, list) else str(value.status_code),
+    ids=lambda value: "" if isinstance(value, list) else str(value.status),
 )
 def test_every_problem_is_put_into_words(visit, gateway, photo, answer, words):
     gateway.answers["/predict"] = answer
@@ -384,7 +389,7 @@ def test_it_works_behind_a_stage(visit, gateway, photo, path):
 
 @needs_chromium
 def test_a_key_is_asked_for_when_the_service_wants_one(visit, gateway, served, photo):
-    gateway.answers["/photos/red.png"] = Response(photo.read_bytes(), media_type="image/png")
+    gateway.answers["/photos/red.png"] = as_png(photo)
     page = visit("/test")
     expect(page.get_by_label("API key")).to_be_hidden()
     gateway.key = KEY
@@ -414,7 +419,7 @@ def test_a_page_that_meets_a_closed_door_shows_the_field_at_once(visit, gateway)
 
 @needs_chromium
 def test_everything_works_by_keyboard(visit, gateway, served, photo):
-    gateway.answers["/photos/red.png"] = Response(photo.read_bytes(), media_type="image/png")
+    gateway.answers["/photos/red.png"] = as_png(photo)
     page = visit()
     # Well before the key: what is listened for only at that moment, a busy Chromium may not hand over.
     page.on("filechooser", lambda chooser: chooser.set_files(photo))
@@ -459,7 +464,7 @@ def test_the_javascript_of_the_docs_gets_an_answer(visit, gateway, served, photo
 def test_many_labels_are_folded_after_the_best(visit, gateway, photo):
     scores = {f"label {number}": 1 / 40 for number in range(40)}
     best = {"label": "label 0", "confidence": 1 / 40, "accepted": True}
-    gateway.answers["/predict"] = JSONResponse({**best, "scores": scores})
+    gateway.answers["/predict"] = as_json({**best, "scores": scores})
     page = visit()
     page.set_input_files("#file", photo)
     expect(page.get_by_role("row")).to_have_count(10)
@@ -504,7 +509,7 @@ def test_it_can_be_read_at_any_width_by_day_and_night(visit, gateway, photo, sch
     page.set_input_files("#file", photo)
     expect(heading(page)).to_contain_text("red")
     check()
-    gateway.answers["/predict"] = JSONResponse({"message": "Forbidden"}, 403)
+    gateway.answers["/predict"] = as_json({"message": "Forbidden"}, 403)
     page.set_input_files("#file", photo)
     expect(page.get_by_label("API key")).to_be_visible()
     check()
@@ -513,7 +518,7 @@ def test_it_can_be_read_at_any_width_by_day_and_night(visit, gateway, photo, sch
 @needs_chromium
 def test_every_control_has_a_name_for_a_screen_reader(visit, gateway, photo):
     page = visit(has_touch=True)
-    gateway.answers["/predict"] = JSONResponse({"message": "Service Unavailable"}, 503)
+    gateway.answers["/predict"] = as_json({"message": "Service Unavailable"}, 503)
     page.set_input_files("#file", photo)
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
     page.evaluate("document.querySelector('#key-form').hidden = false")

@@ -8,14 +8,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import trustme
-import uvicorn
 
 from shutterless import client
 from shutterless.client import MAX_PICTURE, CallError, call
 from shutterless.errors import ShutterlessError
 from shutterless.runtime.bundle import read_bundle
 from shutterless.runtime.classifier import Classifier
-from shutterless.runtime.server import INVOCATIONS, App
+from shutterless.runtime.server import INVOCATIONS, App, Server
 from shutterless.runtime.service import Service
 from shutterless.runtime.settings import Settings
 
@@ -68,12 +67,12 @@ def api():
 def served(colour_bundle):
     """The URL of a served bundle."""
     service = Service(Classifier(read_bundle(colour_bundle)), Settings(colour_bundle))
-    server = uvicorn.Server(uvicorn.Config(App(service), log_level="critical", lifespan="off"))
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        server = Server(App(service), listening)
+        thread = threading.Thread(target=server.run)
         thread.start()
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
+        server.stop()
         thread.join()
 
 

@@ -25,7 +25,6 @@ ENTRIES = (
     "shutterless.runtime.fetch",
     "shutterless.runtime.lambda_client",
     "shutterless.runtime.server",
-    "uvicorn.protocols.http.h11_impl",
 )
 
 # Runs in the other Python: a tar of the layers comes in, a tar of bytecode goes out. Hash-based and

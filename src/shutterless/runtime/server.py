@@ -1,25 +1,20 @@
 """HTTP to events and back, so that the laptop and the cloud share one door."""
 
-import asyncio
+import contextlib
 import json
+import select
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType, SimpleNamespace
 
-import uvicorn
-from starlette.requests import ClientDisconnect
-from starlette.requests import Request as HttpRequest
-from starlette.responses import Response as HttpResponse
-from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
 from shutterless.errors import ShutterlessError
 from shutterless.runtime import log
+from shutterless.runtime.connection import BODY_SECONDS, Connection
 from shutterless.runtime.events import Request, Response, parse_json, to_event, to_response
 from shutterless.runtime.lambda_function import handle
 from shutterless.runtime.problem import Problem
@@ -28,18 +23,13 @@ from shutterless.runtime.settings import Settings
 
 # Where AWS's images take events, so that clients written for them work here.
 INVOCATIONS = "/2015-03-31/functions/function/invocations"
-# What Lambda takes in one synchronous call: 6 MB. What works here shall work there.
-MAX_BODY = 6 * 1024 * 1024
 # For each core: requests in work, most of which wait for the host of a URL, and with them those that come
 # in or wait for their turn. Each holds its body in memory; at 20 ms a photo the last waits half a second.
 WORKERS, ROOM = 8, 32
-# What a client may take for the head of a request, for its body (6 MB at 1 Mbit/s), and until the next one.
-HEAD_SECONDS, BODY_SECONDS, IDLE_SECONDS = 10, 60, 5
-# What it may then take to read what it has not read of its answers.
-READ_SECONDS = 10
 # What a stopped server gives running requests: as long as a body may take.
 STOP_SECONDS = BODY_SECONDS
-# Beyond these a new connection is closed: each costs an open file, of which a process often has 1,024.
+# Beyond these a new connection is closed: each costs a thread and an open file, of which a process often
+# has 1,024.
 MAX_CONNECTIONS = 512
 
 
@@ -58,53 +48,48 @@ def serve(
     """
     app = App(Service.load(settings), write)
     with _listen(host, settings.port) as listening:
-        name = f"[{host}]" if ":" in host else host
-        url = f"http://{name}:{listening.getsockname()[1]}"
-        server = Server(app, lambda: ready(url))
-        server.run(sockets=[listening])
-    if server.interrupted:
+        server = Server(app, listening)
+        with _stopped_by_signals(server) as signals:
+            name = f"[{host}]" if ":" in host else host
+            ready(f"http://{name}:{listening.getsockname()[1]}")
+            server.run()
+    if signal.SIGINT in signals:
         raise KeyboardInterrupt
 
 
 class App:
-    """The web application (ASGI): every request becomes an event for the Lambda handler."""
+    """The web application: every request becomes an event for the Lambda handler."""
 
     def __init__(self, service: Service, write: log.Log = log.to_stderr) -> None:
         self._service = service
         self._write = write
-        self._threads = ThreadPoolExecutor(WORKERS * cores(), thread_name_prefix="request")
-        self._room = ROOM * cores()
+        self._workers = threading.BoundedSemaphore(WORKERS * cores())
+        self._room = threading.BoundedSemaphore(ROOM * cores())
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request."""
-        response = await self._respond(HttpRequest(scope, receive))
-        await HttpResponse(response.body, response.status, dict(response.headers))(scope, receive, send)
-
-    async def _respond(self, http: HttpRequest) -> Response:
-        started, number = time.perf_counter(), log.request_id(http.headers)
-        headers = {**http.headers, "x-request-id": number}
-        request = Request(http.method, http.scope["path"], headers, dict(http.query_params), id=number)
+    def respond(self, request: Request, read_body: Callable[[], bytes]) -> Response:
+        """Answer one HTTP request; whatever goes wrong becomes a problem answer."""
+        started = time.perf_counter()
         try:
-            if http.method != "POST":
+            if request.method != "POST":
                 return self._answer(request)  # at once, also when all are busy: it reads and computes nothing
             with self._admitted():
-                request = replace(request, body=await _body(http))
-                return await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, request)
+                request = replace(request, body=read_body())
+                with self._workers:
+                    return self._answer(request)
         except Exception as error:
-            response = failure(error, number)
+            response = failure(error, request.id)
             route = self._service.route(request)
-            self._write(log.record(number, route, self._service.version, started, response))
-            return log.numbered(response, number)
+            self._write(log.record(request.id, route, self._service.version, started, response))
+            return log.numbered(response, request.id)
 
     @contextmanager
     def _admitted(self) -> Iterator[None]:
-        if self._room == 0:
+        if not self._room.acquire(blocking=False):
             raise Problem("busy", "too many requests are waiting", headers={"Retry-After": "1"})
-        self._room -= 1
         try:
             yield
         finally:
-            self._room += 1
+            self._room.release()
 
     def _answer(self, request: Request) -> Response:
         if request.path == INVOCATIONS:
@@ -126,102 +111,95 @@ class App:
         return log.numbered(Response(200, headers, json.dumps(document).encode()), request.id)
 
 
-class Server(uvicorn.Server):
-    """uvicorn's server, which stops in order at the first signal and at once at the second."""
+class Server:
+    """Takes connections until it is stopped, and serves each in a thread of its own.
 
-    def __init__(self, app: App, ready: Callable[[], None]) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                http=Connection,
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                log_level="critical",  # the app's own lines say what there is to say
-                access_log=False,
-                server_header=False,
-                timeout_keep_alive=IDLE_SECONDS,
-                timeout_graceful_shutdown=STOP_SECONDS,
-            )
-        )
-        self._ready = ready
-        self.interrupted = False
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Say that it is ready once signals are taken and connections accepted."""
-        await super().startup(sockets)
-        self._ready()
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop; the next signal does what it does to any program."""
-        self.should_exit = True
-        self.interrupted = sig == signal.SIGINT
-        for again in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(again, signal.SIG_DFL)
-
-
-class Connection(H11Protocol):
-    """uvicorn's connection, which hangs up on who does not come to the point, or does not listen.
-
-    uvicorn itself waits for the head of a request for ever, and for an answer to be read.
+    Threads, because asyncio and the servers on it take longer to import than all else but NumPy.
     """
 
-    _patience: asyncio.TimerHandle | None = None
+    def __init__(self, app: App, listening: socket.socket) -> None:
+        listening.setblocking(False)
+        self._app, self._listening = app, listening
+        self._alarm, self._bell = socket.socketpair()
+        self._connections: dict[Connection, threading.Thread] = {}
+        self._is_stopping = False
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take the connection, if there is room."""
-        super().connection_made(transport)
-        if len(self.connections) > MAX_CONNECTIONS:
-            transport.abort()
-        self._mind_the_time()
+    def run(self) -> None:
+        """Serve until it is stopped, then finish what has begun, for at most `STOP_SECONDS`."""
+        with self._alarm, self._bell:
+            while not self._is_stopping:
+                select.select([self._listening, self._alarm], [], [])
+                self._accept()
+        self._listening.close()
+        ends = time.monotonic() + STOP_SECONDS
+        running = dict(self._connections)
+        for connection in running:
+            connection.end()
+        for thread in running.values():
+            thread.join(max(0.0, ends - time.monotonic()))
 
-    def data_received(self, data: bytes) -> None:
-        """Take some bytes of a request, or of what is left of one that is answered already."""
-        super().data_received(data)
-        self._mind_the_time()
+    def stop(self) -> None:
+        """Have `run` come to its end; for other threads and signal handlers."""
+        self._is_stopping = True
+        with contextlib.suppress(OSError):  # it has ended
+            self._bell.send(b"!")
 
-    def timeout_keep_alive_handler(self) -> None:
-        """Hang up, and let go of what was not read by then."""
-        super().timeout_keep_alive_handler()
-        self.loop.call_later(READ_SECONDS, self.transport.abort)
+    def _accept(self) -> None:
+        try:
+            stream, _ = self._listening.accept()
+        except BlockingIOError:
+            return
+        except OSError:  # too many open files: others must end first
+            time.sleep(0.05)
+            return
+        if len(self._connections) >= MAX_CONNECTIONS:
+            stream.close()
+            return
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = Connection(stream, self._app.respond)
+        thread = threading.Thread(target=self._serve, args=[connection], name="connection", daemon=True)
+        self._connections[connection] = thread
+        try:
+            thread.start()
+        except RuntimeError:  # there may be no more threads
+            del self._connections[connection]
+            stream.close()
 
-    def _mind_the_time(self) -> None:
-        is_answering = self.cycle is not None and not self.cycle.response_complete
-        if is_answering and self._patience:
-            self._patience.cancel()
-            self._patience = None
-        elif not is_answering and not self._patience:
-            self._patience = self.loop.call_later(HEAD_SECONDS, self.timeout_keep_alive_handler)
+    def _serve(self, connection: Connection) -> None:
+        try:
+            connection.serve()
+        finally:
+            del self._connections[connection]
 
 
-async def _body(request: HttpRequest) -> bytes:
-    """Read the body, but no more of it than Lambda would take, and not for ever."""
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > MAX_BODY:
-        raise _too_large()
-    body = bytearray()
+@contextmanager
+def _stopped_by_signals(server: Server) -> Iterator[list[int]]:
+    """Have the first signal stop the server, and the next do what it does to any program.
+
+    Yields the signals that came. Elsewhere than in the main thread signals go their way.
+    """
+    came: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        for again in handlers:
+            signal.signal(again, signal.SIG_DFL)
+        server.stop()
+
+    handlers = {}
+    if threading.current_thread() is threading.main_thread():
+        handlers = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > MAX_BODY:
-                    raise _too_large()
-    except TimeoutError as error:
-        detail = f"the request took longer than the {BODY_SECONDS} s that it may"
-        raise Problem("invalid-request", detail, headers={"Connection": "close"}) from error
-    except ClientDisconnect as error:
-        raise Problem("invalid-request", "the request broke off") from error
-    return bytes(body)
-
-
-def _too_large() -> Problem:
-    return Problem("too-large", f"the request has more than the {MAX_BODY:,} bytes that Lambda takes")
+        yield came
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family)
+        return socket.create_server((host, port), family=family, backlog=MAX_CONNECTIONS)
     except OSError as error:
         raise ShutterlessError(
             f"Cannot listen on {host}, port {port}: {error.strerror or error}",

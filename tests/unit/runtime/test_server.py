@@ -2,6 +2,7 @@ import base64
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from shutterless.errors import ShutterlessError
+from shutterless.runtime import connection
 from shutterless.runtime import server as server_module
+from shutterless.runtime.connection import MAX_BODY
 from shutterless.runtime.events import Request, Response
-from shutterless.runtime.server import INVOCATIONS, MAX_BODY, App, Server, serve
+from shutterless.runtime.server import INVOCATIONS, App, Server, serve
 from shutterless.runtime.settings import Settings
 
 PATIENCE = 60
@@ -25,17 +28,14 @@ PATIENCE = 60
 @contextmanager
 def running(app: App):
     """A server in a thread of its own; its port."""
-    started = threading.Event()
-    server = Server(app, started.set)
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        server = Server(app, listening)
+        thread = threading.Thread(target=server.run)
         thread.start()
         try:
-            assert started.wait(PATIENCE)
-            yield port
+            yield listening.getsockname()[1]
         finally:
-            server.should_exit = True
+            server.stop()
             thread.join()
 
 
@@ -47,15 +47,15 @@ def port(service):
 
 
 def ask(port: int, method: str, path: str, body=None, **headers) -> tuple[int, dict, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request(method, path, body, named)
-        with connection.getresponse() as response:
+        client.request(method, path, body, named)
+        with client.getresponse() as response:
             names = {name.lower(): value for name, value in response.getheaders()}
             return response.status, names, response.read()
     finally:
-        connection.close()
+        client.close()
 
 
 def problem(answer: tuple[int, dict, bytes]) -> tuple[int, str]:
@@ -228,13 +228,13 @@ def test_an_answer_has_its_number_and_the_log_the_same(port, method, path, given
 
 
 def test_a_connection_is_kept_for_the_next_request(port, pictures):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     sockets = set()
     for body in (pictures["red"], b"hello", b"x" * 100_000, pictures["red"]):
-        connection.request("POST", "/predict", body, {"Content-Type": "image/png"})
-        sockets.add(connection.sock)
-        connection.getresponse().read()
-    connection.close()
+        client.request("POST", "/predict", body, {"Content-Type": "image/png"})
+        sockets.add(client.sock)
+        client.getresponse().read()
+    client.close()
     assert len(sockets) == 1
 
 
@@ -242,7 +242,16 @@ def test_a_body_that_is_too_large_is_refused_before_it_comes(port):
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as stream:
         head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {MAX_BODY + 1}\r\n"
         stream.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
-        assert stream.recv(100).startswith(b"HTTP/1.1 413 ")
+        answer = read_to_the_end(stream)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"\r\nConnection: close\r\n" in answer
+
+
+def test_requests_that_come_in_one_piece_are_answered_in_their_order(port):
+    with socket.create_connection(("127.0.0.1", port)) as stream:
+        stream.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /nowhere HTTP/1.0\r\n\r\n")
+        answers = read_to_the_end(stream)
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200", b"404"]
 
 
 def test_when_all_are_busy_more_are_told_to_come_again_and_health_still_answers(service, monkeypatch, web):
@@ -291,8 +300,8 @@ def read_to_the_end(stream: socket.socket) -> bytes:
 @pytest.fixture
 def impatient(service, monkeypatch):
     """The port of a server that waits for nobody."""
-    for name in ("HEAD_SECONDS", "BODY_SECONDS", "IDLE_SECONDS", "READ_SECONDS"):
-        monkeypatch.setattr(server_module, name, 0.1)
+    for name in ("HEAD_SECONDS", "BODY_SECONDS", "READ_SECONDS"):
+        monkeypatch.setattr(connection, name, 0.1)
     with running(App(service)) as port:
         yield port
 
@@ -348,6 +357,20 @@ def is_answered(port: int) -> bool:
     with suppress(OSError, http.client.HTTPException):
         return ask(port, "GET", "/health")[0] == 200
     return False
+
+
+def test_a_stopped_server_does_not_wait_for_who_asks_nothing(service, monkeypatch):
+    monkeypatch.setattr(connection, "HEAD_SECONDS", 10 * PATIENCE)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = Server(App(service), listening)
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        with socket.create_connection(listening.getsockname()) as stream:
+            stream.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            stream.recv(1000)
+            server.stop()
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
 
 
 @pytest.mark.parametrize(
