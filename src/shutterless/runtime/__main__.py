@@ -1,5 +1,6 @@
 """The container's entry: Lambda's runtime client where there is a Lambda, the HTTP server elsewhere."""
 
+import gc
 import os
 import sys
 
@@ -9,6 +10,7 @@ from shutterless.runtime.settings import Settings
 
 def main() -> int:
     """Answer until the container is stopped; return the exit code."""
+    gc.disable()  # what a start makes is no garbage: to look through it again and again is a tenth of it
     try:
         _answer()
     except ShutterlessError as error:
@@ -24,11 +26,17 @@ def _answer() -> None:
     if api:
         from shutterless.runtime import lambda_client
 
-        lambda_client.run(api)
+        lambda_client.run(api, _begin)
     else:
         from shutterless.runtime.server import serve  # which Lambda need not load
 
-        serve(Settings.from_env(os.environ), host="0.0.0.0")
+        serve(Settings.from_env(os.environ), host="0.0.0.0", ready=lambda url: _begin())
+
+
+def _begin() -> None:
+    """Look for garbage from now on, but not among what is loaded."""
+    gc.freeze()
+    gc.enable()
 
 
 if __name__ == "__main__":

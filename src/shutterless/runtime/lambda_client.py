@@ -3,18 +3,20 @@
 import os
 import signal
 import sys
+from collections.abc import Callable
 
 from shutterless.runtime.lambda_function import service
 
 HANDLER = "shutterless.runtime.lambda_function.lambda_handler"
 
 
-def run(api: str) -> None:
+def run(api: str, ready: Callable[[], None] = lambda: None) -> None:
     """Answer the events of the runtime API at the address `api`, until the environment ends.
 
     The model is loaded before the first event is asked for, so that the time counts as initialisation
     and SnapStart's snapshot holds it; a failure is reported as one of initialisation. Nothing has to be
-    made fresh after a restore: no connection is kept, and request ids come from the kernel.
+    made fresh after a restore: no connection is kept, and request ids come from the kernel. ready: called
+    once the model is loaded.
     """
     from awslambdaric import bootstrap  # type: ignore[import-untyped]
     from awslambdaric.lambda_runtime_client import LambdaRuntimeClient  # type: ignore[import-untyped]
@@ -28,4 +30,5 @@ def run(api: str) -> None:
     except Exception:
         client.post_init_error(bootstrap.build_fault_result(sys.exc_info(), None))
         raise
+    ready()
     bootstrap.run(HANDLER, client)

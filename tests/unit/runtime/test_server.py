@@ -521,3 +521,19 @@ def test_a_container_that_cannot_start_says_in_two_lines_why(environ, message):
     with container(**environ) as process:
         output, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, output, errors) == (1, "", message)
+
+
+def test_garbage_is_looked_for_once_all_is_loaded_and_not_before(colour_bundle):
+    code = """
+import gc
+from shutterless.runtime import __main__, server
+def serve(settings, host, ready):
+    print(gc.isenabled())
+    ready("http://here")
+    print(gc.isenabled(), gc.get_freeze_count() > 1000)
+server.serve = serve
+__main__.main()
+"""
+    environ = {**os.environ, "SHUTTERLESS_BUNDLE": str(colour_bundle)}
+    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True)
+    assert done.stdout.split() == ["False", "True", "True"], done.stderr
