@@ -4,6 +4,7 @@ What is not given is made: photos, run and the tutorial's network once, and kept
 each is, is said.
 """
 
+import sys
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,7 @@ class Prepared:
     """What is measured with; each thing is made when it is first asked for.
 
     photos: a data set with the folders train/ and validation/. run: one of MobileNetV2 at 224 px.
-    bundle: if it is given without a run, what needs the Keras network cannot run.
+    bundle: if it is given without a run, what needs the Keras network cannot run. note: takes what each is.
     """
 
     def __init__(
@@ -34,9 +35,9 @@ class Prepared:
         precision: str = "float16",
         rounds: int | None = None,
         quick: bool = False,
-        say: Callable[[str], None] = print,
+        note: Callable[[str], None] = print,
     ) -> None:
-        self.out, self.precision, self.quick, self._say = out, precision, quick, say
+        self.out, self.precision, self.quick, self._note = out, precision, quick, note
         self._photos, self._run, self._bundle, self._rounds = photos, run, bundle, rounds
         self.out.mkdir(parents=True, exist_ok=True)
 
@@ -49,11 +50,11 @@ class Prepared:
         """The data set: the one given, the real photos of ../shared, or drawn ones."""
         if self._photos or CLOTHING.is_dir():
             folder = self._photos or CLOTHING
-            self._say(f"photos: {folder.name}, {len(pictures(folder)):,} of them")
+            self._note(f"photos: {folder.name}, {len(pictures(folder)):,} of them")
             return folder
         from shutterless import draw_sample
 
-        self._say("photos: drawn ones, 320 px square, because no real ones are here")
+        self._note("photos: drawn ones, 320 px square, because no real ones are here")
         folder = self.out / "photos"
         return folder if folder.is_dir() else draw_sample(folder, per_label=20, size=320)
 
@@ -75,10 +76,10 @@ class Prepared:
         if not (run / "metrics.json").is_file():
             if self._run:
                 raise CannotRunError(f"{run} is not a finished run")
-            self._say("training a network by `quick`, as none is given: 1 to 2 minutes")
+            _work("training a network by `quick`, as none is given: 1 to 2 minutes")
             in_new_process("preparing", "train", {"photos": str(self.dataset), "run": str(run)}, cores=2)
         recipe = in_new_process("preparing", "describe", {"run": str(run)}, cores=2)
-        self._say(
+        self._note(
             "network: {backbone} at {image_size} px, recipe {recipe}, first weights {weights}".format(
                 **recipe
             )
@@ -89,10 +90,12 @@ class Prepared:
     def bundle(self) -> Path:
         """The bundle: the one given, or what `convert` makes of the run."""
         if self._bundle:
+            self._note(f"bundle: {self._bundle.name}")
             return self._bundle
+        self._note(f"bundle: the network in {self.precision}")
         bundle = self.out / f"bundle-{self.precision}"
         job = {"run": str(self.run), "file": str(bundle), "precision": self.precision}
-        self._say(f"converting it to {self.precision}")
+        _work(f"converting it to {self.precision}")
         in_new_process("conversion", "ours", job, cores=2)
         return bundle
 
@@ -101,7 +104,7 @@ class Prepared:
         """The folder with the tutorial's network as model.tflite and .keras, with random weights."""
         folder = self.out / "tutorial"
         if not (folder / "model.tflite").is_file():
-            self._say("building the tutorial's network")
+            _work("building the tutorial's network")
             in_new_process("tutorial.model", "write", {"folder": str(folder)}, cores=2)
         return folder
 
@@ -112,6 +115,10 @@ class Prepared:
         job = {"model": str(self.run / "model.keras"), "file": str(file)}
         in_new_process("preparing", "to_onnx", job, cores=2)
         return file
+
+
+def _work(line: str) -> None:
+    print(f"  {line}", file=sys.stderr, flush=True)
 
 
 def pictures(folder: Path) -> list[Path]:

@@ -46,9 +46,9 @@ class Report:
 
     def markdown(self) -> str:
         """Return the table as it is printed and written, with what it was measured on above it."""
-        head = [f"Measured on {self.date} by `{self.command}`: {self.machine}.", *self.materials]
-        said = [f"- {remark}" for remark in self.remarks]
-        return "\n".join([*head, "", *_table(self.rows), "", *said]).strip() + "\n"
+        head = f"Measured on {self.date} by `{self.command}`: {self.machine}."
+        made_of, said = ([f"- {line}" for line in lines] for lines in (self.materials, self.remarks))
+        return "\n".join([head, "", *made_of, "", *_table(self.rows), "", *said]).strip() + "\n"
 
     def document(self) -> dict[str, Any]:
         """Return everything as plain values for JSON, each row with its rounds."""
@@ -78,7 +78,7 @@ def main(benchmarks: dict[str, Benchmark], description: str | None) -> None:
         precision=options.precision,
         rounds=options.rounds,
         quick=options.quick,
-        say=lambda line: _say(line, report.materials),
+        note=report.materials.append,
     )
     try:
         for name, benchmark in benchmarks.items():
@@ -90,11 +90,6 @@ def main(benchmarks: dict[str, Benchmark], description: str | None) -> None:
     if not report.rows:
         sys.exit(1)
     _write(report, options.out, "bench" if len(benchmarks) > 1 else next(iter(benchmarks)))
-
-
-def _say(line: str, said: list[str]) -> None:
-    print(f"  {line}", file=sys.stderr, flush=True)
-    said.append(line)
 
 
 def _write(report: Report, out: Path, name: str) -> None:
@@ -126,7 +121,7 @@ def _options(description: str) -> argparse.Namespace:
 
 def _command() -> str:
     program = Path(sys.argv[0])
-    script = program.parent.name if program.name == "__main__.py" else f"benchmarks/{program.name}"
+    script = f"benchmarks/{program.name}" if program.suffix and program.stem != "__main__" else "benchmarks"
     return " ".join(["python", script, *(Path(word).name for word in sys.argv[1:])])
 
 

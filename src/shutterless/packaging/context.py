@@ -28,6 +28,7 @@ ADD bundle.tar /
 ENV OPENBLAS_NUM_THREADS=1 \\
     PYTHONPATH=/opt/shutterless/runtime:/opt/shutterless/dependencies \\
     PYTHONDONTWRITEBYTECODE=1 \\
+    PYTHONOPTIMIZE=2 \\
     PYTHONUNBUFFERED=1 \\
     SHUTTERLESS_BUNDLE=/opt/shutterless/bundle
 LABEL com.amazonaws.lambda.feature.snapstart="Allow" \\

@@ -29,8 +29,8 @@ def report(tmp_path):
 
 
 def test_the_table_says_what_was_measured_on_and_gives_each_row_with_its_spread(report):
-    first, second, *_ = report.markdown().splitlines()
-    assert (first, second) == ("Measured on 2026-01-02 by `make bench`: 2 cores.", "photos: drawn ones")
+    first, _, second, *_ = report.markdown().splitlines()
+    assert (first, second) == ("Measured on 2026-01-02 by `make bench`: 2 cores.", "- photos: drawn ones")
     (line,) = [line for line in report.markdown().splitlines() if "warm, p50" in line]
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells[2:] == [

@@ -99,5 +99,7 @@ def test_bytecode_is_the_same_each_time_and_is_used_instead_of_the_source(colour
     root = tmp_path / "opt" / "shutterless" / "dependencies"
     (root / "small" / "__init__.py").write_text("size = 2\n")  # unchecked: nobody looks at the source again
     code = "import small; print(small.size)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-OO", "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
     assert done.stdout == "1\n"
