@@ -67,7 +67,12 @@ def _hour(found: "Status") -> str:
     hour = found.last_hour
     if not hour:
         return "no requests"
-    return f"{hour.requests:,} requests, {hour.errors:,} errors, p95 {hour.p95_ms:.0f} ms"
+    requests, errors = _number(hour.requests, "request"), _number(hour.errors, "error")
+    return f"{requests}, {errors}, p95 {hour.p95_ms:.0f} ms"
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _cost(found: "Status") -> str:
