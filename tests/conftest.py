@@ -1,6 +1,9 @@
 """Small data that many tests share: photos of plain colours, which any network tells apart."""
 
 import signal
+import socket
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +33,26 @@ def paint(file: Path, colour: tuple[int, int, int], rng: np.random.Generator) ->
     file.parent.mkdir(parents=True, exist_ok=True)
     noise = rng.normal(0, 20, (32, 40, 3))
     Image.fromarray(np.clip(noise + colour, 0, 255).astype(np.uint8)).save(file)
+
+
+@pytest.fixture(scope="session")
+def running():
+    """Return a context manager that serves an app by our HTTP server, in a thread, and gives its port."""
+    from shutterless.runtime.server import Server
+
+    @contextmanager
+    def run(app):
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            server = Server(app, listening)
+            thread = threading.Thread(target=server.run)
+            thread.start()
+            try:
+                yield listening.getsockname()[1]
+            finally:
+                server.stop()
+                thread.join()
+
+    return run
 
 
 @pytest.fixture(scope="session")

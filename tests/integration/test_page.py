@@ -7,8 +7,6 @@ import io
 import json
 import os
 import re
-import socket
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +18,7 @@ from shutterless.runtime.bundle import read_bundle
 from shutterless.runtime.classifier import Classifier
 from shutterless.runtime.events import Response
 from shutterless.runtime.problem import Problem
-from shutterless.runtime.server import App, Server
+from shutterless.runtime.server import App
 from shutterless.runtime.service import PAGE, Service, problem_response
 from shutterless.runtime.settings import Settings
 
@@ -84,7 +82,7 @@ class Gateway:
 
 
 @pytest.fixture(scope="module")
-def served(colour_bundle):
+def served(colour_bundle, running):
     """A gateway with its origin: the model at / and /test, one never sure at /unsure, hostile labels."""
     bundle, settings = read_bundle(colour_bundle), Settings(colour_bundle, urls="any")
 
@@ -99,13 +97,8 @@ def served(colour_bundle):
         "": usual,
     }
     gateway = Gateway(stages)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = Server(gateway, listening)
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        yield gateway, f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.stop()
-        thread.join()
+    with running(gateway) as port:
+        yield gateway, f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture

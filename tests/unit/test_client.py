@@ -14,7 +14,7 @@ from shutterless.client import MAX_PICTURE, CallError, call
 from shutterless.errors import ShutterlessError
 from shutterless.runtime.bundle import read_bundle
 from shutterless.runtime.classifier import Classifier
-from shutterless.runtime.server import INVOCATIONS, App, Server
+from shutterless.runtime.server import INVOCATIONS, App
 from shutterless.runtime.service import Service
 from shutterless.runtime.settings import Settings
 
@@ -64,16 +64,11 @@ def api():
 
 
 @pytest.fixture(scope="module")
-def served(colour_bundle):
+def served(colour_bundle, running):
     """The URL of a served bundle."""
     service = Service(Classifier(read_bundle(colour_bundle)), Settings(colour_bundle))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = Server(App(service), listening)
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.stop()
-        thread.join()
+    with running(App(service)) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture

@@ -25,22 +25,8 @@ from shutterless.runtime.settings import Settings
 PATIENCE = 60
 
 
-@contextmanager
-def running(app: App):
-    """A server in a thread of its own; its port."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = Server(app, listening)
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        try:
-            yield listening.getsockname()[1]
-        finally:
-            server.stop()
-            thread.join()
-
-
 @pytest.fixture(scope="module")
-def port(service):
+def port(service, running):
     """The port of a running server."""
     with running(App(service)) as port:
         yield port
@@ -254,7 +240,9 @@ def test_requests_that_come_in_one_piece_are_answered_in_their_order(port):
     assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200", b"404"]
 
 
-def test_when_all_are_busy_more_are_told_to_come_again_and_health_still_answers(service, monkeypatch, web):
+def test_when_all_are_busy_more_are_told_to_come_again_and_health_still_answers(
+    service, running, monkeypatch, web
+):
     monkeypatch.setattr(server_module, "ROOM", 2)
     monkeypatch.setattr(server_module, "cores", lambda: 1)
     asked, go_on = threading.Semaphore(0), threading.Event()
@@ -298,7 +286,7 @@ def read_to_the_end(stream: socket.socket) -> bytes:
 
 
 @pytest.fixture
-def impatient(service, monkeypatch):
+def impatient(service, running, monkeypatch):
     """The port of a server that waits for nobody."""
     for name in ("HEAD_SECONDS", "BODY_SECONDS", "READ_SECONDS"):
         monkeypatch.setattr(connection, name, 0.1)
@@ -343,7 +331,7 @@ def server_has(port: int, stream: socket.socket) -> bool:
     return [f"0100007F:{port:04X}", f"0100007F:{mine:04X}", "01"] in ends
 
 
-def test_connections_beyond_those_that_there_is_room_for_are_closed(service, monkeypatch):
+def test_connections_beyond_those_that_there_is_room_for_are_closed(service, running, monkeypatch):
     monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 2)
     with running(App(service)) as port:
         kept = [socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) for _ in range(2)]
