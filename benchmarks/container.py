@@ -29,6 +29,7 @@ from measuring import HERE, CannotRunError, Figures, Results, beside, in_turn
 from preparing import Prepared
 from reporting import main
 from shutterless.packaging import build_image
+from sides import percentiles, resident_of
 
 BASES = {"tutorial": ("bookworm", "shutterless-base:bookworm"), "ours": ("trixie", "shutterless-base:trixie")}
 TAGS = {"tutorial": "shutterless-bench-tutorial", "ours": "shutterless-bench-ours"}
@@ -122,12 +123,12 @@ def _measure(side: str, cpus: float, events: list[bytes], calls: int) -> Figures
         first = time.perf_counter() - begun
         started = _docker("inspect", "--format", "{{.State.StartedAt}}", name)
         engine = (datetime.fromisoformat(f"{started[:26]}+00:00") - begun_at).total_seconds()
-        times = sorted(_time(url, events[number % len(events)]) for number in range(calls))
+        p50, p95 = percentiles([_time(url, events[number % len(events)]) for number in range(calls)])
         return {
             FIRST: first * 1000,
             ENGINE: (first - engine) * 1000,
-            "warm, p50": times[len(times) // 2] * 1000,
-            "warm, p95": times[int(len(times) * 0.95)] * 1000,
+            "warm, p50": p50 * 1000,
+            "warm, p95": p95 * 1000,
             "resident memory": _resident(name),
         }
     finally:
@@ -157,7 +158,7 @@ def _time(url: str, event: bytes) -> float:
 def _resident(container: str) -> float:
     """Return the resident memory of the container's first process, pages of mapped files included."""
     status = _docker("exec", container, "python3", "-c", "print(open('/proc/1/status').read())")
-    return int(status.split("VmRSS:")[1].split()[0]) / 1000
+    return resident_of(status)
 
 
 def _sizes(side: str) -> Figures:

@@ -21,15 +21,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sides import resident
+from preparing import pictures
+from sides import percentiles, resident
 
 RAW = {"Content-Type": "application/octet-stream"}
 
 
 def main() -> int:
     options = parse()
-    files = [file for file in sorted(options.photos.rglob("*")) if file.suffix in (".jpg", ".png")]
-    photos = [file.read_bytes() for file in files]
+    photos = [file.read_bytes() for file in pictures(options.photos)]
     with serving(options.bundle, options.cores) as (process, port):
         connection = http.client.HTTPConnection("127.0.0.1", port)
         expected = [ask(connection, photo)[1] for photo in photos]
@@ -114,12 +114,10 @@ class Clients:
 
     def report(self) -> int:
         """Print what came of it; return the exit code."""
-        times = sorted(self.milliseconds)
+        p50, p95 = percentiles(self.milliseconds)
         print(f"{sum(self.outcomes.values())} requests: {dict(self.outcomes)}")
         print(f"{self.outcomes['200'] / self.seconds:.0f} answers a second, of all requests")
-        print(
-            f"half within {times[len(times) // 2]:.0f} ms, 95 % within {times[len(times) * 95 // 100]:.0f} ms"
-        )
+        print(f"half within {p50:.0f} ms, 95 % within {p95:.0f} ms")
         later = self.memory[len(self.memory) // 4 :]
         print(f"memory after a quarter of the time: {min(later):.0f} to {max(later):.0f} MB")
         return 0 if self.outcomes.keys() <= {"200", "503"} else 1

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from subprocess import CalledProcessError
 from typing import Any
 
 from measuring import HERE, CannotRunError, Results, Row
@@ -41,7 +40,7 @@ class Report:
                     self.rows.append((name, result))
                 else:
                     self.remarks.append(f"{name}: {result}")
-        except (CannotRunError, ShutterlessError, CalledProcessError) as error:
+        except (CannotRunError, ShutterlessError) as error:
             self.remarks.append(f"{name}: not run: {_reason(error)}")
 
     def markdown(self) -> str:
@@ -126,8 +125,7 @@ def _command() -> str:
 
 
 def _reason(error: Exception) -> str:
-    words = getattr(error, "stderr", None) or getattr(error, "message", None) or str(error)
-    return str(words).strip().splitlines()[-1]
+    return str(error).strip().splitlines()[-1]
 
 
 def machine() -> str:

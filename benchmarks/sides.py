@@ -138,17 +138,26 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     first(0)
     figures = {"import to first answer": (time.perf_counter() - started) * 1000}
     for name, way in ways.items():
-        taken = sorted(_time(way, number % len(photos)) for number in range(job["calls"]))
-        figures[f"{name}, p50"] = taken[len(taken) // 2]
-        figures[f"{name}, p95"] = taken[int(len(taken) * 0.95)]
+        taken = [_time(way, number % len(photos)) for number in range(job["calls"])]
+        figures[f"{name}, p50"], figures[f"{name}, p95"] = percentiles(taken)
     figures["resident memory"] = resident()
     return {**figures, "answers": [json.loads(first(number)) for number in range(len(photos))]}
 
 
 def resident(process: int | str = "self") -> float:
     """Return how much memory a process holds, in MB, as Linux tells it."""
-    status = Path(f"/proc/{process}/status").read_text()
+    return resident_of(Path(f"/proc/{process}/status").read_text())
+
+
+def resident_of(status: str) -> float:
+    """Return the megabytes of resident memory that a process's /proc/…/status tells."""
     return int(status.partition("VmRSS:")[2].split()[0]) / 1000
+
+
+def percentiles(taken: list[float]) -> tuple[float, float]:
+    """Return the p50 and the p95 of some times."""
+    ordered = sorted(taken)
+    return ordered[len(ordered) // 2], ordered[len(ordered) * 95 // 100]
 
 
 def _time(way: Way, number: int) -> float:
