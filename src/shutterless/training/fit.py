@@ -10,6 +10,7 @@ from shutterless.training.checkpoint import Checkpoint
 from shutterless.training.journal import Journal
 from shutterless.training.network import Network, freeze_first, set_batch_norm_momentum
 from shutterless.training.recipe import HeadPhase, NetworkPhase, Phase
+from shutterless.training.sharpness import SharpnessAware
 
 HEAD = "head"
 
@@ -68,13 +69,14 @@ def fit_network(
     if phase.batch_norm_momentum is not None:
         set_batch_norm_momentum(network.features, phase.batch_norm_momentum)
     journal.begin(name, len(train), phase.epochs, patience=phase.patience)
-    with mixed_precision(network.whole):
-        compile_for(network.whole, phase, train.photos)
+    model = SharpnessAware(network.whole, phase.sharpness_radius) if phase.sharpness_radius else network.whole
+    with mixed_precision(model):
+        compile_for(model, phase, train.photos)
         if checkpoint is not None:
-            checkpoint.restore(network.whole)
-            journal.mend(network.whole)
+            checkpoint.restore(model)
+            journal.mend(model)
         if len(journal.done(name)) < phase.epochs and not journal.stopped_early:
-            _fit(network.whole, train, validation, phase, journal, done=len(journal.done(name)))
+            _fit(model, train, validation, phase, journal, done=len(journal.done(name)))
 
 
 def _fit(

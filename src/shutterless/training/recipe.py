@@ -123,6 +123,12 @@ class NetworkPhase(Phase):
     weight_average: float | None = Field(
         None, gt=0, lt=1, description="momentum of a moving average of the weights, which is what is kept"
     )
+    sharpness_radius: float = Field(
+        0.0,
+        ge=0,
+        description="how far uphill each step of sharpness-aware minimization (SAM) takes its gradient; it "
+        "takes twice the time; 0 for none",
+    )
     augmentation: Augmentation = Augmentation()
 
     @model_validator(mode="after")

@@ -129,6 +129,16 @@ def test_averaged_weights_are_what_is_validated_and_saved(network, batches, jour
     assert measured["loss"] == pytest.approx(journal.epochs[0].val_loss, rel=1e-4)
 
 
+def test_what_learns_by_sharpness_is_saved_as_any_network(network, batches, journal, epochs, tmp_path):
+    fit_network(network, batches, batches, NetworkPhase(**PHASE, sharpness_radius=0.05), journal)
+    saved = keras.models.load_model(tmp_path / "model.keras", compile=False)
+    saved.compile(loss="categorical_crossentropy", metrics=["accuracy"])
+    measured = saved.evaluate(batches, verbose=0, return_dict=True)
+    best = max((epoch for epoch in epochs if epoch.best), key=lambda epoch: epoch.epoch)
+    assert measured["loss"] == pytest.approx(best.val_loss, rel=1e-4)
+    assert epochs[-1].loss < epochs[0].loss / 2
+
+
 def test_weights_of_labels_reach_the_head(network, batches, journal):
     """A label that counts for nothing is not learnt: every photo is taken for the other one."""
     phase = HeadPhase(**PHASE)

@@ -233,7 +233,8 @@ def unbroken(colour_photos, weights, tmp_path_factory):
         'name = "both"\ndescription = ""\n[image]\nsize = 32\n'
         "[head_training]\nepochs = 2\nlearning_rate = 1e-3\nbatch_size = 6\n"
         "[fine_tuning]\nepochs = 3\nlearning_rate = 1e-3\nbatch_size = 6\nmixup = 0.2\n"
-        "weight_average = 0.9\n[fine_tuning.augmentation]\nflip = true\nrotation = 10\n"
+        "weight_average = 0.9\nsharpness_radius = 0.05\n"
+        "[fine_tuning.augmentation]\nflip = true\nrotation = 10\n"
     )
     options = {"recipe": folder / "both.toml", "backbone": "tiny", "weights": weights}
     train(colour_photos, folder / "run", **options)
