@@ -1,4 +1,4 @@
-"""Random changes of training photos: geometric ones, all in one resampling, and mixtures of two photos."""
+"""Random changes of training photos: of geometry, in one resampling, of colour, and mixtures of two."""
 
 from typing import NamedTuple
 
@@ -10,10 +10,11 @@ from shutterless.training.recipe import Augmentation
 
 
 def augment(pixels: np.ndarray, augmentation: Augmentation, rng: np.random.Generator) -> np.ndarray:
-    """Flip, turn, shear, zoom and shift each photo of uint8[n, height, width, 3]; the same shape comes back.
+    """Flip, turn, shear, zoom, shift and recolour each photo of uint8[n, height, width, 3].
 
-    All of it is multiplied into one affine map, so that a photo is blurred by interpolation once and not
-    five times. What comes in from outside is the photo's own mirror image, or its edge drawn out.
+    The same shape comes back. All that moves is multiplied into one affine map, so that a photo is blurred
+    by interpolation once and not five times. What comes in from outside is the photo's own mirror image,
+    or its edge drawn out.
     """
     n, height, width, _ = pixels.shape
     maps = affine_maps(draw_moves(n, height, width, augmentation, rng), height, width)
@@ -23,7 +24,8 @@ def augment(pixels: np.ndarray, augmentation: Augmentation, rng: np.random.Gener
         interpolation="bilinear",
         fill_mode="nearest" if augmentation.like_keras else "reflect",
     )
-    return np.rint(keras.ops.convert_to_numpy(moved)).clip(0, 255).astype(np.uint8)
+    recoloured = recolour(keras.ops.convert_to_numpy(moved), augmentation, rng)
+    return np.rint(recoloured).clip(0, 255).astype(np.uint8)
 
 
 def augmented_copies(
@@ -65,6 +67,9 @@ def draw_moves(
     shift_y = rng.uniform(-augmentation.shift, augmentation.shift, n) * height
     mirror = np.where(augmentation.flip & (rng.random(n) < 0.5), -1.0, 1.0)
     shear = np.radians(rng.uniform(-augmentation.shear, augmentation.shear, n))
+    if augmentation.aspect:
+        apart = np.sqrt(1 + rng.uniform(-augmentation.aspect, augmentation.aspect, n))
+        zoom_x, zoom_y = zoom_x * apart, zoom_y / apart
     if augmentation.like_keras:
         zoom_y = 1 + rng.uniform(-augmentation.zoom, augmentation.zoom, n)
     return Moves(angle, shear, zoom_x, zoom_y, shift_x, shift_y, mirror, augmentation.like_keras)
@@ -89,6 +94,34 @@ def affine_maps(moves: Moves, height: int, width: int) -> np.ndarray:
     b2 = middle_y - b0 * middle_x - b1 * middle_y + shift_y
     nothing = np.zeros_like(a0)
     return np.stack([a0, a1, a2, b0, b1, b2, nothing, nothing], axis=1)
+
+
+def recolour(pixels: np.ndarray, augmentation: Augmentation, rng: np.random.Generator) -> np.ndarray:
+    """Change brightness, contrast, saturation and hue of each photo of float32[n, height, width, 3].
+
+    All of it is one linear map of red, green and blue. Saturation draws a colour away from its grey or
+    towards it, hue turns it about the grey axis, contrast works about the photo's mean grey.
+    """
+    if not (augmentation.brightness or augmentation.contrast or augmentation.saturation or augmentation.hue):
+        return pixels
+    n = len(pixels)
+    brightness, contrast, saturation = (
+        1 + rng.uniform(-share, share, (n, 1, 1)).astype(np.float32)
+        for share in (augmentation.brightness, augmentation.contrast, augmentation.saturation)
+    )
+    grey = np.full((3, 3), 1 / 3, np.float32)
+    turns = _turns_about_grey(np.radians(rng.uniform(-augmentation.hue, augmentation.hue, n)))
+    maps = brightness * contrast * (saturation * turns + (1 - saturation) * grey)
+    mean = pixels.mean(axis=(1, 2, 3))[:, None, None]
+    recoloured = pixels.reshape(n, -1, 3) @ maps.transpose(0, 2, 1) + brightness * (1 - contrast) * mean
+    return recoloured.reshape(pixels.shape)
+
+
+def _turns_about_grey(angles: np.ndarray) -> np.ndarray:
+    """Return the rotations float32[n, 3, 3] by `angles`, in radians, about (1, 1, 1): Rodrigues' formula."""
+    sin, cos = np.sin(angles)[:, None, None], np.cos(angles)[:, None, None]
+    across = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
+    return (cos * np.eye(3) + sin * across + (1 - cos) / 3).astype(np.float32)
 
 
 def mixup(

@@ -45,8 +45,13 @@ class Augmentation(_Table):
     flip: bool = Field(False, description="left to right")
     rotation: float = Field(0.0, ge=0, le=180, description="degrees")
     zoom: float = Field(0.0, ge=0, lt=1, description="share of the side")
+    aspect: float = Field(0.0, ge=0, lt=1, description="share of width over height")
     shift: float = Field(0.0, ge=0, lt=1, description="share of the side")
     shear: float = Field(0.0, ge=0, lt=90, description="degrees")
+    brightness: float = Field(0.0, ge=0, lt=1, description="share of each pixel's value")
+    contrast: float = Field(0.0, ge=0, lt=1, description="share of the distance from the photo's mean grey")
+    saturation: float = Field(0.0, ge=0, le=1, description="share of the distance from grey")
+    hue: float = Field(0.0, ge=0, le=180, description="degrees")
     like_keras: bool = Field(
         False,
         description="as Keras's ImageDataGenerator: height and width are zoomed apart, a photo is shifted "

@@ -9,6 +9,7 @@ from shutterless.training.augmentation import (
     cutmix,
     draw_moves,
     mixup,
+    recolour,
 )
 from shutterless.training.recipe import Augmentation, load_recipe
 
@@ -36,7 +37,7 @@ def test_a_flip_gives_the_photo_or_its_mirror_image_and_both_occur(photos):
 
 
 def test_the_same_generator_gives_the_same_photos(photos):
-    everything = Augmentation(flip=True, rotation=20, zoom=0.2, shift=0.1, shear=5)
+    everything = Augmentation(flip=True, rotation=20, zoom=0.2, aspect=0.1, shift=0.1, shear=5, hue=30)
     first, again, other = (augment(photos, everything, np.random.default_rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
@@ -64,6 +65,46 @@ def test_only_like_keras_zooms_height_and_width_apart():
     np.testing.assert_array_equal(alike.zoom_x, alike.zoom_y)
     assert not np.array_equal(apart.zoom_x, apart.zoom_y)
     assert all(0.8 <= zoom <= 1.2 for zoom in (*apart.zoom_x, *apart.zoom_y))
+
+
+def test_aspect_draws_height_and_width_apart_and_keeps_the_area():
+    moves = draw_moves(200, 10, 10, Augmentation(aspect=0.2), np.random.default_rng(0))
+    np.testing.assert_allclose(moves.zoom_x * moves.zoom_y, 1)
+    ratios = moves.zoom_x / moves.zoom_y
+    assert 0.8 <= ratios.min() < 0.85 and 1.15 < ratios.max() <= 1.2
+
+
+def recoloured(pixels, **ranges):
+    return recolour(np.asarray(pixels, np.float32), Augmentation(**ranges), np.random.default_rng(0))
+
+
+def test_brightness_multiplies_each_photo_by_one_figure(photos):
+    factors = recoloured(1.0 + photos, brightness=0.3) / (1.0 + photos)
+    assert np.ptp(factors, axis=(1, 2, 3)).max() < 1e-5
+    assert 0.7 <= factors.min() < 1 < factors.max() <= 1.3
+
+
+def test_contrast_leaves_the_mean_of_a_photo_and_changes_its_spread(photos):
+    after = recoloured(photos, contrast=0.3)
+    np.testing.assert_allclose(after.mean((1, 2, 3)), photos.mean((1, 2, 3)), rtol=1e-4)
+    ratio = after.std((1, 2, 3)) / photos.std((1, 2, 3))
+    assert 0.7 <= ratio.min() < 1 < ratio.max() <= 1.3
+
+
+def test_saturation_and_hue_leave_grey_as_it_is(photos):
+    grey = np.repeat(photos[..., :1], 3, axis=3)
+    np.testing.assert_allclose(recoloured(grey, saturation=0.8, hue=90), grey, atol=1e-3)
+    coloured = recoloured(photos, saturation=0.8, hue=90)
+    np.testing.assert_allclose(coloured.mean(3), photos.mean(3), atol=1e-3)
+    assert np.abs(coloured - photos).max() > 20
+
+
+def test_a_third_of_a_turn_exchanges_the_primaries():
+    red = np.broadcast_to(np.float32([200, 0, 0]), (50, 2, 2, 3))
+    turned = recoloured(red, hue=120)[:, 0, 0]
+    np.testing.assert_allclose(np.linalg.norm(turned, axis=1), 200, rtol=1e-4)
+    greenest = turned[turned[:, 1].argmax()]
+    np.testing.assert_allclose(greenest, [0, 200, 0], atol=25)
 
 
 @pytest.mark.filterwarnings("ignore:Please import `affine_transform`:DeprecationWarning")  # Keras's import

@@ -114,7 +114,7 @@ def test_the_tutorials_recipe_has_the_tutorials_figures():
         "dropout": 0.5,
         "dropout_before_hidden": 0,
     }
-    assert phase.augmentation.model_dump() == {
+    assert phase.augmentation.model_dump(exclude_defaults=True) == {
         "flip": True,
         "rotation": 40,
         "zoom": 0.2,
@@ -124,7 +124,14 @@ def test_the_tutorials_recipe_has_the_tutorials_figures():
     }
     assert (phase.optimizer, phase.learning_rate, phase.schedule) == ("adam", 0.001, "constant")
     assert (phase.batch_size, phase.epochs, phase.patience) == (32, 100, None)
-    assert phase.weight_decay == phase.label_smoothing == phase.mixup == phase.cutmix == 0
+    assert (
+        phase.weight_decay
+        == phase.label_smoothing
+        == phase.mixup
+        == phase.cutmix
+        == phase.sharpness_radius
+        == 0
+    )
     assert recipe.phases(pretrained=True) == {"frozen_training": phase}
 
 
