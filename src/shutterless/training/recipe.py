@@ -45,7 +45,9 @@ class Augmentation(_Table):
     flip: bool = Field(False, description="left to right")
     rotation: float = Field(0.0, ge=0, le=180, description="degrees")
     zoom: float = Field(0.0, ge=0, lt=1, description="share of the side")
-    aspect: float = Field(0.0, ge=0, lt=1, description="share of width over height")
+    aspect: float = Field(
+        0.0, ge=0, lt=1, description="share of width over height; `like_keras` zooms the two apart instead"
+    )
     shift: float = Field(0.0, ge=0, lt=1, description="share of the side")
     shear: float = Field(0.0, ge=0, lt=90, description="degrees")
     brightness: float = Field(0.0, ge=0, lt=1, description="share of each pixel's value")
@@ -57,6 +59,14 @@ class Augmentation(_Table):
         description="as Keras's ImageDataGenerator: height and width are zoomed apart, a photo is shifted "
         "before it is turned, and its edge is drawn out where it ends; else mirrored",
     )
+
+    @model_validator(mode="after")
+    def _one_way_to_change_proportions(self) -> Self:
+        if self.like_keras and self.aspect:
+            raise ValueError(
+                "aspect and like_keras exclude each other: like_keras changes proportions by zoom"
+            )
+        return self
 
 
 class Head(_Table):
