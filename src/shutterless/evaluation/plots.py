@@ -144,7 +144,7 @@ def coverage(
         label = f"threshold {acceptance.threshold:.2f}"
         axes.plot(acceptance.coverage, acceptance.precision, "o", color=FIRST, label=label)
     axes.set_xlim(0, 1.02)
-    axes.legend(loc="lower left")
+    axes.legend()
     return figure
 
 
