@@ -140,7 +140,7 @@ def test_the_tutorials_recipe_has_the_tutorials_figures():
 
 
 def test_the_file_of_best_says_what_it_gained():
-    assert "a log loss a fifth lower" in load_recipe("best").description
+    assert "a log loss a quarter lower" in load_recipe("best").description
 
 
 @pytest.mark.parametrize("name", recipe_names())
