@@ -232,7 +232,7 @@ def parse_recipe(text: str, source: str) -> Recipe:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "field"
         raise ShutterlessError(
-            f"The recipe {source} has a wrong {field}: {first['msg']}",
+            f"The recipe {source} has a wrong {field}: {first['msg'].removeprefix('Value error, ')}",
             'Mend that field; the documentation\'s page "Recipe fields" lists them all.',
         ) from error
 

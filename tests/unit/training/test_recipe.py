@@ -74,11 +74,11 @@ def test_broken_toml_names_the_line():
         ({}, "one of head_training, frozen_training, fine_tuning must be there"),
         (
             {"fine_tuning": {"mixup": 1, "cutmix": 1}},
-            "wrong fine_tuning: .*mixup and cutmix exclude each other",
+            "wrong fine_tuning: mixup and cutmix exclude each other",
         ),
         (
             {"fine_tuning": {"augmentation": {"aspect": 0.1, "like_keras": True}}},
-            r"wrong fine_tuning\.augmentation: .*aspect and like_keras exclude each other",
+            r"wrong fine_tuning\.augmentation: aspect and like_keras exclude each other",
         ),
         ({"fine_tuning": {"schedule": "constant", "warmup_epochs": 1}}, "warmup_epochs goes with"),
         ({"fine_tuning": {"optimizer": "lion"}}, r"wrong fine_tuning\.optimizer"),
