@@ -6,18 +6,20 @@ from pathlib import Path
 import keras
 
 from shutterless.errors import ShutterlessError
+from shutterless.names import did_you_mean
 from shutterless.training.catalogue import BACKBONES, END, Backbone
 
 __all__ = ["BACKBONES", "Backbone", "build_backbone", "find_backbone", "is_cached"]
 
 
 def find_backbone(name: str) -> Backbone:
-    """Return the backbone called `name`; raises `ShutterlessError` that lists the known ones."""
+    """Return the backbone called `name`; raises `ShutterlessError` with the closest names otherwise."""
     try:
         return BACKBONES[name.lower()]
     except KeyError:
         raise ShutterlessError(
-            f"There is no backbone called {name!r}", f"Choose one of: {', '.join(BACKBONES)}."
+            f"There is no backbone called {name!r}",
+            f"{did_you_mean(name, BACKBONES)}Run `shutterless train --backbone list` to see all of them.",
         ) from None
 
 
@@ -85,7 +87,8 @@ def _cut_at(model: keras.Model, cut: str, usual: tuple[str, ...]) -> keras.Model
         listing = "\n".join(f"  {name}  {_shape(layer)}" for name, layer in layers.items() if _is_map(layer))
         raise ShutterlessError(
             f"{model.name} has no layer called {cut!r}",
-            f"Cut at {' or '.join(usual)}, the usual places, or at any of these:\n{listing}",
+            did_you_mean(cut, layers)
+            + f"Cut at {' or '.join(usual)}, the usual places, or at any of these:\n{listing}",
         )
     if not _is_map(layers[cut]):
         raise ShutterlessError(

@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shutterless.errors import ShutterlessError
+from shutterless.names import did_you_mean
 from shutterless.training.scaling import Scaling
 
 
@@ -212,7 +213,8 @@ def recipe_text(name_or_file: str | Path) -> str:
     if not Path(name).is_file():
         raise ShutterlessError(
             f"There is no recipe {name!r}",
-            f"Choose one of {', '.join(recipe_names())}, or give the path of a .toml file.",
+            did_you_mean(name, recipe_names())
+            + f"Choose one of {', '.join(recipe_names())}, or give the path of a .toml file.",
         )
     try:
         return Path(name).read_text("utf-8")

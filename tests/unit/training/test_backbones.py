@@ -27,15 +27,23 @@ def test_a_wrong_cut_lists_the_layers_with_their_shapes():
     assert "stage3  4×4×64" in caught.value.hint
 
 
+def test_a_misspelt_cut_is_answered_with_the_closest_layers_first():
+    with pytest.raises(ShutterlessError) as caught:
+        build_backbone(find_backbone("tiny"), image_size=32, weights="none", cut="stag3")
+    assert caught.value.hint.startswith("Did you mean stage3")
+
+
 def test_the_tutorials_cut_has_the_tutorials_shape():
     model = build_backbone(find_backbone("inceptionv3"), image_size=150, weights="none", cut="mixed7")
     assert model.output.shape == (None, 7, 7, 768)
 
 
-def test_an_unknown_backbone_lists_the_known_ones():
+def test_a_misspelt_backbone_is_answered_with_the_closest_ones_and_not_with_all():
     with pytest.raises(ShutterlessError) as caught:
-        find_backbone("resnet51")
+        find_backbone("mobilnetv2")
     assert "mobilenetv2" in caught.value.hint
+    assert "--backbone list" in caught.value.hint
+    assert "vgg16" not in caught.value.hint
 
 
 def test_a_size_below_what_the_strides_allow_is_refused():

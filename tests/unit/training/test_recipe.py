@@ -183,3 +183,9 @@ def test_every_field_says_what_it_is(table):
 def is_table(annotation):
     kinds = get_args(annotation) or (annotation,)
     return any(isinstance(kind, type) and issubclass(kind, BaseModel) for kind in kinds)
+
+
+def test_a_misspelt_recipe_is_answered_with_the_closest_one():
+    with pytest.raises(ShutterlessError) as caught:
+        load_recipe("standart")
+    assert caught.value.hint.startswith("Did you mean standard?")
