@@ -56,12 +56,12 @@ def find_duplicates(looks: Mapping[Photo, Look]) -> tuple[Duplicates, ...]:
     A photo is in one group at most: what is the same as one of a group belongs to it too.
     """
     photos = list(looks)
-    links = [*_equal(list(looks.values())), *_alike(list(looks.values()))]
+    links = [*_equal(photos), *_alike(photos, list(looks.values()))]
     groups = _joined(len(photos), links)
     found = (
         Duplicates(
             photos=tuple(photos[place] for place in places),
-            exact=len({looks[photos[place]].sha256 for place in places}) == 1,
+            exact=len({photos[place].sha256 for place in places}) == 1,
             distance=distance,
         )
         for places, distance in groups
@@ -69,17 +69,17 @@ def find_duplicates(looks: Mapping[Photo, Look]) -> tuple[Duplicates, ...]:
     return tuple(sorted(found, key=lambda group: (not group.exact, group.distance, group.photos[0].path)))
 
 
-def _equal(looks: list[Look]) -> Iterator[tuple[int, int, int]]:
+def _equal(photos: list[Photo]) -> Iterator[tuple[int, int, int]]:
     """Yield the link of every photo to the first with the same bytes."""
     first: dict[str, int] = {}
-    for place, seen in enumerate(looks):
-        if (other := first.setdefault(seen.sha256, place)) != place:
+    for place, photo in enumerate(photos):
+        if (other := first.setdefault(photo.sha256, place)) != place:
             yield other, place, 0
 
 
-def _alike(looks: list[Look]) -> Iterator[tuple[int, int, int]]:
+def _alike(photos: list[Photo], looks: list[Look]) -> Iterator[tuple[int, int, int]]:
     """Yield the links between files of different content that look the same."""
-    content = {seen.sha256: place for place, seen in reversed(list(enumerate(looks)))}
+    content = {photo.sha256: place for place, photo in reversed(list(enumerate(photos)))}
     places = sorted(place for place in content.values() if looks[place].contrast >= BLANK)
     if places:
         for one, other, distance in near_pairs(np.stack([looks[place].bits for place in places])):

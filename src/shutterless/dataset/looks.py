@@ -1,6 +1,5 @@
-"""What one photo is, in figures: format, size, content hash, perceptual hash, contrast."""
+"""What one photo is, in figures: format, size, perceptual hash, contrast."""
 
-import hashlib
 from dataclasses import dataclass
 
 import imagehash
@@ -21,11 +20,10 @@ SPEC = pixels.InputSpec(4 * HASH_SIDE, 4 * HASH_SIDE)
 class Look:
     """What was seen of one photo.
 
-    sha256: of the file, in hex. size: bytes. width, height: pixels, upright. bits: its pHash,
-    uint64[4]. contrast: the standard deviation of its grey values, 0 to 128.
+    size: bytes. width, height: pixels, upright. bits: its pHash, uint64[4]. contrast: the standard
+    deviation of its grey values, 0 to 128.
     """
 
-    sha256: str
     size: int
     format: str
     width: int
@@ -48,7 +46,6 @@ def look(data: bytes) -> Look:
     picture = pixels.decode(data, SPEC)
     signs = imagehash.phash(Image.fromarray(picture), hash_size=HASH_SIDE).hash
     return Look(
-        sha256=hashlib.sha256(data).hexdigest(),
         size=len(data),
         format=header.format,
         width=header.width,

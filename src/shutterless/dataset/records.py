@@ -14,11 +14,18 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Photo:
-    """One readable photo: its path relative to the data set's root (posix separators), label and split."""
+    """One readable photo of a data set.
+
+    path: relative to the data set's root, with posix separators. group: the name of the group whose
+    photos must stay in one split, empty for a photo on its own. sha256: of the file's content when it was
+    scanned, in hex, empty if it was not.
+    """
 
     path: str
     label: str
     split: str
+    group: str = ""
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,7 @@ class Unreadable:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """The readable photos below `root`, sorted by path, and what was noticed while looking at them.
 
@@ -61,16 +68,18 @@ class Dataset:
         """Return the SHA-256, in hex, of every photo's path, label, split and content.
 
         Of the content, because an edited photo often keeps its name and can keep its size, while a
-        data set that is copied keeps neither its times nor its root. Reading a photo costs a small
-        part of what decoding it costs, and every user of a data set decodes it.
-
-        Raises ShutterlessError if a photo is gone.
+        data set that is copied keeps neither its times nor its root.
         """
         digest = hashlib.sha256()
         for photo in self.photos:
-            content = hashlib.sha256(read_photo(self.root, photo)).hexdigest()
-            digest.update("\0".join((photo.path, photo.label, photo.split, content, "")).encode())
+            digest.update("\0".join((photo.path, photo.label, photo.split, photo.sha256, "")).encode())
         return digest.hexdigest()
+
+    def __repr__(self) -> str:
+        """Return the folder and the number of labels and photos, by split, on one line."""
+        splits = ", ".join(f"{split} {count:,}" for split, count in totals(self.counts()).items())
+        photos = f"{len(self.photos):,} photos" + (f": {splits}" if splits else "")
+        return f"Dataset('{self.root}': {len(self.labels):,} labels, {photos})"
 
 
 def count_photos(photos: Sequence[Photo], labels: Sequence[str]) -> dict[str, dict[str, int]]:
@@ -85,7 +94,7 @@ def count_photos(photos: Sequence[Photo], labels: Sequence[str]) -> dict[str, di
 def totals(counts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
     """Return split → number of photos of all labels, from what `count_photos` returns."""
     rows = counts.values()
-    return {split: sum(row[split] for row in rows) for split in next(iter(rows))}
+    return {split: sum(row[split] for row in rows) for split in next(iter(rows), ())}
 
 
 def read_photo(root: Path, photo: Photo) -> bytes:

@@ -1,5 +1,6 @@
 """Read a folder of labelled photos: check every file, share out the splits, refuse what cannot be used."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -94,7 +95,8 @@ def survey(
 ) -> tuple[dict[Photo, Seen], tuple[Unreadable, ...]]:
     """Return what `look` makes of the bytes of each photo, and the files that are no readable photo.
 
-    Both are sorted by path. `look` decodes the photo and raises `Problem` if it cannot.
+    The photos have their `sha256`. Both are sorted by path. `look` decodes the photo and raises `Problem`
+    if it cannot.
     Raises ShutterlessError if no photo was found or none can be read.
     """
     if not found.photos:
@@ -102,12 +104,11 @@ def survey(
         raise ShutterlessError(f"{root} has {problem}", LAYOUT_HINT)
     photos = sorted(found.photos, key=lambda photo: photo.path)
 
-    def examine(photo: Photo) -> Seen | Unreadable:
+    def examine(photo: Photo) -> tuple[Photo, Seen] | Unreadable:
         return _examine(root, photo, look)
 
     results = list(map_in_threads(examine, photos, progress=progress, what=what))
-    pairs = zip(photos, results, strict=True)
-    seen = {photo: result for photo, result in pairs if not isinstance(result, Unreadable)}
+    seen = dict(result for result in results if not isinstance(result, Unreadable))
     unreadable = [result for result in results if isinstance(result, Unreadable)]
     unreadable = sorted((*unreadable, *found.unreadable), key=lambda one: one.path)
     if not seen:
@@ -124,14 +125,16 @@ def _check(root: Path, found: Found, progress: Progress) -> Dataset:
     return Dataset(root, (), tuple(seen), unreadable, ())
 
 
-def _examine(root: Path, photo: Photo, look: Callable[[bytes], Seen]) -> Seen | Unreadable:
+def _examine(root: Path, photo: Photo, look: Callable[[bytes], Seen]) -> tuple[Photo, Seen] | Unreadable:
+    """Return the photo with its content's hash and what `look` makes of it, from one reading of its file."""
     path = root / photo.path
     try:
         str(path).encode()  # the name will stand in split.csv
         if not path.is_file():  # reading a pipe or a device might never end
             reason = "the link leads nowhere" if path.is_symlink() else "not a regular file"
             return Unreadable(photo.path, reason)
-        return look(pixels.read(path))
+        data = pixels.read(path)
+        return replace(photo, sha256=hashlib.sha256(data).hexdigest()), look(data)
     except Problem as problem:
         return Unreadable(photo.path, problem.detail)
     except UnicodeEncodeError:

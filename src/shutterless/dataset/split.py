@@ -3,13 +3,18 @@
 import csv
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import astuple, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from shutterless.dataset.records import SPLITS, Dataset, Photo
 from shutterless.errors import ShutterlessError, cannot_write
 
-COLUMNS = ("path", "label", "split")
+COLUMNS = ("path", "label", "split", "group", "sha256")
+# The columns of earlier versions, and the fields that may not be empty.
+REQUIRED = COLUMNS[:3]
+SHA256 = re.compile("[0-9a-f]{64}")
 
 
 def assign(
@@ -31,14 +36,14 @@ def assign(
         waiting = sorted(members, key=lambda photo: hashlib.sha256(f"{seed}:{photo.path}".encode()).digest())
         for split, share in shares.items():
             size = min(max(1, round(share * len(members))), len(waiting) - 1)
-            assigned += (Photo(photo.path, photo.label, split) for photo in waiting[:size])
+            assigned += (replace(photo, split=split) for photo in waiting[:size])
             waiting = waiting[size:]
-        assigned += (Photo(photo.path, photo.label, rest) for photo in waiting)
+        assigned += (replace(photo, split=rest) for photo in waiting)
     return tuple(sorted(assigned, key=lambda photo: photo.path))
 
 
 def write_split(dataset: Dataset, file: Path) -> None:
-    """Write the data set's photos as CSV with the columns path, label and split.
+    """Write the data set's photos as CSV with the columns of `COLUMNS`.
 
     Raises ShutterlessError if the file cannot be written; nothing half-written is left.
     """
@@ -47,7 +52,7 @@ def write_split(dataset: Dataset, file: Path) -> None:
         with beside.open("w", encoding="utf-8", newline="") as stream:
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(COLUMNS)
-            writer.writerows((photo.path, photo.label, photo.split) for photo in dataset.photos)
+            writer.writerows(astuple(photo) for photo in dataset.photos)
         beside.replace(file)
     except OSError as error:
         raise cannot_write(file, error) from error
@@ -66,15 +71,17 @@ def read_split(file: Path) -> tuple[Photo, ...]:
             header, *rows = list(csv.reader(stream, strict=True)) or [[]]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise _malformed(file, str(error)) from error
-    if tuple(header) != COLUMNS:
+    if tuple(header) not in (COLUMNS, REQUIRED):
         raise _malformed(file, f"its first line is not {','.join(COLUMNS)}")
-    return tuple(_photo(file, number, row) for number, row in enumerate(rows, start=2))
+    return tuple(_photo(file, number, header, row) for number, row in enumerate(rows, start=2))
 
 
-def _photo(file: Path, number: int, row: list[str]) -> Photo:
-    if len(row) != len(COLUMNS) or not all(row):
-        raise _malformed(file, f"row {number} has not the three fields {', '.join(COLUMNS)}")
+def _photo(file: Path, number: int, columns: list[str], row: list[str]) -> Photo:
+    if len(row) != len(columns) or not all(row[: len(REQUIRED)]):
+        raise _malformed(file, f"row {number} does not have the fields {', '.join(columns)}")
     photo = Photo(*row)
+    if photo.sha256 and not SHA256.fullmatch(photo.sha256):
+        raise _malformed(file, f"row {number} has no SHA-256 in hex: {photo.sha256[:80]}")
     if photo.split not in SPLITS:
         raise _malformed(
             file, f"row {number} names the split '{photo.split}', not one of {', '.join(SPLITS)}"

@@ -1,3 +1,4 @@
+import hashlib
 from itertools import combinations
 
 import numpy as np
@@ -25,7 +26,8 @@ def found(tmp_path):
         for name, picture in pictures.items():
             picture.save(tmp_path / "photo", format="JPEG" if name.endswith("jpg") else "PNG", quality=60)
             label, split, _ = name.split("/")
-            looks[Photo(name, label, split)] = look((tmp_path / "photo").read_bytes())
+            data = (tmp_path / "photo").read_bytes()
+            looks[Photo(name, label, split, sha256=hashlib.sha256(data).hexdigest())] = look(data)
         return find_duplicates(looks)
 
     return find

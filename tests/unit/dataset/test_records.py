@@ -1,9 +1,10 @@
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from shutterless.dataset.records import Dataset, Photo
-from shutterless.errors import ShutterlessError
+from shutterless.dataset.scan import load_dataset
 
 
 def dataset(root, *photos: Photo) -> Dataset:
@@ -15,32 +16,30 @@ def test_counts_name_every_label_and_every_split_in_use(tmp_path):
     assert dataset(tmp_path, *photos).counts() == {"hat": {"train": 1, "test": 2}}
 
 
-def test_the_fingerprint_stays_when_the_data_set_is_moved(tmp_path, make_photos):
-    make_photos("here")
-    shutil.copytree(tmp_path / "here", tmp_path / "there")
-    photo = Photo("000.png", "hat", "train")
-    assert dataset(tmp_path / "here", photo).fingerprint == dataset(tmp_path / "there", photo).fingerprint
-
-
 @pytest.mark.parametrize(
-    "other", [Photo("1.png", "hat", "train"), Photo("0.png", "cap", "train"), Photo("0.png", "hat", "test")]
+    "change", [{"path": "1.png"}, {"label": "cap"}, {"split": "test"}, {"sha256": "beef"}], ids=str
 )
-def test_the_fingerprint_tells_path_label_and_split(tmp_path, other):
-    for name in ("0.png", "1.png"):
-        (tmp_path / name).write_bytes(b"same")
-    first = dataset(tmp_path, Photo("0.png", "hat", "train")).fingerprint
-    assert len(first) == 64
-    assert first != dataset(tmp_path, other).fingerprint
-
-
-def test_the_fingerprint_tells_content_of_the_same_size(tmp_path):
-    photo = Photo("0.png", "hat", "train")
-    (tmp_path / "0.png").write_bytes(b"one")
+def test_the_fingerprint_tells_path_label_split_and_content(tmp_path, change):
+    photo = Photo("0.png", "hat", "train", sha256="cafe")
     first = dataset(tmp_path, photo).fingerprint
-    (tmp_path / "0.png").write_bytes(b"two")
-    assert first != dataset(tmp_path, photo).fingerprint
+    assert len(first) == 64
+    assert first != dataset(tmp_path, replace(photo, **change)).fingerprint
 
 
-def test_the_fingerprint_of_a_lost_photo_is_an_error_that_names_it(tmp_path):
-    with pytest.raises(ShutterlessError, match=r"lost\.png"):
-        _ = dataset(tmp_path, Photo("lost.png", "hat", "train")).fingerprint
+def test_the_fingerprint_is_that_of_the_folder_wherever_it_lies_and_needs_no_second_reading(
+    tmp_path, make_photos
+):
+    make_photos("here/hat", 2)
+    make_photos("here/cap", 2)
+    shutil.copytree(tmp_path / "here", tmp_path / "there")
+    here, there = load_dataset(tmp_path / "here"), load_dataset(tmp_path / "there")
+    shutil.rmtree(tmp_path / "here")
+    assert here.fingerprint == there.fingerprint
+
+
+def test_a_data_set_prints_as_one_line(tmp_path):
+    photos = tuple(Photo(f"{number}.png", "hat", "train") for number in range(1200))
+    assert repr(dataset(tmp_path, *photos, Photo("x.png", "hat", "test"))) == (
+        f"Dataset('{tmp_path}': 1 labels, 1,201 photos: train 1,200, test 1)"
+    )
+    assert repr(Dataset(tmp_path, (), (), (), ())) == f"Dataset('{tmp_path}': 0 labels, 0 photos)"

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,10 +46,17 @@ def dataset(tmp_path) -> Dataset:
     return Dataset(tmp_path, ("T-shirt, weiß", "hat"), shared, (), ())
 
 
-def test_a_written_split_reads_back_the_same(dataset, tmp_path):
-    write_split(dataset, tmp_path / "split.csv")
-    assert read_split(tmp_path / "split.csv") == dataset.photos
+def test_a_written_split_reads_back_the_same_with_groups_and_hashes(dataset, tmp_path):
+    first, *others = dataset.photos
+    photos = (replace(first, group="hat/straw", sha256="0f" * 32), *others)
+    write_split(replace(dataset, photos=photos), tmp_path / "split.csv")
+    assert read_split(tmp_path / "split.csv") == photos
     assert [path.name for path in tmp_path.iterdir()] == ["split.csv"]
+
+
+def test_a_split_of_the_first_three_columns_is_still_read(tmp_path):
+    (tmp_path / "split.csv").write_text("path,label,split\nhat/1.jpg,hat,train\n")
+    assert read_split(tmp_path / "split.csv") == (Photo("hat/1.jpg", "hat", "train"),)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(dataset, tmp_path, monkeypatch):
@@ -72,6 +80,8 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(dataset, tmp_path, 
         ("path,label,split\na.jpg,hat\n", "row 2"),
         ("path,label,split\na.jpg,,train\n", "row 2"),
         ("path,label,split\na.jpg,hat,holiday\n", "'holiday'"),
+        ("path,label,split,group,sha256\na.jpg,hat,train\n", "row 2"),
+        ("path,label,split,group,sha256\na.jpg,hat,train,,beef\n", "row 2"),
         ('path,label,split\n"a.jpg,hat,train\n', "Cannot read the split"),
         ("path,label,split\n/etc/a.jpg,hat,train\n", "outside"),
         ("path,label,split\nhat/../../a.jpg,hat,train\n", "outside"),
