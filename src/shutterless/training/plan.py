@@ -8,10 +8,11 @@ from shutterless.dataset import Dataset
 from shutterless.errors import ShutterlessError
 from shutterless.training.backbones import find_backbone
 from shutterless.training.catalogue import Backbone
-from shutterless.training.recipe import PHASES, Phase, Recipe, Trunk, load_recipe
+from shutterless.training.recipe import PHASES, Phase, Recipe, Trunk, load_recipe, validate_recipe
 from shutterless.training.run import Run, Settings
 
 SEED = 42
+MAX_SEED = 2**32 - 1  # what NumPy's and Keras's generators take
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Plan:
 def make_plan(
     recipe: str | Path | None,
     backbone: str | None = None,
-    weights: str | None = None,
+    weights: str | Path | None = None,
     cut: str | None = None,
     image_size: int | None = None,
     epochs: int | None = None,
@@ -65,25 +66,39 @@ def make_plan(
 ) -> Plan:
     """Let the options override the recipe; what is not given is as it was in the run `earlier`.
 
-    Raises ShutterlessError for an unknown recipe or backbone.
+    Raises ShutterlessError for an unknown recipe or backbone, or an option out of its range.
     """
     chosen = _recorded(earlier).recipe if recipe is None and earlier else load_recipe(recipe or "quick")
     entry = find_backbone(backbone or chosen.backbone.name)
     # Another backbone has other layers and was trained on other pixels.
     trunk = chosen.backbone if entry.name == chosen.backbone.name.lower() else Trunk(name=entry.name)
-    size = image_size or chosen.image.size or entry.image_size
-    update = {
-        "backbone": trunk.model_copy(update={"name": entry.name, "cut": cut or trunk.cut}),
-        "image": chosen.image.model_copy(update={"size": size}),
+    size = next(side for side in (image_size, chosen.image.size, entry.image_size) if side is not None)
+    changes: dict[str, dict[str, Any]] = {
+        "backbone": {"name": entry.name, "cut": cut or trunk.cut, "scaling": trunk.scaling},
+        "image": {"size": size},
         **_phases(chosen, {"epochs": epochs, "batch_size": batch_size}),
     }
     given = weights or (earlier.settings.weights if earlier else None)
     return Plan(
-        chosen.model_copy(update=update),
+        _changed(chosen, changes),
         entry,
-        given or ("imagenet" if entry.pretrained else "none"),
-        seed if seed is not None else (earlier.settings.seed if earlier else SEED),
+        str(given or ("imagenet" if entry.pretrained else "none")),
+        _seed(seed if seed is not None else (earlier.settings.seed if earlier else SEED)),
     )
+
+
+def _changed(recipe: Recipe, changes: dict[str, dict[str, Any]]) -> Recipe:
+    """Return the recipe with `changes`, table by table, validated like one that was read from a file."""
+    document = recipe.model_dump()
+    for table, fields in changes.items():
+        document[table] |= fields
+    return validate_recipe(document, f"{recipe.name} (with the given options)")
+
+
+def _seed(seed: int) -> int:
+    if not 0 <= seed <= MAX_SEED:
+        raise ShutterlessError(f"{seed} is no seed", f"Choose a seed from 0 to {MAX_SEED}.")
+    return seed
 
 
 def require_same(plan: Plan, earlier: Run) -> None:
@@ -106,12 +121,11 @@ def _recorded(run: Run) -> Plan:
     return Plan(recipe, find_backbone(settings.backbone), settings.weights, settings.seed)
 
 
-def _phases(recipe: Recipe, figures: dict[str, int | None]) -> dict[str, Phase]:
-    """Return the phases that decide, the last one and that from scratch, with the caller's figures."""
+def _phases(recipe: Recipe, figures: dict[str, int | None]) -> dict[str, dict[str, Any]]:
+    """Return the caller's figures for the phases that decide: the last one and that from scratch."""
     changes = {name: figure for name, figure in figures.items() if figure is not None}
     last = next(name for name in reversed(PHASES) if getattr(recipe, name) is not None)
-    phases = {name: getattr(recipe, name) for name in (last, "from_scratch")}
-    return {name: phase.model_copy(update=changes) for name, phase in phases.items() if phase is not None}
+    return {name: changes for name in (last, "from_scratch") if getattr(recipe, name) is not None}
 
 
 def _flat(plan: Plan) -> dict[str, Any]:

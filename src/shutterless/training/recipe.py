@@ -3,7 +3,7 @@
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -11,9 +11,12 @@ from shutterless.errors import ShutterlessError
 from shutterless.names import did_you_mean
 from shutterless.training.scaling import Scaling
 
+# Beyond every training there is, and small enough to be counted in steps without overflow.
+MAX_EPOCHS, MAX_BATCH_SIZE, MAX_HIDDEN_UNITS, MAX_FILE_BYTES = 1_000_000, 65_536, 65_536, 1_000_000
+
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Image(_Table):
@@ -74,7 +77,7 @@ class Head(_Table):
     """What stands on the backbone's feature map: pooling, perhaps a hidden layer, dropout, softmax."""
 
     pooling: Literal["average", "flatten"] | None = Field(None, description="the backbone's own if not given")
-    hidden: int = Field(0, ge=0, description="units of a hidden ReLU layer; 0 for none")
+    hidden: int = Field(0, ge=0, le=MAX_HIDDEN_UNITS, description="units of a hidden ReLU layer; 0 for none")
     dropout: float = Field(0.2, ge=0, lt=1, description="in front of the last layer")
     dropout_before_hidden: float | None = Field(
         None, ge=0, lt=1, description="in front of the hidden layer; as `dropout` if not given"
@@ -84,8 +87,8 @@ class Head(_Table):
 class Phase(_Table):
     """What every phase of training sets."""
 
-    epochs: int = Field(ge=1, description="passes over the photos")
-    batch_size: int = Field(32, ge=1, description="photos in one step")
+    epochs: int = Field(ge=1, le=MAX_EPOCHS, description="passes over the photos")
+    batch_size: int = Field(32, ge=1, le=MAX_BATCH_SIZE, description="photos in one step")
     optimizer: Literal["adamw", "adam"] = Field("adamw", description="what changes the weights")
     learning_rate: float = Field(gt=0, description="size of a step, at its highest")
     schedule: Literal["cosine", "constant"] = Field(
@@ -96,7 +99,10 @@ class Phase(_Table):
         0.0, ge=0, lt=1, description="share of the target that goes to all labels alike, in the loss"
     )
     warmup_epochs: float = Field(
-        0.0, ge=0, description="epochs in which the learning rate rises from 0; with `cosine` only"
+        0.0,
+        ge=0,
+        le=MAX_EPOCHS,
+        description="epochs in which the learning rate rises from 0; with `cosine` only",
     )
     patience: int | None = Field(
         None,
@@ -216,6 +222,8 @@ def recipe_text(name_or_file: str | Path) -> str:
             did_you_mean(name, recipe_names())
             + f"Choose one of {', '.join(recipe_names())}, or give the path of a .toml file.",
         )
+    if Path(name).stat().st_size > MAX_FILE_BYTES:
+        raise ShutterlessError(f"{name} is too large to be a recipe", "Give a .toml file.")
     try:
         return Path(name).read_text("utf-8")
     except UnicodeDecodeError as error:
@@ -225,17 +233,28 @@ def recipe_text(name_or_file: str | Path) -> str:
 def parse_recipe(text: str, source: str) -> Recipe:
     """Validate the TOML `text` of a recipe; `source` names it in the error."""
     try:
-        return Recipe.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+        document = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # ValueError: also a number of thousands of digits
         raise ShutterlessError(
-            f"The recipe {source} is not valid TOML: {error}", "Mend that line."
+            f"The recipe {source} is not valid TOML: {error}", "Correct that line."
         ) from error
+    return validate_recipe(document, source)
+
+
+def validate_recipe(document: dict[str, Any], source: str) -> Recipe:
+    """Return the recipe of a parsed `document`.
+
+    Raises:
+        ShutterlessError: A field is wrong; the message names it and the recipe, `source`.
+    """
+    try:
+        return Recipe.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "field"
         raise ShutterlessError(
             f"The recipe {source} has a wrong {field}: {first['msg'].removeprefix('Value error, ')}",
-            'Mend that field; the documentation\'s page "Recipe fields" lists them all.',
+            'Correct that field or option; the documentation\'s page "Recipe fields" lists them all.',
         ) from error
 
 

@@ -1,6 +1,14 @@
+import math
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
-from shutterless.training.plan import make_plan
+from shutterless.dataset import Dataset, Photo
+from shutterless.errors import ShutterlessError
+from shutterless.training.plan import make_plan, require_same
+from shutterless.training.recipe import load_recipe
+from shutterless.training.run import RECIPE, SPLIT, load_run, write_recipe
 
 
 def test_a_plan_without_options_is_quick_on_mobilenetv2():
@@ -33,3 +41,58 @@ def test_epochs_are_those_of_the_last_phase_and_of_that_from_scratch():
 @pytest.mark.parametrize(("backbone", "weights"), [("tiny", "none"), ("vgg16", "imagenet")])
 def test_weights_are_pretrained_where_there_are_any(backbone, weights):
     assert make_plan("quick", backbone).weights == weights
+
+
+WRONG = {
+    "image_size": (0, -1, 31, 1025, 1040),
+    "epochs": (0, -1, 10**30, 2.5),
+    "batch_size": (0, -1, 10**30, math.nan),
+    "seed": (-1, 2**32),
+}
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [(option, value) for option, values in WRONG.items() for value in values]
+)
+def test_an_option_that_no_recipe_may_hold_is_refused_before_anything_starts(option, value):
+    with pytest.raises(ShutterlessError) as caught:
+        make_plan("standard", **{option: value})
+    assert option.split("_")[-1] in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"image_size": 1024},
+        {"image_size": 32, "backbone": "tiny"},
+        {"epochs": 1, "batch_size": 1, "seed": 0},
+        {"epochs": 1_000_000, "batch_size": 65_536, "seed": 2**32 - 1},
+        {"cut": "block_13_expand_relu", "weights": "none"},
+        {"recipe": "tutorial", "backbone": "ResNet50"},
+        {"recipe": "best", "weights": Path("weights.h5")},
+    ],
+    ids=str,
+)
+def test_every_option_comes_back_from_the_run_folder(options, tmp_path):
+    plan = make_plan(**{"recipe": "standard", **options})
+    photos = (Photo("hat/1.jpg", "hat", "train"),)
+    dataset = Dataset(tmp_path, ("hat",), photos, (), ())
+    dataset.__dict__["fingerprint"] = "0"  # the photos' files do not matter here
+    write_recipe(tmp_path / RECIPE, plan.recipe, plan.settings(dataset))
+    (tmp_path / SPLIT).write_text("path,label,split\nhat/1.jpg,hat,train\n")
+    run = load_run(tmp_path)
+    require_same(plan, run)
+    again = make_plan(None, earlier=run)
+    assert again == replace(plan, weights=plan.weights_source)
+    assert (run.recipe, run.settings.image_size, run.settings.cut) == (
+        plan.recipe,
+        plan.image_size,
+        options.get("cut"),
+    )
+
+
+def test_a_plan_without_options_is_the_recipe_itself():
+    plan, recipe = make_plan("standard"), load_recipe("standard")
+    assert plan.recipe.model_dump(exclude={"image"}) == recipe.model_dump(exclude={"image"})

@@ -189,3 +189,43 @@ def test_a_misspelt_recipe_is_answered_with_the_closest_one():
     with pytest.raises(ShutterlessError) as caught:
         load_recipe("standart")
     assert caught.value.hint.startswith("Did you mean standard?")
+
+
+NUMBERS = ("nan", "inf", "-inf", "1e999")
+FIELDS = (
+    "learning_rate",
+    "weight_decay",
+    "label_smoothing",
+    "warmup_epochs",
+    "mixup",
+    "sharpness_radius",
+    "weight_average",
+)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_figure_that_is_not_finite_is_refused(field, number):
+    figures = {"epochs": "1", "learning_rate": "1e-3", field: number}
+    lines = "\n".join(f"{name} = {value}" for name, value in figures.items())
+    with pytest.raises(ShutterlessError, match=field):
+        parse_recipe(f'name = "x"\ndescription = ""\n[fine_tuning]\n{lines}\n', "mine")
+
+
+@pytest.mark.parametrize("number", [str(10**30), "9" * 5000])
+def test_more_epochs_than_anybody_can_wait_for_are_refused(number):
+    text = f'name = "x"\ndescription = ""\n[head_training]\nlearning_rate = 1\nepochs = {number}\n'
+    with pytest.raises(ShutterlessError):
+        parse_recipe(text, "mine")
+
+
+def test_a_recipe_of_nested_brackets_is_refused_in_words():
+    with pytest.raises(ShutterlessError, match="not valid TOML"):
+        parse_recipe("a = " + "[" * 20_000, "mine")
+
+
+def test_a_file_far_too_large_is_not_read_as_a_recipe(tmp_path):
+    with (tmp_path / "huge.toml").open("wb") as stream:
+        stream.truncate(10**9)
+    with pytest.raises(ShutterlessError, match="too large"):
+        load_recipe(tmp_path / "huge.toml")
