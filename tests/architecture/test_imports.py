@@ -14,6 +14,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 # A part may import those before it, never one behind it.
 ORDER = (
     "errors",
+    "files",
     "names",
     "progress",
     "parallel",
