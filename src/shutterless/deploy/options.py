@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from shutterless.errors import ShutterlessError
-from shutterless.runtime.settings import Urls, check_urls
+from shutterless.runtime.settings import Urls, check_urls, parse_hosts
 
 Auth = Literal["api-key", "none", "iam"]
 Platform = Literal["linux/amd64", "linux/arm64"]
@@ -90,6 +90,7 @@ class Options:
         if not TOPIC.fullmatch(self.alarm_topic):
             raise _refused("alarm_topic", self.alarm_topic, "the ARN of an SNS topic")
         check_urls(self.urls, "--urls")
+        parse_hosts(self.url_hosts, "--url-hosts")
         if self.snapstart and self.provisioned_concurrency:
             raise ShutterlessError(
                 "SnapStart and provisioned concurrency exclude each other at AWS",

@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -51,6 +51,18 @@ class Shape(NamedTuple):
 def is_http(event: Event) -> bool:
     """Tell whether an event comes from something that speaks HTTP, and is not a plain one."""
     return "httpMethod" in event or isinstance(event.get("requestContext"), Mapping)
+
+
+# Who asks at intervals so that the function stays warm: EventBridge's rules and its scheduler, and the
+# plug-ins of that name.
+_WARM_UP_SOURCES = ("aws.events", "aws.scheduler", "serverless-plugin-warmup")
+
+
+def is_warm_up(event: Any) -> bool:
+    """Tell whether a plain event asks for nothing but that the function stays warm."""
+    return isinstance(event, Mapping) and (
+        event.get("source") in _WARM_UP_SOURCES or event.get("warmer") is True  # as lambda-warmer has it
+    )
 
 
 def to_request(event: Event) -> Request:
@@ -105,6 +117,15 @@ def parse_json(body: bytes) -> Any:
         raise Problem("invalid-request", f"the body is not JSON: {error}") from error
 
 
+_URL_SAFE_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+
+
+def decode_base64(text: str) -> bytes:
+    """Decode base64 in either alphabet, with or without line breaks and padding; raises `ValueError`."""
+    data = text.encode("ascii").translate(_URL_SAFE_TO_STANDARD, delete=b" \t\r\n").rstrip(b"=")
+    return base64.b64decode(data + b"=" * (-len(data) % 4), validate=True)
+
+
 def _shape(event: Event) -> Shape:
     context = event.get("requestContext")
     if not isinstance(context, Mapping):
@@ -118,7 +139,7 @@ def _from_rest_api(event: Event) -> Request:
     return Request(
         method=event["httpMethod"].upper(),
         path=_within_api(event["path"], event.get("resource"), event.get("pathParameters")),
-        headers=_lower(_last(event, "headers", "multiValueHeaders")),
+        headers=_headers(event),
         query=_last(event, "queryStringParameters", "multiValueQueryStringParameters"),
         body=_body(event),
     )
@@ -131,7 +152,7 @@ def _from_http_api(event: Event) -> Request:
     return Request(
         method=context["http"]["method"].upper(),
         path=_without_stage(path, str(context.get("stage", "$default"))),
-        headers=_lower(_texts(event.get("headers"))),
+        headers=_headers(event),
         query=_parsed(event.get("rawQueryString") or ""),
         body=_body(event),
     )
@@ -145,7 +166,7 @@ def _from_load_balancer(event: Event) -> Request:
     return Request(
         method=event["httpMethod"].upper(),
         path=unquote(event["path"]) or "/",
-        headers=_lower(_last(event, "headers", "multiValueHeaders")),
+        headers=_headers(event),
         query={unquote_plus(name): unquote_plus(value) for name, value in query.items()},
         body=_body(event),
     )
@@ -176,7 +197,8 @@ REST_API = Shape(_from_rest_api, _to_api)
 HTTP_API = Shape(_from_http_api, _to_api)
 LOAD_BALANCER = Shape(_from_load_balancer, _to_load_balancer)
 
-_PARAMETER = re.compile(r"\{(.+?)\+?\}")
+# Linear in the route's length, because anybody may write one: a brace ends every attempt.
+_PARAMETER = re.compile(r"\{([^{}+]++)\+?\}")
 
 
 def _within_api(path: Any, route: Any, parameters: Any) -> str:
@@ -188,8 +210,12 @@ def _within_api(path: Any, route: Any, parameters: Any) -> str:
     path = path or "/"
     if not isinstance(path, str):
         raise TypeError("the path is not text")
+    pieces = _PARAMETER.split(route) if isinstance(route, str) else []
     try:
-        inner = _PARAMETER.sub(lambda found: parameters[found[1]], route or "")
+        pieces[1::2] = [parameters[name] for name in pieces[1::2]]
+        if sum(map(len, pieces)) > len(path) + 1:  # a parameter named often would make it as long as it likes
+            return path
+        inner = "".join(pieces)
     except (KeyError, TypeError):
         return path
     is_inside = inner.startswith("/") and path.rstrip("/").endswith(inner.rstrip("/"))
@@ -221,8 +247,22 @@ def _texts(members: Mapping[str, Any] | None) -> dict[str, str]:
     return {str(name): str(value) for name, value in (members or {}).items()}
 
 
-def _lower(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
+def join_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return headers by their names in lower case; the values of a repeated one are joined, RFC 9110 5.3."""
+    joined: dict[str, str] = {}
+    for name, value in headers:
+        key = name.lower()
+        joined[key] = f"{joined[key]}, {value}" if key in joined else value
+    return joined
+
+
+def _headers(event: Event) -> dict[str, str]:
+    """Return an event's headers; `headers` has the last value of a repeated one, `multiValueHeaders` all."""
+    many = {str(name): values for name, values in (event.get("multiValueHeaders") or {}).items() if values}
+    listed = [(name, str(value)) for name, values in many.items() for value in values]
+    known = {name.lower() for name in many}
+    one = _texts(event.get("headers")).items()
+    return join_headers([*listed, *(pair for pair in one if pair[0].lower() not in known)])
 
 
 def _body(event: Event) -> bytes:
@@ -230,6 +270,6 @@ def _body(event: Event) -> bytes:
     if not isinstance(body, str):
         raise Problem("invalid-request", "the event's body is not text")
     try:
-        return base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
+        return decode_base64(body) if event.get("isBase64Encoded") else body.encode()
     except ValueError as error:
         raise Problem("invalid-request", "the event's body is not valid base64 or Unicode") from error

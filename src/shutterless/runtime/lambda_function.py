@@ -8,7 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 from shutterless.runtime import log
-from shutterless.runtime.events import Event, Response, from_response, is_http, to_request
+from shutterless.runtime.events import (
+    Event,
+    Request,
+    Response,
+    from_response,
+    is_http,
+    is_warm_up,
+    to_request,
+)
 from shutterless.runtime.problem import Problem
 from shutterless.runtime.service import Service, failure, internal, problem_response
 from shutterless.runtime.settings import Settings
@@ -25,7 +33,8 @@ def lambda_handler(event: Any, context: object = None) -> dict[str, Any]:
 
     A plain one, `{"url": …}` or `{"image": base64}`, gets the plain map {label: score}, and a failure
     raises, so that Lambda marks it as a function error. One of API Gateway, a function URL or a load
-    balancer gets an HTTP answer in its own shape, problems included. Each writes a line to the log.
+    balancer gets an HTTP answer in its own shape, problems included. One that only keeps the function
+    warm gets what `/health` answers. Each writes a line to the log.
     """
     answering = service()
     return handle(answering, event, context, log.sink(answering.settings))
@@ -38,6 +47,11 @@ def handle(
     if isinstance(event, Mapping) and is_http(event):
         return _handle_http(answering, event, context, write)
     started, number = time.perf_counter(), log.request_id({}, context)
+
+    if is_warm_up(event):
+        response = answering.respond(Request("GET", "/health", id=number))
+        write(log.record(number, "warm-up", answering.version, started, response))
+        return dict(response.document)
 
     def note(response: Response) -> None:
         write(log.record(number, "event", answering.version, started, response))

@@ -1,7 +1,5 @@
 """Requests to answers: routes, limits and problems. Pure: it opens no socket but a picture's URL."""
 
-import base64
-import binascii
 import functools
 import json
 import math
@@ -9,14 +7,14 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from shutterless.runtime.bundle import read_bundle
 from shutterless.runtime.classifier import Classifier
-from shutterless.runtime.events import Request, Response, parse_json
+from shutterless.runtime.events import Request, Response, decode_base64, parse_json
 from shutterless.runtime.pixels import MAX_BYTES, decode
 from shutterless.runtime.problem import Problem
 from shutterless.runtime.settings import Settings
@@ -163,7 +161,8 @@ class Service:
 
     def _predict(self, request: Request) -> Response:
         kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-        if kind.startswith("image/") or kind == "application/octet-stream":
+        # curl sends a photo as a form if it is not told otherwise, so the first bytes count for more.
+        if kind.startswith("image/") or kind.endswith("/octet-stream") or _is_picture(request.body):
             return _json(200, self.classify(request.body))
         if kind == "multipart/form-data":
             return _json(200, self.classify(_form_image(request)))
@@ -205,29 +204,49 @@ class Service:
 def _base64(text: str) -> bytes:
     content = text.partition(",")[2] if text.startswith("data:") else text
     try:
-        return base64.b64decode(content, validate=True)
-    except (binascii.Error, ValueError) as error:
+        return decode_base64(content)
+    except ValueError as error:
         raise Problem("invalid-request", "image is not valid base64") from error
+
+
+# How pictures begin, also of kinds that are refused by their own name: none of it begins JSON or a form.
+_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"II+\0", b"MM\0*", b"MM\0+", b"RIFF")
+
+
+def _is_picture(body: bytes) -> bool:
+    return body.startswith(_SIGNATURES) or body[4:8] == b"ftyp"  # AVIF and HEIC
 
 
 # RFC 7578, as much of it as a picture's field needs. Not the standard library's reading of mail: over what
 # strangers can write there it takes half a minute, or ends in a RecursionError.
 _BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,70})"|([^";,\s]{1,70}))', re.IGNORECASE)
-_IMAGE = re.compile(
-    rb'^content-disposition:[^\r\n]*[;\s]name="?image"?\s*(?:;|$)', re.IGNORECASE | re.MULTILINE
-)
+_DISPOSITION = rb"^content-disposition:[^\r\n]*[;\s]"
+_IMAGE = re.compile(_DISPOSITION + rb'name="?image"?\s*(?:;|$)', re.IGNORECASE | re.MULTILINE)
+_FILE = re.compile(_DISPOSITION + rb"filename\*?=", re.IGNORECASE | re.MULTILINE)
 _PART_HEADERS = 8192
 
 
 def _form_image(request: Request) -> bytes:
-    """Return the field `image` of a multipart form."""
+    """Return the field `image` of a multipart form, else its only file, whatever its field is called."""
+    files = []
+    for headers, content in _form_parts(request):
+        if _IMAGE.search(headers):
+            return content
+        if _FILE.search(headers):
+            files.append(content)
+    if len(files) == 1:
+        return files[0]
+    raise Problem("invalid-request", f"the form has {len(files)} files, and no field called image")
+
+
+def _form_parts(request: Request) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the headers and the content of each part of a multipart form."""
     found = _BOUNDARY.search(request.headers["content-type"][:_PART_HEADERS])
     line = b"\r\n--" + (found[1] or found[2]).encode("latin-1", "replace") if found else None
     for part in (b"\r\n" + request.body).split(line)[1:] if line else ():
         headers, blank, content = part.partition(b"\r\n\r\n")
-        if blank and len(headers) <= _PART_HEADERS and _IMAGE.search(headers.replace(b"\r\n", b"\n")):
-            return content
-    raise Problem("invalid-request", "the form has no field called image")
+        if blank and len(headers) <= _PART_HEADERS:
+            yield headers.replace(b"\r\n", b"\n"), content
 
 
 def _json(status: int, document: Any, kind: str = "application/json") -> Response:

@@ -1,5 +1,6 @@
 """What the environment sets: the one place where it is read."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,11 +37,10 @@ class Settings:
         bundle = environ.get("SHUTTERLESS_BUNDLE", "")
         if not bundle:
             raise ShutterlessError("SHUTTERLESS_BUNDLE is not set", "Set it to the bundle's folder.")
-        hosts = environ.get("SHUTTERLESS_URL_HOSTS", "").lower().split(",")
         return cls(
             bundle=Path(bundle),
             urls=check_urls(environ.get("SHUTTERLESS_URLS", "public"), "SHUTTERLESS_URLS"),
-            url_hosts=frozenset(host.strip() for host in hosts if host.strip()),
+            url_hosts=parse_hosts(environ.get("SHUTTERLESS_URL_HOSTS", ""), "SHUTTERLESS_URL_HOSTS"),
             threads=_number("SHUTTERLESS_THREADS", environ.get("SHUTTERLESS_THREADS", "1"), 1, 64),
             port=_number("PORT", environ.get("PORT", "8080"), 0, 65535),
             function=environ.get("AWS_LAMBDA_FUNCTION_NAME", ""),
@@ -52,6 +52,24 @@ def check_urls(value: str, name: str) -> Urls:
     if value not in get_args(Urls):
         raise ShutterlessError(f"{name} is {value!r}", f"Set it to one of: {', '.join(get_args(Urls))}.")
     return cast(Urls, value)
+
+
+_HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]", re.ASCII)
+
+
+def parse_hosts(text: str, name: str) -> frozenset[str]:
+    """Return the hosts of a list with commas; IPv6 addresses lose their brackets, as in a parsed URL.
+
+    Raises `ShutterlessError` about the setting `name` for an entry that no URL's host could ever equal.
+    """
+    entries = [entry.strip().lower() for entry in text.split(",")] if text else []
+    hosts = [entry for entry in entries if entry]
+    if wrong := [host for host in hosts if not _HOST.fullmatch(host)] or entries[: not hosts]:
+        raise ShutterlessError(
+            f"{name} has {wrong[0]!r}, which is not a host name",
+            "Separate names by commas, without scheme, port or path: photos.example.com,cdn.example.com.",
+        )
+    return frozenset(host.strip("[]") for host in hosts)
 
 
 def _number(name: str, value: str, least: int, most: int) -> int:

@@ -31,6 +31,7 @@ def test_a_name_that_one_of_the_services_refuses_is_refused_at_once(name):
         ({"log_days": 31}, "30, 60"),
         ({"stage": "a/b"}, "letters, digits"),
         ({"urls": "some"}, "public, any, off"),
+        ({"url_hosts": "https://example.com/"}, "photos.example.com,cdn.example.com"),
         ({"alarm_topic": "me@example.com"}, "ARN of an SNS topic"),
         ({"rate": 0}, "1 to 10000"),
         ({"snapstart": True, "provisioned_concurrency": 1}, "--no-snapstart"),

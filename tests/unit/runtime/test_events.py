@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from shutterless.runtime.events import (
     Request,
     Response,
+    decode_base64,
     from_response,
     is_http,
     parse_json,
@@ -129,17 +130,23 @@ def test_what_a_short_event_leaves_out_is_empty(event):
 
 
 @pytest.mark.parametrize(
-    "members",
+    ("members", "value"),
     [
-        {"multiValueHeaders": {"X-A": ["1", "2"], "X-B": []}},
-        {"headers": {"x-a": "2"}, "multiValueHeaders": None},
-        {"headers": {"X-A": 2}, "multiValueHeaders": {"X-A": ["1", "2"]}},
+        ({"multiValueHeaders": {"X-A": ["1", "2"], "X-B": []}}, "1, 2"),
+        ({"headers": {"x-a": "2"}, "multiValueHeaders": None}, "2"),
+        ({"headers": {"X-A": "2"}, "multiValueHeaders": {"X-A": ["1", 2]}}, "1, 2"),
+        ({"headers": {"X-A": "1", "x-a": "2"}}, "1, 2"),
     ],
 )
-def test_of_several_values_of_a_header_the_last_counts(members):
+def test_the_values_of_a_repeated_header_are_joined(members, value):
     event = {"httpMethod": "GET", "path": "/", **members}
-    assert to_request(event).headers == {"x-a": "2"}
-    assert to_request({**event, "requestContext": {"elb": {}}}).headers == {"x-a": "2"}
+    assert to_request(event).headers == {"x-a": value}
+    assert to_request({**event, "requestContext": {"elb": {}}}).headers == {"x-a": value}
+
+
+def test_of_several_values_in_a_query_the_last_counts():
+    values = {"queryStringParameters": {"a": "2"}, "multiValueQueryStringParameters": {"a": ["1", "2"]}}
+    assert to_request({"httpMethod": "GET", "path": "/", **values}).query == {"a": "2"}
 
 
 def test_a_load_balancer_leaves_paths_and_queries_encoded():
@@ -197,6 +204,18 @@ def test_only_a_whole_stage_is_cut_off_the_path(path, stage, expected):
 )
 def test_the_base_path_of_a_custom_domain_is_cut_off_where_the_route_tells_it(event, expected):
     assert to_request(event).path == expected
+
+
+@pytest.mark.parametrize("route", ["{" * 300_000, "{a" * 300_000, "{" + "a" * 300_000, "{a+" * 300_000])
+def test_a_route_of_braces_is_read_in_one_pass(route):
+    event = {"httpMethod": "GET", "path": "/health", "resource": route, "pathParameters": {"a": "b"}}
+    assert to_request(event).path == "/health"  # quadratic, this would take hours
+
+
+def test_a_parameter_that_a_route_names_often_is_not_written_out():
+    parameters = {"a": "b" * 1_000_000}
+    event = {"httpMethod": "GET", "path": "/x", "resource": "/{a}" * 1_000_000, "pathParameters": parameters}
+    assert to_request(event).path == "/x"  # a terabyte
 
 
 @pytest.mark.parametrize("event", [{"url": "https://example.com"}, {}, {"requestContext": "no"}])
@@ -308,6 +327,31 @@ def test_a_request_is_the_same_after_its_way_as_an_event(request_):
     event = json.loads(json.dumps(to_event(request_)))
     assert is_http(event)
     assert to_request(event) == request_
+
+
+DATA = bytes(range(256)) + b"!"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        base64.b64encode(DATA).decode(),
+        base64.encodebytes(DATA).decode(),
+        base64.encodebytes(DATA).decode().replace("\n", "\r\n"),
+        base64.b64encode(DATA).decode().rstrip("="),
+        base64.urlsafe_b64encode(DATA).decode(),
+        base64.urlsafe_b64encode(DATA).decode().rstrip("=") + "\n",
+    ],
+)
+def test_base64_is_decoded_as_any_encoder_writes_it(text):
+    assert decode_base64(text) == DATA
+    assert to_request({"httpMethod": "POST", "path": "/", "body": text, "isBase64Encoded": True}).body == DATA
+
+
+@pytest.mark.parametrize("text", ["aGVs!bG8=", "é", "a", "aGVs=bG8=", "\ud800"])
+def test_what_is_not_base64_is_a_value_error(text):
+    with pytest.raises(ValueError):
+        decode_base64(text)
 
 
 def test_json_is_parsed():

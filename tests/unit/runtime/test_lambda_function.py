@@ -79,6 +79,24 @@ def test_a_plain_event_that_cannot_be_answered_raises(service, event, code):
     assert caught.value.code == code
 
 
+SCHEDULED = {"version": "0", "id": "x", "detail-type": "Scheduled Event", "resources": [], "detail": {}}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {**SCHEDULED, "source": "aws.events"},
+        {**SCHEDULED, "source": "aws.scheduler"},
+        {"source": "serverless-plugin-warmup"},
+        {"warmer": True, "concurrency": 3},
+    ],
+)
+def test_an_event_that_keeps_the_function_warm_is_answered_as_a_health_check(service, event):
+    lines = []
+    assert handle(service, event, None, lines.append) == {"status": "ok", "version": service.version}
+    assert [(line["route"], line["status"], line["level"]) for line in lines] == [("warm-up", 200, "info")]
+
+
 def test_an_http_event_gets_an_http_answer(environment, pictures):
     answer = lambda_handler(http("POST", "/predict", json.dumps({"image": base64_of(pictures["blue"])})))
     assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, False)

@@ -1,4 +1,5 @@
 import base64
+import io
 import json
 import re
 import threading
@@ -9,6 +10,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from shutterless.errors import ShutterlessError
 from shutterless.runtime import service as service_module
@@ -125,6 +127,35 @@ def test_a_raw_picture_is_told_by_its_content_and_not_by_its_type(service, pictu
     assert answer(service.respond(post(pictures["green"], kind)))["label"] == "green"
 
 
+@pytest.mark.parametrize(
+    "kind", [None, "application/x-www-form-urlencoded", "binary/octet-stream", "text/plain", "image/png, x/y"]
+)
+def test_a_picture_is_told_by_its_first_bytes_whatever_its_type_says(service, pictures, kind):
+    assert answer(service.respond(post(pictures["green"], kind)))["label"] == "green"
+
+
+def encoded(kind: str) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(file, kind)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
+def test_every_format_is_told_by_its_first_bytes(service, kind):
+    assert answer(service.respond(post(encoded(kind), None)))["label"] in LABELS
+
+
+def test_a_picture_of_another_format_is_named_so_without_a_type(service):
+    heic = b"\0\0\0\x18ftypheic" + bytes(100)
+    assert problem(service.respond(post(heic, None))) == "unsupported-format"
+
+
+def test_the_only_file_of_a_form_is_the_picture_whatever_its_field_is_called(service, pictures):
+    kind = "multipart/form-data; boundary=bound"
+    note = b'--bound\r\nContent-Disposition: form-data; name="note"\r\n\r\nfilename=x\r\n'
+    assert answer(service.respond(post(note + form(pictures["red"], "file"), kind)))["label"] == "red"
+
+
 def test_a_form_has_the_picture_in_its_field_image(service, pictures):
     kind = "multipart/form-data; boundary=bound"
     other = form(b"hello", "note").removesuffix(b"--bound--\r\n")
@@ -197,7 +228,7 @@ def test_16_pictures_at_once_are_the_most(service, pictures):
         {"images": "x"},
         {"image": "aGVs!bG8="},
         {"image": "é"},
-        {"image": "aGVsbG8"},
+        {"image": "aGVsbG8hI"},
     ],
 )
 def test_a_payload_that_is_not_understood_is_invalid(service, payload):
@@ -217,7 +248,11 @@ def test_a_body_that_is_not_json_is_invalid(service, body):
         (form(b"x"), "multipart/form-data; boundary="),
         (form(b"x"), "multipart/form-data; boundary=other"),
         (form(b"x"), "multipart/form-data; boundary=\ud800"),
-        (form(b"x", "photo"), "multipart/form-data; boundary=bound"),
+        (form(b"x", "photo").replace(b"filename", b"file"), "multipart/form-data; boundary=bound"),
+        (
+            form(b"x", "a").removesuffix(b"--bound--\r\n") + form(b"x", "b"),
+            "multipart/form-data; boundary=bound",
+        ),
         (b"--bound\r\n", "multipart/form-data; boundary=bound"),
     ],
 )

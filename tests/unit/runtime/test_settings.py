@@ -1,9 +1,10 @@
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from shutterless.errors import ShutterlessError
-from shutterless.runtime.settings import Settings, check_urls
+from shutterless.runtime.settings import Settings, check_urls, parse_hosts
 
 BUNDLE = {"SHUTTERLESS_BUNDLE": "/srv/bundle"}
 
@@ -71,6 +72,43 @@ def test_a_wrong_value_is_refused_with_the_permitted_ones(name, value, permitted
 def test_the_limits_themselves_are_permitted(name, value):
     settings = Settings.from_env({**BUNDLE, name: str(value)})
     assert value == {"SHUTTERLESS_THREADS": settings.threads, "PORT": settings.port}[name]
+
+
+@pytest.mark.parametrize(
+    ("text", "hosts"),
+    [
+        ("", set()),
+        ("Photos.example.com", {"photos.example.com"}),
+        (" a.example , ,b_2.example.,", {"a.example", "b_2.example."}),
+        ("127.0.0.1,[2606:4700::1]", {"127.0.0.1", "2606:4700::1"}),
+    ],
+)
+def test_hosts_are_kept_as_a_parsed_url_has_them(text, hosts):
+    assert parse_hosts(text, "--url-hosts") == hosts
+    assert all(
+        urlsplit(f"http://[{host}]/" if ":" in host else f"http://{host}/").hostname == host for host in hosts
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("https://example.com/", "https://example.com/"),
+        ("a.example,b.example:80", "b.example:80"),
+        ("example.com/photos", "example.com/photos"),
+        ("a.example b.example", "a.example b.example"),
+        ("*.example.com", "*.example.com"),
+        ("user@example.com", "user@example.com"),
+        ("2606:4700::1", "2606:4700::1"),
+        ("mütze.example", "mütze.example"),
+        (",", ""),
+        (" ", ""),
+    ],
+)
+def test_a_host_that_no_url_can_have_is_refused_when_it_is_set(text, wrong):
+    with pytest.raises(ShutterlessError) as caught:
+        Settings.from_env({**BUNDLE, "SHUTTERLESS_URL_HOSTS": text})
+    assert caught.value.message == f"SHUTTERLESS_URL_HOSTS has {wrong!r}, which is not a host name"
 
 
 def test_a_setting_of_the_command_line_is_named_as_it_was_typed():
