@@ -43,4 +43,4 @@ def package(
     show(figures)
     if not made.compiled:
         say("No Python 3.13 is here to compile the modules: each start takes about 0.2 s longer.")
-    say(f"Next: docker build -t tf-lite-lambda {context}")
+    say(f"Next: docker build -t {made.tag} {context}")

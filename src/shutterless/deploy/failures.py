@@ -17,13 +17,19 @@ CHECK_NETWORK = "Check the network, the region's spelling and, if set, AWS_ENDPO
 QUOTAS = "Ask for more at https://console.aws.amazon.com/servicequotas/home/services/lambda/quotas"
 WAIT = "Wait until it has finished (shutterless status {name}), then try again."
 DESTROY = "Run: shutterless destroy {name}, then deploy again."
+ASK_SUPPORT = "If the reason does not help, AWS support can look it up by the request id."
+UNSUPPORTED_MANIFEST = "Lambda refuses the image: its manifest is an index or carries an attestation"
+BUILD_PLAIN_IMAGE = (
+    "Build it with: shutterless image build, or docker build --provenance=false --platform linux/amd64"
+)
 
 
 class Failure(NamedTuple):
     """One failure: the service's code for it and how its text is recognised, and our words.
 
     codes: of the service, separated by spaces; empty for any. pattern: searched in the service's text;
-    its named groups can be used in `message` and `hint`, as can `text`, `profile` and `operation`.
+    its named groups can be used in `message` and `hint`, as can `profile` and `operation`. The service's
+    own code, text and request id always follow the message.
     """
 
     codes: str
@@ -69,13 +75,13 @@ FAILURES = (
     Failure(
         "",
         r"(?i)image manifest.*media type.*not supported|not supported.*media type",
-        "Lambda refuses the image: its manifest is an index or carries an attestation",
-        "Build it with: shutterless image build, or docker build --provenance=false --platform linux/amd64",
+        UNSUPPORTED_MANIFEST,
+        BUILD_PLAIN_IMAGE,
     ),
     Failure(
         "ImageNotFoundException",
         "",
-        "The image is not in the registry: {text}",
+        "The image is not in the registry",
         "Deploy again: it pushes what is missing.",
     ),
     Failure(
@@ -101,7 +107,7 @@ FAILURES = (
     Failure(
         "AccessDenied AccessDeniedException ForbiddenException UnauthorizedOperation",
         "",
-        "These AWS credentials may not do {operation}: {text}",
+        "These AWS credentials may not do {operation}",
         "Ask the account's administrator for it; docs/aws.md has the whole policy.",
     ),
     # What the account may not have
@@ -132,7 +138,7 @@ FAILURES = (
     Failure(
         "LimitExceededException LimitExceeded ServiceQuotaExceededException TooManyStacksException",
         "",
-        "A quota of this AWS account is used up: {text}",
+        "A quota of this AWS account is used up",
         "Delete what nothing uses, or ask for more: https://console.aws.amazon.com/servicequotas",
     ),
     Failure(
@@ -159,13 +165,13 @@ FAILURES = (
         "AlreadyExistsException RepositoryAlreadyExistsException ResourceConflictException "
         "EntityAlreadyExists ConflictException ResourceAlreadyExistsException",
         "",
-        "The name is taken: {text}",
+        "The name is taken",
         "Choose another --name, or delete the other one if nothing uses it.",
     ),
     Failure(
         "",
         r"\S+ already exists",
-        "The name is taken: {text}",
+        "The name is taken",
         "Choose another --name, or delete the other one if nothing uses it.",
     ),
     Failure(
@@ -179,7 +185,7 @@ FAILURES = (
         "ServiceUnavailable ServiceUnavailableException InternalFailure InternalError "
         "ServiceException ServerException InternalServerError",
         "",
-        "AWS has a fault of its own: {text}",
+        "AWS has a fault of its own",
         "Try again in a minute; https://health.aws.amazon.com/health/status shows wider faults.",
     ),
 )
@@ -252,7 +258,7 @@ def error_code(error: ClientError) -> str:
 
 
 def explain(error: BotoCoreError | ClientError, profile: str | None = None) -> ShutterlessError:
-    """Return the words for what botocore raised; an unknown failure shows the service's own."""
+    """Return the words for what botocore raised, with the service's code, text and request id."""
     profile = profile or os.environ.get("AWS_PROFILE")
     option = f" --profile {profile}" if profile else ""
     if isinstance(error, ClientError):
@@ -273,8 +279,15 @@ def explain_reason(text: str, otherwise: ShutterlessError | None = None) -> Shut
     otherwise: the error for a reason that AWS is not known to give; by default one that quotes it.
     """
     code = re.search(r"Error Code: (\w+)|HandlerErrorCode: (\w+)", text)
-    found = _recognise(code[1] or code[2] if code else "", text, {})
-    return found or otherwise or ShutterlessError(f"AWS: {_one_line(text)}")
+    explained = _recognise(code[1] or code[2] if code else "", text, {})
+    if explained is None and otherwise is not None:
+        return otherwise
+    return _quoting(_one_line(text), explained)
+
+
+def unsupported_manifest(media_type: str) -> ShutterlessError:
+    """Return the error for an image whose manifest Lambda would refuse, before Lambda sees it."""
+    return ShutterlessError(f"{UNSUPPORTED_MANIFEST} ({media_type})", BUILD_PLAIN_IMAGE)
 
 
 def stuck(stack: str, status: str) -> ShutterlessError | None:
@@ -298,25 +311,29 @@ class _Fields(dict[str, Any]):
 def _of_service(error: ClientError, profile: str) -> ShutterlessError:
     answer = error.response.get("Error", {})
     code, text = error_code(error), _one_line(answer.get("Message") or "no reason given")
-    found = _recognise(code, text, {"profile": profile, "operation": error.operation_name})
-    if found:
-        return found
-    number = error.response.get("ResponseMetadata", {}).get("RequestId", "none")
-    return ShutterlessError(
-        f"AWS refused {error.operation_name}: {text} ({code})", f"AWS knows it as request {number}."
-    )
+    request_id = error.response.get("ResponseMetadata", {}).get("RequestId", "none")
+    explained = _recognise(code, text, {"profile": profile, "operation": error.operation_name})
+    refused = explained or ShutterlessError(f"AWS refused {error.operation_name}", ASK_SUPPORT)
+    return _quoting(f"{code}: {text} (request {request_id})", refused)
+
+
+def _quoting(answer: str, explained: ShutterlessError | None) -> ShutterlessError:
+    """Return our words followed by AWS's answer, which support and search engines ask for."""
+    if explained is None:
+        return ShutterlessError(f"AWS says: {answer}")
+    return ShutterlessError(f"{explained.message}. AWS says: {answer}", explained.hint)
 
 
 def _recognise(code: str, text: str, fields: dict[str, Any]) -> ShutterlessError | None:
     if state := IN_STATE.search(text):
         return stuck(state["stack"], state["status"])
     for failure in FAILURES:
-        found = re.search(failure.pattern, text)
-        if not found or (failure.codes and code not in failure.codes.split()):
+        match = re.search(failure.pattern, text)
+        if not match or (failure.codes and code not in failure.codes.split()):
             continue
-        groups = {name: value or "" for name, value in found.groupdict().items()}
+        groups = {name: value or "" for name, value in match.groupdict().items()}
         on = f" on {groups['resource']}" if groups.get("resource") else ""
-        values = _Fields({"text": _one_line(text), "profile": "", **fields, **groups, "on": on})
+        values = _Fields({"profile": "", **fields, **groups, "on": on})
         return ShutterlessError(failure.message.format_map(values), failure.hint.format_map(values))
     return None
 

@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from shutterless.deploy.failures import aws_errors, error_code, explain_reason
+from shutterless.deploy.failures import aws_errors, error_code, explain_reason, unsupported_manifest
 from shutterless.errors import ShutterlessError
 from shutterless.packaging.docker import DockerError
 from shutterless.packaging.push import content_tag, push_image
@@ -177,7 +177,7 @@ def pushed_digest(repository: Repository, tag: str, authorization: str) -> str |
         return None
     kind, content = manifest
     if kind not in ACCEPTED:
-        raise explain_reason(f"The image manifest's media type {kind} is not supported")
+        raise unsupported_manifest(kind)
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 

@@ -1,5 +1,6 @@
 """One CloudFormation stack: read it, bring it out of any state, change it by change set, delete it."""
 
+import contextlib
 import time
 import uuid
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from shutterless.deploy.failures import error_code, explain_reason
 from shutterless.deploy.registry import TAG
@@ -137,14 +138,30 @@ def change_stack(
         Tags=[{"Key": TAG, "Value": name.removeprefix(PREFIX)}],
         **({"RollbackConfiguration": watch.for_stack(stack.id)} if stack else {}),
     )
-    if not _is_ready(cloudformation, asked["Id"]):
-        cloudformation.delete_change_set(ChangeSetName=asked["Id"])
+    if not _execute(cloudformation, asked["Id"]):
         return stack
-    cloudformation.execute_change_set(ChangeSetName=asked["Id"])
     changed = wait(cloudformation, asked["StackId"], progress)
     if changed is None or changed.status not in SUCCESS:
         raise _failure(cloudformation, asked["StackId"])
     return changed
+
+
+def _execute(cloudformation: Any, change_set: str) -> bool:
+    """Execute a change set once it is ready; one that changes nothing, fails or is interrupted is deleted.
+
+    Returns whether it was executed. Raises `ShutterlessError` if CloudFormation could not make it.
+    """
+    try:
+        is_needed = _is_ready(cloudformation, change_set)
+        if is_needed:
+            cloudformation.execute_change_set(ChangeSetName=change_set)
+    except BaseException:  # Ctrl-C too
+        with contextlib.suppress(BotoCoreError, ClientError):  # if it runs already, AWS keeps it
+            cloudformation.delete_change_set(ChangeSetName=change_set)
+        raise
+    if not is_needed:
+        cloudformation.delete_change_set(ChangeSetName=change_set)
+    return is_needed
 
 
 def cancel_update(cloudformation: Any, stack: Stack, progress: Progress) -> None:

@@ -64,7 +64,16 @@ def running(tag: str, options: Sequence[str]) -> Iterator[str]:
         docker("start", container)
         yield container
     finally:
+        _remove(container)
+
+
+def _remove(container: str) -> None:
+    """Stop a container, which then finishes its requests, and remove it even if it does not stop."""
+    try:
         docker("stop", "--time", "10", container)
+    except DockerError:
+        pass  # `rm --force` kills what did not stop, and its own failure is the one to report
+    finally:
         docker("rm", "--force", container)
 
 

@@ -44,8 +44,8 @@ README = """\
 Made by `shutterless package`: the model {name} {version}, its runtime and their dependencies on
 `{base_image}`. Nothing is fetched but that base image, and nothing is run:
 
-    docker build -t tf-lite-lambda .
-    docker run --rm -p 8080:8080 --name clothes-classifier tf-lite-lambda
+    docker build -t {tag} .
+    docker run --rm -p 8080:8080 --name {tag} {tag}
 
 Then <http://localhost:8080/> shows a page, `POST /predict` takes photos, and
 `http://localhost:8080/2015-03-31/functions/function/invocations` takes events as Lambda gets them:
@@ -53,7 +53,7 @@ Then <http://localhost:8080/> shows a page, `POST /predict` takes photos, and
     curl -d '{{"url": "https://…"}}' http://localhost:8080/2015-03-31/functions/function/invocations
 
 Lambda takes no image with a provenance record: for it, build with
-`docker buildx build --load --provenance=false --sbom=false -t tf-lite-lambda .`, or with
+`docker buildx build --load --provenance=false --sbom=false -t {tag} .`, or with
 `shutterless image build`, which also checks what came out.
 """
 
@@ -63,7 +63,7 @@ class Context:
     """A build context on disk.
 
     layers: bytes by layer. compiled: whether the modules come with bytecode; without, each start takes
-    a little longer.
+    a little longer. tag: what to call the image, made of the bundle's name.
     """
 
     path: Path
@@ -71,6 +71,7 @@ class Context:
     base_image: str
     layers: dict[str, int]
     compiled: bool
+    tag: str
 
 
 def package(
@@ -103,12 +104,13 @@ def write_context(
     described = read_bundle(bundle)
     python = find_python(target, base)
     wheels = fetch_wheels(target, progress)
+    tag = image_tag(described.name)
     with fresh_folder(context, "the build context") as folder:
         sizes = _write_layers(folder, bundle, wheels, python)
         known = {"platform": target, "base_image": base, "version": described.version}
         (folder / "Dockerfile").write_text(DOCKERFILE.format(**known), "utf-8")
-        (folder / "README.md").write_text(README.format(**known, name=described.name), "utf-8")
-    return Context(context, target, base, sizes, compiled=bool(python))
+        (folder / "README.md").write_text(README.format(**known, name=described.name, tag=tag), "utf-8")
+    return Context(context, target, base, sizes, compiled=bool(python), tag=tag)
 
 
 def _write_layers(folder: Path, bundle: Path, wheels: list[Path], python: Python | None) -> dict[str, int]:
@@ -123,6 +125,24 @@ def _write_layers(folder: Path, bundle: Path, wheels: list[Path], python: Python
         for part in parts:
             layers.pack(part, folder / f"{part.name}.tar")
         return {part.name: layers.size(part) for part in parts}
+
+
+def image_tag(name: str) -> str:
+    """Return a name that Docker takes for an image, made of a bundle's name.
+
+    Docker's grammar of names permits lower-case letters and digits with single separators between them.
+
+    Args:
+        name: The bundle's name, any text.
+
+    Returns:
+        The name with everything else replaced by hyphens; `classifier` if nothing is left.
+
+    Example:
+        >>> image_tag("Fruit & veg 2")
+        'fruit-veg-2'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "classifier"
 
 
 def _local_python(platform: Platform, base_image: str) -> Python | None:

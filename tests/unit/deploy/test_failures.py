@@ -69,13 +69,13 @@ ANSWERS = {
     "no permission, action not said": (
         "AccessDeniedException",
         "Access denied by the key's policy",
-        "These AWS credentials may not do GetThing: Access denied by the key's policy",
+        "These AWS credentials may not do GetThing",
         "administrator",
     ),
     "role not given": (
         "ForbiddenException",
         "No access",
-        "These AWS credentials may not do GetThing: No access",
+        "These AWS credentials may not do GetThing",
         "administrator",
     ),
     "code storage": (
@@ -93,7 +93,7 @@ ANSWERS = {
     "quota": (
         "LimitExceededException",
         "Limit for stack has been exceeded.",
-        "A quota of this AWS account is used up: Limit for stack has been exceeded",
+        "A quota of this AWS account is used up",
         "servicequotas",
     ),
     "throttled": (
@@ -137,7 +137,7 @@ ANSWERS = {
     "name taken": (
         "ResourceConflictException",
         "Function already exist: shutterless-clothes",
-        "The name is taken: Function already exist: shutterless-clothes",
+        "The name is taken",
         "another --name",
     ),
     "no such stack": (
@@ -161,14 +161,14 @@ ANSWERS = {
     "fault of theirs": (
         "ServiceUnavailable",
         "Service is unavailable",
-        "AWS has a fault of its own: Service is unavailable",
+        "AWS has a fault of its own",
         "health.aws.amazon.com",
     ),
     "unknown": (
         "StrangeException",
         "A {curly}\nreason.",
-        "AWS refused GetThing: A {curly} reason (StrangeException)",
-        "request 1234-5678",
+        "AWS refused GetThing",
+        "request id",
     ),
 }
 
@@ -271,8 +271,7 @@ REASONS = {
     ),
     "name taken": (
         "shutterless-clothes already exists in stack arn:aws:cloudformation:us-east-1:1:stack/other/1",
-        "The name is taken: shutterless-clothes already exists in stack "
-        "arn:aws:cloudformation:us-east-1:1:stack/other/1",
+        "The name is taken",
         "another --name",
     ),
     "throttled": (
@@ -280,7 +279,7 @@ REASONS = {
         "AWS asks for fewer requests at a time",
         "again",
     ),
-    "unknown": ("Something  odd\nhappened.", "AWS: Something odd happened", ""),
+    "unknown": ("Something  odd\nhappened.", "AWS says: Something odd happened", ""),
 }
 
 
@@ -294,7 +293,8 @@ def test_what_a_service_answers_is_put_into_words(case):
     code, text, message, hint = ANSWERS[case]
     answer = {"Error": {"Code": code, "Message": text}, "ResponseMetadata": {"RequestId": "1234-5678"}}
     error = explain(ClientError(answer, "GetThing"), "work")
-    assert error.message == message
+    assert error.message.startswith(message)
+    assert error.message.endswith(f"{code}: {' '.join(text.split()).removesuffix('.')} (request 1234-5678)")
     assert hint in error.hint
 
 
@@ -310,7 +310,8 @@ def test_what_fails_before_an_answer_is_put_into_words(case):
 def test_the_reason_that_a_stack_gives_is_put_into_words(case):
     text, message, hint = REASONS[case]
     error = explain_reason(text)
-    assert error.message == message
+    assert error.message.startswith(message)
+    assert error.message.endswith(" ".join(text.split()).removesuffix("."))
     assert hint in error.hint
 
 
@@ -318,10 +319,9 @@ def test_a_reason_that_is_not_of_aws_keeps_the_words_it_came_with():
     own = ShutterlessError("The registry cannot be reached", "Check the network.")
     assert explain_reason("dial tcp: lookup x: no such host", otherwise=own) is own
     denied = "denied: User: anna is not authorized to perform: ecr:PutImage on resource: arn:x"
-    assert (
-        explain_reason(denied, otherwise=own).message
-        == "These AWS credentials may not do ecr:PutImage on arn:x"
-    )
+    explained = explain_reason(denied, otherwise=own).message
+    assert explained.startswith("These AWS credentials may not do ecr:PutImage on arn:x. ")
+    assert explained.endswith(denied)
 
 
 @pytest.mark.parametrize(
@@ -363,7 +363,8 @@ def test_the_profile_of_the_environment_is_named_in_the_way_out(monkeypatch):
 def test_a_waiter_that_met_an_error_speaks_of_that_error():
     answer = {"Error": {"Code": "Throttling", "Message": "Rate exceeded"}}
     error = exceptions.WaiterError("StackExists", "Max attempts exceeded", answer)
-    assert explain(error).message == "AWS asks for fewer requests at a time"
+    assert explain(error).message.startswith("AWS asks for fewer requests at a time")
+    assert "Throttling: Rate exceeded" in explain(error).message
 
 
 def test_what_is_no_failure_of_aws_passes_through():

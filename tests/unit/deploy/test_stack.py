@@ -255,8 +255,34 @@ def test_a_change_set_without_changes_is_thrown_away(script):
     )
 
 
+def test_a_change_set_is_deleted_when_the_wait_for_it_is_interrupted(script, monkeypatch):
+    def interrupt(seconds):
+        raise KeyboardInterrupt
+
+    client = script(
+        described("CREATE_COMPLETE"), ASKED, change_set("CREATE_IN_PROGRESS"), ("delete_change_set", {})
+    )
+    existing = read_stack(client, NAME)
+    monkeypatch.setattr(stack.time, "sleep", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        change_stack(client, NAME, existing, TEMPLATE, Watch(), silent)
+
+
+def test_an_interrupt_is_passed_on_even_if_the_change_set_cannot_be_deleted(script, monkeypatch):
+    def interrupt(seconds):
+        raise KeyboardInterrupt
+
+    refusal = ("delete_change_set", Exception("it is being executed"))
+    client = script(described("CREATE_COMPLETE"), ASKED, change_set("CREATE_IN_PROGRESS"), refusal)
+    existing = read_stack(client, NAME)
+    monkeypatch.setattr(stack.time, "sleep", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        change_stack(client, NAME, existing, TEMPLATE, Watch(), silent)
+
+
 def test_a_change_set_that_is_refused_says_why(script):
-    client = script(described("CREATE_COMPLETE"), ASKED, change_set("FAILED", "Template format error: nope"))
+    refused = change_set("FAILED", "Template format error: nope")
+    client = script(described("CREATE_COMPLETE"), ASKED, refused, ("delete_change_set", {}))
     with pytest.raises(ShutterlessError, match="Template format error"):
         change_stack(client, NAME, read_stack(client, NAME), TEMPLATE, Watch(), silent)
 

@@ -41,8 +41,16 @@ def test_the_image_is_labelled_with_the_model_s_version(colour_bundle, tmp_path)
 def test_the_readme_says_how_to_build_by_hand(colour_bundle, tmp_path):
     package(colour_bundle, tmp_path / "context")
     readme = (tmp_path / "context" / "README.md").read_text()
-    assert "docker build -t tf-lite-lambda ." in readme
-    assert "docker run --rm -p 8080:8080 --name clothes-classifier tf-lite-lambda" in readme
+    assert "docker build -t colours ." in readme
+    assert "docker run --rm -p 8080:8080 --name colours colours" in readme
+
+
+@pytest.mark.parametrize(
+    ("name", "tag"),
+    [("Obst & Gemüse", "obst-gem-se"), ("--x..y__", "x-y"), ("果物", "classifier"), ("fruit2", "fruit2")],
+)
+def test_an_image_is_called_by_the_bundle_s_name_as_far_as_docker_permits(name, tag):
+    assert context.image_tag(name) == tag
 
 
 def test_it_says_what_each_layer_weighs(colour_bundle, tmp_path):

@@ -1,6 +1,7 @@
 import pytest
 
 from shutterless.errors import ShutterlessError
+from shutterless.packaging.container import running
 from shutterless.packaging.docker import WrongProcessorError, docker, query
 
 SAID = {
@@ -81,3 +82,12 @@ def test_a_missing_docker_says_where_to_get_it(monkeypatch, tmp_path):
 def test_json_comes_back_as_a_document(request):
     request.getfixturevalue("docker").says("image inspect", '[{"Id": "sha256:1"}]')
     assert query("image", "inspect", "x") == [{"Id": "sha256:1"}]
+
+
+def test_a_container_that_does_not_stop_is_removed_all_the_same(request):
+    fake = request.getfixturevalue("docker")
+    fake.says("create", "container-id\n")
+    fake.says("stop", err="Error response from daemon: cannot stop container: tried to kill it\n")
+    with running("clothes", []) as container:
+        assert container == "container-id"
+    assert fake.calls[-1] == ["rm", "--force", "container-id"]
