@@ -32,6 +32,10 @@ PORTS = {"http": 80, "https": 443}
 REDIRECTS = 5
 # API Gateway gives up after 29 s: the fetch must leave time for an answer.
 SECONDS = 10.0
+# A body is read in pieces. What comes around it (heads, chunk heads, trailers) may have so many bytes and
+# a sixteenth of the body's: enough for chunks of 100 bytes, but not for a million of two.
+PIECE = 64 * 1024
+MAX_OVERHEAD = 256 * 1024
 # Far beyond any signed URL. urlsplit also keeps the last URLs that it has parsed, whatever their size.
 MAX_URL = 8192
 # Look-ups under way at once. One that hangs keeps its thread until the system's resolver gives up.
@@ -228,20 +232,27 @@ def _get(
         headers = {"Host": parts.netloc, "User-Agent": "shutterless", "Accept": "image/*"}
         stream.settimeout(_left(deadline))
         request.request("GET", path, headers=headers)
-        timed = cast(socket.socket, _Timed(stream, deadline))
-        with http.client.HTTPResponse(timed, method="GET") as response:
+        wire = _Wire(stream, deadline)
+        with http.client.HTTPResponse(cast(socket.socket, wire), method="GET") as response:
             response.begin()
             if response.status in (301, 302, 303, 307, 308):
                 return _join(parts.geturl(), response.headers.get("Location", "")), b""
             if response.status != 200:
                 raise Problem("fetch-failed", f"the host answered {response.status}")
-            body = response.read(max_bytes + 1)
-            missing = response.length or 0
+            return None, _read_body(response, wire, max_bytes)
+
+
+def _read_body(response: http.client.HTTPResponse, wire: "_Wire", max_bytes: int) -> bytes:
+    """Read the body through one buffer, as a list of small chunks takes fifteen times its size."""
+    piece, body = memoryview(bytearray(PIECE)), bytearray()
+    while len(body) <= max_bytes and (size := response.readinto(piece)):
+        body += piece[:size]
+        wire.permit(size + size // 16)
     if len(body) > max_bytes:
         raise Problem("too-large", f"the picture has more than the {max_bytes:,} bytes that are permitted")
-    if missing:  # the host hung up in the middle, which read(n) does not tell
-        raise http.client.IncompleteRead(body, missing)
-    return None, body
+    if response.length:  # the host hung up in the middle, which readinto does not tell
+        raise http.client.IncompleteRead(b"", response.length)
+    return bytes(body)
 
 
 def _join(url: str, location: str) -> str:
@@ -252,20 +263,29 @@ def _join(url: str, location: str) -> str:
 
 
 def _connect(parts: SplitResult, addresses: list[str], deadline: float) -> socket.socket:
-    """Connect to the first judged address that answers; TLS checks the certificate for the host's name."""
+    """Connect to the first judged address that answers; TLS checks the certificate for the host's name.
+
+    Each gets an equal share of the time that is left, so that one that is dead does not use up all of it.
+    """
     failure = OSError("it has no address")
-    for address in addresses:
+    for remaining, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
         try:
-            stream = socket.create_connection((address, _port(parts)), timeout=_left(deadline))
-            break
+            return _connect_to(address, parts, time.monotonic() + _left(deadline) / remaining)
         except OSError as error:
             failure = error
-    else:
-        raise failure
-    stream.settimeout(_left(deadline))
+    raise failure
+
+
+def _connect_to(address: str, parts: SplitResult, deadline: float) -> socket.socket:
+    stream = socket.create_connection((address, _port(parts)), timeout=_left(deadline))
     if parts.scheme == "http":
         return stream
-    return _tls().wrap_socket(stream, server_hostname=str(parts.hostname).removesuffix("."))
+    try:
+        stream.settimeout(_left(deadline))
+        return _tls().wrap_socket(stream, server_hostname=str(parts.hostname).removesuffix("."))
+    except BaseException:
+        stream.close()
+        raise
 
 
 @functools.cache
@@ -278,15 +298,21 @@ def _port(parts: SplitResult) -> int:
     return PORTS[parts.scheme] if parts.port is None else parts.port
 
 
-class _Timed(io.RawIOBase):
-    """What `HTTPResponse` needs of a socket, with one deadline for all that it reads.
+class _Wire(io.RawIOBase):
+    """What `HTTPResponse` needs of a socket, with one deadline and a limit on bytes for all that it reads.
 
-    A socket's own time-out starts anew with every byte that drips in.
+    A socket's own time-out starts anew with every byte that drips in, and the bytes of a body are not all
+    that a host can send: chunk heads, trailers and interim answers cost more time to read than pictures.
     """
 
     def __init__(self, stream: socket.socket, deadline: float) -> None:
         self._stream = stream
         self._deadline = deadline
+        self._permitted = MAX_OVERHEAD + PIECE
+
+    def permit(self, size: int) -> None:
+        """Let the host send so many bytes more."""
+        self._permitted += size
 
     def makefile(self, mode: str) -> io.BufferedReader:
         """Return this as the buffered file that is read from."""
@@ -299,7 +325,11 @@ class _Timed(io.RawIOBase):
     def readinto(self, buffer: "WriteableBuffer") -> int:
         """Read what has come in, waiting no longer than the deadline."""
         self._stream.settimeout(_left(self._deadline))
-        return self._stream.recv_into(buffer)
+        size = self._stream.recv_into(buffer)
+        self._permitted -= size
+        if self._permitted < 0:
+            raise http.client.HTTPException("it sends more around the picture than the picture")
+        return size
 
 
 def _left(deadline: float) -> float:

@@ -170,6 +170,49 @@ def test_chunks_without_end_are_cut_off_at_the_ceiling():
     assert hung_up.wait(60)
 
 
+def test_a_picture_in_small_chunks_is_put_together():
+    data = bytes(range(250)) * 8000
+    chunks = b"".join(b"64\r\n" + data[at : at + 100] + b"\r\n" for at in range(0, len(data), 100))
+
+    def answer(stream: socket.socket) -> None:
+        stream.recv(1000)
+        stream.sendall(CHUNKED.partition(b"5\r\n")[0] + chunks + b"0\r\n\r\n")
+
+    assert fetch(f"http://127.0.0.1:{serve_once(answer)}/", ANY, max_bytes=len(data)) == data
+
+
+@pytest.mark.parametrize(
+    ("head", "again"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (CHUNKED, b"2\r\nxy\r\n"),
+        (CHUNKED + b"0\r\n", b"A: b\r\n"),
+        (CHUNKED, b"1;" + b"x" * 1000 + b"\r\nx\r\n"),
+    ],
+)
+def test_what_a_host_sends_around_a_picture_is_counted(head, again):
+    sent, hung_up = 0, threading.Event()
+
+    def answer(stream: socket.socket) -> None:
+        nonlocal sent
+        stream.recv(1000)
+        stream.sendall(head)
+        try:
+            while True:
+                stream.sendall(again * 1000)
+                sent += len(again) * 1000
+        except OSError:
+            hung_up.set()
+
+    url = f"http://127.0.0.1:{serve_once(answer)}/"
+    assert problem(url, Policy("any", seconds=600), max_bytes=20_000_000) == (
+        "fetch-failed",
+        "the host does not speak HTTP as it should",
+    )
+    assert hung_up.wait(60)
+    assert sent < 10_000_000  # what the sockets' own buffers took is among it
+
+
 def test_an_answer_that_is_compressed_unasked_is_not_unpacked(web):
     packed = gzip.compress(bytes(1_000_000))
     url = web.says("/a.png", packed, Content_Encoding="gzip", Content_Type="image/png")
@@ -303,7 +346,29 @@ def test_a_name_that_cannot_be_one_fails(host):
     assert code(f"http://{host}/", Policy("public")) == "fetch-failed"
 
 
-def test_the_next_address_is_tried_if_one_does_not_answer(web, monkeypatch):
+def test_addresses_that_do_not_answer_share_the_time_with_one_that_does(web, monkeypatch):
+    connect, tried, now = socket.create_connection, [], 0.0
+
+    def create_connection(address: tuple[str, int], timeout: float) -> socket.socket:
+        nonlocal now
+        tried.append((address[0], timeout))
+        if address[0] == OUTSIDE:
+            return connect((web.address, web.port), 60)
+        now += timeout  # it hangs
+        raise TimeoutError
+
+    class Clock:
+        monotonic = staticmethod(lambda: now)
+
+    monkeypatch.setattr(socket, "create_connection", create_connection)
+    monkeypatch.setattr(fetching, "time", Clock)
+    web.says("/a.png", b"x")
+    policy = public("2606:4700::1", "2606:4700::2", OUTSIDE, seconds=90)
+    assert fetch("http://photos.example/a.png", policy, max_bytes=10) == b"x"
+    assert tried == [("2606:4700::1", 30), ("2606:4700::2", 30), (OUTSIDE, 30)]
+
+
+def test_the_next_address_is_tried_if_one_is_unreachable(web, monkeypatch):
     connect, tried = socket.create_connection, []
 
     def create_connection(address: tuple[str, int], timeout: float) -> socket.socket:
