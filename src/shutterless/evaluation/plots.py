@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from shutterless.evaluation.metrics import Acceptance, Metrics, calibration_bins, wilson_interval
+from shutterless.evaluation.metrics import Acceptance, Metrics, calibration_bins
+from shutterless.evaluation.rounding import wilson_interval
 from shutterless.evaluation.source import Epoch
 
 if TYPE_CHECKING:

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
-from scipy.stats import binomtest
 
 from shutterless.evaluation import Acceptance, measure
-from shutterless.evaluation.metrics import calibration_bins, calibration_error, wilson_interval
+from shutterless.evaluation.metrics import Confusion, calibration_bins, calibration_error, calibration_text
 
 LABELS = ("cat", "dog")
 
@@ -70,21 +69,17 @@ def test_bins_of_confidence_hold_equal_numbers_and_never_less_than_some():
     assert np.bincount(calibration_bins(confidence[:5])).tolist() == [5]
 
 
-@pytest.mark.parametrize(("right", "photos"), [(317, 341), (50, 100), (0, 10), (10, 10), (1, 1)])
-def test_the_interval_of_an_accuracy_is_wilsons(right, photos):
-    expected = binomtest(right, photos).proportion_ci(0.95, "wilson")
-    assert wilson_interval(right, photos) == pytest.approx((expected.low, expected.high), abs=1e-6)
-
-
 def test_what_a_threshold_accepts_is_its_share_and_how_much_of_that_is_right():
     probabilities = [[0.9, 0.1], [0.8, 0.2], [0.25, 0.75], [0.6, 0.4]]
     measured = measure(np.array([0, 1, 1, 1]), np.array(probabilities, np.float32), LABELS, threshold=0.75)
-    assert measured.acceptance == Acceptance(0.75, coverage=0.75, precision=pytest.approx(2 / 3))
+    assert measured.acceptance == Acceptance(
+        0.75, coverage=0.75, precision=pytest.approx(2 / 3), photos=3, right=2
+    )
 
 
 def test_a_threshold_that_accepts_nothing_has_no_precision():
     measured = measure(np.array([0]), np.array([[0.6, 0.4]], np.float32), LABELS, threshold=1.0)
-    assert measured.acceptance == Acceptance(1.0, coverage=0.0, precision=None)
+    assert measured.acceptance == Acceptance(1.0, coverage=0.0, precision=None, photos=0, right=0)
 
 
 def test_a_model_without_a_threshold_is_measured_without_one():
@@ -93,5 +88,38 @@ def test_a_model_without_a_threshold_is_measured_without_one():
 
 def test_metrics_become_plain_json_values():
     document = figures([0, 1], [[1, 0], [0, 1]]).to_json()
-    assert document["per_label"]["cat"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0, "photos": 1}
-    assert document["accuracy"] == 1.0
+    assert document["per_label"]["cat"] == {
+        "precision": 1.0,
+        "recall": 1.0,
+        "f1": 1.0,
+        "photos": 1,
+        "predicted": 1,
+        "right": 1,
+    }
+    assert (document["accuracy"], document["right"], document["confusions"]) == (1.0, 2, [])
+
+
+def test_confusions_are_listed_the_most_frequent_first():
+    guesses = {"a": "aabbb", "b": "bbc", "c": "a"}
+    labels = ("a", "b", "c")
+    truth = [labels.index(label) for label, answers in guesses.items() for _ in answers]
+    scores = np.eye(3)[[labels.index(answer) for answers in guesses.values() for answer in answers]]
+    metrics = measure(np.array(truth), scores.astype(np.float32), labels)
+    assert metrics.confusions() == [
+        Confusion("a", "b", 3, 0.6),
+        Confusion("c", "a", 1, 1.0),
+        Confusion("b", "c", 1, pytest.approx(1 / 3)),
+    ]
+    assert metrics.to_json()["confusions"][0] == {"label": "a", "predicted": "b", "photos": 3, "share": 0.6}
+
+
+def test_the_log_loss_has_a_standard_error():
+    metrics = figures([0, 0, 0, 1], [[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]])
+    losses = -np.log([0.9, 0.8, 0.3, 0.4])
+    assert metrics.loss_error == pytest.approx(np.std(losses) / 2, rel=1e-6)
+
+
+def test_a_calibration_error_of_few_photos_is_not_stated():
+    assert "52; 200 needed" in calibration_text(0.006, 49, 52)
+    assert calibration_text(0.0314, 317, 341) == "0.03"
+    assert calibration_text(0.0314, 9300, 10000) == "0.031"

@@ -31,7 +31,7 @@ def test_curves_show_training_and_validation_and_the_epoch_that_was_kept():
 
 def test_the_share_that_is_right_falls_as_more_is_accepted():
     confidence, right = np.array([0.9, 0.5, 0.8, 0.6], np.float32), np.array([True, False, True, False])
-    (axes,) = coverage(confidence, right, Acceptance(0.8, 0.5, 1.0), 0.95).axes
+    (axes,) = coverage(confidence, right, Acceptance(0.8, 0.5, 1.0, 2, 2), 0.95).axes
     line = axes.get_lines()[0]
     np.testing.assert_allclose(line.get_xdata(), [0.25, 0.5, 0.75, 1])
     np.testing.assert_allclose(line.get_ydata(), [1, 1, 2 / 3, 0.5])
@@ -49,7 +49,9 @@ def test_reliability_sets_accuracy_against_confidence_in_bins():
 
 def test_the_same_figure_gives_the_same_svg_and_two_share_no_id():
     def draw(name):
-        return to_svg(coverage(np.ones(3, np.float32), np.ones(3, bool), Acceptance(0, 1, 1), None), name)
+        return to_svg(
+            coverage(np.ones(3, np.float32), np.ones(3, bool), Acceptance(0, 1, 1, 3, 3), None), name
+        )
 
     assert draw("one") == draw("one")
     assert draw("one").replace("one-", "") == draw("two").replace("two-", "")
