@@ -1,9 +1,10 @@
 """Photos on disk → a checked, split data set → pixels; and a drawn data set to try it all with."""
 
 from shutterless.dataset.folders import picture_files
+from shutterless.dataset.labelled import Selection, load_labelled
 from shutterless.dataset.photos import PhotoReader, label_indices, read_pixels
 from shutterless.dataset.sample import draw_sample
-from shutterless.dataset.scan import SPLITS, Dataset, Photo, Unreadable, load_dataset, load_labelled
+from shutterless.dataset.scan import SPLITS, Dataset, Photo, Unreadable, load_dataset
 from shutterless.dataset.split import read_split, write_split
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Dataset",
     "Photo",
     "PhotoReader",
+    "Selection",
     "Unreadable",
     "draw_sample",
     "label_indices",

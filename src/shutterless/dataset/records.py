@@ -10,6 +10,7 @@ from shutterless.errors import ShutterlessError
 from shutterless.runtime import pixels
 
 SPLITS = ("train", "validation", "test")
+NEW = "new"  # instead of a split: of photos to measure on that belong to none
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Dataset:
 
 def count_photos(photos: Sequence[Photo], labels: Sequence[str]) -> dict[str, dict[str, int]]:
     """Return label → split → number of photos, for `labels` and all that occur."""
-    splits = sorted({photo.split for photo in photos}, key=(*SPLITS, "all").index)
+    splits = sorted({photo.split for photo in photos}, key=(*SPLITS, NEW).index)
     counts = {label: dict.fromkeys(splits, 0) for label in labels}
     for photo in photos:
         counts.setdefault(photo.label, dict.fromkeys(splits, 0))[photo.split] += 1

@@ -1,7 +1,7 @@
 """Read a folder of labelled photos: check every file, share out the splits, refuse what cannot be used."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +15,7 @@ from shutterless.progress import Progress, silent
 from shutterless.runtime import pixels
 from shutterless.runtime.problem import Problem
 
-__all__ = ["SPLITS", "Dataset", "Photo", "Unreadable", "load_dataset", "load_labelled"]
+__all__ = ["SPLITS", "Dataset", "Photo", "Unreadable", "load_dataset"]
 
 # What is held back of every label where the folders do not say it: the usual tenth.
 HELD_BACK = 0.1
@@ -41,37 +41,6 @@ def load_dataset(root: Path, *, seed: int = 42, progress: Progress = silent) -> 
     photos = share_out(checked.photos, folders, seed=seed)
     dataset = replace(checked, labels=tuple(sorted(found.labels["train"])), photos=photos)
     _require_trainable(dataset)
-    return replace(dataset, warnings=layout_warnings(dataset, folders, found))
-
-
-def load_labelled(
-    root: Path, *, labels: Sequence[str], split: str | None = None, progress: Progress = silent
-) -> Dataset:
-    """Return labelled photos to measure a model on that knows `labels`, in the model's order of labels.
-
-    Of a folder laid out by split: the one asked for, or every photo for "all"; if none is asked for,
-    test, or validation where there is no test. A folder of labels has but the split "all".
-
-    Raises ShutterlessError if there is no folder, no such split or no photo, or if a photo's label is
-    not among `labels`.
-    """
-    folders = split_folders(root)
-    choices = {name: {name: folder} for name, folder in folders.items()}
-    choices["all"] = folders or {"all": root}
-    usual = ("test", "validation") if folders else ("all",)
-    chosen = split or next((name for name in usual if name in choices), "test or validation")
-    if chosen not in choices:
-        raise ShutterlessError(
-            f"{root} has no {chosen} folder", f"Choose one of these splits: {_names(choices)}."
-        )
-    found = find_photos(root, choices[chosen])
-    dataset = replace(_check(root, found, progress), labels=tuple(labels))
-    unknown = {photo.label for photo in dataset.photos} - set(labels)
-    if unknown:
-        raise ShutterlessError(
-            f"The model does not know the label {_names(unknown)} in {root}",
-            f"It knows {_names(labels)}. Rename the folder or leave it out.",
-        )
     return replace(dataset, warnings=layout_warnings(dataset, folders, found))
 
 

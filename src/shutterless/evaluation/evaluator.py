@@ -1,16 +1,22 @@
 """Measure any model, a training run or a bundle, on labelled photos."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from shutterless.dataset import Photo, label_indices, load_labelled, read_pixels
+from shutterless.dataset import SPLITS, Photo, Selection, label_indices, load_labelled, read_pixels
+from shutterless.dataset.records import NEW
+from shutterless.errors import ShutterlessError
+from shutterless.evaluation.holdout import TrainingRecord, explain, read_training_photos
 from shutterless.evaluation.metrics import Metrics, measure
+from shutterless.names import shortened
 from shutterless.progress import Progress, silent
+from shutterless.runtime.bundle import Bundle
 from shutterless.runtime.pixels import InputSpec
 
 # Photos held in memory at a time: at 224 px some 40 MB.
@@ -38,6 +44,7 @@ class Predictions:
 
     input: how the model looks at a photo. probabilities: float32[photos, labels]. threshold: the
     confidence from which the model's answers are accepted; None for a model without one.
+    left_out: split → number of photos of the folder that were not measured.
     """
 
     root: Path
@@ -46,47 +53,102 @@ class Predictions:
     input: InputSpec
     probabilities: npt.NDArray[np.float32]
     threshold: float | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def truth(self) -> npt.NDArray[np.int64]:
         """The places of the true labels, int64[photos]."""
         return label_indices(self.photos, self.labels)
 
+    @property
+    def splits(self) -> dict[str, int]:
+        """The splits of the photos, in order, and how many of them are in each."""
+        counts = Counter(photo.split for photo in self.photos)
+        return {split: counts[split] for split in (*SPLITS, NEW) if counts[split]}
+
     def measure(self) -> Metrics:
         """Return the model's figures on these photos."""
         return measure(self.truth, self.probabilities, self.labels, self.threshold)
 
-
-def evaluate(
-    model: Predictor,
-    photos: Path,
-    *,
-    split: str | None = None,
-    progress: Progress = silent,
-    on_warning: Callable[[str], None] = lambda warning: None,
-) -> Metrics:
-    """Measure `model` on a labelled folder; arguments and errors are those of `predict_folder`."""
-    return predict_folder(model, photos, split=split, progress=progress, on_warning=on_warning).measure()
+    def notes(self) -> list[str]:
+        """Return, a line each, what to know about the photos before the figures are believed."""
+        return explain(self.splits, self.left_out)
 
 
 def predict_folder(
     model: Predictor,
-    photos: Path,
+    photos: Path | str | None = None,
     *,
     split: str | None = None,
+    label_map: Mapping[str, str] | None = None,
+    skip_unknown_labels: bool = False,
     progress: Progress = silent,
     on_warning: Callable[[str], None] = lambda warning: None,
 ) -> Predictions:
-    """Let `model` predict every photo of a labelled folder.
+    """Let `model` predict the photos of a labelled folder that it was not trained on.
 
-    split: train, validation, test or all; by default test, or validation where there is no test.
-    on_warning: called with what is odd about the photos.
-    Raises `ShutterlessError` for a folder without photos or with labels that the model does not know.
+    Args:
+        model: A training run, a bundle's classifier, or anything alike.
+        photos: The folder; a run's own photos by default. The photos that the model's run had are
+            recognised by their content, wherever they are.
+        split: train, validation (or val, valid), test, new or all, by the run's own split and, for photos
+            that it did not have, by their folder. By default test and new, or validation if there are
+            neither.
+        label_map: Label in the folder → label of the model, for labels that were renamed.
+        skip_unknown_labels: Leave out photos whose label the model does not know.
+        progress: Called as the work goes on.
+        on_warning: Called with what is odd about the photos.
+
+    Returns:
+        The probabilities of each photo's labels.
+
+    Raises:
+        ShutterlessError: See `dataset.load_labelled`; also if a bundle is measured without `photos`.
     """
-    dataset = load_labelled(photos, labels=model.labels, split=split, progress=progress)
-    for remark in dataset.remarks():
-        on_warning(remark)
-    return predict_labelled(model, dataset.root, dataset.photos, progress=progress)
+    record = training_record(model)
+    root = _folder(photos, record)
+    selection = load_labelled(
+        root,
+        labels=model.labels,
+        split=split,
+        split_of=(lambda photo: record.split_of(photo, root)) if record else None,
+        label_map=label_map,
+        skip_unknown_labels=skip_unknown_labels,
+        progress=progress,
+    )
+    for warning in (*_doubts(selection, record), *selection.dataset.remarks()):
+        on_warning(warning)
+    predictions = predict_labelled(model, root, selection.dataset.photos, progress=progress)
+    return replace(predictions, left_out=selection.left_out)
+
+
+def training_record(model: Predictor) -> TrainingRecord | None:
+    """Return which photos `model` was trained on; None if it does not say."""
+    bundle: Bundle | None = getattr(model, "bundle", None)
+    return read_training_photos(bundle) if bundle else getattr(model, "training_record", None)
+
+
+def _folder(photos: Path | str | None, record: TrainingRecord | None) -> Path:
+    if photos is not None:
+        return Path(photos)
+    if record is None or record.root is None:
+        raise ShutterlessError(
+            "A bundle does not record where its photos are", "Give the folder of photos to measure it on."
+        )
+    if not record.root.is_dir():
+        raise ShutterlessError(f"The run's photos are not in {record.root}", "Give the folder they are in now.")
+    return record.root
+
+
+def _doubts(selection: Selection, record: TrainingRecord | None) -> list[str]:
+    """Return why the figures may not be what they seem to be."""
+    if record is None:
+        return ["the model does not record its training photos: if these are among them, its figures are too good"]
+    changed = record.changed(selection.dataset.photos, selection.dataset.root)
+    if not changed:
+        return []
+    names = shortened([photo.path for photo in changed])
+    return [f"{len(changed):,} photos have changed since the training and keep their split: {names}"]
 
 
 def predict_labelled(

@@ -1,0 +1,118 @@
+"""Which photos a model was trained on, so that it is measured on others.
+
+A training run knows it from its split.csv, a bundle from the file `TRAINING_PHOTOS` beside its model.
+Photos are recognised by their content: a copy under another name in another folder is the same photo.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shutterless.dataset import SPLITS, Photo
+from shutterless.errors import ShutterlessError
+from shutterless.runtime.bundle import TRAINING_PHOTOS, Bundle
+
+# 64 bits: among a million photos the chance that two share them is 1 in 37 million.
+HASH_DIGITS = 16
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """The split that each photo of a training run was in.
+
+    by_content: the first `HASH_DIGITS` hex digits of the photo's SHA-256 → split.
+    root, by_path: the folder of the run's photos, and path below it → split. They recognise a photo that
+    was changed in its place, and photos of which no hash was recorded. A bundle has neither.
+    """
+
+    by_content: Mapping[str, str]
+    root: Path | None = None
+    by_path: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, photos: Iterable[Photo], root: Path | None = None) -> "TrainingRecord":
+        """Return the record of a run's photos; content that is in several splits counts as trained on."""
+        by_content: dict[str, str] = {}
+        for photo in sorted(photos, key=lambda photo: SPLITS.index(photo.split)):
+            if photo.sha256:
+                by_content.setdefault(photo.sha256[:HASH_DIGITS], photo.split)
+        return cls(by_content, root, {photo.path: photo.split for photo in photos} if root else {})
+
+    def split_of(self, photo: Photo, root: Path) -> str | None:
+        """Return the split of `photo`, whose path is below `root`, in the run; None if it had no such photo."""
+        split = self.by_content.get(photo.sha256[:HASH_DIGITS])
+        if split:
+            return split
+        # Without hashes, the names below any folder are all there is to go by.
+        return self.by_path.get(photo.path) if not self.by_content or self._is_root(root) else None
+
+    def changed(self, photos: Iterable[Photo], root: Path) -> list[Photo]:
+        """Return those of `photos` below `root` that the run had under this name with another content."""
+        if not self.by_content or not self._is_root(root):
+            return []
+        return [
+            photo
+            for photo in photos
+            if photo.path in self.by_path and photo.sha256[:HASH_DIGITS] not in self.by_content
+        ]
+
+    def _is_root(self, folder: Path) -> bool:
+        return self.root is not None and folder.resolve() == self.root.resolve()
+
+    def to_text(self) -> str:
+        """Return the record as lines of hash and split, sorted by hash."""
+        return "".join(f"{digits} {split}\n" for digits, split in sorted(self.by_content.items()))
+
+
+def read_training_photos(bundle: Bundle) -> TrainingRecord | None:
+    """Return what a bundle records of its training photos, or None if it has no such record.
+
+    Raises:
+        ShutterlessError: The file is not the one that the bundle was written with.
+    """
+    expected = bundle.files.get(TRAINING_PHOTOS)
+    if bundle.path is None or expected is None or not (bundle.path / TRAINING_PHOTOS).is_file():
+        return None
+    content = (bundle.path / TRAINING_PHOTOS).read_bytes()
+    if hashlib.sha256(content).hexdigest() != expected:
+        raise ShutterlessError(
+            f"{bundle.path / TRAINING_PHOTOS} was changed since the bundle was written", "Convert again."
+        )
+    lines = (line.split() for line in content.decode("ascii").splitlines())
+    return TrainingRecord({digits: split for digits, split in lines})
+
+
+def explain(measured: Mapping[str, int], left_out: Mapping[str, int]) -> list[str]:
+    """Return, a line each, what a reader of figures must know about the photos that they were measured on.
+
+    Args:
+        measured: Split → number of photos that were measured.
+        left_out: Split → number of photos of the same folder that were not.
+    """
+    total = sum(measured.values()) + sum(left_out.values())
+    notes = []
+    if trained := measured.get("train", 0):
+        notes.append(
+            f"{trained:,} of these {sum(measured.values()):,} photos were trained on: "
+            "the figures are too good for new photos"
+        )
+    elif measured.get("validation"):
+        notes.append(
+            "the best epoch was chosen on the validation photos: expect slightly lower accuracy on new ones"
+        )
+    unused = {"were trained on": left_out.get("train"), "chose the best epoch": left_out.get("validation")}
+    reasons = [f"{count:,} {reason}" for reason, count in unused.items() if count]
+    if reasons:
+        notes.append(
+            f"of these {total:,} photos, {' and '.join(reasons)}: left out (--split all measures every photo)"
+        )
+    return notes
+
+
+def describe(measured: Mapping[str, int]) -> str:
+    """Return which photos were measured, such as "the test photos" or "20 test and 40 new photos"."""
+    if len(measured) == 1:
+        return f"the {next(iter(measured))} photos"
+    *others, last = (f"{count:,} {split}" for split, count in measured.items())
+    return f"{', '.join(others)} and {last} photos"
