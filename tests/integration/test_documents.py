@@ -1,8 +1,8 @@
 """The commands and programs of README and docs are run, page by page, as a reader would type them.
 
 A page's blocks run in order in one empty folder, or with something in it where the page says so:
-`<!-- begins with: bundle photo.jpg -->`, or `<!-- begins with: clothing -->` for drawn photos in place of the
-real ones and ImageNet weights. A block below a comment `<!-- not run: why -->` is left out.
+`<!-- begins with: bundle photo.jpg -->`, `<!-- begins with: run photos -->`, or `<!-- begins with: clothing -->`
+for drawn photos in place of the real ones and ImageNet weights. A block below a comment `<!-- not run: why -->` is left out.
 """
 
 import contextlib
@@ -56,7 +56,8 @@ def test_pages_without_a_block_that_runs_are_known():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_a_page_tells_to_type_works(page, tmp_path, free_tcp_port, request):
     if wanted := BEGINS_WITH.search(page.read_text("utf-8")):
-        {"bundle photo.jpg": lay_bundle, "clothing": lay_clothing}[wanted[1]](tmp_path, request)
+        lay = {"bundle photo.jpg": lay_bundle, "run photos": lay_run, "clothing": lay_clothing}
+        lay[wanted[1]](tmp_path, request)
     with contextlib.ExitStack() as servers:
         for block in blocks(page):
             text = block.text.replace(SHOWN_PORT, str(free_tcp_port))
@@ -72,6 +73,11 @@ def lay_bundle(folder: Path, request: pytest.FixtureRequest) -> None:
     shutil.copytree(request.getfixturevalue("colour_bundle"), folder / "bundle")
     photo = request.getfixturevalue("colour_photos") / "test" / "red" / "00.png"
     Image.open(photo).save(folder / "photo.jpg")
+
+
+def lay_run(folder: Path, request: pytest.FixtureRequest) -> None:
+    shutil.copytree(request.getfixturevalue("colour_run"), folder / "run")
+    shutil.copytree(request.getfixturevalue("colour_photos"), folder / "photos")
 
 
 def lay_clothing(folder: Path, request: pytest.FixtureRequest) -> None:
