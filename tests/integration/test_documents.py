@@ -1,8 +1,9 @@
 """The commands and programs of README and docs are run, page by page, as a reader would type them.
 
 A page's blocks run in order in one empty folder, or with something in it where the page says so:
-`<!-- begins with: bundle photo.jpg -->`, `<!-- begins with: run photos -->`, or `<!-- begins with: clothing -->`
-for drawn photos in place of the real ones and ImageNet weights. A block below a comment `<!-- not run: why -->` is left out.
+`<!-- begins with: bundle photo.jpg -->`, `<!-- begins with: run photos -->`, or
+`<!-- begins with: clothing -->` for drawn photos in place of the real ones and ImageNet weights. A block
+below a comment `<!-- not run: why -->` is left out.
 """
 
 import contextlib
