@@ -24,7 +24,7 @@ from shutterless.cli import (
     status,
     train,
 )
-from shutterless.cli.console import INTERRUPTED, say_error
+from shutterless.cli.console import INTERRUPTED, PIPE_CLOSED, ReaderGoneError, say_error
 from shutterless.errors import ShutterlessError
 
 Command = typer.Typer | Callable[..., None]
@@ -67,6 +67,8 @@ class _Commands(TyperGroup):
     def invoke(self, context: Any) -> Any:
         try:
             return super().invoke(context)
+        except ReaderGoneError:
+            raise typer.Exit(PIPE_CLOSED) from None
         except (ShutterlessError, OSError, ModuleNotFoundError, KeyboardInterrupt) as error:
             if context.params["debug"]:
                 raise

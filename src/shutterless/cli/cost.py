@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shutterless.cli.aws import Profile, Region
-from shutterless.cli.console import print_json, quiet_start, say, show, table
+from shutterless.cli.console import print_json, quiet_start, result, show, table
 from shutterless.errors import ShutterlessError
 
 if TYPE_CHECKING:
@@ -129,14 +129,14 @@ def _show(bill: "Estimate", source: str) -> None:
     bills.add_section()
     bills.add_row("together", f"{workload.requests:,} requests", f"{bill.monthly_usd:,.2f}")
     show(bills)
-    say(
+    result(
         f"One request: ${bill.per_request_usd:.8f}. Without any: ${bill.fixed_usd:,.2f} a month. "
         f"The free tier, if nothing else uses it: up to ${bill.free_usd:,.2f} off."
     )
-    say(
+    result(
         f"{workload.memory:,} MB, {workload.architecture}, {workload.duration_ms:.1f} ms a request: {source}."
     )
-    say(
+    result(
         f"Prices of {prices.date} for {prices.region}, without tax; check before you rely on them: "
         f"{prices.sources['lambda']}"
     )
@@ -159,9 +159,9 @@ def _show_sizes(sizes: list["Estimate"], best: "Estimate | None", latency: float
         )
     show(rows)
     if best:
-        say(f"Cheapest that answers within {latency:g} ms, by estimate: --memory {best.workload.memory}")
+        result(f"Cheapest that answers within {latency:g} ms, by estimate: --memory {best.workload.memory}")
     else:
-        say(f"None answers within {latency:g} ms: one request uses one virtual CPU, which 1,769 MB buy.")
+        result(f"None answers within {latency:g} ms: one request uses one virtual CPU, which 1,769 MB buy.")
 
 
 def _sizes_document(sizes: list["Estimate"], best: "Estimate | None") -> dict[str, Any]:

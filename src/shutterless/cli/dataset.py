@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli.console import print_json, progress_bar, say, show, table
+from shutterless.cli.console import print_json, progress_bar, result, say, show, table
 
 if TYPE_CHECKING:
     from shutterless.dataset.findings import Finding
@@ -111,25 +111,25 @@ def inspect(
 def _show_inspection(inspection: "Inspection") -> None:
     _show_counts(inspection.dataset.counts())
     if not inspection.laid_out:
-        say("The photos lie by label only: training shares them out like this, by its seed.")
+        result("The photos lie by label only: training shares them out like this, by its seed.")
     formats = ", ".join(f"{count:,} {name}" for name, count in inspection.formats.items())
     sides = (
         f"{name} {figures['smallest']:g} to {figures['largest']:g} px, median {figures['median']:g}"
         for name, figures in inspection.sides.items()
     )
-    say("; ".join((formats, *sides)))
+    result("; ".join((formats, *sides)))
     for finding in inspection.findings:
         _show_finding(finding)
-    say(f"\nFindings: {len(inspection.findings)}")
+    result(f"\nFindings: {len(inspection.findings)}")
 
 
 def _show_finding(finding: "Finding") -> None:
-    say(f"\n{finding.level}: {finding.title}\n  {finding.advice}")
+    result(f"\n{finding.level}: {finding.title}\n  {finding.advice}")
     for together in finding.files[:NAMED]:
         more = f" and {len(together) - NAMED} more" if len(together) > NAMED else ""
-        say(f"    {' = '.join(together[:NAMED])}{more}")
+        result(f"    {' = '.join(together[:NAMED])}{more}")
     if len(finding.files) > NAMED:
-        say(f"    and {len(finding.files) - NAMED:,} more: --json lists them all")
+        result(f"    and {len(finding.files) - NAMED:,} more: --json lists them all")
 
 
 def _show_counts(counts: Mapping[str, Mapping[str, int]]) -> None:

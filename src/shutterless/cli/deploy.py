@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shutterless.cli.aws import Profile, Region
-from shutterless.cli.console import print_json, progress_bar, say
+from shutterless.cli.console import print_json, progress_bar, result, say
 from shutterless.cli.plan import show_plan
 from shutterless.errors import ShutterlessError
 from shutterless.progress import Progress
@@ -148,7 +148,7 @@ def promote(name: Name, region: Region = None, profile: Profile = None) -> None:
 
     with _at_aws(f"shutterless status {name} shows what is live") as progress:
         done = deployer.promote(name, profile=profile, region=region, progress=progress)
-    say(f"{done.model} gets all calls now.")
+    result(f"{done.model} gets all calls now.")
 
 
 def rollback(name: Name, region: Region = None, profile: Profile = None) -> None:
@@ -160,7 +160,7 @@ def rollback(name: Name, region: Region = None, profile: Profile = None) -> None
 
     with _at_aws(f"shutterless status {name} shows what is live") as progress:
         done = deployer.rollback(name, profile=profile, region=region, progress=progress)
-    say(f"{done.model} gets all calls now.")
+    result(f"{done.model} gets all calls now.")
 
 
 def destroy(
@@ -191,7 +191,7 @@ def destroy(
         deployer.destroy(name, progress=progress, **where)
     if left := deployer.inventory(name, **where):
         raise ShutterlessError(f"Left of {name} in AWS: {', '.join(left)}", "Run the same command again.")
-    say(f"Left of {name} in AWS: nothing.")
+    result(f"Left of {name} in AWS: nothing.")
 
 
 def _agrees(question: str) -> bool:
@@ -239,18 +239,20 @@ def _show_deployment(deployed: "Deployment", as_json: bool) -> None:
         print_json({key: value for key, value in asdict(deployed).items() if key != "template"})
         return
     if not deployed.changed:
-        say(f"Nothing has changed: {deployed.model} is deployed already.")
+        result(f"Nothing has changed: {deployed.model} is deployed already.")
     elif deployed.canary:
-        say(f"{deployed.canary_model} gets {deployed.canary:.0%} of the calls, {deployed.model} the others.")
-        say(f"Next: shutterless promote {deployed.name}, or back: shutterless rollback {deployed.name}")
+        result(
+            f"{deployed.canary_model} gets {deployed.canary:.0%} of the calls, {deployed.model} the others."
+        )
+        result(f"Next: shutterless promote {deployed.name}, or back: shutterless rollback {deployed.name}")
     else:
-        say(f"Deployed: {deployed.model}")
-    say(f"Page: {deployed.url}/")
-    say(f"API:  {deployed.url}/predict")
+        result(f"Deployed: {deployed.model}")
+    result(f"Page: {deployed.url}/")
+    result(f"API:  {deployed.url}/predict")
     if deployed.key_id:
-        say(f"Key:  shutterless status {deployed.name} --show-key")
+        result(f"Key:  shutterless status {deployed.name} --show-key")
     picture = "-H 'Content-Type: image/jpeg' --data-binary @photo.jpg"
-    say(f"  curl{_proof(deployed)} {picture} {deployed.url}/predict")
+    result(f"  curl{_proof(deployed)} {picture} {deployed.url}/predict")
 
 
 def _proof(deployed: "Deployment") -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from shutterless.cli.console import print_json, progress_bar, quiet_start, say, show, table, warn
+from shutterless.cli.console import print_json, progress_bar, quiet_start, result, say, show, table, warn
 
 if TYPE_CHECKING:
     from shutterless.evaluation import Metrics, Predictions, Predictor
@@ -96,11 +96,11 @@ def _show(metrics: "Metrics") -> None:
         confusion.add_row(f"{place} {label}", *(str(count) if count else "·" for count in row))
     show(confusion)
     low, high = metrics.accuracy_interval
-    say(
+    result(
         f"accuracy {metrics.accuracy:.2%} on {metrics.photos} photos (95% interval {low:.2%} to {high:.2%}), "
         f"loss {metrics.loss:.3f}, calibration error {metrics.calibration_error:.3f}"
     )
     accepted = metrics.acceptance
     if accepted is not None:
         right = "" if accepted.precision is None else f", {accepted.precision:.2%} of them right"
-        say(f"accepted {accepted.coverage:.2%} from a confidence of {accepted.threshold:.3f}{right}")
+        result(f"accepted {accepted.coverage:.2%} from a confidence of {accepted.threshold:.3f}{right}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli.console import progress_bar, say, show, table
+from shutterless.cli.console import progress_bar, result, say, show, table
 from shutterless.cli.package import BaseImage, Platform
 from shutterless.cli.serve import Urls, say_ready
 
@@ -79,10 +79,10 @@ def _show(image: "Image") -> None:
         figures.add_row(layer.name, layer.digest[:19], f"{layer.bytes / 1e6:.2f}")
     figures.add_row("in all", "", f"{sum(layer.bytes for layer in image.layers) / 1e6:.2f}")
     show(figures)
-    say(f"{image.tag} is {image.platform}, {image.id[:19]}, its manifest {image.media_type}")
+    result(f"{image.tag} is {image.platform}, {image.id[:19]}, its manifest {image.media_type}")
     if image.trial:
-        say(f"It answers like the bundle: scores differ by {image.trial.difference:.6f} at most.")
+        result(f"It answers like the bundle: scores differ by {image.trial.difference:.6f} at most.")
     else:
-        say(f"Not tried: this machine runs no programs for {image.platform}.")
+        result(f"Not tried: this machine runs no programs for {image.platform}.")
     if not image.compiled:
-        say("No Python 3.13 was here to compile the modules: each start takes about 0.2 s longer.")
+        result("No Python 3.13 was here to compile the modules: each start takes about 0.2 s longer.")

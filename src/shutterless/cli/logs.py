@@ -1,13 +1,12 @@
 """`shutterless logs`: what the deployed function wrote."""
 
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from shutterless.cli.aws import Profile, Region
-from shutterless.cli.console import INTERRUPTED, print_json, say
+from shutterless.cli.console import INTERRUPTED, print_json, result, say, to_json
 
 if TYPE_CHECKING:
     from shutterless.deploy.logs import Entry
@@ -51,8 +50,7 @@ def logs(
     try:
         for entry in shown:
             lines += 1
-            # On standard output, though it is no JSON: logs are there to be searched.
-            typer.echo(json.dumps(_document(entry)) if as_json else _line(entry))
+            result(to_json(_document(entry)) if as_json else _line(entry))
     except KeyboardInterrupt as stopped:
         raise typer.Exit(INTERRUPTED) from stopped
     if not lines:
@@ -68,9 +66,9 @@ def _line(entry: "Entry") -> str:
     when = datetime.fromtimestamp(entry.timestamp / 1000, UTC).strftime("%m-%d %H:%M:%S")
     record = entry.record
     if "request_id" not in record:
-        return f"{when}  {_harmless(entry.text)}"
+        return f"{when}  {entry.text}"
     took = f"{record.get('duration_ms', 0):.0f} ms"
-    said = _harmless(f"{record.get('status', '')}  {took:>7}  {_outcome(record)}  {record['request_id']}")
+    said = f"{record.get('status', '')}  {took:>7}  {_outcome(record)}  {record['request_id']}"
     return f"{when}  {said}"
 
 
@@ -86,8 +84,3 @@ def _outcome(record: dict[str, Any]) -> str:
         f"{label} {confidence:.2f}{'' if sure else ' (not sure)'}"
         for label, confidence, sure in zip(labels, confidences, accepted, strict=True)
     )
-
-
-def _harmless(text: str) -> str:
-    """Return text without what a terminal would take for a command."""
-    return "".join(letter if letter.isprintable() or letter in "\n\t" else "�" for letter in text)

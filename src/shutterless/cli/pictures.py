@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from shutterless.cli.console import plain, print_json, say, show, table
+from shutterless.cli.console import print_json, say, show, table
 from shutterless.client import is_url
 from shutterless.errors import ShutterlessError
 
@@ -53,11 +53,11 @@ def _show_table(answers: Sequence[Answer], top: int) -> None:
     for answer in answers:
         if "code" in answer:
             words = ". ".join(filter(None, (answer["detail"], answer.get("hint"))))
-            results.add_row(plain(answer["source"]), f"[red]{plain(words)}[/]", "")
+            results.add_row(answer["source"], words, "")
             continue
         best = sorted(answer["scores"].items(), key=lambda item: -item[1])[:top]
         for place, (label, score) in enumerate(best):
             unsure = " (not sure)" if place == 0 and not answer["accepted"] else ""
             source = "" if place else answer["source"]
-            results.add_row(plain(source), plain(label) + unsure, f"{score:.4f}")
+            results.add_row(source, label + unsure, f"{score:.4f}")
     show(results)

@@ -7,9 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-
-from shutterless.cli.console import print_json, quiet_start, say, show, table
+from shutterless.cli.console import print_json, quiet_start, result, show, table
 from shutterless.errors import ShutterlessError
 
 if TYPE_CHECKING:
@@ -29,19 +27,21 @@ def show_plan(plan: "Plan", bundle: Path, as_json: bool) -> None:
         print_json({**members, "costs": costs})
         return
     for note in plan.notes:
-        say(note)
+        result(note)
     if plan.pushes:
-        say("The image would be built and pushed; its digest, and so the version's id, is known only then.")
+        result(
+            "The image would be built and pushed; its digest, and so the version's id, is known only then."
+        )
     if plan.before is None:
         _show_kinds(plan.differences)
     elif plan.differences:
         _show_differences(plan.differences)
-        say("+ added   ~ changed   ! replaced   - removed")
+        result("+ added   ~ changed   ! replaced   - removed")
     else:
-        say("Nothing would change.")
+        result("Nothing would change.")
     for line in costs:
-        say(line)
-    say("Nothing has been done.")
+        result(line)
+    result("Nothing has been done.")
 
 
 def _show_differences(differences: Iterable["Difference"]) -> None:
@@ -50,7 +50,7 @@ def _show_differences(differences: Iterable["Difference"]) -> None:
         changes = [(each.path, _short(each.before), _short(each.after)) for each in one.changes]
         for place, change in enumerate(changes or [(one.type, "", "")]):
             head = (SIGNS[one.action], one.name) if place == 0 else ("", "")
-            listing.add_row(*head, *map(escape, change))
+            listing.add_row(*head, *change)
     show(listing)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from shutterless.cli.console import console, say
+from shutterless.cli.console import console, result, say
 
 Urls = Annotated[
     str,
@@ -46,7 +46,7 @@ def say_ready(url: str) -> None:
     """Say what is served where; the URL goes to standard output, alone on its line, for scripts."""
     from shutterless.runtime.server import INVOCATIONS
 
-    typer.echo(url)
+    result(url)
     say(f"Page: {url}/   API: POST {url}/predict   As Lambda: POST {url}{INVOCATIONS}   Stop: Ctrl-C")
 
 

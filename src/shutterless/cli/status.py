@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from shutterless.cli.aws import Profile, Region
 from shutterless.cli.console import print_json, show, table, warn
@@ -39,7 +38,7 @@ def status(
         return
     lines = table(found.name, f"in {found.region}", text=2)
     for what, value in _lines(found):
-        lines.add_row(what, escape(value))
+        lines.add_row(what, value)
     show(lines)
     if problem := stuck(stack_name(name), found.state):
         warn(f"{problem.message}. {problem.hint}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli.console import progress_bar, quiet_start, say, show, table, warn
+from shutterless.cli.console import progress_bar, quiet_start, result, say, show, table, warn
 
 if TYPE_CHECKING:
     from shutterless.training import Epoch
@@ -126,7 +126,7 @@ def train(
                 say("The same command with --resume goes on.")
             raise
     validation = trained.metrics["validation"]
-    say(
+    result(
         f"Validation accuracy {validation['accuracy']:.2%} on {validation['photos']} photos, "
         f"loss {validation['loss']:.3f}"
     )

@@ -41,7 +41,7 @@ def deployed(monkeypatch):
 
 def test_what_is_deployed_is_shown_in_a_table(shutterless, deployed):
     done = shutterless("status", "clothes", "--region", "us-east-1", "--profile", "work")
-    assert (done.exit_code, done.stdout) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
     assert deployed == [(("work", "us-east-1"), "clothes", False)]
     for words in (
         "UPDATE_COMPLETE, changed 2026-11-20T08:00:00+00:00",
@@ -52,8 +52,8 @@ def test_what_is_deployed_is_shown_in_a_table(shutterless, deployed):
         "1,200 requests, 3 errors, p95 95 ms",
         "about $3.27 a month at the last 14 days' pace",
     ):
-        assert words in done.stderr
-    assert "API key" not in done.stderr
+        assert words in done.stdout
+    assert "API key" not in done.stdout
 
 
 def test_json_has_all_of_it(shutterless, deployed):
