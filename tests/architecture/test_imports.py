@@ -22,6 +22,7 @@ ORDER = (
     "dataset",
     "evaluation",
     "training",
+    "models",
     "conversion",
     "client",
     "packaging",

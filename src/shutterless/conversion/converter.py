@@ -4,7 +4,7 @@ import datetime
 import importlib.metadata
 import platform
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,13 +13,14 @@ import numpy.typing as npt
 
 from shutterless.conversion.export import Precision, to_tflite
 from shutterless.conversion.gate import Comparison, check_drop, compare
-from shutterless.dataset import Photo, read_pixels
+from shutterless.dataset import Photo, read_pixels, verify_photos
 from shutterless.errors import ShutterlessError
 from shutterless.evaluation import Calibration, calibrate, predict_labelled
 from shutterless.evaluation.calibration import PRECISION
 from shutterless.progress import Progress, silent
 from shutterless.runtime.bundle import Bundle, check_target, write_bundle
 from shutterless.runtime.classifier import Classifier
+from shutterless.runtime.pixels import InputSpec
 from shutterless.training import Run, load_run
 
 # How many training photos int8 learns its ranges from, spread evenly over the labels.
@@ -56,17 +57,19 @@ def convert(
     right, see `calibrate`. photos: where the run's photos are now, if they have moved.
     name: the bundle's name; the folder's own by default.
 
-    Raises `ConversionRefusedError` beyond `max_drop`, `ShutterlessError` if photos are gone or
-    TensorFlow cannot convert.
+    Raises `ConversionRefusedError` beyond `max_drop`, `ShutterlessError` if validation photos are gone or
+    have changed since the training, or if TensorFlow cannot convert.
     """
     source = load_run(run)
-    root = _photo_root(source, photos)
+    root = photos or source.settings.photos
     kind = _precision(precision)
     check_target(bundle)
     validation = source.of("validation")
+    ranges = spread(source.of("train"), CALIBRATION_PHOTOS) if kind is Precision.INT8 else []
+    verify_photos(root, (*validation, *ranges), progress=progress)
 
     progress("converting", 0, 1)
-    model = to_tflite(source.model, kind, _calibration(source, root))
+    model = to_tflite(source.model, kind, _pixels(root, ranges, source.input))
     progress("converting", 1, 1)
 
     with tempfile.TemporaryDirectory(prefix="shutterless-") as folder:
@@ -77,7 +80,8 @@ def convert(
         comparison = compare(trial, len(model), converted, keras)
     check_drop(comparison, max_drop)
     calibration = calibrate(converted.truth, converted.probabilities, accept_precision)
-    written = write_bundle(bundle, model, _proved(draft, comparison, calibration))
+    record = source.training_record.to_text()
+    written = write_bundle(bundle, model, _proved(draft, comparison, calibration), record)
     return Conversion(written, comparison, calibration)
 
 
@@ -90,21 +94,10 @@ def _precision(name: str) -> Precision:
         ) from None
 
 
-def _photo_root(run: Run, photos: Path | None) -> Path:
-    root = photos or run.settings.photos
-    missing = [photo.path for photo in run.photos if not (root / photo.path).is_file()]
-    if missing:
-        raise ShutterlessError(
-            f"{len(missing)} of the run's {len(run.photos)} photos are not in {root}, first {missing[0]}",
-            "Conversion is checked on the photos of the run: say where they are with --photos DIR.",
-        )
-    return root
-
-
-def _calibration(run: Run, root: Path) -> Iterator[npt.NDArray[np.uint8]]:
-    """Yield training photos, label by label in turn, decoded as in training and serving."""
-    for photo in spread(run.of("train"), CALIBRATION_PHOTOS):
-        yield read_pixels(root, [photo], run.input)[0]
+def _pixels(root: Path, photos: Sequence[Photo], spec: InputSpec) -> Iterator[npt.NDArray[np.uint8]]:
+    """Yield photos one at a time, uint8[height, width, 3], decoded as in training and serving."""
+    for photo in photos:
+        yield read_pixels(root, [photo], spec)[0]
 
 
 def spread(photos: tuple[Photo, ...], count: int) -> list[Photo]:
@@ -156,6 +149,7 @@ def _proved(draft: Bundle, comparison: Comparison, calibration: Calibration) -> 
         accuracy={
             "keras": comparison.keras.accuracy,
             "bundle": comparison.converted.accuracy,
+            "right": comparison.converted.right,
             "agreement": comparison.agreement,
             "calibration_error": calibration.error_after,
             "uncalibrated_error": calibration.error_before,

@@ -1,6 +1,7 @@
 """Photos on disk → a checked, split data set → pixels; and a drawn data set to try it all with."""
 
 from shutterless.dataset.folders import picture_files
+from shutterless.dataset.integrity import verify_photos
 from shutterless.dataset.labelled import Selection, load_labelled
 from shutterless.dataset.photos import PhotoReader, label_indices, read_pixels
 from shutterless.dataset.sample import draw_sample
@@ -21,5 +22,6 @@ __all__ = [
     "picture_files",
     "read_pixels",
     "read_split",
+    "verify_photos",
     "write_split",
 ]

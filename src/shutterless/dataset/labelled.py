@@ -1,12 +1,12 @@
 """Labelled photos to measure a model on: which of a folder's photos, and under which labels."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shutterless.dataset.folders import SPLIT_FOLDERS, find_photos, split_folders
+from shutterless.dataset.integrity import content_hash
 from shutterless.dataset.records import NEW, SPLITS, Dataset, Photo
 from shutterless.dataset.scan import layout_warnings, survey
 from shutterless.errors import ShutterlessError
@@ -14,7 +14,6 @@ from shutterless.names import did_you_mean, shortened
 from shutterless.parallel import map_in_threads
 from shutterless.progress import Progress, silent
 from shutterless.runtime import pixels
-from shutterless.runtime.problem import Problem
 
 ALL = "all"
 CHOICES = (*SPLITS, NEW, ALL)
@@ -85,19 +84,10 @@ def _with_recorded_splits(
     """Yield the photos with the hash of their content and the split that they had in the training run."""
 
     def recognise(photo: Photo) -> Photo:
-        hashed = replace(photo, sha256=_sha256(root / photo.path))
+        hashed = replace(photo, sha256=content_hash(root / photo.path))
         return replace(hashed, split=split_of(hashed) or photo.split)
 
     yield from map_in_threads(recognise, photos, progress=progress, what="recognising photos")
-
-
-def _sha256(file: Path) -> str:
-    """Return the SHA-256 of a file in hex; empty if it cannot be read, which `survey` then reports."""
-    try:
-        # Reading a pipe or a device might never end.
-        return hashlib.sha256(pixels.read(file)).hexdigest() if file.is_file() else ""
-    except (OSError, Problem):
-        return ""
 
 
 def _renamed(photos: Sequence[Photo], label_map: Mapping[str, str], labels: Sequence[str]) -> list[Photo]:

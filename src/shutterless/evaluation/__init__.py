@@ -8,7 +8,6 @@ from shutterless.evaluation.calibration import Calibration, calibrate
 from shutterless.evaluation.evaluator import (
     Predictions,
     Predictor,
-    evaluate,
     predict_folder,
     predict_labelled,
     predict_photos,
@@ -23,7 +22,6 @@ __all__ = [
     "Predictions",
     "Predictor",
     "calibrate",
-    "evaluate",
     "measure",
     "predict_folder",
     "predict_labelled",

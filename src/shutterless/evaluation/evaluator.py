@@ -136,14 +136,18 @@ def _folder(photos: Path | str | None, record: TrainingRecord | None) -> Path:
             "A bundle does not record where its photos are", "Give the folder of photos to measure it on."
         )
     if not record.root.is_dir():
-        raise ShutterlessError(f"The run's photos are not in {record.root}", "Give the folder they are in now.")
+        raise ShutterlessError(
+            f"The run's photos are not in {record.root}", "Give the folder they are in now."
+        )
     return record.root
 
 
 def _doubts(selection: Selection, record: TrainingRecord | None) -> list[str]:
     """Return why the figures may not be what they seem to be."""
     if record is None:
-        return ["the model does not record its training photos: if these are among them, its figures are too good"]
+        return [
+            "the model does not record its training photos: if they are among these, its figures are too good"
+        ]
     changed = record.changed(selection.dataset.photos, selection.dataset.root)
     if not changed:
         return []

@@ -40,7 +40,7 @@ class TrainingRecord:
         return cls(by_content, root, {photo.path: photo.split for photo in photos} if root else {})
 
     def split_of(self, photo: Photo, root: Path) -> str | None:
-        """Return the split of `photo`, whose path is below `root`, in the run; None if it had no such photo."""
+        """Return the split that `photo`, whose path is below `root`, had in the run; None if it had none."""
         split = self.by_content.get(photo.sha256[:HASH_DIGITS])
         if split:
             return split
@@ -79,8 +79,8 @@ def read_training_photos(bundle: Bundle) -> TrainingRecord | None:
         raise ShutterlessError(
             f"{bundle.path / TRAINING_PHOTOS} was changed since the bundle was written", "Convert again."
         )
-    lines = (line.split() for line in content.decode("ascii").splitlines())
-    return TrainingRecord({digits: split for digits, split in lines})
+    lines = (line.split(maxsplit=1) for line in content.decode("ascii").splitlines())
+    return TrainingRecord(dict(lines))
 
 
 def explain(measured: Mapping[str, int], left_out: Mapping[str, int]) -> list[str]:

@@ -13,6 +13,8 @@ from shutterless.runtime.pixels import InputSpec
 
 FORMAT_VERSION = 1
 MODEL, DESCRIPTION = "model.tflite", "bundle.json"
+# The hashes of the photos of the training run, for `evaluate`; serving does not need it.
+TRAINING_PHOTOS = "training_photos.txt"
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,9 @@ class Bundle:
     """What bundle.json says.
 
     labels: in output order. temperature: the scores are softmax(logits / temperature). threshold: a
-    confidence below it is not accepted. sha256: of model.tflite. accuracy: of the Keras network
-    (`keras`) and of this file (`bundle`) on the same `images` photos, their top-1 `agreement`, the
+    confidence below it is not accepted. sha256: of model.tflite. files: the SHA-256 of other files of the
+    bundle. accuracy: of the Keras network (`keras`) and of this file (`bundle`) on the same `images`
+    photos, of which this file has `right` right, their top-1 `agreement`, the
     file's `calibration_error` with its temperature and `uncalibrated_error` without, the
     `wanted_precision` that the threshold was chosen for, the `accepted_precision` reached and the
     accepted share, `coverage`. created: ISO 8601. path: the folder it was read from.
@@ -40,6 +43,7 @@ class Bundle:
     threshold: float = 0.0
     accuracy: dict[str, Any] = field(default_factory=dict)
     made_with: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
     path: Path | None = None
 
     @property
@@ -78,9 +82,10 @@ def read_bundle(path: Path) -> Bundle:
     return bundle
 
 
-def write_bundle(folder: Path, model: bytes, bundle: Bundle) -> Bundle:
+def write_bundle(folder: Path, model: bytes, bundle: Bundle, training_photos: str = "") -> Bundle:
     """Write `model` and its description as the bundle `folder`, whole or not at all.
 
+    training_photos: the text of the file `TRAINING_PHOTOS`, which is left out if there is none.
     An older bundle in its place is replaced. Raises `ShutterlessError` if the folder holds anything
     else or cannot be written.
     """
@@ -88,11 +93,15 @@ def write_bundle(folder: Path, model: bytes, bundle: Bundle) -> Bundle:
 
     check_target(folder)
     target = folder.resolve()
-    written = replace(bundle, sha256=hashlib.sha256(model).hexdigest(), path=folder)
+    record = training_photos.encode()
+    files = {TRAINING_PHOTOS: hashlib.sha256(record).hexdigest()} if record else {}
+    written = replace(bundle, sha256=hashlib.sha256(model).hexdigest(), files=files, path=folder)
     beside, old = (target.with_name(f".{target.name}.{os.getpid()}.{part}") for part in ("new", "old"))
     try:
         beside.mkdir(parents=True)
         (beside / MODEL).write_bytes(model)
+        if record:
+            (beside / TRAINING_PHOTOS).write_bytes(record)
         text = json.dumps(written.to_json(), indent=2, ensure_ascii=False) + "\n"
         (beside / DESCRIPTION).write_text(text, "utf-8")
         if target.exists():
@@ -117,7 +126,8 @@ def check_target(folder: Path) -> None:
 
 def _is_replaceable(target: Path) -> bool:
     """Tell whether nothing but a bundle is lost when the folder is replaced."""
-    return target.is_dir() and {file.name for file in target.iterdir()} in (set(), {MODEL, DESCRIPTION})
+    names = {file.name for file in target.iterdir()} if target.is_dir() else {""}
+    return not names or {MODEL, DESCRIPTION} <= names <= {MODEL, DESCRIPTION, TRAINING_PHOTOS}
 
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
@@ -146,7 +156,10 @@ def _parse(path: Path, document: Any) -> Bundle:
         raise _refused(path, f"{DESCRIPTION} needs two or more different labels")
     if not 0 < document["temperature"] < math.inf or not 0 <= document["threshold"] <= 1:
         raise _refused(path, f"{DESCRIPTION} has a temperature or threshold out of range")
-    known = {member: document[member] for member in _TYPES}
+    files = document.get("files", {})
+    if not isinstance(files, dict) or not all(isinstance(digest, str) for digest in files.values()):
+        raise _refused(path, f"{DESCRIPTION} has no valid 'files'")
+    known = {**{member: document[member] for member in _TYPES}, "files": files}
     return Bundle(**{**known, "labels": tuple(labels), "input": _input(path, document["input"])})
 
 

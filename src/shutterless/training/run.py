@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shutterless.dataset import Photo, read_split
 from shutterless.errors import ShutterlessError
+from shutterless.evaluation.holdout import TrainingRecord
 from shutterless.runtime.pixels import InputSpec
 from shutterless.training.recipe import Recipe
 
@@ -87,6 +88,11 @@ class Run:
                 f"{self.path} has no {METRICS}", "Its training was interrupted; evaluate it."
             )
         return dict(json.loads(file.read_text("utf-8")))
+
+    @property
+    def training_record(self) -> TrainingRecord:
+        """Which photos the network was trained on, by their content."""
+        return TrainingRecord.of(self.photos, self.settings.photos)
 
     def of(self, split: str) -> tuple[Photo, ...]:
         """Return the photos of one split, as they were recorded before training."""

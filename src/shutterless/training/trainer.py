@@ -1,14 +1,15 @@
 """Transfer learning from a folder of labelled photos to a run folder."""
 
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
-from shutterless.dataset import SPLITS, Dataset, PhotoReader, label_indices, load_dataset, write_split
+from shutterless.dataset import SPLITS, Dataset, Photo, PhotoReader, label_indices, load_dataset, write_split
 from shutterless.errors import ShutterlessError, cannot_write
 from shutterless.evaluation import calibrate, predict_labelled
 from shutterless.evaluation.report import write_report
@@ -219,10 +220,12 @@ class _Photos:
 def _finish(run: Run, dataset: Dataset, best: Epoch | None, report: bool, progress: Progress) -> None:
     """Measure the network as it was saved, not as it is in memory: metrics.json and the report."""
     predictions = predict_labelled(run, dataset.root, dataset.of("validation"), progress=progress)
+    test = dataset.of("test")
     write_metrics(
         run.path / METRICS,
         {
             "validation": predictions.measure().to_json(),
+            **({"test": _measure(run, dataset.root, test, progress)} if test else {}),
             "calibration": calibrate(predictions.truth, predictions.probabilities).to_json(),
             "best_epoch": asdict(best) if best else None,
             "labels": list(dataset.labels),
@@ -237,3 +240,7 @@ def _finish(run: Run, dataset: Dataset, best: Epoch | None, report: bool, progre
     if report:
         augmented = augmented_example(run, predictions.root, predictions.photos[0])
         write_report(run.path, predictions, run.path, augmented=augmented, heat_map=GradCam(run.model))
+
+
+def _measure(run: Run, root: Path, photos: Sequence[Photo], progress: Progress) -> dict[str, Any]:
+    return predict_labelled(run, root, photos, progress=progress).measure().to_json()

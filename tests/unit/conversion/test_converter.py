@@ -9,7 +9,8 @@ from shutterless.conversion import ConversionRefusedError, convert, converter
 from shutterless.conversion.converter import spread
 from shutterless.dataset import Photo
 from shutterless.errors import ShutterlessError
-from shutterless.evaluation import calibrate, evaluate, predict_folder
+from shutterless.evaluation import calibrate, predict_folder
+from shutterless.models import evaluate
 from shutterless.runtime.bundle import read_bundle
 from shutterless.runtime.classifier import Classifier
 

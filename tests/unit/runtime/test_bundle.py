@@ -87,6 +87,7 @@ def test_the_folder_holds_the_model_and_its_description(folder):
         "threshold": 0.25,
         "accuracy": BUNDLE.accuracy,
         "made_with": {"keras": "3.13"},
+        "files": {},
     }
 
 

@@ -1,0 +1,53 @@
+"""Photos that were recorded earlier: are they still there, with the same content?"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from shutterless.dataset.records import Photo
+from shutterless.errors import ShutterlessError
+from shutterless.names import shortened
+from shutterless.parallel import map_in_threads
+from shutterless.progress import Progress, silent
+from shutterless.runtime import pixels
+from shutterless.runtime.problem import Problem
+
+
+def content_hash(file: Path) -> str:
+    """Return the SHA-256 of a photo's file in hex, or "" if it is no plain file that can be read."""
+    try:
+        # Reading a pipe or a device might never end.
+        return hashlib.sha256(pixels.read(file)).hexdigest() if file.is_file() else ""
+    except (OSError, Problem):
+        return ""
+
+
+def verify_photos(root: Path, photos: Sequence[Photo], *, progress: Progress = silent) -> None:
+    """Check that photos are where a run had them, with the content that it recorded.
+
+    Args:
+        root: The folder that the photos' paths start from.
+        photos: Those that are needed. Of one without a recorded hash, only its existence is checked.
+        progress: Called for each photo.
+
+    Raises:
+        ShutterlessError: Some are missing or have changed; the message has their number and first names.
+    """
+
+    def is_same(photo: Photo) -> bool:
+        return not photo.sha256 or content_hash(root / photo.path) == photo.sha256
+
+    missing = [photo.path for photo in photos if not (root / photo.path).is_file()]
+    if missing:
+        raise ShutterlessError(
+            f"{len(missing):,} of the {len(photos):,} photos needed are not in {root}: {shortened(missing)}",
+            "Give the folder that they are in now with --photos DIR.",
+        )
+    checks = map_in_threads(is_same, photos, progress=progress, what="verifying photos")
+    changed = [photo.path for photo, same in zip(photos, checks, strict=True) if not same]
+    if changed:
+        raise ShutterlessError(
+            f"{len(changed):,} of the {len(photos):,} photos needed in {root} have changed since the "
+            f"training: {shortened(changed)}",
+            "Restore them, or train again with the photos as they are now.",
+        )
