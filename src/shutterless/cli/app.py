@@ -104,7 +104,7 @@ def _way_out(error: OSError) -> str:
 app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="From a folder of labelled photos to a serverless image-classification API.",
@@ -135,8 +135,3 @@ def root(
     ] = False,
 ) -> None:
     """Hold the options that come before a command."""
-
-
-def main() -> None:
-    """Run the command line; the entry point of the installed `shutterless`."""
-    app()

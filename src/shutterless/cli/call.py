@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 def call(
-    url: Annotated[str, typer.Argument(help="An API: its root, its stage, or …/predict.")],
-    pictures: Annotated[list[str], typer.Argument(help="Files, folders or URLs.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="An API: its root, its stage, or …/predict.")],
+    pictures: Annotated[list[str], typer.Argument(metavar="PICTURES", help="Files, folders or URLs.")],
     api_key: Annotated[
         str | None,
         typer.Option(envvar="SHUTTERLESS_API_KEY", metavar="KEY", help="The API's key.", show_default=False),

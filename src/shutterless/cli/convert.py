@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shutterless.cli.console import print_json, progress_bar, quiet_start, say, show, table
+from shutterless.cli.options import share
 
 if TYPE_CHECKING:
     from shutterless.conversion import Comparison
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def convert(
-    run: Annotated[Path, typer.Argument(help="A run, as train writes it.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run, as train writes it.")],
     bundle: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The bundle to write.")],
     precision: Annotated[
         str, typer.Option(metavar="NAME", help="Of the weights: float32, float16, dynamic or int8.")
@@ -21,12 +22,20 @@ def convert(
     max_drop: Annotated[
         float,
         typer.Option(
-            metavar="SHARE", min=0, max=1, help="Accuracy that may be lost on validation; 0.01 is one point."
+            parser=share,
+            metavar="PERCENT",
+            show_default=False,
+            help="Accuracy that may be lost on validation.  [default: 1%]",
         ),
     ] = 0.01,
     accept_precision: Annotated[
         float,
-        typer.Option(metavar="SHARE", min=0, max=1, help="How many of the accepted answers must be right."),
+        typer.Option(
+            parser=share,
+            metavar="PERCENT",
+            show_default=False,
+            help="Accuracy that accepted answers must reach.  [default: 95%]",
+        ),
     ] = 0.95,
     photos: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where the run's photos are, if they have moved.")
@@ -44,8 +53,8 @@ def convert(
     \b
     Examples:
       shutterless convert run -o bundle
-      shutterless convert run -o bundle --precision int8 --max-drop 0.02
-      shutterless convert run -o bundle --accept-precision 0.99
+      shutterless convert run -o bundle --precision int8 --max-drop 2%
+      shutterless convert run -o bundle --accept-precision 99%
     """
     with quiet_start():
         from shutterless import conversion
@@ -63,7 +72,8 @@ def convert(
                 progress=progress,
             )
         except conversion.ConversionRefusedError as refused:
-            _show(refused.comparison)
+            if not as_json:
+                _show(refused.comparison)
             raise
     if as_json:
         parts = ("bundle", "comparison", "calibration")

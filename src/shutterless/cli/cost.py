@@ -19,7 +19,7 @@ UNTOLD_REGION = "us-east-1"
 
 def cost(
     name: Annotated[
-        str | None, typer.Argument(help="A deployment, of which CloudWatch tells the rest.")
+        str | None, typer.Argument(metavar="NAME", help="A deployment, of which CloudWatch tells the rest.")
     ] = None,
     bundle: Annotated[
         Path | None,

@@ -20,7 +20,7 @@ app = typer.Typer(no_args_is_help=True, help="Get, draw and inspect folders of l
 
 @app.command()
 def sample(
-    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
     per_label: Annotated[int, typer.Option(min=10, metavar="N", help="Photos of each label.")] = 120,
     size: Annotated[
         int, typer.Option(min=32, max=512, metavar="PX", help="Side of a photo, in pixels.")
@@ -45,8 +45,8 @@ def sample(
 
 @app.command()
 def download(
-    name: Annotated[str, typer.Argument(help="Which one: clothing.")],
-    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Which one: clothing.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
 ) -> None:
     """Fetch a public data set and check what came.
 
@@ -66,7 +66,7 @@ def download(
 
 @app.command()
 def inspect(
-    photos: Annotated[Path, typer.Argument(help="A folder of labelled photos.")],
+    photos: Annotated[Path, typer.Argument(metavar="PHOTOS", help="A folder of labelled photos.")],
     report: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Also write a page with pictures into this folder.")
     ] = None,

@@ -1,6 +1,5 @@
 """`shutterless deploy`, `promote`, `rollback` and `destroy`: a bundle to AWS, and the way back."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
@@ -11,6 +10,7 @@ import typer
 
 from shutterless.cli.aws import Profile, Region
 from shutterless.cli.console import print_json, progress_bar, result, say
+from shutterless.cli.options import share
 from shutterless.cli.plan import show_plan
 from shutterless.errors import ShutterlessError
 from shutterless.progress import Progress
@@ -18,64 +18,94 @@ from shutterless.progress import Progress
 if TYPE_CHECKING:
     from shutterless.deploy.deployer import Deployment
 
-Name = Annotated[str, typer.Argument(help="The deployment's name.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The deployment's name.")]
 
 
 def deploy(
-    bundle: Annotated[Path, typer.Argument(help="A bundle.")],
-    name: Annotated[str, typer.Option(help="What the deployment is called.")],
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle.")],
+    name: Annotated[str, typer.Option(metavar="NAME", help="What the deployment is called.")],
     region: Region = None,
     profile: Profile = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Show what would change and cost; change nothing.")
     ] = False,
     template: Annotated[
-        Path | None, typer.Option(help="Also write the CloudFormation template to this file.")
+        Path | None, typer.Option(metavar="FILE", help="Also write the CloudFormation template to this file.")
     ] = None,
     canary: Annotated[
-        str, typer.Option(help="Give the new version this share of the calls first, such as 10%.")
-    ] = "0%",
+        float,
+        typer.Option(
+            parser=share,
+            metavar="PERCENT",
+            show_default=False,
+            help="Give the new version this share of the calls first.  [default: 0%]",
+        ),
+    ] = 0,
     canary_minutes: Annotated[
         int,
-        typer.Option(help="Minutes in which an alarm turns a canary back; 0 leaves it until promote."),
+        typer.Option(
+            metavar="MINUTES",
+            help="Minutes in which an alarm turns a canary back; 0 leaves it until promote.",
+        ),
     ] = 10,
-    stage: Annotated[str | None, typer.Option(help="The API's stage.  [default: prod]")] = None,
+    stage: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The API's stage.  [default: prod]")
+    ] = None,
     memory: Annotated[
         int | None,
-        typer.Option(help="MB; billed by GB-seconds, and CPU grows with it.  [default: 1769, one CPU]"),
+        typer.Option(
+            metavar="MB", help="MB; billed by GB-seconds, and CPU grows with it.  [default: 1769, one CPU]"
+        ),
     ] = None,
     timeout: Annotated[
-        int | None, typer.Option(help="Seconds; the API waits no longer than 29.  [default: 28]")
+        int | None,
+        typer.Option(metavar="SECONDS", help="Seconds; the API waits no longer than 29.  [default: 28]"),
     ] = None,
     platform: Annotated[
         str | None,
-        typer.Option(help="linux/amd64, or linux/arm64, a fifth cheaper.  [default: linux/amd64]"),
+        typer.Option(
+            metavar="NAME", help="linux/amd64, or linux/arm64, a fifth cheaper.  [default: linux/amd64]"
+        ),
     ] = None,
-    base_image: Annotated[str | None, typer.Option(help="What the image is built on.")] = None,
+    base_image: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What the image is built on.")
+    ] = None,
     auth: Annotated[
         str | None,
-        typer.Option(help="Who may call /predict: api-key, none (anyone), iam.  [default: api-key]"),
+        typer.Option(
+            metavar="NAME", help="Who may call /predict: api-key, none (anyone), iam.  [default: api-key]"
+        ),
     ] = None,
     urls: Annotated[
-        str | None, typer.Option(help="Fetch pictures from public addresses, any, or off.  [default: public]")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Fetch pictures from public addresses, any, or off.  [default: public]"
+        ),
     ] = None,
     url_hosts: Annotated[
-        str | None, typer.Option(help="The only hosts to fetch pictures from, separated by commas.")
+        str | None,
+        typer.Option(metavar="HOSTS", help="The only hosts to fetch pictures from, separated by commas."),
     ] = None,
     rate: Annotated[
-        int | None, typer.Option(help="Requests per second that the API lets through.  [default: 10]")
+        int | None,
+        typer.Option(metavar="N", help="Requests per second that the API lets through.  [default: 10]"),
     ] = None,
-    burst: Annotated[int | None, typer.Option(help="Requests at once.  [default: 20]")] = None,
+    burst: Annotated[int | None, typer.Option(metavar="N", help="Requests at once.  [default: 20]")] = None,
     quota: Annotated[
-        int | None, typer.Option(help="Requests a month with the key; 0: no end.  [default: 100000]")
+        int | None,
+        typer.Option(metavar="N", help="Requests a month with the key; 0: no end.  [default: 100000]"),
     ] = None,
     reserved_concurrency: Annotated[
         int | None,
-        typer.Option(help="The most calls at once, kept free for them; costs nothing.  [default: 0, none]"),
+        typer.Option(
+            metavar="N", help="The most calls at once, kept free for them; costs nothing.  [default: 0, none]"
+        ),
     ] = None,
     provisioned_concurrency: Annotated[
         int | None,
-        typer.Option(help="Instances kept warm; each is billed all the time.  [default: 0, none]"),
+        typer.Option(
+            metavar="N", help="Instances kept warm; each is billed all the time.  [default: 0, none]"
+        ),
     ] = None,
     snapstart: Annotated[
         bool | None,
@@ -85,21 +115,25 @@ def deploy(
         ),
     ] = None,
     log_days: Annotated[
-        int | None, typer.Option(help="Days that logs are kept, billed by GB.  [default: 30]")
+        int | None, typer.Option(metavar="DAYS", help="Days that logs are kept, billed by GB.  [default: 30]")
     ] = None,
     alarm_errors: Annotated[
-        int | None, typer.Option(help="Alarm at so many failed calls in a minute.  [default: 1]")
+        int | None, typer.Option(metavar="N", help="Alarm at so many failed calls in a minute.  [default: 1]")
     ] = None,
     alarm_p95_ms: Annotated[
-        int | None, typer.Option(help="Alarm when 5 % of the calls take longer.  [default: 5000]")
+        int | None,
+        typer.Option(metavar="MS", help="Alarm when 5 % of the calls take longer.  [default: 5000]"),
     ] = None,
     alarm_topic: Annotated[
-        str | None, typer.Option(help="ARN of the SNS topic that alarms are sent to.")
+        str | None, typer.Option(metavar="ARN", help="ARN of the SNS topic that alarms are sent to.")
     ] = None,
     photo: Annotated[
         Path | None,
         typer.Option(
-            exists=True, dir_okay=False, help="The photo to try the API with.  [default: a drawn one]"
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="The photo to try the API with.  [default: a drawn one]",
         ),
     ] = None,
     smoke_test: Annotated[
@@ -118,12 +152,14 @@ def deploy(
       shutterless deploy bundle --name clothes --region eu-central-1 --canary 10%
     """
     given = locals()
+    if canary == 1:
+        raise typer.BadParameter("a canary of 100% is a plain deploy", param_hint="--canary")
     from shutterless.deploy import deployer
     from shutterless.deploy.options import Options
     from shutterless.deploy.template import write_template
 
     chosen = {field.name: given[field.name] for field in fields(Options)}
-    asked = {**chosen, "profile": profile, "region": region, "canary": _share(canary)}
+    asked = {**chosen, "profile": profile, "region": region, "canary": canary}
     if plan:
         planned = deployer.plan(bundle, name, **asked)
         if template:
@@ -216,14 +252,6 @@ def _at_aws(next_step: str = "the same command goes on from there") -> Iterator[
     except KeyboardInterrupt:
         say(f"AWS finishes what it has begun; {next_step}.")
         raise
-
-
-def _share(text: str) -> float:
-    """Return the share, 0 to 1, that `10%` stands for; without the sign 0.1 could be either."""
-    found = re.fullmatch(r"(\d{1,2}(?:\.\d+)?)%", text)
-    if not found:
-        raise typer.BadParameter(f"{text!r} is no share below 100%, such as 10%", param_hint="--canary")
-    return float(found[1]) / 100
 
 
 def _try(deployed: "Deployment", photo: Path | None, profile: str | None, region: str | None) -> None:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="A run or a bundle.")],
-    photos: Annotated[Path, typer.Argument(help="A folder of labelled photos.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run or a bundle.")],
+    photos: Annotated[Path, typer.Argument(metavar="PHOTOS", help="A folder of labelled photos.")],
     split: Annotated[
         str | None,
         typer.Option(

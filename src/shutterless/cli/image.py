@@ -21,7 +21,7 @@ app = typer.Typer(no_args_is_help=True, help="Build the container image; run it 
 
 @app.command("build")
 def build(
-    bundle: Annotated[Path, typer.Argument(help="A bundle, as convert writes it.")],
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle, as convert writes it.")],
     tag: Annotated[
         str, typer.Option("-t", "--tag", metavar="NAME", help="The image's name, with or without a :version.")
     ],
@@ -49,7 +49,7 @@ def build(
 
 @app.command("run")
 def run(
-    tag: Annotated[str, typer.Argument(help="An image.")],
+    tag: Annotated[str, typer.Argument(metavar="IMAGE", help="An image.")],
     port: Annotated[
         int,
         typer.Option(

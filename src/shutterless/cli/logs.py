@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def logs(
-    name: Annotated[str, typer.Argument(help="A deployment's name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A deployment's name.")],
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
     ] = False,

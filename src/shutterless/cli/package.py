@@ -19,7 +19,7 @@ BaseImage = Annotated[
 
 
 def package(
-    bundle: Annotated[Path, typer.Argument(help="A bundle, as convert writes it.")],
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle, as convert writes it.")],
     context: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="A new or empty folder.")],
     platform: Platform = "linux/amd64",
     base_image: BaseImage = None,

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def predict(
-    bundle: Annotated[Path, typer.Argument(help="A bundle, as convert writes it.")],
-    pictures: Annotated[list[str], typer.Argument(help="Files, folders or URLs.")],
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle, as convert writes it.")],
+    pictures: Annotated[list[str], typer.Argument(metavar="PICTURES", help="Files, folders or URLs.")],
     top: Annotated[
         int, typer.Option(metavar="N", min=1, help="How many labels to show of each picture.")
     ] = 3,

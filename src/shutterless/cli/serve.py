@@ -16,7 +16,7 @@ Urls = Annotated[
 
 
 def serve(
-    bundle: Annotated[Path, typer.Argument(help="A bundle, as convert writes it.")],
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle, as convert writes it.")],
     host: Annotated[
         str, typer.Option(metavar="IP", help="Address to listen on; 0.0.0.0 lets others in.")
     ] = "127.0.0.1",

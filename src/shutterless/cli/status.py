@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def status(
-    name: Annotated[str, typer.Argument(help="A deployment's name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A deployment's name.")],
     show_key: Annotated[bool, typer.Option("--show-key", help="Show the API key too.")] = False,
     region: Region = None,
     profile: Profile = None,

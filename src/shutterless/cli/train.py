@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 def train(
     photos: Annotated[
-        Path | None, typer.Argument(help="<label>/*.jpg, or train/ validation/ test/ with labels below.")
+        Path | None,
+        typer.Argument(
+            metavar="PHOTOS", help="<label>/*.jpg, or train/ validation/ test/ with labels below."
+        ),
     ] = None,
     run: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="DIR", help="The run folder to write.")

@@ -1,8 +1,12 @@
 import errno
 import re
+import signal
+import subprocess
+import sys
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 import shutterless as package
 from shutterless import dataset
@@ -52,6 +56,37 @@ def test_help_fits_eighty_columns_and_cuts_no_sentence(shutterless, command):
 def test_the_help_of_a_command_has_an_example(shutterless, command):
     shown = shutterless(*command, "--help").stdout
     assert re.search(rf"Examples?:\s+shutterless {' '.join(command)} ", shown)
+
+
+@pytest.mark.parametrize("command", [(), ("dataset",), ("predict",), ("dataset", "sample")])
+def test_h_is_short_for_help(shutterless, command):
+    assert shutterless(*command, "-h").stdout == shutterless(*command, "--help").stdout
+
+
+@pytest.mark.parametrize("command", [(), *commands(GROUP)])
+def test_what_is_to_be_given_is_named_in_capitals(shutterless, command):
+    shown = shutterless(*command, "--help").stdout
+    assert re.findall(r"^ +-.*<[a-z].*|\{[a-z]+\}", shown, re.MULTILINE) == []
+
+
+def test_a_shell_s_completion_can_be_shown(monkeypatch):
+    monkeypatch.setenv("_SHUTTERLESS_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "shutterless pr")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    assert CliRunner().invoke(app, [], prog_name="shutterless").stdout.split() == ["predict", "promote"]
+
+
+def test_ctrl_c_while_the_command_line_is_imported_ends_it_without_a_word():
+    """The signal comes where the first module is imported, as when one types Ctrl-C at once."""
+    script = (
+        "import builtins, signal, sys; from shutterless.cli import main; imported = builtins.__import__\n"
+        "def interrupted(name, *arguments):\n"
+        "    if name == 'typer': signal.raise_signal(signal.SIGINT)\n"
+        "    return imported(name, *arguments)\n"
+        "builtins.__import__ = interrupted; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
 
 
 def test_version_is_the_package_s(shutterless):

@@ -143,11 +143,11 @@ def test_rows_have_tabs_and_on_a_terminal_columns_as_wide_as_any_before(capsys, 
 def test_who_stops_reading_ends_a_command_without_a_word():
     """As `| head -1` does; the list is longer than a pipe holds and than what Python keeps back."""
     script = (
-        "import sys; from shutterless.cli import app, console\n"
+        "import sys; from shutterless.cli import app, console, main\n"
         "@app.app.command()\n"
         "def endless():\n"
         "    while True: console.result('a result')\n"
-        "sys.argv = ['shutterless', 'endless']; app.main()"
+        "sys.argv = ['shutterless', 'endless']; main()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -92,7 +92,7 @@ def test_a_canary_says_both_ways_on(shutterless, asked, monkeypatch):
     assert "smoke_test" not in asked
 
 
-@pytest.mark.parametrize("share", ["100%", "-1%", "some", "0.1.2%", "0.1", "10"])
+@pytest.mark.parametrize("share", ["100%", "-1%", "some", "0.1.2%", "1"])
 def test_a_canary_that_is_no_share_is_a_usage_error(shutterless, asked, share):
     done = shutterless("deploy", "bundle", "--name", "clothes", "--canary", share)
     assert done.exit_code == 2
