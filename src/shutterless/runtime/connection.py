@@ -1,17 +1,19 @@
-"""One HTTP/1.1 connection, which hangs up on who does not come to the point, or does not listen."""
+"""One HTTP/1.1 connection, with limits on the time and size of what its client sends and reads."""
 
 import contextlib
+import math
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import h11
 
 from shutterless.runtime import log
-from shutterless.runtime.events import Request, Response
+from shutterless.runtime.events import Request, Response, join_headers
 from shutterless.runtime.problem import Problem
 from shutterless.runtime.service import failure
 
@@ -30,13 +32,24 @@ Answer = Callable[[Request, Callable[[], bytes]], Response]
 
 
 class Connection:
-    """Reads requests from a socket and writes their answers, one after the other."""
+    """Reads requests from a socket and writes their answers, one after the other.
 
-    def __init__(self, stream: socket.socket, answer: Answer) -> None:
+    waits_since: the time on the monotonic clock since when it waits for its client, to send a head or a body
+    or to read an answer; infinite while it does not. body_size: bytes of a body that it holds.
+    """
+
+    def __init__(
+        self, stream: socket.socket, answer: Answer, make_room: Callable[[], None] = lambda: None
+    ) -> None:
+        """Take over `stream`; `make_room` is called whenever `body_size` has grown, and may `drop` any."""
+        self.waits_since = math.inf
+        self.body_size = 0
         self._stream = stream
         self._answer = answer
+        self._make_room = make_room
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
-        self._is_idle = self._is_last = False
+        self._is_idle, self._is_last, self._is_dropped = True, False, False
+        self._direction = socket.SHUT_RD
 
     def serve(self) -> None:
         """Answer until either side ends the connection."""
@@ -50,22 +63,48 @@ class Connection:
                 pass
 
     def end(self) -> None:
-        """Answer what has begun, and then no more; may be called from another thread."""
+        """Answer what has been sent, and then no more; may be called from another thread."""
         self._is_last = True
-        if self._is_idle:
-            self._hang_up(socket.SHUT_RD)  # which wakes who waits for the next request
+        if self._is_idle and not self._has_input():
+            self._hang_up(socket.SHUT_RD)  # which wakes the thread that waits for the next request
+
+    def drop(self) -> None:
+        """Make way for another one: wait for the client no longer; may be called from another thread."""
+        self._is_last = self._is_dropped = True
+        self.waits_since, self.body_size = math.inf, 0
+        self._hang_up(self._direction)
+
+    def _has_input(self) -> bool:
+        """Tell whether the system has taken something from the client that is not read yet."""
+        with contextlib.suppress(OSError), self._stream.dup() as stream:
+            stream.setblocking(False)
+            return bool(stream.recv(1, socket.MSG_PEEK))
+        return False
+
+    @contextmanager
+    def _waiting(self, direction: int) -> Iterator[None]:
+        self._direction, self.waits_since = direction, time.monotonic()
+        try:
+            yield
+        finally:
+            self.waits_since = math.inf
 
     def _head(self) -> h11.Request | None:
         """Return the next request without its body, or None if there is none."""
-        self._is_idle = True
-        event = None if self._is_last else self._next(time.monotonic() + HEAD_SECONDS)
+        self._is_idle = not self._http.trailing_data[0]
+        if self._is_last and self._is_idle and not self._has_input():
+            return None
+        with self._waiting(socket.SHUT_RD):
+            event = self._next(time.monotonic() + HEAD_SECONDS)
         self._is_idle = False
         return event if isinstance(event, h11.Request) else None
 
     def _respond(self, head: h11.Request) -> bool:
         """Answer a request; return whether there may be another one."""
+        _check_framing(head)
         request = _request(head)
         response = self._answer(request, partial(self._body, request))
+        self.body_size = 0
         self._send(response, has_body=head.method != b"HEAD")
         if self._http.their_state is h11.SEND_BODY and not self._http.they_are_waiting_for_100_continue:
             for _ in self._data(time.monotonic() + READ_SECONDS):
@@ -81,17 +120,32 @@ class Connection:
             raise _too_large()
         body = bytearray()
         try:
-            for data in self._data(time.monotonic() + BODY_SECONDS):
-                body += data
-                if len(body) > MAX_BODY:
-                    raise _too_large()
+            with self._waiting(socket.SHUT_RD):
+                for data in self._data(time.monotonic() + BODY_SECONDS):
+                    body += data
+                    if len(body) > MAX_BODY:
+                        raise _too_large()
+                    self._hold(len(body))
         except TimeoutError as error:
             detail = f"the request took longer than the {BODY_SECONDS} s that it may"
             raise Problem("invalid-request", detail, headers={"Connection": "close"}) from error
         except (OSError, h11.RemoteProtocolError) as error:
+            self._check_dropped()
             detail = "the request broke off"
             raise Problem("invalid-request", detail, headers={"Connection": "close"}) from error
         return bytes(body)
+
+    def _hold(self, size: int) -> None:
+        """Count the bytes of a body that are held, which may cost this or a slower connection its place."""
+        self._check_dropped()
+        self.body_size = size
+        self._make_room()
+        self._check_dropped()
+
+    def _check_dropped(self) -> None:
+        if self._is_dropped:
+            headers = {"Retry-After": "1", "Connection": "close"}
+            raise Problem("busy", "the request took long, and others needed its room", headers=headers)
 
     def _data(self, ends: float) -> Iterator[bytes]:
         """Yield what there is of the body; raises `TimeoutError` at the time `ends`."""
@@ -111,7 +165,9 @@ class Connection:
         if left <= 0:
             raise TimeoutError
         self._stream.settimeout(left)
-        return self._stream.recv(CHUNK)
+        data = self._stream.recv(CHUNK)
+        self._is_idle = False
+        return data
 
     def _send(self, response: Response, has_body: bool = True) -> None:
         headers = {"Date": time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime()), **response.headers}
@@ -124,8 +180,10 @@ class Connection:
         self._write(head, h11.Data(data=response.body if has_body else b""), h11.EndOfMessage())
 
     def _write(self, *events: h11.Event) -> None:
+        data = b"".join(self._http.send(event) or b"" for event in events)
         self._stream.settimeout(READ_SECONDS)
-        self._stream.sendall(b"".join(self._http.send(event) or b"" for event in events))
+        with self._waiting(socket.SHUT_WR):
+            self._stream.sendall(data)
 
     def _refuse(self) -> None:
         """Say that it was no HTTP, and wait until the client has seen it."""
@@ -147,10 +205,17 @@ def _too_large() -> Problem:
     return Problem("too-large", f"the request has more than the {MAX_BODY:,} bytes that Lambda takes")
 
 
+def _check_framing(head: h11.Request) -> None:
+    """Refuse what another server on the way may have cut into other requests than h11 does, RFC 9112 6.1."""
+    names = {name for name, _ in head.headers}
+    if b"transfer-encoding" in names and (b"content-length" in names or head.http_version < b"1.1"):
+        raise h11.RemoteProtocolError("Transfer-Encoding with Content-Length, or in HTTP/1.0")
+
+
 def _request(head: h11.Request) -> Request:
-    """Return the request, of each header and of each name in the query one value, and its number."""
-    path, _, query = head.target.decode("ascii").partition("?")
-    headers = {name.decode("ascii"): value.decode("latin-1") for name, value in reversed(head.headers)}
+    """Return the request without its body, and with its number."""
+    path, _, query = _origin_form(head.target.decode("ascii")).partition("?")
+    headers = join_headers((name.decode("ascii"), value.decode("latin-1")) for name, value in head.headers)
     number = log.request_id(headers)
     return Request(
         head.method.decode("ascii"),
@@ -159,3 +224,13 @@ def _request(head: h11.Request) -> Request:
         dict(parse_qsl(query, keep_blank_values=True)),
         id=number,
     )
+
+
+def _origin_form(target: str) -> str:
+    """Return path and query of a target, which may also be a whole URL, RFC 9112 3.2.2."""
+    if not target.lower().startswith(("http://", "https://")):
+        return target
+    try:
+        return urlsplit(target)._replace(scheme="", netloc="").geturl() or "/"
+    except ValueError:  # its host is none
+        return target

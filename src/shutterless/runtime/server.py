@@ -1,7 +1,8 @@
-"""HTTP to events and back, so that the laptop and the cloud share one door."""
+"""The HTTP server: threads, admission and signals around the service that Lambda calls, too."""
 
 import contextlib
 import json
+import math
 import select
 import signal
 import socket
@@ -15,22 +16,24 @@ from types import FrameType, SimpleNamespace
 from shutterless.errors import ShutterlessError
 from shutterless.runtime import log
 from shutterless.runtime.connection import BODY_SECONDS, Connection
-from shutterless.runtime.events import Request, Response, parse_json, to_event, to_response
+from shutterless.runtime.events import Request, Response, parse_json
 from shutterless.runtime.lambda_function import handle
+from shutterless.runtime.limits import cores, memory
 from shutterless.runtime.problem import Problem
-from shutterless.runtime.service import Service, cores, failure
+from shutterless.runtime.service import Service, failure
 from shutterless.runtime.settings import Settings
 
 # Where AWS's images take events, so that clients written for them work here.
 INVOCATIONS = "/2015-03-31/functions/function/invocations"
-# For each core: requests in work, most of which wait for the host of a URL, and with them those that come
-# in or wait for their turn. Each holds its body in memory; at 20 ms a photo the last waits half a second.
-WORKERS, ROOM = 8, 32
 # What a stopped server gives running requests: as long as a body may take.
 STOP_SECONDS = BODY_SECONDS
-# Beyond these a new connection is closed: each costs a thread and an open file, of which a process often
-# has 1,024.
+# Each connection costs a thread and an open file, of which a process often has 1,024.
 MAX_CONNECTIONS = 512
+# Requests in work, by core and in all: half of them may wait for the host of a URL, and of the others the
+# last waits about half a second for its turn. What is over leaves connections for /health.
+ROOM, MAX_ROOM = 64, 384
+# The share of the memory that the bodies of all requests may fill; parsing JSON takes up to four times that.
+BODIES_SHARE, MIN_BODIES = 1 / 8, 16 << 20
 
 
 def serve(
@@ -58,32 +61,38 @@ def serve(
 
 
 class App:
-    """The web application: every request becomes an event for the Lambda handler."""
+    """The web application: the service over HTTP, and the Lambda handler on the invocations path."""
 
     def __init__(self, service: Service, write: log.Log = log.to_stderr) -> None:
         self._service = service
         self._write = write
-        self._workers = threading.BoundedSemaphore(WORKERS * cores())
-        self._room = threading.BoundedSemaphore(ROOM * cores())
+        self._room = threading.BoundedSemaphore(min(ROOM * cores(), MAX_ROOM))
 
     def respond(self, request: Request, read_body: Callable[[], bytes]) -> Response:
         """Answer one HTTP request; whatever goes wrong becomes a problem answer."""
         started = time.perf_counter()
         try:
-            if request.method != "POST":
-                return self._answer(request)  # at once, also when all are busy: it reads and computes nothing
+            if request.method != "POST":  # answered at once, however busy: it reads and computes nothing
+                return self._answer(request, started)
+            request = replace(request, body=read_body())
             with self._admitted():
-                request = replace(request, body=read_body())
-                with self._workers:
-                    return self._answer(request)
+                return self._answer(request, started)
         except Exception as error:
-            response = failure(error, request.id)
-            route = self._service.route(request)
-            self._write(log.record(request.id, route, self._service.version, started, response))
-            return log.numbered(response, request.id)
+            return self._logged(request, started, failure(error, request.id))
+
+    def _answer(self, request: Request, started: float) -> Response:
+        if request.path == INVOCATIONS:
+            return self._invoke(request)
+        return self._logged(request, started, self._service.respond(request))
+
+    def _logged(self, request: Request, started: float, response: Response) -> Response:
+        route = self._service.route(request)
+        self._write(log.record(request.id, route, self._service.version, started, response))
+        return log.numbered(response, request.id)
 
     @contextmanager
     def _admitted(self) -> Iterator[None]:
+        """Take a place among the requests in work. Only whole ones do, so that slow clients fill none."""
         if not self._room.acquire(blocking=False):
             raise Problem("busy", "too many requests are waiting", headers={"Retry-After": "1"})
         try:
@@ -91,16 +100,13 @@ class App:
         finally:
             self._room.release()
 
-    def _answer(self, request: Request) -> Response:
-        if request.path == INVOCATIONS:
-            return self._invoke(request)
-        return to_response(handle(self._service, to_event(request), write=self._write))
-
     def _invoke(self, request: Request) -> Response:
         """Answer like Lambda's own invoke: a function error is 200 with a header and the error's words."""
         if request.method != "POST":
             detail = "an event is sent by POST"
             raise Problem("method-not-allowed", detail, headers={"Allow": "POST"})
+        if "origin" in request.headers:  # any page on the web could send an event to a server on this machine
+            raise Problem("invalid-request", "a web page cannot send events: use /predict")
         event, context = parse_json(request.body), SimpleNamespace(aws_request_id=request.id)
         headers = {"Content-Type": "application/json"}
         try:
@@ -114,7 +120,8 @@ class App:
 class Server:
     """Takes connections until it is stopped, and serves each in a thread of its own.
 
-    Threads, because asyncio and the servers on it take longer to import than all else but NumPy.
+    Threads, because asyncio and the servers on it take longer to import than all else but NumPy. Clients
+    that are slow or silent make way for new ones when connections or memory become few.
     """
 
     def __init__(self, app: App, listening: socket.socket) -> None:
@@ -122,14 +129,19 @@ class Server:
         self._app, self._listening = app, listening
         self._alarm, self._bell = socket.socketpair()
         self._connections: dict[Connection, threading.Thread] = {}
+        self._dropping = threading.Lock()
+        self._max_bodies = max(MIN_BODIES, int(memory() * BODIES_SHARE))
         self._is_stopping = False
 
     def run(self) -> None:
-        """Serve until it is stopped, then finish what has begun, for at most `STOP_SECONDS`."""
+        """Serve until it is stopped, then finish what was sent by then, for at most `STOP_SECONDS`."""
         with self._alarm, self._bell:
             while not self._is_stopping:
                 select.select([self._listening, self._alarm], [], [])
                 self._accept()
+        for _ in range(MAX_CONNECTIONS):  # those that the system has taken would be reset
+            if not self._accept():
+                break
         self._listening.close()
         ends = time.monotonic() + STOP_SECONDS
         running = dict(self._connections)
@@ -144,32 +156,58 @@ class Server:
         with contextlib.suppress(OSError):  # it has ended
             self._bell.send(b"!")
 
-    def _accept(self) -> None:
+    def _accept(self) -> bool:
+        """Take the next connection; return False if there is none."""
         try:
             stream, _ = self._listening.accept()
         except BlockingIOError:
-            return
+            return False
+        except ConnectionError:  # it was reset before it was taken
+            return True
         except OSError:  # too many open files: others must end first
+            self._drop_slowest()
             time.sleep(0.05)
-            return
-        if len(self._connections) >= MAX_CONNECTIONS:
+            return True
+        if len(self._connections) < MAX_CONNECTIONS or self._drop_slowest():
+            self._start(stream)
+        else:
             stream.close()
-            return
-        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = Connection(stream, self._app.respond)
+        return True
+
+    def _start(self, stream: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # macOS refuses it for a connection that is reset already
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = Connection(stream, self._app.respond, self._make_room)
         thread = threading.Thread(target=self._serve, args=[connection], name="connection", daemon=True)
         self._connections[connection] = thread
         try:
             thread.start()
         except RuntimeError:  # there may be no more threads
-            del self._connections[connection]
+            self._connections.pop(connection, None)
             stream.close()
 
     def _serve(self, connection: Connection) -> None:
         try:
             connection.serve()
         finally:
-            del self._connections[connection]
+            self._connections.pop(connection, None)
+
+    def _make_room(self) -> None:
+        """Drop the slowest of those who send a body while all bodies together are too large."""
+        with self._dropping:
+            while sum(connection.body_size for connection in list(self._connections)) > self._max_bodies:
+                if not self._drop_slowest(lambda connection: connection.body_size > 0):
+                    return
+
+    def _drop_slowest(self, is_meant: Callable[[Connection], bool] = lambda connection: True) -> bool:
+        """Drop the connection that has waited longest for its client; return False if none waits."""
+        connections = [one for one in list(self._connections) if is_meant(one)]
+        slowest = min(connections, key=lambda one: one.waits_since, default=None)
+        if slowest is None or slowest.waits_since == math.inf:
+            return False
+        self._connections.pop(slowest, None)
+        slowest.drop()
+        return True
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import functools
 import json
 import math
-import os
 import re
 import threading
 import time
@@ -15,6 +14,7 @@ from typing import Any
 from shutterless.runtime.bundle import read_bundle
 from shutterless.runtime.classifier import Classifier
 from shutterless.runtime.events import Request, Response, decode_base64, parse_json
+from shutterless.runtime.limits import cores, memory
 from shutterless.runtime.pixels import MAX_BYTES, decode
 from shutterless.runtime.problem import Problem
 from shutterless.runtime.settings import Settings
@@ -22,6 +22,11 @@ from shutterless.runtime.settings import Settings
 # Several pictures must fit Lambda's 6 MB and API Gateway's 29 s, in which they are also decoded.
 MAX_IMAGES = 16
 FETCHING_SECONDS = 20.0
+# URLs fetched at once, by core and in all (each has an open file). Further ones are turned away, so that
+# hosts that do not answer keep nobody waiting but those who named them.
+FETCHES, MAX_FETCHES = 32, 192
+# What the worst picture may take while it is decoded, see docs/security.md.
+DECODE_MEMORY = 768 << 20
 
 PAGE = Path(__file__).with_name("page") / "index.html"
 CORS = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After, X-Request-Id"}
@@ -38,7 +43,9 @@ class Service:
         self._classifier = classifier
         self._settings = settings
         # A decoded photo is large, and more of them at once than there are cores gains nothing.
-        self._turns = threading.BoundedSemaphore(max(1, cores() // settings.threads))
+        turns = max(1, min(cores() // settings.threads, memory() // DECODE_MEMORY))
+        self._turns = threading.BoundedSemaphore(turns)
+        self._fetches = threading.BoundedSemaphore(min(FETCHES * cores(), MAX_FETCHES))
         self._routes: dict[str, dict[str, Callable[[Request], Response]]] = {
             "/": {"GET": self._page},
             "/health": {"GET": self._health},
@@ -198,7 +205,12 @@ class Service:
         if left <= 0:
             raise Problem("fetch-failed", "the pictures before it left no time for this one")
         policy = fetch.Policy(self._settings.urls, self._settings.url_hosts, seconds=min(fetch.SECONDS, left))
-        return fetch.fetch(url, policy, max_bytes=MAX_BYTES)
+        if not self._fetches.acquire(blocking=False):
+            raise Problem("busy", "too many URLs are being fetched", headers={"Retry-After": "1"})
+        try:
+            return fetch.fetch(url, policy, max_bytes=MAX_BYTES)
+        finally:
+            self._fetches.release()
 
 
 def _base64(text: str) -> bytes:
@@ -271,13 +283,6 @@ def failure(error: Exception, number: str) -> Response:
 def internal(number: str) -> Problem:
     """Return the problem that tells nothing but where the log has the reason."""
     return Problem("internal", f"the log has the reason under the request id {number}")
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _trimmed(path: str) -> str:

@@ -1,4 +1,5 @@
 import base64
+import errno
 import http.client
 import json
 import os
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,11 @@ import pytest
 from shutterless.errors import ShutterlessError
 from shutterless.runtime import connection
 from shutterless.runtime import server as server_module
+from shutterless.runtime import service as service_module
 from shutterless.runtime.connection import MAX_BODY
-from shutterless.runtime.events import Request, Response
+from shutterless.runtime.events import Request, Response, to_request
 from shutterless.runtime.server import INVOCATIONS, App, Server, serve
+from shutterless.runtime.service import Service
 from shutterless.runtime.settings import Settings
 
 PATIENCE = 60
@@ -331,20 +334,195 @@ def server_has(port: int, stream: socket.socket) -> bool:
     return [f"0100007F:{port:04X}", f"0100007F:{mine:04X}", "01"] in ends
 
 
-def test_connections_beyond_those_that_there_is_room_for_are_closed(service, running, monkeypatch):
-    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 2)
+def open_connection(port: int, sent: bytes = b"") -> socket.socket:
+    stream = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+    stream.sendall(sent)
+    return stream
+
+
+def test_the_connection_that_is_idle_longest_makes_way_for_a_new_one(service, running, monkeypatch):
+    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 3)
+    with running(App(service)) as port, ExitStack() as opened:
+        idle = []
+        for _ in range(3):
+            idle.append(
+                opened.enter_context(open_connection(port, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"))
+            )
+            assert idle[-1].recv(1000).startswith(b"HTTP/1.1 200 ")
+        assert ask(port, "GET", "/health")[0] == 200
+        assert read_to_the_end(idle[0]) == b""
+        idle[2].sendall(b"GET /model HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert read_to_the_end(idle[2]).startswith(b"HTTP/1.1 200 ")
+
+
+def test_silent_clients_keep_nobody_out(service, running, monkeypatch):
+    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 4)
+    with running(App(service)) as port, ExitStack() as opened:
+        for _ in range(20):
+            opened.enter_context(open_connection(port, b"G"))
+        assert ask(port, "GET", "/health")[0] == 200
+
+
+def test_an_answer_that_is_not_read_makes_way_for_a_new_connection(service, running, monkeypatch):
+    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 1)
+    page = Response(200, {"Content-Type": "text/plain"}, b"x" * 20_000_000)
+    monkeypatch.setattr(service, "respond", lambda request: page)
+    with running(App(service)) as port, open_connection(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") as stream:
+        assert stream.recv(100).startswith(b"HTTP/1.1 200 ")
+        assert ask(port, "HEAD", "/")[0] == 200
+
+
+def test_bodies_that_do_not_come_take_no_room(service, running, monkeypatch, pictures):
+    monkeypatch.setattr(server_module, "ROOM", 1)
+    monkeypatch.setattr(server_module, "cores", lambda: 1)
+    with running(App(service)) as port, ExitStack() as opened:
+        for _ in range(3):
+            opened.enter_context(open_connection(port, HEAD + b"\r\nhalf"))
+        for _ in range(3):
+            assert ask(port, "POST", "/predict", pictures["red"], Content_Type="image/png")[0] == 200
+
+
+def test_the_slowest_body_makes_way_when_all_bodies_are_too_large(service, running, monkeypatch):
+    monkeypatch.setattr(server_module, "MIN_BODIES", 100_000)
+    monkeypatch.setattr(server_module, "memory", lambda: 0)
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 90000\r\n\r\n"
+    with running(App(service)) as port, open_connection(port, head + b"x" * 80_000) as slow:
+        answer = ask(port, "POST", "/predict", b"x" * 90_000, Content_Type="image/png")
+        assert problem(answer) == (415, "unsupported-format")
+        answer, _, body = read_to_the_end(slow).partition(b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nRetry-After: 1\r\n" in answer
+    assert json.loads(body)["code"] == "busy"
+
+
+def test_hosts_that_do_not_answer_keep_no_photo_waiting(
+    classifier, colour_bundle, running, monkeypatch, pictures, web
+):
+    monkeypatch.setattr(service_module, "FETCHES", 1)
+    monkeypatch.setattr(service_module, "cores", lambda: 1)
+    asked, go_on = threading.Event(), threading.Event()
+
+    def wait(handler) -> None:
+        asked.set()
+        go_on.wait(PATIENCE)
+        handler.send_error(404)
+
+    web.answers["/a.png"] = wait
+    body = json.dumps({"url": web.url("/a.png")})
+    answers = []
+    with running(App(Service(classifier, Settings(colour_bundle, urls="any")))) as port:
+        client = threading.Thread(target=lambda: answers.append(problem(ask(port, "POST", "/predict", body))))
+        client.start()
+        assert asked.wait(PATIENCE)
+        turned_away = ask(port, "POST", "/predict", body)
+        assert (problem(turned_away), turned_away[1]["retry-after"]) == ((503, "busy"), "1")
+        assert ask(port, "POST", "/predict", pictures["red"], Content_Type="image/png")[0] == 200
+        go_on.set()
+        client.join()
+    assert answers == [(424, "fetch-failed")]
+
+
+def test_a_connection_that_is_reset_before_it_is_taken_does_not_stop_the_server(
+    service, running, monkeypatch
+):
+    accept, setsockopt = socket.socket.accept, socket.socket.setsockopt
+    errors = [ConnectionAbortedError(errno.ECONNABORTED, "aborted"), OSError(errno.EINVAL, "as on macOS")]
+
+    def failing_accept(listening):
+        stream = accept(listening)
+        if len(errors) == 2:
+            stream[0].close()
+            raise errors.pop(0)
+        return stream
+
+    def failing_setsockopt(stream, *arguments):
+        if errors:
+            raise errors.pop()
+        setsockopt(stream, *arguments)
+
     with running(App(service)) as port:
-        kept = [socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) for _ in range(2)]
-        assert not is_answered(port)
-        kept.pop().close()
-        wait_until(lambda: is_answered(port))
-        kept.pop().close()
+        monkeypatch.setattr(socket.socket, "accept", failing_accept)
+        monkeypatch.setattr(socket.socket, "setsockopt", failing_setsockopt)
+        with socket.socket() as client:
+            client.connect(("127.0.0.1", port))
+            assert client.recv(1) == b""
+        with socket.socket() as client:
+            client.connect(("127.0.0.1", port))
+            client.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert read_to_the_end(client).startswith(b"HTTP/1.1 200 ")
+    assert errors == []
 
 
-def is_answered(port: int) -> bool:
-    with suppress(OSError, http.client.HTTPException):
-        return ask(port, "GET", "/health")[0] == 200
-    return False
+def test_a_stopped_server_answers_what_the_system_has_taken_for_it(service, pictures):
+    red = pictures["red"]
+    request = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(red) + red
+    with socket.create_server(("127.0.0.1", 0), backlog=40) as listening, ExitStack() as opened:
+        port = listening.getsockname()[1]
+        clients = [opened.enter_context(open_connection(port, request)) for _ in range(30)]
+        server = Server(App(service), listening)
+        server.stop()
+        server.run()
+        answers = [read_to_the_end(client) for client in clients]
+    assert [answer[:13] for answer in answers] == [b"HTTP/1.1 200 "] * 30
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 41\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 41\r\n\r\n",
+        b"POST /predict HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 41\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\nHost: x\r\nHost: y\r\nContent-Length: 5\r\n\r\n",
+    ],
+)
+def test_a_body_whose_end_is_in_doubt_ends_the_connection(port, head):
+    with open_connection(port, head + b"0\r\n\r\nGET /model HTTP/1.1\r\nHost: x\r\n\r\n") as stream:
+        stream.shutdown(socket.SHUT_WR)
+        answers = read_to_the_end(stream)
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"400"]
+    assert b"\r\nConnection: close\r\n" in answers
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("http://x/health", b"200"),
+        ("HTTPS://x:80/health?a=b", b"200"),
+        ("http://x", b"200"),
+        ("http://x?a=b", b"200"),
+        ("http://x/nowhere", b"404"),
+        ("http://[x/health", b"404"),
+        ("//x/health", b"404"),
+    ],
+)
+def test_a_target_may_be_a_whole_url(port, target, status):
+    with open_connection(
+        port, f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+    ) as stream:
+        assert read_to_the_end(stream).split()[1] == status
+
+
+def test_a_repeated_header_means_the_same_as_in_an_event(service, running, monkeypatch):
+    seen = []
+    monkeypatch.setattr(service, "respond", lambda request: seen.append(request) or Response(204, {}, b""))
+    with running(App(service)) as port:
+        head = b"GET / HTTP/1.1\r\nHost: x\r\nX-A: 1\r\nX-B: 3\r\nx-a: 2\r\nConnection: close\r\n\r\n"
+        with open_connection(port, head) as stream:
+            read_to_the_end(stream)
+    event = {"httpMethod": "GET", "path": "/", "multiValueHeaders": {"X-A": ["1", "2"], "X-B": ["3"]}}
+    expected = to_request(event).headers
+    assert {name: seen[0].headers[name] for name in expected} == expected == {"x-a": "1, 2", "x-b": "3"}
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null"])
+def test_a_web_page_cannot_send_events(port, origin):
+    event = json.dumps({"httpMethod": "GET", "path": "/health"})
+    assert problem(ask(port, "POST", INVOCATIONS, event, Origin=origin, Content_Type="text/plain")) == (
+        400,
+        "invalid-request",
+    )
+    assert ask(port, "POST", INVOCATIONS, event)[0] == 200
 
 
 def test_a_stopped_server_does_not_wait_for_who_asks_nothing(service, monkeypatch):

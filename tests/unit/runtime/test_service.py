@@ -19,7 +19,7 @@ from shutterless.runtime.classifier import Classifier
 from shutterless.runtime.events import Request, Response
 from shutterless.runtime.pixels import decode
 from shutterless.runtime.problem import KINDS
-from shutterless.runtime.service import MAX_IMAGES, PAGE, Service
+from shutterless.runtime.service import DECODE_MEMORY, MAX_IMAGES, PAGE, Service
 from shutterless.runtime.settings import Settings
 
 LABELS = ["blue", "green", "red"]
@@ -390,10 +390,14 @@ def test_an_error_inside_tells_the_sender_where_the_log_has_it_and_no_more(servi
     assert repr(response.cause) == "RuntimeError('secret of /srv/inside')"
 
 
-def test_no_more_pictures_are_decoded_at_once_than_there_are_cores(
-    classifier, colour_bundle, pictures, monkeypatch
+@pytest.mark.parametrize(
+    ("cores", "memory", "expected"), [(2, 8 << 30, 2), (8, 2 * DECODE_MEMORY, 2), (8, 100, 1)]
+)
+def test_no_more_pictures_are_decoded_at_once_than_cores_and_memory_bear(
+    classifier, colour_bundle, pictures, monkeypatch, cores, memory, expected
 ):
-    monkeypatch.setattr(service_module, "cores", lambda: 2)
+    monkeypatch.setattr(service_module, "cores", lambda: cores)
+    monkeypatch.setattr(service_module, "memory", lambda: memory)
     inside, most, lock = 0, 0, threading.Lock()
 
     def count(data, spec):
@@ -411,7 +415,7 @@ def test_no_more_pictures_are_decoded_at_once_than_there_are_cores(
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(crowded.classify, [pictures["red"]] * 16))
     assert [answer["label"] for answer in answers] == ["red"] * 16
-    assert most == 2
+    assert most == expected
 
 
 @pytest.mark.parametrize(
