@@ -69,7 +69,7 @@ class Classifier:
             return self._infer(pixels[0])[np.newaxis]
         from concurrent.futures import ThreadPoolExecutor  # which answering a request needs not
 
-        from shutterless.runtime.service import cores
+        from shutterless.runtime.limits import cores
 
         with ThreadPoolExecutor(max(1, cores() // self._threads)) as pool:
             return np.array([*pool.map(self._infer, pixels)], np.float32).reshape(-1, len(self.labels))
