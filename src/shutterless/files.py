@@ -82,8 +82,23 @@ def recognise_output(folder: Path) -> Output | None:
     return next((output for output in OUTPUTS if output.matches(folder)), None)
 
 
+def ensure_writable(output: Path) -> None:
+    """Raise ShutterlessError if nothing can be written to `output`, a file or folder that may be new."""
+    place = next(path for path in (output.absolute(), *output.absolute().parents) if path.exists())
+    if place == output.absolute() and not place.is_dir():
+        place = place.parent
+    if not place.is_dir():
+        raise ShutterlessError(f"Cannot write {output}: {place} is a file", "Choose another folder.")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise cannot_write(output, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
 def ensure_empty(folder: Path) -> None:
-    """Raise ShutterlessError if `folder` is a file or holds anything but leftovers of ours."""
+    """Raise ShutterlessError if `folder` is a file or holds anything but leftovers of ours.
+
+    So it does if it cannot be written.
+    """
+    ensure_writable(folder)
     if folder.exists() and (not folder.is_dir() or entries(folder)):
         raise ShutterlessError(
             f"{folder} already exists and is not empty", "Choose a new folder, or empty this one first."
@@ -91,7 +106,11 @@ def ensure_empty(folder: Path) -> None:
 
 
 def ensure_replaceable(folder: Path, output: Output) -> None:
-    """Raise ShutterlessError unless `folder` is missing, empty, or such an output and nothing else."""
+    """Raise ShutterlessError unless `folder` is missing, empty, or such an output and nothing else.
+
+    So it does if it cannot be written.
+    """
+    ensure_writable(folder)
     if not folder.exists() or (folder.is_dir() and not entries(folder)):
         return
     if not folder.is_dir() or not _is_wholly(folder, output):

@@ -101,7 +101,8 @@ def test_a_library_is_imported_only_where_it_belongs(module):
 
 @pytest.mark.parametrize("module", sorted((SOURCE / "runtime").rglob("*.py")), ids=name_of)
 def test_the_runtime_imports_nothing_of_ours_but_itself_and_the_error(module):
-    assert inside(module) <= {"runtime", "errors"}
+    writes = {"files"} if name_of(module) == "runtime.bundle" else set()  # where bundles are made
+    assert inside(module) <= {"runtime", "errors"} | writes
 
 
 @pytest.mark.parametrize("module", sorted((SOURCE / "runtime").rglob("*.py")), ids=name_of)

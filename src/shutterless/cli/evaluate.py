@@ -40,7 +40,7 @@ def evaluate(
     if report:
         from shutterless.evaluation.report import check_report_folder
 
-        check_report_folder(report)
+        check_report_folder(report, photos)
     with progress_bar() as progress:
         loaded = _load(model)
         predictions = predict_folder(loaded, photos, split=split, progress=progress, on_warning=warn)

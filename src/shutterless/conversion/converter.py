@@ -17,8 +17,9 @@ from shutterless.dataset import Photo, read_pixels, verify_photos
 from shutterless.errors import ShutterlessError
 from shutterless.evaluation import Calibration, calibrate, predict_labelled
 from shutterless.evaluation.calibration import PRECISION
+from shutterless.files import BUNDLE, ensure_outside, ensure_replaceable
 from shutterless.progress import Progress, silent
-from shutterless.runtime.bundle import Bundle, check_target, write_bundle
+from shutterless.runtime.bundle import Bundle, write_bundle
 from shutterless.runtime.classifier import Classifier
 from shutterless.runtime.pixels import InputSpec
 from shutterless.training import Run, load_run
@@ -60,10 +61,11 @@ def convert(
     Raises `ConversionRefusedError` beyond `max_drop`, `ShutterlessError` if validation photos are gone or
     have changed since the training, or if TensorFlow cannot convert.
     """
+    ensure_replaceable(bundle, BUNDLE)
     source = load_run(run)
     root = photos or source.settings.photos
+    ensure_outside(bundle, root)
     kind = _precision(precision)
-    check_target(bundle)
     validation = source.of("validation")
     ranges = spread(source.of("train"), CALIBRATION_PHOTOS) if kind is Precision.INT8 else []
     verify_photos(root, (*validation, *ranges), progress=progress)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shutterless.dataset.folders import picture_files, subfolders
-from shutterless.dataset.fresh import fresh_folder, require_empty
 from shutterless.dataset.transfer import fetch, forget
 from shutterless.dataset.unpack import unpack
 from shutterless.errors import ShutterlessError
+from shutterless.files import atomic_directory, ensure_empty
 from shutterless.progress import Progress, silent
 
 
@@ -57,10 +57,10 @@ def download_dataset(name: str, folder: Path, *, progress: Progress = silent) ->
     if name not in PUBLISHED:
         raise ShutterlessError(f"No data set is known as {name!r}", f"Known are: {', '.join(PUBLISHED)}.")
     published = PUBLISHED[name]
-    require_empty(folder)
+    ensure_empty(folder)
     target = folder.absolute()
     part = target.with_name(f"{target.name}.tar.gz.part")
-    with fresh_folder(folder, "the data set") as fresh:
+    with atomic_directory(folder, "the data set") as fresh:
         _fetch(published, part, progress)
         try:
             unpack(part, fresh)

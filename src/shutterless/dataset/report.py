@@ -1,7 +1,5 @@
 """Write an inspection as a page of its own, and its table and picture grid as PNG."""
 
-import os
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -13,15 +11,19 @@ from shutterless.dataset.inspection import Inspection
 from shutterless.dataset.looks import Look
 from shutterless.dataset.pages import data_uri, templates
 from shutterless.dataset.records import Photo, changed, read_photo
-from shutterless.errors import ShutterlessError, cannot_write
+from shutterless.files import (
+    INSPECTION,
+    INSPECTION_MARK,
+    atomic_directory,
+    ensure_outside,
+    ensure_replaceable,
+)
 from shutterless.parallel import map_in_threads
 from shutterless.progress import Progress, silent
 from shutterless.runtime import pixels
 from shutterless.runtime.problem import Problem
 
 PAGE, COUNTS, SAMPLES = "index.html", "counts.png", "samples.png"
-# In the page's head; a folder whose page has it may be written over.
-MARK = '<meta name="generator" content="shutterless dataset inspect">'
 # What the page shows of each: more is in `--json`.
 SAMPLES_PER_LABEL = 8
 GROUPS_PER_FINDING = 24
@@ -36,17 +38,10 @@ Thumbnails = Mapping[str, Image.Image]
 def require_report_folder(folder: Path, photos: Path) -> None:
     """Raise ShutterlessError if a report on `photos` cannot go to `folder`.
 
-    It may be new, empty or an earlier report, and not among the photos, where it would become a label.
+    It may be new, empty or an earlier report, and not among the photos.
     """
-    if folder.resolve().is_relative_to(photos.resolve()):
-        raise ShutterlessError(f"{folder} lies among the photos", "Choose a folder outside them.")
-    if not folder.exists():
-        return
-    entries = {entry.name for entry in folder.iterdir()} if folder.is_dir() else {"a file"}
-    if entries and not (entries <= {PAGE, COUNTS, SAMPLES} and _is_report(folder / PAGE)):
-        raise ShutterlessError(
-            f"{folder} holds something else than an earlier report", "Choose a new or an empty folder."
-        )
+    ensure_outside(folder, photos)
+    ensure_replaceable(folder, INSPECTION)
 
 
 def write_inspection(inspection: Inspection, folder: Path, *, progress: Progress = silent) -> Path:
@@ -59,27 +54,13 @@ def write_inspection(inspection: Inspection, folder: Path, *, progress: Progress
     samples = _samples(inspection)
     shown = {photo.path for photos in samples.values() for photo in photos} | _shown_in_findings(inspection)
     thumbnails = _thumbnails(inspection, shown, progress)
-    target = folder.absolute()
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        beside.mkdir(parents=True)
-        draw_counts(inspection.dataset.counts()).save(beside / COUNTS)
+    with atomic_directory(folder, "the report") as draft:
+        draw_counts(inspection.dataset.counts()).save(draft / COUNTS)
         draw_samples(
             {label: [thumbnails[photo.path] for photo in row] for label, row in samples.items()}
-        ).save(beside / SAMPLES)
-        (beside / PAGE).write_text(_page(inspection, samples, thumbnails), encoding="utf-8")
-        target.mkdir(exist_ok=True)
-        for name in (COUNTS, SAMPLES, PAGE):
-            (beside / name).replace(target / name)
-    except OSError as error:
-        raise cannot_write(f"the report to {folder}", error) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        ).save(draft / SAMPLES)
+        (draft / PAGE).write_text(_page(inspection, samples, thumbnails), encoding="utf-8")
     return folder / PAGE
-
-
-def _is_report(page: Path) -> bool:
-    return page.is_file() and MARK in page.read_text("utf-8", errors="replace")[:1000]
 
 
 def _samples(inspection: Inspection) -> dict[str, list[Photo]]:
@@ -126,7 +107,7 @@ def _page(inspection: Inspection, samples: Mapping[str, list[Photo]], thumbnails
         templates("shutterless.dataset")
         .get_template("inspection.html.j2")
         .render(
-            mark=MARK,
+            mark=INSPECTION_MARK.decode(),
             inspection=inspection,
             document=inspection.to_json(),
             samples=samples,

@@ -7,9 +7,9 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from shutterless.dataset.fresh import fresh_folder
 from shutterless.dataset.garments import FABRIC, GARMENTS, INSIDE, LIGHT, SHADE, TRIM, Garment, Point, Shape
 from shutterless.dataset.surfaces import Floats, background, cloth, colour, grid, scaled
+from shutterless.files import atomic_directory, ensure_empty
 from shutterless.progress import Progress, silent
 
 # Photos for validation and test, each, as a part of those for training.
@@ -29,7 +29,8 @@ def draw_sample(
     Raises ShutterlessError if the folder holds anything or cannot be written; nothing half-written
     is left.
     """
-    with fresh_folder(folder, "the sample") as fresh:
+    ensure_empty(folder)
+    with atomic_directory(folder, "the sample") as fresh:
         _draw_all(fresh, per_label, size, seed, progress)
     return folder
 

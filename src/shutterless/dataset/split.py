@@ -2,15 +2,18 @@
 
 import csv
 import hashlib
-import os
+import io
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from shutterless.dataset.records import SPLITS, Dataset, Photo
-from shutterless.errors import ShutterlessError, cannot_write
+from shutterless.errors import ShutterlessError
+from shutterless.files import atomic_file, read_text
 
+# Of split.csv: a million photos with long names.
+MAX_BYTES = 300_000_000
 COLUMNS = ("path", "label", "split", "group", "sha256")
 # The columns of earlier versions, and the fields that may not be empty.
 REQUIRED = COLUMNS[:3]
@@ -47,17 +50,10 @@ def write_split(dataset: Dataset, file: Path) -> None:
 
     Raises ShutterlessError if the file cannot be written; nothing half-written is left.
     """
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with beside.open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            writer.writerows(astuple(photo) for photo in dataset.photos)
-        beside.replace(file)
-    except OSError as error:
-        raise cannot_write(file, error) from error
-    finally:
-        beside.unlink(missing_ok=True)
+    with atomic_file(file) as draft, draft.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(astuple(photo) for photo in dataset.photos)
 
 
 def read_split(file: Path) -> tuple[Photo, ...]:
@@ -67,8 +63,8 @@ def read_split(file: Path) -> tuple[Photo, ...]:
     climbs with "..": such a path would read files outside the data set.
     """
     try:
-        with file.open(encoding="utf-8", newline="") as stream:
-            header, *rows = list(csv.reader(stream, strict=True)) or [[]]
+        text = io.StringIO(read_text(file, MAX_BYTES), newline="")
+        header, *rows = list(csv.reader(text, strict=True)) or [[]]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise _malformed(file, str(error)) from error
     if tuple(header) not in (COLUMNS, REQUIRED):

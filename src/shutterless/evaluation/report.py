@@ -5,7 +5,6 @@ but the figures, in which matplotlib escapes it.
 """
 
 import datetime
-import os
 import shlex
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -22,12 +21,23 @@ from shutterless import __version__
 from shutterless.dataset import Photo, read_pixels
 from shutterless.dataset.pages import templates
 from shutterless.dataset.records import count_photos, totals
-from shutterless.errors import ShutterlessError, cannot_write
+from shutterless.errors import ShutterlessError
 from shutterless.evaluation import plots
 from shutterless.evaluation.calibration import PRECISION, Judgement, judge, judge_calibrated
 from shutterless.evaluation.evaluator import Predictions
 from shutterless.evaluation.source import Source, read_source
 from shutterless.evaluation.thumbnails import data_uri, overlay, read_thumbnails
+from shutterless.files import (
+    FIGURES_LIST,
+    REPORT_MARK,
+    atomic_directory,
+    atomic_file,
+    ensure_outside,
+    ensure_writable,
+    entries,
+    read_text,
+)
+from shutterless.files import REPORT as REPORT_KIND
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -91,10 +101,10 @@ def write_report(
     label was seen, float32[h, w] in 0 … 1. precision: for a run, which has no threshold yet, the share
     of accepted answers that must be right. seed: for what is drawn by lot.
 
-    Older ones are replaced. Raises `ShutterlessError` if a photo is gone, the model's folder cannot be
-    read, or `folder` cannot be written or has figures that are not a report's.
+    An earlier report is replaced. Raises `ShutterlessError` if a photo is gone, the model's folder cannot
+    be read, or `folder` cannot be written, lies among the photos, or has a page or figures of its own.
     """
-    check_report_folder(folder)
+    check_report_folder(folder, predictions.root)
     source = read_source(model)
     judgement = _judge(predictions, source, precision, seed)
     album = _Album(predictions, judgement, seed)
@@ -110,12 +120,12 @@ def write_report(
         "split": _split(predictions),
         "commands": _commands(folder, predictions, model, source),
     }
-    with _replacing(folder) as draft, plots.style():
+    with _replacing(folder) as (page, figures), plots.style():
         charts = _charts(source, judgement)
         for name, figure in {**charts, **_grids(predictions, album, augmented, heats)}.items():
-            plots.write_png(figure, draft / FIGURES / f"{name}.png")
+            plots.write_png(figure, figures / f"{name}.png")
         facts["charts"] = {name: plots.to_svg(figure, name) for name, figure in charts.items()}
-        (draft / REPORT).write_text(_render(facts), "utf-8")
+        page.write_text(_render(facts), "utf-8")
     return folder / REPORT
 
 
@@ -265,40 +275,49 @@ def _render(facts: dict[str, Any]) -> str:
     return (
         templates("shutterless.evaluation")
         .get_template("report.html.j2")
-        .render(facts, version=__version__, today=datetime.datetime.now(datetime.UTC).date().isoformat())
+        .render(
+            facts,
+            mark=REPORT_MARK.decode(),
+            version=__version__,
+            today=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        )
     )
 
 
-@contextmanager
-def _replacing(folder: Path) -> Iterator[Path]:
-    """Give a folder beside; what is written there replaces the page and figures in `folder` at the end."""
+def check_report_folder(folder: Path, photos: Path) -> None:
+    """Raise the `ShutterlessError` with which `write_report` would refuse to write to `folder`.
+
+    It may hold anything besides, like a run, but no page and no figures other than an earlier report's.
+    """
+    ensure_outside(folder, photos)
+    ensure_writable(folder / REPORT)
     figures = folder / FIGURES
-    draft, existed = folder / f".report.{os.getpid()}", folder.exists()
-    old = draft / "old"
+    for path, is_ours in ((folder / REPORT, REPORT_KIND.matches(folder)), (figures, _are_ours(figures))):
+        if path.exists() and not is_ours:
+            raise ShutterlessError(f"{path} was not written by shutterless", "Choose another folder.")
+
+
+def _are_ours(figures: Path) -> bool:
+    """Tell whether a folder holds nothing but figures that a report listed."""
     try:
-        (draft / FIGURES).mkdir(parents=True)
-        yield draft
-        if figures.exists():
-            figures.rename(old)
-        (draft / FIGURES).rename(figures)
-        (draft / REPORT).replace(folder / REPORT)
-    except OSError as error:
-        raise cannot_write(f"the report in {folder}", error) from error
+        names = entries(figures)
+        return not names or names <= {FIGURES_LIST, *read_text(figures / FIGURES_LIST).splitlines()}
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+@contextmanager
+def _replacing(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Give a file and a folder to write to, which become the page and the figures in `folder` at the end."""
+    existed = folder.exists()
+    try:
+        with (
+            atomic_file(folder / REPORT) as page,
+            atomic_directory(folder / FIGURES, "the report") as figures,
+        ):
+            yield page, figures
+            names = sorted(figure.name for figure in figures.iterdir())
+            (figures / FIGURES_LIST).write_text("".join(f"{name}\n" for name in names), "utf-8")
     finally:
-        if old.exists() and not figures.exists():
-            old.rename(figures)
-        shutil.rmtree(draft, ignore_errors=True)
         if not existed and not (folder / REPORT).exists():
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def check_report_folder(folder: Path) -> None:
-    """Raise the `ShutterlessError` with which `write_report` would refuse to replace what `folder` has."""
-    figures = folder / FIGURES
-    if figures.exists() and not _is_replaceable(figures):
-        raise ShutterlessError(f"{figures} is not a folder of figures", "Choose another folder.")
-
-
-def _is_replaceable(figures: Path) -> bool:
-    """Tell whether nothing but figures is lost when the folder is replaced."""
-    return figures.is_dir() and all(file.suffix == ".png" for file in figures.iterdir())

@@ -1,13 +1,14 @@
 """The build context: all that an image is made of, in one folder for plain `docker build`."""
 
 import re
+import string
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from shutterless.dataset.fresh import fresh_folder
 from shutterless.errors import ShutterlessError
+from shutterless.files import CONTEXT, atomic_directory, ensure_replaceable, read_text
 from shutterless.packaging import layers
 from shutterless.packaging.bytecode import Python, compile_layers, local_python
 from shutterless.packaging.platforms import Platform, check_platform
@@ -82,7 +83,9 @@ def package(
     base_image: str | None = None,
     progress: Progress = silent,
 ) -> Context:
-    """Write the build context of a bundle's image into the folder `context`, new or empty.
+    """Write the build context of a bundle's image into the folder `context`.
+
+    An earlier build context there is replaced, unless its Dockerfile or README.md has been edited.
 
     platform: linux/amd64 or linux/arm64. base_image: one with Python 3.13 and glibc, the small official
     one if not given. Raises `ShutterlessError` if the bundle does not verify, a wheel cannot be fetched
@@ -102,15 +105,31 @@ def write_context(
     """Do what `package` does; `find_python` gives the Python that compiles, see `bytecode`."""
     target, base = check_platform(platform), _check_reference(base_image or BASE_IMAGE)
     described = read_bundle(bundle)
+    _ensure_replaceable(context)
     python = find_python(target, base)
     wheels = fetch_wheels(target, progress)
     tag = image_tag(described.name)
-    with fresh_folder(context, "the build context") as folder:
+    with atomic_directory(context, "the build context") as folder:
         sizes = _write_layers(folder, bundle, wheels, python)
         known = {"platform": target, "base_image": base, "version": described.version}
         (folder / "Dockerfile").write_text(DOCKERFILE.format(**known), "utf-8")
         (folder / "README.md").write_text(README.format(**known, name=described.name, tag=tag), "utf-8")
     return Context(context, target, base, sizes, compiled=bool(python), tag=tag)
+
+
+def _ensure_replaceable(context: Path) -> None:
+    """Raise `ShutterlessError` unless `context` is new, empty or an earlier one that nobody has edited."""
+    ensure_replaceable(context, CONTEXT)
+    for name, template in (("Dockerfile", DOCKERFILE), ("README.md", README)):
+        file = context / name
+        if file.exists() and not re.fullmatch(_pattern(template), read_text(file)):
+            raise ShutterlessError(f"{file} has been edited", "Choose another folder, or delete this one.")
+
+
+def _pattern(template: str) -> str:
+    """Return the regular expression of what a template is filled to."""
+    literals = (re.escape(text) for text, *_ in string.Formatter().parse(template))
+    return ".+".join(literals)
 
 
 def _write_layers(folder: Path, bundle: Path, wheels: list[Path], python: Python | None) -> dict[str, int]:

@@ -3,12 +3,12 @@
 import hashlib
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from shutterless.errors import ShutterlessError, cannot_write
+from shutterless.errors import ShutterlessError
+from shutterless.files import atomic_directory
 from shutterless.packaging.platforms import MACHINES, PYTHON, Platform, wheel_tags
 from shutterless.progress import Progress, silent
 
@@ -25,10 +25,7 @@ def fetch_wheels(platform: Platform, progress: Progress = silent) -> list[Path]:
     """
     folder = cache_folder() / f"{_digest(LOCK)[:12]}-{MACHINES[platform]}"
     if not _is_whole(folder):
-        try:
-            _fill(folder, platform, progress)
-        except OSError as error:
-            raise cannot_write(f"the wheels to {folder}", error) from error
+        _fill(folder, platform, progress)
     return sorted(folder.glob("*.whl"))
 
 
@@ -56,14 +53,8 @@ def _digest(file: Path) -> str:
 
 
 def _fill(folder: Path, platform: Platform, progress: Progress) -> None:
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}")
-    try:
-        beside.mkdir(parents=True)
-        _download(beside, platform, progress)
-        shutil.rmtree(folder, ignore_errors=True)
-        beside.rename(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    with atomic_directory(folder, "the wheels") as draft:
+        _download(draft, platform, progress)
 
 
 def _download(folder: Path, platform: Platform, progress: Progress) -> None:

@@ -3,12 +3,11 @@
 import hashlib
 import json
 import math
-import os
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from shutterless.errors import ShutterlessError, cannot_write
+from shutterless.errors import ShutterlessError
 from shutterless.runtime.pixels import InputSpec
 
 FORMAT_VERSION = 1
@@ -89,45 +88,19 @@ def write_bundle(folder: Path, model: bytes, bundle: Bundle, training_photos: st
     An older bundle in its place is replaced. Raises `ShutterlessError` if the folder holds anything
     else or cannot be written.
     """
-    import shutil  # with all its kinds of archives, which serving a bundle needs none of
+    from shutterless.files import BUNDLE, atomic_directory, ensure_replaceable  # not in the container
 
-    check_target(folder)
-    target = folder.resolve()
+    ensure_replaceable(folder, BUNDLE)
     record = training_photos.encode()
     files = {TRAINING_PHOTOS: hashlib.sha256(record).hexdigest()} if record else {}
     written = replace(bundle, sha256=hashlib.sha256(model).hexdigest(), files=files, path=folder)
-    beside, old = (target.with_name(f".{target.name}.{os.getpid()}.{part}") for part in ("new", "old"))
-    try:
-        beside.mkdir(parents=True)
-        (beside / MODEL).write_bytes(model)
+    with atomic_directory(folder, "the bundle") as draft:
+        (draft / MODEL).write_bytes(model)
         if record:
-            (beside / TRAINING_PHOTOS).write_bytes(record)
+            (draft / TRAINING_PHOTOS).write_bytes(record)
         text = json.dumps(written.to_json(), indent=2, ensure_ascii=False) + "\n"
-        (beside / DESCRIPTION).write_text(text, "utf-8")
-        if target.exists():
-            target.rename(old)
-        beside.rename(target)
-    except OSError as error:
-        raise cannot_write(f"the bundle {folder}", error) from error
-    finally:
-        if old.exists() and not target.exists():
-            old.rename(target)
-        shutil.rmtree(beside, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        (draft / DESCRIPTION).write_text(text, "utf-8")
     return written
-
-
-def check_target(folder: Path) -> None:
-    """Raise the `ShutterlessError` with which `write_bundle` would refuse to replace `folder`."""
-    target = folder.resolve()
-    if target.exists() and not _is_replaceable(target):
-        raise ShutterlessError(f"{folder} exists and is not just a bundle", "Choose another folder.")
-
-
-def _is_replaceable(target: Path) -> bool:
-    """Tell whether nothing but a bundle is lost when the folder is replaced."""
-    names = {file.name for file in target.iterdir()} if target.is_dir() else {""}
-    return not names or {MODEL, DESCRIPTION} <= names <= {MODEL, DESCRIPTION, TRAINING_PHOTOS}
 
 
 _TYPES: dict[str, type | tuple[type, ...]] = {

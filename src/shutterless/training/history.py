@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from shutterless.errors import cannot_write
+from shutterless.files import atomic_file
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,7 @@ def best_of(epochs: Sequence[Epoch]) -> Epoch | None:
 
 def write_history(file: Path, epochs: Sequence[Epoch]) -> None:
     """Write history.csv whole or not at all; raises ShutterlessError if it cannot be written."""
-    beside = file.with_name(f".{file.name}.part")
-    try:
-        with beside.open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.DictWriter(stream, [field.name for field in fields(Epoch)], lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(asdict(epoch) for epoch in epochs)
-        beside.replace(file)
-    except OSError as error:
-        raise cannot_write(file, error) from error
-    finally:
-        beside.unlink(missing_ok=True)
+    with atomic_file(file) as draft, draft.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, [field.name for field in fields(Epoch)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(epoch) for epoch in epochs)

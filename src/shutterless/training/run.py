@@ -10,11 +10,12 @@ from typing import Any
 import keras
 import numpy as np
 import tomli_w
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from shutterless.dataset import Photo, read_split
 from shutterless.errors import ShutterlessError
 from shutterless.evaluation.holdout import TrainingRecord
+from shutterless.files import atomic_file, read_text
 from shutterless.runtime.pixels import InputSpec
 from shutterless.training.recipe import Recipe
 
@@ -87,7 +88,7 @@ class Run:
             raise ShutterlessError(
                 f"{self.path} has no {METRICS}", "Its training was interrupted; evaluate it."
             )
-        return dict(json.loads(file.read_text("utf-8")))
+        return dict(json.loads(read_text(file)))
 
     @property
     def training_record(self) -> TrainingRecord:
@@ -111,10 +112,10 @@ def load_run(path: Path) -> Run:
             f"{path} is not a run folder", "Give the folder that `shutterless train -o` wrote."
         )
     try:
-        document = tomllib.loads((path / RECIPE).read_text("utf-8"))
+        document = tomllib.loads(read_text(path / RECIPE))
         settings = Settings.model_validate(document.pop("run", {}))
         recipe = Recipe.model_validate(document)
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
+    except (OSError, ValueError) as error:
         raise ShutterlessError(f"{path / RECIPE} cannot be read: {error}", "Train again.") from error
     return Run(path, settings, recipe, read_split(path / SPLIT))
 
@@ -132,9 +133,5 @@ def write_metrics(file: Path, metrics: dict[str, Any]) -> None:
 
 
 def _write(file: Path, text: str) -> None:
-    beside = file.with_name(f".{file.name}.part")
-    try:
-        beside.write_text(text, "utf-8")
-        beside.replace(file)
-    finally:
-        beside.unlink(missing_ok=True)
+    with atomic_file(file) as draft:
+        draft.write_text(text, "utf-8")

@@ -13,6 +13,7 @@ from shutterless.dataset import SPLITS, Dataset, Photo, PhotoReader, label_indic
 from shutterless.errors import ShutterlessError, cannot_write
 from shutterless.evaluation import calibrate, predict_labelled
 from shutterless.evaluation.report import write_report
+from shutterless.files import ensure_outside, ensure_writable, entries
 from shutterless.progress import Progress, silent
 from shutterless.runtime.pixels import InputSpec
 from shutterless.training.batches import Batches, balanced_weights
@@ -78,6 +79,8 @@ def train(
     After any interruption, KeyboardInterrupt included, `run` holds the best network so far.
     Raises `ShutterlessError` for bad input, before anything is written.
     """
+    ensure_outside(run, photos)
+    ensure_writable(run)
     if not resume:
         _refuse_used(run)
     earlier = _earlier(run) if resume else None
@@ -104,17 +107,16 @@ def train(
 
 
 def _refuse_used(run: Path) -> None:
-    if run.is_file() or (run.is_dir() and any(run.iterdir())):
+    if run.is_file() or (run.is_dir() and entries(run)):
         raise ShutterlessError(
-            f"{run} exists already and is not empty",
-            "Choose another folder, remove this one first, or go on with --resume.",
+            f"{run} already exists and is not empty",
+            "Choose another folder, or add --resume to continue the training in this one.",
         )
 
 
 def _earlier(run: Path) -> Run | None:
     """Return the run to resume, or None where a training ended before it had begun its run."""
-    begun = {SPLIT, f".{RECIPE}.part"}
-    if not run.exists() or (run.is_dir() and {path.name for path in run.iterdir()} <= begun):
+    if not run.exists() or (run.is_dir() and entries(run) <= {SPLIT}):
         return None
     return load_run(run)
 

@@ -48,7 +48,7 @@ def test_a_report_folder_in_use_is_refused_before_the_work_begins(shutterless, c
     (tmp_path / "figures" / "mine.txt").touch()
     done = shutterless("evaluate", tmp_path / "no-model", colour_photos, "--report", tmp_path)
     assert done.exit_code == 1
-    assert "is not a folder of figures" in done.stderr
+    assert "was not written by shutterless" in done.stderr
 
 
 def test_files_that_cannot_be_read_are_named(shutterless, colour_bundle, colour_photos, tmp_path):

@@ -70,7 +70,7 @@ def test_an_earlier_report_and_an_empty_folder_are_written_over(photos, tmp_path
 def test_a_folder_with_something_else_is_refused_and_left_alone(tmp_path, content):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / content).write_text("mine")
-    with pytest.raises(ShutterlessError, match="something else") as caught:
+    with pytest.raises(ShutterlessError, match="not just an inspection") as caught:
         require_report_folder(tmp_path / "mine", tmp_path / "photos")
     assert caught.value.hint
     assert (tmp_path / "mine" / content).read_text() == "mine"
@@ -78,13 +78,13 @@ def test_a_folder_with_something_else_is_refused_and_left_alone(tmp_path, conten
 
 def test_a_file_is_no_folder_for_a_report(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(ShutterlessError, match="something else"):
+    with pytest.raises(ShutterlessError, match="not just"):
         require_report_folder(tmp_path / "file", tmp_path / "photos")
 
 
 @pytest.mark.parametrize("inside", [".", "report"])
 def test_a_report_among_the_photos_is_refused(tmp_path, inside):
-    with pytest.raises(ShutterlessError, match="among the photos"):
+    with pytest.raises(ShutterlessError, match="lies in the folder of photos"):
         require_report_folder(tmp_path / inside, tmp_path)
 
 

@@ -1,5 +1,6 @@
 import shutil
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from PIL import Image
 from shutterless.dataset import Photo
 from shutterless.errors import ShutterlessError
 from shutterless.evaluation import Predictions
-from shutterless.evaluation.report import THUMBNAILS, WORST, write_report
+from shutterless.evaluation.report import THUMBNAILS, WORST, check_report_folder, write_report
 from shutterless.runtime.pixels import InputSpec
 
 LABELS = ('<img src=x onerror="alert(1)">', "$\\frac{a}{$ 猫", "plain & simple")
@@ -157,8 +158,9 @@ def test_figures_take_their_colours_from_the_page(folder):
 def test_every_figure_is_a_png_too(folder):
     names = ["accuracy", "augmentation", "confusion", "coverage", "heat-maps", "loss", "mistakes"]
     names += ["reliability", "samples"]
-    assert sorted(file.name for file in (folder / "figures").iterdir()) == [f"{name}.png" for name in names]
-    for file in (folder / "figures").iterdir():
+    figures = sorted((folder / "figures").glob("*.png"))
+    assert [file.name for file in figures] == [f"{name}.png" for name in names]
+    for file in figures:
         with Image.open(file) as picture:
             assert (picture.format, min(picture.size) > 200) == ("PNG", True)
 
@@ -181,12 +183,16 @@ def test_nothing_but_the_page_and_its_figures_is_left(folder):
     assert sorted(file.name for file in folder.iterdir()) == ["figures", "report.html"]
 
 
-def test_a_second_report_replaces_the_first_and_leaves_a_runs_other_files_alone(predictions, run, tmp_path):
+def test_a_second_report_replaces_the_first_and_leaves_a_runs_other_files_alone(
+    folder, predictions, run, tmp_path
+):
     own = shutil.copytree(run, tmp_path / "run")
     before = {file.name for file in own.iterdir()}
-    (own / "figures").mkdir()
-    (own / "figures" / "older.png").touch()
-    (own / "report.html").write_text("older")
+    shutil.copytree(folder / "figures", own / "figures")
+    shutil.copy(folder / "report.html", own)
+    shutil.copy(own / "figures" / "mistakes.png", own / "figures" / "older.png")
+    with (own / "figures" / ".shutterless-figures").open("a") as names:
+        names.write("older.png\n")
     write_report(own, predictions, own)
     assert {file.name for file in own.iterdir()} == {*before, "figures", "report.html"}
     assert not (own / "figures" / "older.png").exists()
@@ -194,27 +200,47 @@ def test_a_second_report_replaces_the_first_and_leaves_a_runs_other_files_alone(
     assert "shutterless train" in text and "shutterless evaluate" not in text
 
 
-def test_a_folder_of_somebody_elses_figures_is_refused(predictions, run, tmp_path):
-    (tmp_path / "figures").mkdir()
-    (tmp_path / "figures" / "mine.svg").touch()
-    with pytest.raises(ShutterlessError, match="is not a folder of figures"):
+@pytest.mark.parametrize("place", ["figures/mine.png", "figures/accuracy.png", "figures", "report.html"])
+def test_a_page_and_figures_that_no_report_of_ours_wrote_are_left_alone(predictions, run, tmp_path, place):
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).write_bytes(b"mine")
+    with pytest.raises(ShutterlessError, match="was not written by shutterless"):
         write_report(tmp_path, predictions, run)
-    assert [file.name for file in tmp_path.iterdir()] == ["figures"]
+    assert (tmp_path / place).read_bytes() == b"mine"
+    assert len(list(tmp_path.rglob("*"))) == len(Path(place).parts)
 
 
-def test_a_report_that_fails_leaves_the_older_one_and_no_draft(predictions, run, tmp_path, monkeypatch):
+def test_a_figure_that_was_added_to_a_reports_figures_is_not_lost(folder, predictions, run, tmp_path):
+    shutil.copytree(folder / "figures", tmp_path / "figures")
+    check_report_folder(tmp_path, predictions.root)
+    (tmp_path / "figures" / "mine.png").touch()
+    with pytest.raises(ShutterlessError, match="was not written by shutterless"):
+        check_report_folder(tmp_path, predictions.root)
+
+
+@pytest.mark.parametrize("inside", [".", "report"])
+def test_a_report_among_the_photos_is_refused(predictions, run, inside):
+    before = sorted(predictions.root.rglob("*"))
+    with pytest.raises(ShutterlessError, match="lies in the folder of photos"):
+        write_report(predictions.root / inside, predictions, run)
+    assert sorted(predictions.root.rglob("*")) == before
+
+
+def test_a_report_that_fails_leaves_the_older_one_and_no_draft(
+    folder, predictions, run, tmp_path, monkeypatch
+):
     def full(*given):
         raise OSError(28, "No space left on device")
 
+    older = shutil.copytree(folder, tmp_path / "older")
     monkeypatch.setattr("shutterless.evaluation.plots.write_png", full)
-    (tmp_path / "figures").mkdir()
-    (tmp_path / "report.html").write_text("older")
     with pytest.raises(ShutterlessError, match="No space left"):
-        write_report(tmp_path, predictions, run)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["figures", "report.html"]
+        write_report(older, predictions, run)
+    assert {file.name for file in older.iterdir()} == {file.name for file in folder.iterdir()}
+    assert (older / "report.html").read_bytes() == (folder / "report.html").read_bytes()
     with pytest.raises(ShutterlessError):
         write_report(tmp_path / "new", predictions, run)
-    assert not (tmp_path / "new").exists()
+    assert [file.name for file in tmp_path.iterdir()] == ["older"]
 
 
 def test_a_bundle_is_judged_by_its_own_temperature_and_threshold(predictions, colour_bundle, tmp_path):

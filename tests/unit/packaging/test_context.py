@@ -80,9 +80,21 @@ def test_an_unknown_platform_lists_the_known_ones(colour_bundle, tmp_path):
 
 def test_a_folder_in_use_is_left_alone(colour_bundle, tmp_path):
     (tmp_path / "notes").touch()
-    with pytest.raises(ShutterlessError, match="not empty"):
+    with pytest.raises(ShutterlessError, match="not just a build context"):
         package(colour_bundle, tmp_path)
     assert (tmp_path / "notes").exists()
+
+
+def test_an_earlier_build_context_is_replaced_unless_it_was_edited(colour_bundle, tmp_path):
+    folder = tmp_path / "context"
+    package(colour_bundle, folder, platform="linux/arm64")
+    package(colour_bundle, folder, platform="linux/amd64")
+    assert "linux/amd64" in (folder / "Dockerfile").read_text()
+    edited = (folder / "Dockerfile").read_text() + "ENV MINE=1\n"
+    (folder / "Dockerfile").write_text(edited)
+    with pytest.raises(ShutterlessError, match="has been edited"):
+        package(colour_bundle, folder)
+    assert (folder / "Dockerfile").read_text() == edited
 
 
 def test_a_damaged_bundle_is_refused_and_nothing_is_written(colour_bundle, tmp_path):

@@ -239,22 +239,6 @@ def test_an_older_bundle_survives_a_full_disk_and_an_interrupt(folder, monkeypat
     assert [file.name for file in folder.parent.iterdir()] == ["bundle"]
 
 
-def test_an_older_bundle_comes_back_if_the_new_one_cannot_take_its_place(folder, monkeypatch):
-    before = read_bundle(folder)
-    rename = Path.rename
-
-    def refuse_the_new(path: Path, target: Path) -> Path:
-        if path.name.endswith(".new"):
-            raise PermissionError(errno.EACCES, "Permission denied")
-        return rename(path, target)
-
-    monkeypatch.setattr(Path, "rename", refuse_the_new)
-    with pytest.raises(ShutterlessError, match="Permission denied"):
-        write_bundle(folder, b"newer", BUNDLE)
-    assert read_bundle(folder) == before
-    assert [file.name for file in folder.parent.iterdir()] == ["bundle"]
-
-
 def test_a_bundle_may_be_copied_elsewhere(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
     assert read_bundle(copy) == replace(read_bundle(folder), path=copy)
