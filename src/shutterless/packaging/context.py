@@ -128,8 +128,8 @@ def _ensure_replaceable(context: Path) -> None:
 
 def _pattern(template: str) -> str:
     """Return the regular expression of what a template is filled to."""
-    literals = (re.escape(text) for text, *_ in string.Formatter().parse(template))
-    return ".+".join(literals)
+    parts = string.Formatter().parse(template)
+    return "".join(re.escape(text) + ("" if field is None else ".+") for text, field, *_ in parts)
 
 
 def _write_layers(folder: Path, bundle: Path, wheels: list[Path], python: Python | None) -> dict[str, int]:
