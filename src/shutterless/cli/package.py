@@ -20,7 +20,7 @@ BaseImage = Annotated[
 
 def package(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle, as convert writes it.")],
-    context: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The build context to write.")],
+    context: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The context to write.")],
     platform: Platform = "linux/amd64",
     base_image: BaseImage = None,
 ) -> None:
