@@ -38,7 +38,6 @@ LIBRARIES = {
     "botocore": {"deploy"},
     "jinja2": {"dataset"},
     "h11": {"runtime"},
-    "imagehash": {"dataset"},
     "keras": {"training", "conversion"},
     "matplotlib": {"evaluation"},
     "numpy": {"runtime", "dataset", "evaluation", "training", "conversion"},

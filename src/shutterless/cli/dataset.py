@@ -1,6 +1,6 @@
 """`shutterless dataset`: look at and make folders of labelled photos."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,16 @@ from shutterless.cli.console import print_json, progress_bar, result, say, show,
 if TYPE_CHECKING:
     from shutterless.dataset.findings import Finding
     from shutterless.dataset.inspection import Inspection
+    from shutterless.dataset.records import Group
+
+GroupBy = Annotated[
+    str,
+    typer.Option(
+        metavar="RULE",
+        help="Which photos show one thing and stay in one split: auto, none, folder, a regular expression "
+        "with one group, or a .csv file with the columns path and group.",
+    ),
+]
 
 # Photos, or groups of them, that are named below a finding.
 NAMED = 5
@@ -73,6 +83,7 @@ def inspect(
     seed: Annotated[
         int, typer.Option(metavar="N", help="Training's seed, where no folders say the splits.")
     ] = 42,
+    group_by: GroupBy = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if anything is found.")] = False,
 ) -> None:
@@ -92,7 +103,7 @@ def inspect(
 
         require_report_folder(report, photos)
     with progress_bar() as progress:
-        inspection = inspect_dataset(photos, seed=seed, progress=progress)
+        inspection = inspect_dataset(photos, seed=seed, group_by=group_by, progress=progress)
         page = None
         if report:
             from shutterless.dataset.report import write_inspection
@@ -120,16 +131,29 @@ def _show_inspection(inspection: "Inspection") -> None:
     result("; ".join((formats, *sides)))
     for finding in inspection.findings:
         _show_finding(finding)
+    _show_groups(inspection.dataset.groups)
     result(f"\nFindings: {len(inspection.findings)}")
+
+
+def _show_groups(groups: Sequence["Group"]) -> None:
+    from shutterless.dataset.records import summarize_groups
+
+    for line in summarize_groups(groups):
+        result(f"\n{line}\n  Training keeps each group in one split; --group-by says it otherwise.")
+    _show_files([[photo.path for photo in group.photos] for group in groups])
 
 
 def _show_finding(finding: "Finding") -> None:
     result(f"\n{finding.level}: {finding.title}\n  {finding.advice}")
-    for together in finding.files[:NAMED]:
+    _show_files(finding.files)
+
+
+def _show_files(groups: Sequence[Sequence[str]]) -> None:
+    for together in groups[:NAMED]:
         more = f" and {len(together) - NAMED} more" if len(together) > NAMED else ""
         result(f"    {' = '.join(together[:NAMED])}{more}")
-    if len(finding.files) > NAMED:
-        result(f"    and {len(finding.files) - NAMED:,} more: --json lists them all")
+    if len(groups) > NAMED:
+        result(f"    and {len(groups) - NAMED:,} more: --json lists them all")
 
 
 def _show_counts(counts: Mapping[str, Mapping[str, int]]) -> None:

@@ -1,6 +1,6 @@
 """Which photos are the same: file for file, or to the eye."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from shutterless.dataset.looks import Look
 from shutterless.dataset.records import Photo
+from shutterless.dataset.union import Union
 
 # Bits of 256 in which the hashes of near duplicates may differ. Of 149 clothing photos all stay within 32
 # when saved as JPEG of quality 30, at half the size, in grey, or brighter or richer in contrast by 30 %;
@@ -56,63 +57,53 @@ def find_duplicates(looks: Mapping[Photo, Look]) -> tuple[Duplicates, ...]:
     A photo is in one group at most: what is the same as one of a group belongs to it too.
     """
     photos = list(looks)
-    links = [*_equal(photos), *_alike(photos, list(looks.values()))]
-    groups = _joined(len(photos), links)
-    found = (
+    union, distances = Union(len(photos)), np.zeros(len(photos), int)
+    for places in equal_files(photos):
+        union.join(places)
+    for place, others, distance in _alike(photos, list(looks.values())):
+        union.join(np.append(others, place))
+        distances[place] = distance
+    groups = (
         Duplicates(
             photos=tuple(photos[place] for place in places),
             exact=len({photos[place].sha256 for place in places}) == 1,
-            distance=distance,
+            distance=int(distances[places].max()),
         )
-        for places, distance in groups
+        for places in union.groups()
     )
-    return tuple(sorted(found, key=lambda group: (not group.exact, group.distance, group.photos[0].path)))
+    return tuple(sorted(groups, key=lambda group: (not group.exact, group.distance, group.photos[0].path)))
 
 
-def _equal(photos: list[Photo]) -> Iterator[tuple[int, int, int]]:
-    """Yield the link of every photo to the first with the same bytes."""
-    first: dict[str, int] = {}
+def equal_files(photos: Iterable[Photo]) -> Iterator[list[int]]:
+    """Yield the places of the photos of which each file has the same bytes, two or more together."""
+    places: dict[str, list[int]] = {}
     for place, photo in enumerate(photos):
-        if (other := first.setdefault(photo.sha256, place)) != place:
-            yield other, place, 0
+        places.setdefault(photo.sha256, []).append(place)
+    yield from (together for together in places.values() if len(together) > 1)
 
 
-def _alike(photos: list[Photo], looks: list[Look]) -> Iterator[tuple[int, int, int]]:
-    """Yield the links between files of different content that look the same."""
+def _alike(photos: list[Photo], looks: list[Look]) -> Iterator[tuple[int, npt.NDArray[np.intp], int]]:
+    """Yield what `near_rows` yields, for files of different content that are not of one colour."""
     content = {photo.sha256: place for place, photo in reversed(list(enumerate(photos)))}
-    places = sorted(place for place in content.values() if looks[place].contrast >= BLANK)
-    if places:
-        for one, other, distance in near_pairs(np.stack([looks[place].bits for place in places])):
-            yield places[one], places[other], distance
+    places = np.array(sorted(place for place in content.values() if looks[place].contrast >= BLANK), np.intp)
+    if len(places):
+        for row, others, distance in near_rows(np.stack([looks[place].bits for place in places])):
+            yield int(places[row]), places[others], distance
 
 
-def near_pairs(bits: npt.NDArray[np.uint64], distance: int = NEAR) -> Iterator[tuple[int, int, int]]:
-    """Yield (place, later place, bits that differ) of all hashes, uint64[n, 4], within `distance`."""
+def near_rows(
+    bits: npt.NDArray[np.uint64], limit: int = NEAR
+) -> Iterator[tuple[int, npt.NDArray[np.intp], int]]:
+    """Yield each place with the later places whose hashes, uint64[n, 4], are within `limit` bits of its.
+
+    And the largest of these distances. Places without any are left out. Rows, not pairs: the photos of
+    one camera can have as many pairs as there are.
+    """
     rows = max(1, CHUNK // len(bits))
     for start in range(0, len(bits), rows):
         differ = bits[start : start + rows, None] ^ bits[None, start:]
         apart = np.bitwise_count(differ).sum(axis=2, dtype=np.uint16)
-        ones, others = np.nonzero(np.triu(apart <= distance, k=1))
-        for one, other in zip(ones.tolist(), others.tolist(), strict=True):
-            yield start + one, start + other, int(apart[one, other])
-
-
-def _joined(count: int, links: list[tuple[int, int, int]]) -> list[tuple[list[int], int]]:
-    """Return the groups that the links make of `count` places, each sorted, with its largest distance."""
-    root = list(range(count))
-
-    def find(place: int) -> int:
-        while root[place] != place:
-            root[place] = root[root[place]]
-            place = root[place]
-        return place
-
-    for one, other, _ in links:
-        root[find(other)] = find(one)
-    groups: dict[int, list[int]] = {}
-    for place in sorted({place for one, other, _ in links for place in (one, other)}):
-        groups.setdefault(find(place), []).append(place)
-    widest = dict.fromkeys(groups, 0)
-    for one, _, distance in links:
-        widest[find(one)] = max(widest[find(one)], distance)
-    return [(places, widest[group]) for group, places in groups.items()]
+        near = np.triu(apart <= limit, k=1)
+        for row in np.flatnonzero(near.any(axis=1)).tolist():
+            (others,) = np.nonzero(near[row])
+            yield start + row, start + others, int(apart[row, others].max())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from shutterless.dataset.duplicates import BLANK, Duplicates
+from shutterless.dataset.groups import leaking
 from shutterless.dataset.looks import Look
 from shutterless.dataset.records import Dataset, Photo
 
@@ -58,21 +59,29 @@ def find_faults(
 
     looks: of every photo. warnings: of its layout, a line each.
     """
-    found = (*_of_layout(dataset, warnings), *_of_duplicates(duplicates), *_of_looks(looks))
+    copies = list(duplicates)
+    found = (
+        *_of_layout(dataset, warnings),
+        *_of_leaks(leaking(dataset.groups, copies)),
+        *_of_duplicates(copies),
+        *_of_looks(looks),
+    )
     return tuple(sorted(found, key=lambda finding: get_args(Level).index(finding.level)))
 
 
-def _of_duplicates(duplicates: Iterable[Duplicates]) -> Iterator[Finding]:
-    groups = list(duplicates)
-    if leaks := [group for group in groups if len(group.splits) > 1]:
+def _of_leaks(leaks: list[tuple[Photo, ...]]) -> Iterator[Finding]:
+    if leaks:
         yield Finding(
             "leakage",
             "high",
-            f"{_count(leaks, 'group')} of duplicates with photos in more than one split",
-            "What is measured on them is remembered, not learned: keep each group in one split. Delete the "
-            "copies, or lay the photos out in train/, validation/ and test/ yourself.",
-            _paths(leaks),
+            f"{_count(leaks, 'group')} of photos of one thing in more than one split",
+            "Accuracy measured on them is too high: the network has seen the same thing in training. Move "
+            "each group into one split, or give one folder for each label and let training split them.",
+            tuple(tuple(photo.path for photo in photos) for photos in leaks),
         )
+
+
+def _of_duplicates(groups: list[Duplicates]) -> Iterator[Finding]:
     if conflicts := [group for group in groups if len(group.labels) > 1]:
         yield Finding(
             "label-conflict",

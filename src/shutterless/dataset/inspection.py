@@ -8,16 +8,17 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from shutterless.dataset.duplicates import Duplicates, find_duplicates
+from shutterless.dataset.duplicates import Duplicates
 from shutterless.dataset.findings import Finding, find_faults
 from shutterless.dataset.folders import find_photos, split_folders
-from shutterless.dataset.looks import Look, look
+from shutterless.dataset.groups import AUTO
+from shutterless.dataset.looks import Look
 from shutterless.dataset.records import Dataset, Photo, Unreadable, totals
-from shutterless.dataset.scan import layout_warnings, share_out, survey
+from shutterless.dataset.scan import layout_warnings, scan_photos
 from shutterless.progress import Progress, silent
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Inspection:
     """What a data set holds, and what was found.
 
@@ -51,6 +52,10 @@ class Inspection:
             for name, sides in (("width", widths), ("height", heights))
         }
 
+    def __repr__(self) -> str:
+        """Return the data set and the number of findings on one line."""
+        return f"Inspection({self.dataset!r}: {len(self.findings):,} findings)"
+
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object; photos are named by their paths below the data set's folder."""
         return {
@@ -64,35 +69,38 @@ class Inspection:
             "sides": self.sides,
             "unreadable": [{"path": one.path, "reason": one.reason} for one in self.dataset.unreadable],
             "duplicates": [group.to_json() for group in self.duplicates],
+            "groups": [group.to_json() for group in self.dataset.groups],
             "findings": [finding.to_json() for finding in self.findings],
         }
 
 
-def inspect_dataset(root: Path, *, seed: int = 42, progress: Progress = silent) -> Inspection:
+def inspect_dataset(
+    root: Path, *, seed: int = 42, group_by: str | Path = AUTO, progress: Progress = silent
+) -> Inspection:
     """Decode every photo below `root` once and return what is there and what is wrong.
 
-    seed: shares photos out to splits where the folders do not say it, as training with this seed does.
+    seed, group_by: share photos out to splits where the folders do not say it, as training does.
 
     Raises ShutterlessError if there is no folder, no photo or none that can be read. Whatever else
     would stop a training is a finding.
     """
     folders = split_folders(root)
     found = find_photos(root, folders or {"train": root})
-    seen, unreadable = survey(root, found, look, progress=progress, what="inspecting photos")
-    looks = {photo.path: sight for photo, sight in seen.items()}
-    photos = share_out(seen, folders, seed=seed)
+    scan = scan_photos(
+        root, folders, found, seed=seed, group_by=group_by, progress=progress, what="inspecting photos"
+    )
     dataset = Dataset(
         root,
         labels=tuple(sorted({printable(label) for labels in found.labels.values() for label in labels})),
-        photos=photos,
-        unreadable=tuple(Unreadable(printable(one.path), one.reason) for one in unreadable),
+        photos=scan.photos,
+        unreadable=tuple(Unreadable(printable(one.path), one.reason) for one in scan.unreadable),
         warnings=(),
+        groups=scan.groups,
     )
     warnings = layout_warnings(dataset, folders, found)
-    sights = {photo: looks[photo.path] for photo in photos}
-    duplicates = find_duplicates(sights)
-    findings = find_faults(dataset, sights, duplicates, tuple(map(printable, warnings)))
-    return Inspection(dataset, bool(folders), sights, duplicates, findings)
+    looks = {photo: scan.looks[photo.path] for photo in scan.photos}
+    findings = find_faults(dataset, looks, scan.duplicates, tuple(map(printable, warnings)))
+    return Inspection(dataset, bool(folders), looks, scan.duplicates, findings)
 
 
 def printable(name: str) -> str:

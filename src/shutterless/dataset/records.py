@@ -1,16 +1,28 @@
 """What a data set is: labelled photos below one root, and those that could not be read."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from shutterless.errors import ShutterlessError
 from shutterless.runtime import pixels
 
 SPLITS = ("train", "validation", "test")
 NEW = "new"  # instead of a split: of photos to measure on that belong to none
+# How it was found that photos belong together.
+REASONS = {
+    "given": "--group-by",
+    "content": "equal files",
+    "looks": "near duplicates",
+    "folder": "sub-folders",
+    "name": "file names",
+    "time": "time and camera",
+    "sequence": "alike in sequence",
+}
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,32 @@ class Photo:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Two or more photos of one thing.
+
+    reasons: how they were found to be: keys of `REASONS`.
+    """
+
+    photos: tuple[Photo, ...]
+    reasons: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Return the path of the first photo, which stays the same when photos are added after it."""
+        return min(photo.path for photo in self.photos)
+
+    @property
+    def splits(self) -> set[str]:
+        """Return the splits that the photos are in."""
+        return {photo.split for photo in self.photos}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        files = [{"path": photo.path, "label": photo.label, "split": photo.split} for photo in self.photos]
+        return {"name": self.name, "found_by": list(self.reasons), "photos": files}
+
+
+@dataclass(frozen=True)
 class Unreadable:
     """A file or folder that was left out: its path relative to the data set's root, and why."""
 
@@ -42,6 +80,7 @@ class Dataset:
     """The readable photos below `root`, sorted by path, and what was noticed while looking at them.
 
     labels: the labels of the training photos, sorted; from `load_labelled`, the labels it was given.
+    groups: photos that show one thing, sorted by name.
     """
 
     root: Path
@@ -49,6 +88,7 @@ class Dataset:
     photos: tuple[Photo, ...]
     unreadable: tuple[Unreadable, ...]
     warnings: tuple[str, ...]
+    groups: tuple[Group, ...] = ()
 
     def of(self, split: str) -> tuple[Photo, ...]:
         """Return the photos of one split, sorted by path; empty when there are none."""
@@ -62,7 +102,7 @@ class Dataset:
         """Return, a line each, what a user should know: the warnings, and which files are left out."""
         left_out = [f"{file.path} is left out: {file.reason}" for file in self.unreadable]
         counted = [f"{len(left_out)} of the files cannot be read"] if left_out else []
-        return [*self.warnings, *counted, *left_out]
+        return [*self.warnings, *counted, *left_out, *summarize_groups(self.groups)]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -96,6 +136,16 @@ def totals(counts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
     """Return split → number of photos of all labels, from what `count_photos` returns."""
     rows = counts.values()
     return {split: sum(row[split] for row in rows) for split in next(iter(rows), ())}
+
+
+def summarize_groups(groups: Sequence[Group]) -> list[str]:
+    """Return a line with the number of groups and how they were found; nothing if there are none."""
+    if not groups:
+        return []
+    counts = Counter(reason for group in groups for reason in group.reasons)
+    reasons = ", ".join(f"{REASONS[reason]} {count:,}" for reason, count in counts.most_common())
+    photos = sum(len(group.photos) for group in groups)
+    return [f"{photos:,} photos form {len(groups):,} groups of one thing each, by {reasons}"]
 
 
 def read_photo(root: Path, photo: Photo) -> bytes:

@@ -10,7 +10,7 @@ from shutterless.dataset.figures import draw_counts, draw_samples
 from shutterless.dataset.inspection import Inspection
 from shutterless.dataset.looks import Look
 from shutterless.dataset.pages import data_uri, templates
-from shutterless.dataset.records import Photo, changed, read_photo
+from shutterless.dataset.records import REASONS, Photo, changed, read_photo, summarize_groups
 from shutterless.files import (
     INSPECTION,
     INSPECTION_MARK,
@@ -52,7 +52,7 @@ def write_inspection(inspection: Inspection, folder: Path, *, progress: Progress
     """
     require_report_folder(folder, inspection.dataset.root)
     samples = _samples(inspection)
-    shown = {photo.path for photos in samples.values() for photo in photos} | _shown_in_findings(inspection)
+    shown = {photo.path for photos in samples.values() for photo in photos} | _shown_in_groups(inspection)
     thumbnails = _thumbnails(inspection, shown, progress)
     with atomic_directory(folder, "the report") as draft:
         draw_counts(inspection.dataset.counts()).save(draft / COUNTS)
@@ -76,8 +76,10 @@ def _spread(photos: list[Photo]) -> list[Photo]:
     return [photos[place * len(photos) // count] for place in range(count)]
 
 
-def _shown_in_findings(inspection: Inspection) -> set[str]:
-    groups = (group for finding in inspection.findings for group in finding.files[:GROUPS_PER_FINDING])
+def _shown_in_groups(inspection: Inspection) -> set[str]:
+    groups = [group for finding in inspection.findings for group in finding.files[:GROUPS_PER_FINDING]]
+    for thing in inspection.dataset.groups[:GROUPS_PER_FINDING]:
+        groups.append(tuple(photo.path for photo in thing.photos))
     readable = {photo.path for photo in inspection.looks}
     return {path for group in groups for path in group[:PHOTOS_PER_GROUP]} & readable
 
@@ -113,6 +115,8 @@ def _page(inspection: Inspection, samples: Mapping[str, list[Photo]], thumbnails
             samples=samples,
             source={path: data_uri(np.asarray(image), QUALITY) for path, image in thumbnails.items()},
             reasons={one.path: one.reason for one in inspection.dataset.unreadable},
+            summary="".join(summarize_groups(inspection.dataset.groups)),
+            reason_names=REASONS,
             groups_shown=GROUPS_PER_FINDING,
             photos_shown=PHOTOS_PER_GROUP,
         )

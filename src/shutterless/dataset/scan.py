@@ -1,13 +1,17 @@
 """Read a folder of labelled photos: check every file, share out the splits, refuse what cannot be used."""
 
 import hashlib
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from shutterless.dataset.duplicates import Duplicates, find_duplicates
 from shutterless.dataset.folders import LAYOUT_HINT, Found, find_photos, split_folders, subfolders
-from shutterless.dataset.records import SPLITS, Dataset, Photo, Unreadable
+from shutterless.dataset.groups import AUTO, find_groups, leaking, parse_group_by, with_groups
+from shutterless.dataset.looks import Look, look
+from shutterless.dataset.records import SPLITS, Dataset, Group, Photo, Unreadable
 from shutterless.dataset.split import assign
 from shutterless.errors import ShutterlessError
 from shutterless.parallel import map_in_threads
@@ -23,25 +27,85 @@ HELD_BACK = 0.1
 Seen = TypeVar("Seen")
 
 
-def load_dataset(root: Path, *, seed: int = 42, progress: Progress = silent) -> Dataset:
+@dataclass(frozen=True)
+class Scan:
+    """What reading every photo once has shown, before it is judged.
+
+    photos: those that can be read, with split and group. looks: by the photos' paths, in their order.
+    duplicates: the closest first. groups: sorted by name.
+    """
+
+    photos: tuple[Photo, ...]
+    looks: Mapping[str, Look]
+    duplicates: tuple[Duplicates, ...]
+    groups: tuple[Group, ...]
+    unreadable: tuple[Unreadable, ...]
+
+
+def load_dataset(
+    root: Path, *, seed: int = 42, group_by: str | Path = AUTO, progress: Progress = silent
+) -> Dataset:
     """Return the data set for training: folders by split, or one folder of labels shared out 80/10/10.
 
     A `train` folder without a `validation` (or `val`, `valid`) one gives a tenth of every label to
-    validation. Files that cannot be read are named in `unreadable` and left out.
+    validation. Photos of one thing stay in one split. Files that cannot be read are named in
+    `unreadable` and left out.
 
-    Raises ShutterlessError if there is nothing to train on: no folder, no photos, no labels or only
-    one, a label without a readable photo, a label outside training that training lacks, or nothing
-    for validation.
+    Args:
+        root: The folder of photos.
+        seed: Decides which photos go to which split, where no folders do.
+        group_by: Which photos show one thing, see `parse_group_by`.
+        progress: Called while photos are read.
+
+    Raises:
+        ShutterlessError: There is nothing to train on: no folder, no photos, no labels or only one, a
+            label without a readable photo, a label outside training that training lacks, or nothing for
+            validation; or `group_by` is wrong.
     """
     folders = split_folders(root)
     if folders and "train" not in folders:
         raise ShutterlessError(f"{root} has {_names(folders)} but no train folder", LAYOUT_HINT)
     found = find_photos(root, folders or {"train": root})
-    checked = _check(root, found, progress)
-    photos = share_out(checked.photos, folders, seed=seed)
-    dataset = replace(checked, labels=tuple(sorted(found.labels["train"])), photos=photos)
+    scan = scan_photos(
+        root, folders, found, seed=seed, group_by=group_by, progress=progress, what="checking photos"
+    )
+    labels = tuple(sorted(found.labels["train"]))
+    dataset = Dataset(root, labels, scan.photos, scan.unreadable, (), scan.groups)
     _require_trainable(dataset)
-    return replace(dataset, warnings=layout_warnings(dataset, folders, found))
+    warnings = (*layout_warnings(dataset, folders, found), *group_warnings(scan, folders))
+    return replace(dataset, warnings=warnings)
+
+
+def scan_photos(
+    root: Path,
+    folders: dict[str, Path],
+    found: Found,
+    *,
+    seed: int,
+    group_by: str | Path,
+    progress: Progress,
+    what: str,
+) -> Scan:
+    """Read every photo once: which can be used, which are the same or show one thing, and their splits.
+
+    Raises ShutterlessError if no photo was found or none can be read, or if `group_by` is wrong.
+    """
+    key_of = parse_group_by(group_by)
+    looks, unreadable = survey(root, found, look, progress=progress, what=what)
+    duplicates = find_duplicates(looks)
+    groups = find_groups(looks, duplicates, key_of)
+    photos = {photo.path: photo for photo in share_out(with_groups(looks, groups), folders, seed=seed)}
+
+    def current(old: tuple[Photo, ...]) -> tuple[Photo, ...]:
+        return tuple(photos[photo.path] for photo in old)
+
+    return Scan(
+        tuple(photos.values()),
+        {photo.path: seen for photo, seen in looks.items()},
+        tuple(replace(one, photos=current(one.photos)) for one in duplicates),
+        tuple(replace(one, photos=current(one.photos)) for one in groups),
+        unreadable,
+    )
 
 
 def share_out(photos: Iterable[Photo], folders: dict[str, Path], *, seed: int) -> tuple[Photo, ...]:
@@ -88,12 +152,6 @@ def survey(
     return seen, tuple(unreadable)
 
 
-def _check(root: Path, found: Found, progress: Progress) -> Dataset:
-    """Return the photos that can be decoded, as found, with the others named; no labels, no warnings."""
-    seen, unreadable = survey(root, found, pixels.check, progress=progress, what="checking photos")
-    return Dataset(root, (), tuple(seen), unreadable, ())
-
-
 def _examine(root: Path, photo: Photo, look: Callable[[bytes], Seen]) -> tuple[Photo, Seen] | Unreadable:
     """Return the photo with its content's hash and what `look` makes of it, from one reading of its file."""
     path = root / photo.path
@@ -133,13 +191,41 @@ def _require_trainable(dataset: Dataset) -> None:
     if not dataset.of("validation"):
         raise ShutterlessError(
             f"{root} leaves no readable photo for validation",
-            "Give every label two photos or more; a validation/ folder needs some of its own.",
+            "Give every label photos of two things or more; a validation/ folder needs some of its own.",
         )
 
 
 def layout_warnings(dataset: Dataset, folders: dict[str, Path], found: Found) -> tuple[str, ...]:
     """Return what to know about where the photos lie: left out ones, and splits that lack a label."""
     return (*_left_out(dataset.root, folders, found), *_gaps(dataset))
+
+
+def group_warnings(scan: Scan, folders: dict[str, Path]) -> tuple[str, ...]:
+    """Return warnings about photos of one thing: in several splits, or too few things for every split."""
+    leaks = leaking(scan.groups, scan.duplicates)
+    few = _with_few_things(scan.photos) if not folders else []
+    warnings = []
+    if leaks:
+        one, other = leaks[0][0].path, next(p.path for p in leaks[0] if p.split != leaks[0][0].split)
+        warnings.append(
+            f"leakage: {len(leaks):,} groups of photos of one thing are in more than one split, such as "
+            f"{one} and {other}; accuracy measured on them is too high"
+        )
+    if few:
+        warnings.append(
+            f"the photos of {_names(few)} show fewer than {len(SPLITS)} things: too few for every split"
+        )
+    return tuple(warnings)
+
+
+def _with_few_things(photos: Iterable[Photo]) -> list[str]:
+    """Return the labels that have enough photos for every split, but in too few groups."""
+    things: dict[str, set[str]] = {}
+    counts = Counter[str]()
+    for photo in photos:
+        things.setdefault(photo.label, set()).add(photo.group or photo.path)
+        counts[photo.label] += 1
+    return [label for label in things if len(things[label]) < len(SPLITS) <= counts[label]]
 
 
 def _gaps(dataset: Dataset) -> list[str]:

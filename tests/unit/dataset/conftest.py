@@ -1,3 +1,4 @@
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,9 @@ def make_photos(tmp_path: Path) -> MakePhotos:
     def make(folder: str, count: int = 1, *, suffix: str = ".png") -> None:
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
         for number in range(count):
-            Image.new("RGB", (8, 6), (number, 100, 200)).save(tmp_path / folder / f"{number:03}{suffix}")
+            shade = zlib.crc32(folder.encode())
+            Image.new("RGB", (8, 6), (number, shade % 256, shade // 256 % 256)).save(
+                tmp_path / folder / f"{number:03}{suffix}"
+            )
 
     return make

@@ -1,4 +1,5 @@
 import hashlib
+import tracemalloc
 from itertools import combinations
 
 import numpy as np
@@ -6,8 +7,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from shutterless.dataset import duplicates
-from shutterless.dataset.duplicates import find_duplicates, near_pairs
-from shutterless.dataset.looks import look
+from shutterless.dataset.duplicates import find_duplicates, near_rows
+from shutterless.dataset.looks import Look, look
 from shutterless.dataset.records import Photo
 
 
@@ -92,11 +93,24 @@ def test_photos_of_one_colour_are_not_taken_for_each_other(found):
 
 
 @pytest.mark.parametrize("chunk", [1, 40, 2**20])
-def test_near_pairs_are_all_within_the_distance_whatever_the_chunk(monkeypatch, chunk):
+def test_near_rows_hold_all_pairs_within_the_distance_whatever_the_chunk(monkeypatch, chunk):
     monkeypatch.setattr(duplicates, "CHUNK", chunk)
     signs = np.random.default_rng(5).integers(0, 2, (20, 256), np.uint8)
     bits = np.packbits(signs, axis=1).view(np.uint64)
     apart = {(i, j): int((signs[i] != signs[j]).sum()) for i, j in combinations(range(20), 2)}
-    expected = {(i, j, bits) for (i, j), bits in apart.items() if bits <= 125}
-    assert set(near_pairs(bits, 125)) == expected
-    assert 0 < len(expected) < len(apart)
+    near = {pair: bits for pair, bits in apart.items() if bits <= 125}
+    rows = list(near_rows(bits, 125))
+    assert {(row, other) for row, others, _ in rows for other in others.tolist()} == set(near)
+    assert all(distance == max(near[row, other] for other in others) for row, others, distance in rows)
+    assert 0 < len(near) < len(apart)
+
+
+def test_a_thousand_frames_of_one_camera_are_one_group_without_a_list_of_their_pairs():
+    frame = Look(1, "JPEG", 64, 64, np.arange(4, dtype=np.uint64), 50.0)
+    looks = {Photo(f"{number}.jpg", "hat", "train", sha256=str(number)): frame for number in range(1500)}
+    tracemalloc.start()
+    (group,) = find_duplicates(looks)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(group.photos) == 1500
+    assert peak < 60e6  # the pairs alone took 150 MB

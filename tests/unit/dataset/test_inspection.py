@@ -84,3 +84,17 @@ def test_the_json_document_can_be_written_whatever_the_names(photos):
 def test_a_folder_without_photos_is_refused(tmp_path):
     with pytest.raises(ShutterlessError, match="no photos"):
         inspect_dataset(tmp_path)
+
+
+def test_groups_are_listed_with_how_they_were_found_and_are_no_fault(colour_photos, tmp_path):
+    shutil.copytree(colour_photos / "train", tmp_path / "photos")
+    red = tmp_path / "photos" / "red"
+    for shot in range(3):
+        (red / f"0{shot}.png").rename(red / f"ball7_{shot}.png")
+    inspection = inspect_dataset(tmp_path / "photos")
+    (group,) = inspection.to_json()["groups"]
+    assert group["found_by"] == ["name"]
+    assert [one["path"] for one in group["photos"]] == [f"red/ball7_{shot}.png" for shot in range(3)]
+    assert len({one["split"] for one in group["photos"]}) == 1
+    assert "leakage" not in kinds(inspection)
+    assert len(repr(inspection)) < 200

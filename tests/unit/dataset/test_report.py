@@ -104,3 +104,14 @@ def test_a_full_disk_leaves_nothing(photos, tmp_path, monkeypatch):
     with pytest.raises(ShutterlessError, match="No space left"):
         write_inspection(inspect_dataset(photos), tmp_path / "report")
     assert names(tmp_path) == ["photos"]
+
+
+def test_the_page_lists_photos_of_one_thing_with_how_they_were_found(photos, tmp_path):
+    page = write_inspection(inspect_dataset(photos), tmp_path / "report").read_text("utf-8")
+    listing = page[page.index("Photos of one thing") : page.index("Samples of each label")]
+    assert "test/red/leak.png" in listing
+    assert "found by equal files" in listing
+    without = write_inspection(inspect_dataset(photos, group_by="none"), tmp_path / "other").read_text(
+        "utf-8"
+    )
+    assert "Photos of one thing" not in without

@@ -100,3 +100,53 @@ def test_a_split_that_is_missing_or_no_text_is_refused(tmp_path):
     for name in ("missing.csv", "bytes.csv"):
         with pytest.raises(ShutterlessError, match=name):
             read_split(tmp_path / name)
+
+
+def in_groups(label: str, *sizes: int) -> list[Photo]:
+    """Return photos in groups of these sizes; a group of one is a photo on its own."""
+    return [
+        Photo(f"{label}/{number}_{shot}.jpg", label, "train", f"{label}/{number}" if size > 1 else "")
+        for number, size in enumerate(sizes)
+        for shot in range(size)
+    ]
+
+
+def splits_of(assigned: tuple[Photo, ...]) -> dict[str, set[str]]:
+    groups: dict[str, set[str]] = {}
+    for photo in assigned:
+        groups.setdefault(photo.group or photo.path, set()).add(photo.split)
+    return groups
+
+
+@given(st.lists(st.integers(1, 9), min_size=3, max_size=30), st.integers(0, 99))
+def test_no_group_is_divided_and_no_split_is_empty_while_groups_last(group_sizes, seed):
+    assigned = assign(in_groups("hat", *group_sizes), shares=SHARES, seed=seed)
+    assert all(len(splits) == 1 for splits in splits_of(assigned).values())
+    assert all(sizes(assigned))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_shares_are_counted_in_photos_not_in_groups(seed):
+    assert sizes(assign(in_groups("hat", *[8] * 50), shares=SHARES, seed=seed)) == [320, 40, 40]
+    mixed = sizes(assign(in_groups("hat", *[1] * 100, *[5] * 20), shares=SHARES, seed=seed))
+    assert all(abs(size - 20) <= 2 for size in mixed[1:])
+
+
+@pytest.mark.parametrize(
+    ("group_sizes", "expected"), [([9, 4], [9, 4, 0]), ([9], [9, 0, 0]), ([3, 9, 4], [9, 3, 4])]
+)
+def test_few_groups_leave_training_the_largest(group_sizes, expected):
+    assert sizes(assign(in_groups("hat", *group_sizes), shares=SHARES, seed=1)) == expected
+
+
+def test_a_group_under_two_labels_stays_together():
+    both = [replace(photo, group="same") for photo in (*photos("hat", 3), *photos("cap", 2))]
+    alone = [*photos("hat", 30)[3:], *photos("cap", 30)[2:]]
+    assigned = assign([*both, *alone], shares=SHARES, seed=4)
+    assert len(splits_of(assigned)["same"]) == 1
+
+
+def test_a_group_more_leaves_nearly_all_others_where_they_were():
+    before = assign(in_groups("hat", *[4] * 60), shares=SHARES, seed=1)
+    after = assign(in_groups("hat", *[4] * 61), shares=SHARES, seed=1)
+    assert len(set(before) - set(after)) <= 8

@@ -1,0 +1,132 @@
+"""Which photos show one thing and must stay in one split: to know a training photo again is no accuracy."""
+
+import csv
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from shutterless.dataset.bursts import by_key, find_bursts, small_enough
+from shutterless.dataset.duplicates import Duplicates, equal_files
+from shutterless.dataset.looks import Look
+from shutterless.dataset.names import read_name
+from shutterless.dataset.records import REASONS, Group, Photo
+from shutterless.dataset.union import Union
+from shutterless.errors import ShutterlessError
+
+AUTO, NONE, FOLDER = "auto", "none", "folder"
+KeyOf = Callable[[Photo], str | None]
+
+
+def find_groups(
+    looks: Mapping[Photo, Look], duplicates: Iterable[Duplicates], key_of: KeyOf | str = AUTO
+) -> tuple[Group, ...]:
+    """Return the groups that the photos form, sorted by name; a photo is in one at most.
+
+    Args:
+        looks: Every photo, with what was seen of it.
+        duplicates: Those among the photos, as `find_duplicates` returns them.
+        key_of: What `parse_group_by` returned.
+    """
+    photos = list(looks)
+    union, reasons = Union(len(photos)), [set[str]() for _ in photos]
+    for reason, places in _links(photos, looks, duplicates, key_of):
+        union.join(places)
+        reasons[places[0]].add(reason)
+    groups = (
+        Group(
+            tuple(photos[place] for place in places),
+            tuple(reason for reason in REASONS if any(reason in reasons[place] for place in places)),
+        )
+        for places in union.groups()
+    )
+    return tuple(sorted(groups, key=lambda group: group.name))
+
+
+def _links(
+    photos: list[Photo], looks: Mapping[Photo, Look], duplicates: Iterable[Duplicates], key_of: KeyOf | str
+) -> Iterator[tuple[str, list[int]]]:
+    """Yield the places of photos that belong together, two or more, and why."""
+    if key_of == NONE:
+        return
+    place = {photo: number for number, photo in enumerate(photos)}
+    near = ([place[photo] for photo in group.photos] for group in duplicates if not group.exact)
+    yield from (("content", places) for places in equal_files(photos))
+    yield from (("looks", places) for places in small_enough(near, photos))
+    if callable(key_of):
+        yield from (("given", places) for places in by_key(map(key_of, photos)).values())
+    else:
+        yield from find_bursts(photos, list(looks.values()))
+
+
+def with_groups(photos: Iterable[Photo], groups: Iterable[Group]) -> tuple[Photo, ...]:
+    """Return the photos, each with the name of the group that it is in."""
+    names = {photo.path: group.name for group in groups for photo in group.photos}
+    return tuple(replace(photo, group=names.get(photo.path, "")) for photo in photos)
+
+
+def leaking(groups: Iterable[Group], duplicates: Iterable[Duplicates]) -> list[tuple[Photo, ...]]:
+    """Return the groups with photos in more than one split, and such duplicates as are in no group."""
+    leaks = [group.photos for group in groups if len(group.splits) > 1]
+    listed = {photo for photos in leaks for photo in photos}
+    copies = (group.photos for group in duplicates if len(group.splits) > 1)
+    return leaks + [photos for photos in copies if not listed.issuperset(photos)]
+
+
+def parse_group_by(group_by: str | Path) -> KeyOf | str:
+    r"""Return what decides which photos belong together: `auto`, `none`, or the key that photos share.
+
+    Args:
+        group_by: `auto`: duplicates, sub-folders, file names, time and camera, and alike in sequence.
+            `none`: every photo is on its own. `folder`: each folder below a label's. A CSV file with the
+            columns path and group. A regular expression with one group, such as `bottle(\d+)_`, that is
+            searched in the photo's path. All but `none` also keep duplicates together.
+
+    Raises:
+        ShutterlessError: If the file cannot be read, or the expression is not one with one group.
+    """
+    text = str(group_by)
+    if text in (AUTO, NONE):
+        return text
+    if text == FOLDER:
+        return lambda photo: f"{photo.label}/{folder}" if (folder := read_name(photo).folder) else None
+    if text.lower().endswith(".csv"):
+        groups = _read_groups(Path(text))
+        return lambda photo: groups.get(photo.path)
+    return _matching(text)
+
+
+def _matching(expression: str) -> KeyOf:
+    try:
+        pattern = re.compile(expression)
+    except re.error as error:
+        raise _refused(expression, str(error)) from error
+    if pattern.groups != 1:
+        raise _refused(expression, f"it has {pattern.groups} groups, not one")
+
+    def key_of(photo: Photo) -> str | None:
+        match = pattern.search(photo.path)
+        return match[1] if match else None
+
+    return key_of
+
+
+def _refused(expression: str, reason: str) -> ShutterlessError:
+    return ShutterlessError(
+        f"Cannot group the photos by {expression!r}: {reason}",
+        r"Give auto, none, folder, a .csv file, or a regular expression with one group: 'bottle(\d+)_'.",
+    )
+
+
+def _read_groups(file: Path) -> dict[str, str]:
+    """Return path → group from a CSV file with these columns."""
+    hint = "It needs the columns path and group; paths are relative to the folder of photos."
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream, strict=True)
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ShutterlessError(f"Cannot read the groups in {file}: {error}", hint) from error
+    if not {"path", "group"} <= set(reader.fieldnames or ()):
+        raise ShutterlessError(f"{file} lacks the column path or group", hint)
+    return {row["path"]: row["group"] for row in rows if row["path"] and row["group"]}
