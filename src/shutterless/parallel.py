@@ -1,13 +1,23 @@
 """The same work on many photos at once, in threads: Pillow decodes outside Python's global lock."""
 
+import functools
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from shutterless.progress import Progress
+from shutterless.runtime.limits import cores, memory
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+# Beside one thread for each core, those that wait for a disk or a network.
+WAITING = 4
+MAX_THREADS = 32
+MEMORY = 400_000_000  # bytes: what decoding the largest photo takes
+
+_here = threading.local()
 
 
 def map_in_threads(
@@ -15,10 +25,21 @@ def map_in_threads(
 ) -> Iterator[Result]:
     """Yield `function` of every item, in the items' order, and report `what` after each of them.
 
-    The first exception ends the iteration; what has not been started by then is dropped.
+    The first exception ends the iteration; what has not been started by then is dropped. All callers share
+    the threads. Within one of them, the work is done in turn: if it waited for others, they could all wait.
     """
     progress(what, 0, len(items))
-    with ThreadPoolExecutor(thread_name_prefix="photos") as pool:
-        for done, result in enumerate(pool.map(function, items), start=1):
-            progress(what, done, len(items))
-            yield result
+    results = map(function, items) if hasattr(_here, "is_worker") else _pool().map(function, items)
+    for done, result in enumerate(results, start=1):
+        progress(what, done, len(items))
+        yield result
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    threads = min(cores() + WAITING, MAX_THREADS, memory() // MEMORY)
+    return ThreadPoolExecutor(max(1, threads), "photos", initializer=_mark_worker)
+
+
+def _mark_worker() -> None:
+    _here.is_worker = True

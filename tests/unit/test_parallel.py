@@ -2,8 +2,9 @@ import threading
 
 import pytest
 
-from shutterless.parallel import map_in_threads
+from shutterless.parallel import WAITING, map_in_threads
 from shutterless.progress import silent
+from shutterless.runtime.limits import cores
 
 
 def test_results_come_in_the_items_order_with_a_report_after_each():
@@ -28,3 +29,19 @@ def test_the_first_failure_ends_the_work_and_drops_what_has_not_begun():
     with pytest.raises(ValueError, match="first"):
         list(map_in_threads(work, range(100_000), progress=silent, what="working"))
     assert len(begun) < 100_000
+
+
+def test_all_callers_share_the_threads():
+    def names() -> set[str]:
+        work = map_in_threads(lambda _: threading.current_thread(), range(50), progress=silent, what="")
+        return {thread.name for thread in work}
+
+    assert len(names() | names() | names()) <= cores() + WAITING
+
+
+def test_work_within_work_ends_though_all_threads_are_busy():
+    def outer(item: int) -> int:
+        return sum(map_in_threads(lambda inner: inner * item, range(5), progress=silent, what="inner"))
+
+    results = map_in_threads(outer, range(100), progress=silent, what="outer")
+    assert list(results) == [10 * item for item in range(100)]
