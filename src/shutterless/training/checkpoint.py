@@ -9,7 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from shutterless.errors import ShutterlessError, cannot_write
+from shutterless.errors import ShutterlessError
+from shutterless.files import atomic_file
 from shutterless.training.history import Epoch
 
 CHECKPOINT = "checkpoint.npz"
@@ -53,15 +54,8 @@ def write_checkpoint(file: Path, epochs: Sequence[Epoch], model: keras.Model) ->
     state: dict[str, Any] = {"epochs": np.array(json.dumps([asdict(epoch) for epoch in epochs]))}
     for group, variables in (("variable", _variables(model)), ("optimizer", model.optimizer.variables)):
         state |= {f"{group}_{number}": np.asarray(variable) for number, variable in enumerate(variables)}
-    beside = file.with_name(f".{file.name}.part")
-    try:
-        with beside.open("wb") as stream:
-            np.savez(stream, **state)
-        beside.replace(file)
-    except OSError as error:
-        raise cannot_write(file, error) from error
-    finally:
-        beside.unlink(missing_ok=True)
+    with atomic_file(file) as draft, draft.open("wb") as stream:
+        np.savez(stream, **state)
 
 
 def read_checkpoint(file: Path) -> Checkpoint | None:

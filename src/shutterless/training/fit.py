@@ -115,7 +115,7 @@ def compile_for(model: keras.Model, phase: Phase, photos: int) -> None:
             ema_momentum=average or 0.0,
         ),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=phase.label_smoothing),
-        metrics=["accuracy"],
+        metrics=["accuracy", keras.metrics.CategoricalCrossentropy(name="log_loss")],
         jit_compile=xla(),
     )
 

@@ -10,7 +10,13 @@ from shutterless.files import atomic_file
 
 @dataclass(frozen=True)
 class Epoch:
-    """One line of history.csv; `seconds` is the wall-clock time of this epoch."""
+    """One line of history.csv.
+
+    seconds: the wall-clock time of this epoch.
+    loss, val_loss: what is minimized, with the recipe's label smoothing, mixing and class weights.
+    log_loss, val_log_loss: cross-entropy without these, which compares with metrics.json and between
+    recipes; None in runs of before it was measured.
+    """
 
     phase: str
     epoch: int
@@ -21,6 +27,8 @@ class Epoch:
     val_loss: float
     val_accuracy: float
     best: bool
+    log_loss: float | None = None
+    val_log_loss: float | None = None
 
 
 def best_of(epochs: Sequence[Epoch]) -> Epoch | None:

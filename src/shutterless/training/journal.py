@@ -10,7 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from shutterless.errors import ShutterlessError, cannot_write
+from shutterless.errors import ShutterlessError
+from shutterless.files import atomic_file
 from shutterless.progress import Progress
 from shutterless.training.accelerator import full_precision
 from shutterless.training.checkpoint import CHECKPOINT, write_checkpoint
@@ -18,6 +19,9 @@ from shutterless.training.eventlog import EventLog
 from shutterless.training.history import Epoch, best_of, write_history
 from shutterless.training.network import Network
 from shutterless.training.run import HISTORY, LOGS, MODEL
+
+# What Keras measures in every epoch, on the training and the validation photos.
+MEASURED = ("loss", "accuracy", "log_loss", "val_loss", "val_accuracy", "val_log_loss")
 
 OnEpoch = Callable[[Epoch], None]
 
@@ -115,13 +119,9 @@ class Journal(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Write the epoch down and keep its network if it is the best so far."""
-        measured = {
-            name: float((logs or {})[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")
-        }
-        if not np.isfinite(measured["loss"]):
-            raise ShutterlessError(
-                f"The loss of epoch {epoch + 1} is not a number", "Lower the recipe's learning_rate."
-            )
+        measured = {name: float((logs or {})[name]) for name in MEASURED}
+        if not np.isfinite(list(measured.values())).all():
+            raise self._diverged(epoch + 1)
         line = Epoch(
             self._phase,
             epoch + 1,
@@ -141,6 +141,13 @@ class Journal(keras.callbacks.Callback):
             self._events.add(line)
         self._on_epoch(line)
         self.model.stop_training = self.stopped_early
+
+    def _diverged(self, epoch: int) -> ShutterlessError:
+        kept = f" The best network before it is in {self._run}." if self.model_file.exists() else ""
+        return ShutterlessError(
+            f"The loss is no longer a finite number in epoch {epoch} of the phase {self._phase}",
+            f"Lower the recipe's learning_rate and train into another folder.{kept}",
+        )
 
     def _save_best(self, model: keras.Model) -> None:
         with averaged(model):
@@ -176,12 +183,5 @@ def save_model(model: keras.Model, file: Path) -> None:
 
     Raises ShutterlessError if it cannot be written, as on a full disk.
     """
-    beside = file.with_name(f".{file.stem}.part{file.suffix}")
-    try:
-        with full_precision(model):
-            model.save(beside, include_optimizer=False)
-        beside.replace(file)
-    except OSError as error:
-        raise cannot_write(file, error) from error
-    finally:
-        beside.unlink(missing_ok=True)
+    with atomic_file(file) as draft, full_precision(model):
+        model.save(draft, include_optimizer=False)

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shutterless.errors import ShutterlessError
+from shutterless.files import read_text
 from shutterless.names import did_you_mean
 from shutterless.training.scaling import Scaling
 
@@ -216,18 +217,20 @@ def recipe_text(name_or_file: str | Path) -> str:
     name = str(name_or_file)
     if name in recipe_names():
         return _shipped().joinpath(f"{name}.toml").read_text("utf-8")
-    if not Path(name).is_file():
+    if not Path(name).exists():
         raise ShutterlessError(
             f"There is no recipe {name!r}",
             did_you_mean(name, recipe_names())
             + f"Choose one of {', '.join(recipe_names())}, or give the path of a .toml file.",
         )
-    if Path(name).stat().st_size > MAX_FILE_BYTES:
-        raise ShutterlessError(f"{name} is too large to be a recipe", "Give a .toml file.")
     try:
-        return Path(name).read_text("utf-8")
+        return read_text(Path(name), MAX_FILE_BYTES)
     except UnicodeDecodeError as error:
         raise ShutterlessError(f"The recipe {name} is not UTF-8 text", "Give a .toml file.") from error
+    except OSError as error:
+        raise ShutterlessError(
+            f"The recipe {name} cannot be read: {error.strerror}", "Give a .toml file."
+        ) from error
 
 
 def parse_recipe(text: str, source: str) -> Recipe:

@@ -43,7 +43,7 @@ class Settings(BaseModel):
     seed: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """A finished or interrupted training run; its network is loaded when it is first asked for."""
 
@@ -51,6 +51,15 @@ class Run:
     settings: Settings
     recipe: Recipe
     photos: tuple[Photo, ...]
+
+    def __repr__(self) -> str:
+        """Return what was trained and how good it is, on one line."""
+        try:
+            state = f"validation {self.metrics['validation']['accuracy']:.1%}"
+        except (ShutterlessError, KeyError, TypeError):
+            state = "unfinished"
+        facts = (self.recipe.name, self.settings.backbone, f"{len(self.labels):,} labels", state)
+        return f"Run('{self.path}': {', '.join(facts)})"
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -78,7 +87,13 @@ class Run:
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
         """Map uint8[n, height, width, 3] to probabilities float32[n, labels]."""
-        return np.asarray(self.model.predict(pixels, batch_size=32, verbose=0), np.float32)
+        scores = np.asarray(self.model.predict(pixels, batch_size=32, verbose=0), np.float32)
+        if not np.isfinite(scores).all():
+            raise ShutterlessError(
+                f"The network in {self.path} gives scores that are not finite numbers",
+                "Train again with a lower learning_rate in the recipe.",
+            )
+        return scores
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -88,7 +103,10 @@ class Run:
             raise ShutterlessError(
                 f"{self.path} has no {METRICS}", "Its training was interrupted; evaluate it."
             )
-        return dict(json.loads(read_text(file)))
+        try:
+            return dict(json.loads(read_text(file)))
+        except (OSError, ValueError) as error:
+            raise ShutterlessError(f"{file} cannot be read: {error}", "Evaluate the run.") from error
 
     @property
     def training_record(self) -> TrainingRecord:
@@ -100,13 +118,15 @@ class Run:
         return tuple(photo for photo in self.photos if photo.split == split)
 
 
-def is_run(path: Path) -> bool:
+def is_run(path: str | Path) -> bool:
     """Tell whether `path` is a run folder."""
+    path = Path(path)
     return (path / RECIPE).is_file() and (path / SPLIT).is_file()
 
 
-def load_run(path: Path) -> Run:
+def load_run(path: str | Path) -> Run:
     """Read a run folder; raises `ShutterlessError` if it is none or has been tampered with."""
+    path = Path(path)
     if not is_run(path):
         raise ShutterlessError(
             f"{path} is not a run folder", "Give the folder that `shutterless train -o` wrote."
@@ -115,7 +135,7 @@ def load_run(path: Path) -> Run:
         document = tomllib.loads(read_text(path / RECIPE))
         settings = Settings.model_validate(document.pop("run", {}))
         recipe = Recipe.model_validate(document)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, no TOML or no recipe
         raise ShutterlessError(f"{path / RECIPE} cannot be read: {error}", "Train again.") from error
     return Run(path, settings, recipe, read_split(path / SPLIT))
 

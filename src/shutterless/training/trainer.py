@@ -10,10 +10,10 @@ import keras
 import numpy as np
 
 from shutterless.dataset import SPLITS, Dataset, Photo, PhotoReader, label_indices, load_dataset, write_split
-from shutterless.errors import ShutterlessError, cannot_write
+from shutterless.errors import cannot_write
 from shutterless.evaluation import calibrate, predict_labelled
 from shutterless.evaluation.report import write_report
-from shutterless.files import ensure_outside, ensure_writable, entries
+from shutterless.files import ensure_outside
 from shutterless.progress import Progress, silent
 from shutterless.runtime.pixels import InputSpec
 from shutterless.training.batches import Batches, balanced_weights
@@ -23,9 +23,12 @@ from shutterless.training.fit import HEAD, fit_head, fit_network
 from shutterless.training.gradcam import GradCam
 from shutterless.training.history import Epoch
 from shutterless.training.journal import Journal, OnEpoch
+from shutterless.training.lock import locked
 from shutterless.training.network import Network, build_network
 from shutterless.training.plan import Plan, make_plan, require_same
+from shutterless.training.randomness import seeded
 from shutterless.training.recipe import HeadPhase, NetworkPhase, Phase
+from shutterless.training.resume import find_earlier, is_finished, require_same_photos, require_unused
 from shutterless.training.run import (
     METRICS,
     RECIPE,
@@ -35,6 +38,8 @@ from shutterless.training.run import (
     write_metrics,
     write_recipe,
 )
+
+OnStart = Callable[[Plan, Dataset], None]
 
 # What each phase of a recipe is called in the history.
 PHASE_NAMES = {
@@ -46,12 +51,12 @@ PHASE_NAMES = {
 
 
 def train(
-    photos: Path,
-    run: Path,
+    photos: str | Path,
+    run: str | Path,
     *,
     recipe: str | Path | None = None,
     backbone: str | None = None,
-    weights: str | None = None,
+    weights: str | Path | None = None,
     cut: str | None = None,
     image_size: int | None = None,
     epochs: int | None = None,
@@ -61,77 +66,74 @@ def train(
     tensorboard: bool = False,
     report: bool = True,
     progress: Progress = silent,
+    on_start: OnStart = lambda plan, dataset: None,
     on_epoch: OnEpoch = lambda epoch: None,
     on_warning: Callable[[str], None] = lambda warning: None,
 ) -> Run:
-    """Train a classifier on the folder `photos` and write the run folder `run`.
+    """Train a classifier on labelled photos.
 
-    recipe: a shipped recipe's name, `quick` if it is not given, or a TOML file.
-    backbone, cut: see `training.catalogue`; the recipe's if they are not given.
-    weights: `imagenet`, `none` or a file; `imagenet` where the backbone has them if it is not given.
-    image_size: side in pixels. epochs, batch_size: override those of the recipe's last phase.
-    seed: for the split, the order and the first weights; 42 if it is not given.
-    resume: go on where a training into `run` ended, however it ended; options that are not given are
-    those that it was started with. Without one it begins, with one that is finished it does nothing.
-    tensorboard: also write event files for TensorBoard. report: also write report.html and its figures.
-    on_epoch: called with each finished epoch. on_warning: called with what is odd about the photos.
+    After an interruption, KeyboardInterrupt included, the run folder holds the best network so far.
+    The caller's random generators (`random`, NumPy's, TensorFlow's seed) are left as they were.
 
-    After any interruption, KeyboardInterrupt included, `run` holds the best network so far.
-    Raises `ShutterlessError` for bad input, before anything is written.
+    Args:
+        photos: The folder of photos: one folder for each label, or train, validation and test with the
+            labels below.
+        run: The run folder to write.
+        recipe: A shipped recipe's name, `quick` if it is not given, or a TOML file.
+        backbone: See `training.catalogue`; the recipe's if it is not given.
+        weights: `imagenet`, `none` or a file; `imagenet` where the backbone has them if it is not given.
+        cut: The layer that the backbone ends at; the recipe's if it is not given.
+        image_size: Side in pixels.
+        epochs: Overrides those of the recipe's last phase.
+        batch_size: Overrides that of the recipe's last phase.
+        seed: For the split, the order and the first weights; 42 if it is not given.
+        resume: Continue where a training into `run` ended, however it ended. Options that are not given
+            are those that it was started with. If nothing has begun, the training begins; if it is
+            finished, nothing happens.
+        tensorboard: Also write event files for TensorBoard.
+        report: Also write report.html and its figures.
+        progress: Called with what is being done, how many steps are done and how many there are.
+        on_start: Called with the plan and the photos once everything is checked, before it starts.
+        on_epoch: Called with each finished epoch.
+        on_warning: Called with what is odd about the photos.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        ShutterlessError: The input is bad (nothing is written then), or the training cannot go on.
     """
+    photos, run = Path(photos), Path(run)
     ensure_outside(run, photos)
-    ensure_writable(run)
-    if not resume:
-        _refuse_used(run)
-    earlier = _earlier(run) if resume else None
-    plan = make_plan(recipe, backbone, weights, cut, image_size, epochs, batch_size, seed, earlier=earlier)
-    if earlier is not None:
-        require_same(plan, earlier)
-        if (run / METRICS).is_file() and not (run / CHECKPOINT).exists():
-            on_warning(f"{run} is finished: there is nothing to resume")
-            return earlier
-    dataset = load_dataset(photos, seed=plan.seed, progress=progress)
-    for remark in dataset.remarks():
-        on_warning(remark)
-    _require_same_photos(dataset, earlier)
-    network = _build(plan, len(dataset.labels))
-    _start(run, dataset, plan)
-    checkpoint = read_checkpoint(run / CHECKPOINT)
-    behind = checkpoint.epochs if checkpoint else ()
-    journal = Journal(network, run, progress, on_epoch, behind, events=tensorboard)
-    _fit(network, dataset, plan, journal, checkpoint, progress)
-    finished = load_run(run)
-    _finish(finished, dataset, journal.best, report, progress)
-    (run / CHECKPOINT).unlink()
-    return finished
-
-
-def _refuse_used(run: Path) -> None:
-    if run.is_file() or (run.is_dir() and entries(run)):
-        raise ShutterlessError(
-            f"{run} already exists and is not empty",
-            "Choose another folder, or add --resume to continue the training in this one.",
-        )
-
-
-def _earlier(run: Path) -> Run | None:
-    """Return the run to resume, or None where a training ended before it had begun its run."""
-    if not run.exists() or (run.is_dir() and entries(run) <= {SPLIT}):
-        return None
-    return load_run(run)
-
-
-def _require_same_photos(dataset: Dataset, earlier: Run | None) -> None:
-    if earlier is not None and dataset.fingerprint != earlier.settings.dataset_fingerprint:
-        raise ShutterlessError(
-            f"The photos in {dataset.root} are not those that {earlier.path} was started with",
-            "Restore them, or train into another folder.",
-        )
+    with locked(run):
+        if not resume:
+            require_unused(run)
+        earlier = find_earlier(run) if resume else None
+        options = (recipe, backbone, weights, cut, image_size, epochs, batch_size, seed)
+        plan = make_plan(*options, earlier=earlier)
+        if earlier is not None:
+            require_same(plan, earlier)
+        dataset = load_dataset(photos, seed=plan.seed, progress=progress)
+        if earlier is not None:
+            require_same_photos(dataset, earlier)
+            if is_finished(run):
+                on_warning(f"{run} is finished: there is nothing to resume")
+                return earlier
+        for remark in dataset.remarks():
+            on_warning(remark)
+        with seeded(plan.seed):
+            network = _build(plan, len(dataset.labels))
+            on_start(plan, dataset)
+            _start(run, dataset, plan)
+            best = _train_phases(network, run, dataset, plan, progress, on_epoch, tensorboard)
+        finished = load_run(run)
+        _finish(finished, dataset, best, report, progress)
+        (run / CHECKPOINT).unlink()
+        return finished
 
 
 def _build(plan: Plan, labels: int) -> Network:
-    """Build the network with the first weights that the seed gives."""
-    keras.utils.set_random_seed(plan.seed)
+    """Build the network; its first weights follow from the seed that is set."""
     return build_network(
         plan.backbone,
         plan.recipe.head,
@@ -151,6 +153,23 @@ def _start(run: Path, dataset: Dataset, plan: Plan) -> None:
         write_recipe(run / RECIPE, plan.recipe, plan.settings(dataset))
     except OSError as error:
         raise cannot_write(run, error) from error
+
+
+def _train_phases(
+    network: Network,
+    run: Path,
+    dataset: Dataset,
+    plan: Plan,
+    progress: Progress,
+    on_epoch: OnEpoch,
+    tensorboard: bool,
+) -> Epoch | None:
+    """Train from the run's checkpoint on, if there is one, and return the best epoch."""
+    checkpoint = read_checkpoint(run / CHECKPOINT)
+    behind = checkpoint.epochs if checkpoint else ()
+    journal = Journal(network, run, progress, on_epoch, behind, events=tensorboard)
+    _fit(network, dataset, plan, journal, checkpoint, progress)
+    return journal.best
 
 
 def _fit(

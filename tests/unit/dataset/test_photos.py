@@ -63,3 +63,18 @@ def test_a_container_s_limit_bounds_the_memory(tmp_path, monkeypatch):
     machine = memory()
     limit.write_text("4096\n")
     assert memory() == 4096 < machine
+
+
+@pytest.mark.parametrize("error", [AttributeError, ValueError, OSError])
+def test_a_system_that_does_not_say_how_much_memory_it_has_gets_a_default(tmp_path, monkeypatch, error):
+    def unknown(name):
+        raise error
+
+    monkeypatch.setattr(photos_module, "CGROUP_LIMITS", (tmp_path / "missing",))
+    monkeypatch.setattr(photos_module.os, "sysconf", unknown)
+    assert memory() == photos_module.ASSUMED_MEMORY
+
+
+def test_windows_which_has_no_sysconf_reads_photos_too(tmp_path, photos, monkeypatch):
+    monkeypatch.delattr(photos_module.os, "sysconf")
+    assert PhotoReader(tmp_path, photos, SPEC)[np.array([1])][0, 0, 0, 0] == 20

@@ -28,5 +28,6 @@ def test_every_epoch_is_a_line(tmp_path):
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
     with pytest.raises(ShutterlessError, match=r"Cannot write .*history"):
-        write_history(tmp_path / "missing" / "history.csv", [epoch(1, 0.5, 0.1)])
+        write_history(tmp_path / "file" / "history.csv", [epoch(1, 0.5, 0.1)])

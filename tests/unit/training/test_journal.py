@@ -1,3 +1,5 @@
+import math
+
 import keras
 import pytest
 
@@ -28,6 +30,7 @@ def journal(network, tmp_path):
 def end(journal, epoch, val_accuracy, val_loss=1.0, loss=1.0):
     journal.on_epoch_begin(epoch)
     logs = {"loss": loss, "accuracy": 1, "val_loss": val_loss, "val_accuracy": val_accuracy}
+    logs |= {"log_loss": 0.5, "val_log_loss": 0.4}
     journal.on_epoch_end(epoch, logs)
 
 
@@ -58,10 +61,11 @@ def test_patience_counts_the_epochs_of_its_phase_since_its_best_one(journal):
     assert stops == [False, False, False, True]
 
 
-def test_a_loss_that_is_not_a_number_is_not_written_down(journal, tmp_path):
+@pytest.mark.parametrize("lost", [{"loss": math.nan}, {"val_loss": math.nan}, {"val_loss": math.inf}])
+def test_a_loss_that_is_not_finite_is_not_written_down(lost, journal, tmp_path):
     journal.begin("network", 2, 5)
-    with pytest.raises(ShutterlessError, match="not a number"):
-        end(journal, 0, 0.5, loss=float("nan"))
+    with pytest.raises(ShutterlessError, match="finite number"):
+        end(journal, 0, 0.5, **lost)
     assert list(tmp_path.iterdir()) == []
 
 

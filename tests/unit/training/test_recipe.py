@@ -227,5 +227,10 @@ def test_a_recipe_of_nested_brackets_is_refused_in_words():
 def test_a_file_far_too_large_is_not_read_as_a_recipe(tmp_path):
     with (tmp_path / "huge.toml").open("wb") as stream:
         stream.truncate(10**9)
-    with pytest.raises(ShutterlessError, match="too large"):
+    with pytest.raises(ShutterlessError, match="more than"):
         load_recipe(tmp_path / "huge.toml")
+
+
+def test_a_device_that_never_ends_is_not_read_as_a_recipe():
+    with pytest.raises(ShutterlessError, match="cannot be read"):
+        load_recipe("/dev/zero")

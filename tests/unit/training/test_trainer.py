@@ -1,11 +1,13 @@
 import csv
 import errno
 import json
+import random
 import shutil
 
 import keras
 import numpy as np
 import pytest
+from tensorflow.python.eager import context
 
 from shutterless.errors import ShutterlessError
 from shutterless.evaluation import evaluate
@@ -169,9 +171,38 @@ def test_a_loss_that_is_not_a_number_stops_with_advice(colour_photos, tmp_path):
         'name = "wild"\ndescription = ""\n[head_training]\nepochs = 1\nlearning_rate = 1\n'
         "[from_scratch]\nepochs = 3\nlearning_rate = 1e30\n"
     )
-    with pytest.raises(ShutterlessError, match="not a number") as caught:
+    with pytest.raises(ShutterlessError, match="finite number") as caught:
         train(colour_photos, tmp_path / "run", recipe=recipe, backbone="tiny", image_size=32)
     assert "learning_rate" in caught.value.hint
+    assert not (tmp_path / "run" / MODEL).exists()
+
+
+def test_a_network_that_is_lost_behind_its_last_loss_is_not_kept(colour_photos, tmp_path):
+    """Its one step has a finite loss, and leaves weights whose validation loss is NaN."""
+    recipe = tmp_path / "wild.toml"
+    recipe.write_text(
+        'name = "wild"\ndescription = ""\n[head_training]\nepochs = 1\nlearning_rate = 1\n'
+        "[from_scratch]\nepochs = 1\nbatch_size = 64\nlearning_rate = 1e37\n"
+    )
+    with pytest.raises(ShutterlessError, match="finite number"):
+        train(colour_photos, tmp_path / "run", recipe=recipe, backbone="tiny", image_size=32)
+    assert not (tmp_path / "run" / MODEL).exists()
+
+
+def test_the_best_network_before_the_loss_was_lost_is_kept(colour_photos, tmp_path):
+    def lose(epoch):
+        if epoch.epoch == 1:
+            monkeypatched.setattr(
+                keras.Model,
+                "evaluate",
+                lambda self, **named: {"loss": np.nan, "accuracy": 0.0, "log_loss": 1.0},
+            )
+
+    with pytest.MonkeyPatch.context() as monkeypatched, pytest.raises(ShutterlessError) as caught:
+        train(colour_photos, tmp_path / "run", epochs=2, on_epoch=lose, **QUICKLY)
+    assert str(tmp_path / "run") in caught.value.hint
+    assert [epoch["epoch"] for epoch in history(tmp_path / "run")] == ["1"]
+    assert np.isfinite(evaluate(load_run(tmp_path / "run"), colour_photos).loss)
 
 
 def test_balanced_class_weights_make_up_for_a_rare_label(colour_photos, tmp_path):
@@ -331,8 +362,15 @@ def test_other_options_than_those_of_the_run_are_refused(option, words, colour_p
 def test_other_photos_than_those_of_the_run_are_refused(colour_photos, died, tmp_path):
     photos = shutil.copytree(colour_photos, tmp_path / "photos")
     (photos / "train" / "red" / "00.png").unlink()
-    with pytest.raises(ShutterlessError, match="are not those that"):
+    with pytest.raises(ShutterlessError, match=r"1 removed \(train/red/00\.png\)"):
         train(photos, died, resume=True)
+
+
+def test_photos_added_to_those_of_a_finished_run_are_not_passed_over(colour_photos, colour_run, tmp_path):
+    photos = shutil.copytree(colour_photos, tmp_path / "photos")
+    shutil.copy(photos / "train" / "red" / "00.png", photos / "train" / "red" / "new.png")
+    with pytest.raises(ShutterlessError, match=r"1 added \(train/red/new\.png\)"):
+        train(photos, colour_run, resume=True)
 
 
 def test_a_finished_run_is_said_to_be_finished_and_left_as_it_is(colour_photos, colour_run):
@@ -379,3 +417,70 @@ def test_a_run_that_had_stopped_early_is_not_trained_further(colour_photos, tmp_
     before = history(tmp_path / "run")
     assert len(before) < 9
     assert history(train(colour_photos, tmp_path / "run", resume=True).path) == before
+
+
+def test_the_caller_s_random_numbers_go_on_as_if_nothing_had_been_trained(colour_photos, tmp_path):
+    def draw():
+        return random.random(), np.random.random()
+
+    random.seed(5)
+    np.random.seed(5)
+    expected = [draw(), draw()]
+    random.seed(5)
+    np.random.seed(5)
+    drawn = [draw()]
+    with pytest.raises(Died):
+        train(colour_photos, tmp_path / "run", on_epoch=die, **QUICKLY)
+    assert [*drawn, draw()] == expected
+    assert context.global_seed() is None
+
+
+def die(epoch):
+    raise Died
+
+
+def test_a_run_says_in_a_line_what_it_is(colour_run, dead):
+    assert repr(load_run(str(colour_run))) == (
+        f"Run('{colour_run}': quick, tiny, 3 labels, validation 100.0%)"
+    )
+    assert repr(load_run(dead)) == f"Run('{dead}': quick, tiny, 3 labels, unfinished)"
+
+
+def test_scores_that_are_not_numbers_are_no_answer(colour_run):
+    run = load_run(colour_run)
+    weights = [np.full_like(array, np.nan) for array in run.model.get_weights()]
+    run.model.set_weights(weights)
+    with pytest.raises(ShutterlessError, match="not finite"):
+        run.probabilities(np.zeros((1, 32, 32, 3), np.uint8))
+
+
+def test_a_run_among_its_photos_is_refused(colour_photos):
+    with pytest.raises(ShutterlessError, match="lies in the folder"):
+        train(colour_photos, colour_photos / "run", **QUICKLY)
+    assert not (colour_photos / "run").exists()
+
+
+def test_what_is_planned_is_told_before_it_starts(colour_photos, tmp_path):
+    plans = []
+
+    def stop(plan, dataset):
+        plans.append((plan.recipe.name, plan.backbone.name, plan.image_size, len(dataset.photos)))
+        raise Died
+
+    with pytest.raises(Died):
+        train(str(colour_photos), str(tmp_path / "run"), on_start=stop, **QUICKLY)
+    assert plans == [("quick", "tiny", 32, 63)]
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_log_loss_of_the_best_epoch_is_that_of_the_figures_whatever_the_label_smoothing(
+    colour_photos, tmp_path
+):
+    (tmp_path / "smooth.toml").write_text(
+        'name = "x"\ndescription = ""\n[head_training]\nepochs = 1\nlearning_rate = 1\n'
+        "[from_scratch]\nepochs = 1\nlearning_rate = 1e-3\nlabel_smoothing = 0.3\n"
+    )
+    run = train(colour_photos, tmp_path / "run", recipe=tmp_path / "smooth.toml", **QUICKLY)
+    (epoch,) = history(run.path)
+    assert float(epoch["val_log_loss"]) == pytest.approx(run.metrics["validation"]["loss"], rel=1e-3)
+    assert float(epoch["val_loss"]) != pytest.approx(float(epoch["val_log_loss"]), rel=1e-2)
