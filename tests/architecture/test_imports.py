@@ -16,6 +16,8 @@ ORDER = (
     "errors",
     "files",
     "names",
+    "interrupt",
+    "quiet",
     "progress",
     "runtime",
     "parallel",

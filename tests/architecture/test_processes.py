@@ -87,7 +87,7 @@ except SystemExit:
     loaded = done.stderr.split()
     ours = {name.split(".")[1] for name in loaded if name.startswith("shutterless.")}
     assert "Usage: shutterless" in done.stdout
-    assert ours == {"cli", "errors", "progress"}
+    assert ours == {"cli", "errors", "interrupt", "progress", "quiet"}
     assert {name.split(".")[0] for name in loaded}.isdisjoint(
         {"numpy", "PIL", "ai_edge_litert", "keras", "tensorflow", "boto3", "sklearn", "h11"}
     )

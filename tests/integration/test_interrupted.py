@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from shutterless.evaluation import evaluate
+from shutterless.models import evaluate
 from shutterless.training import MODEL, load_run, train
 from shutterless.training.checkpoint import CHECKPOINT
 

@@ -4,18 +4,24 @@ import signal
 import sys
 from contextlib import suppress
 
+from shutterless.interrupt import interruptible
+
 
 def main() -> None:
-    """Run the command line; the entry point of the installed `shutterless`."""
-    # An import that Ctrl-C breaks off ends in a traceback, so until all is there Ctrl-C ends the process.
-    interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if interruptible:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from shutterless.cli.app import app
+    """Run the command line; the entry point of the installed `shutterless`.
 
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError):  # a stream that a caller put in place need not have it
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    if interruptible:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    app()
+    The commands are imported in here, so that Ctrl-C at the very start is a line too and no traceback.
+    """
+    try:
+        with interruptible():
+            from shutterless.cli.app import app
+
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(AttributeError):  # a stream that a caller put in place need not have it
+                    stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+            app()
+    except KeyboardInterrupt:
+        sys.stderr.write("error: Stopped by Ctrl-C\n")
+        sys.exit(130)
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # while Python shuts down, Ctrl-C just ends it

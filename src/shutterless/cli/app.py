@@ -26,6 +26,7 @@ from shutterless.cli import (
 )
 from shutterless.cli.console import INTERRUPTED, PIPE_CLOSED, ReaderGoneError, say_error
 from shutterless.errors import ShutterlessError
+from shutterless.interrupt import interrupted
 
 Command = typer.Typer | Callable[..., None]
 
@@ -81,7 +82,7 @@ def _report(error: BaseException) -> tuple[str, str, int]:
     """Return what is wrong, what to do about it, and the exit code."""
     if isinstance(error, ShutterlessError):
         return error.message, error.hint, error.exit_code
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, KeyboardInterrupt) or interrupted():  # which an import turns into its own error
         return "Stopped by Ctrl-C", "", INTERRUPTED
     if isinstance(error, ModuleNotFoundError):
         extra = "aws" if error.name in ("boto3", "botocore") else "train"

@@ -5,9 +5,7 @@ file's name may come from a stranger.
 """
 
 import json
-import os
 import sys
-import tempfile
 import time
 import unicodedata
 from collections.abc import Iterator
@@ -110,6 +108,18 @@ def show(content: Table) -> None:
         _write("\t".join(row))
 
 
+def note(content: Table) -> None:
+    """Print a table to standard error: framed on a terminal, else a row a line, aligned."""
+    if console.is_terminal:
+        console.print(_framed(content))
+        return
+    rows = (content.columns, *content.rows)
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))
+        say("  ".join(cells).rstrip())
+
+
 class Rows:
     """Rows that are printed as they come: aligned on a terminal, else with tabs between cells."""
 
@@ -129,29 +139,6 @@ class Rows:
             cell + " " * (width - cell_len(cell)) for cell, width in zip(row, self._widths, strict=False)
         )
         _write("  ".join(padded).rstrip())
-
-
-@contextmanager
-def quiet_start() -> Iterator[None]:
-    """Keep TensorFlow's start-up notes off the terminal while a stage that uses it is imported.
-
-    Its C++ side writes some of them before it reads TF_CPP_MIN_LOG_LEVEL, so they are caught where the
-    process writes its errors, and shown only if the import fails.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with tempfile.TemporaryFile() as notes:
-        os.dup2(notes.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            notes.seek(0)
-            os.write(terminal, notes.read())
-            raise
-        finally:
-            os.dup2(terminal, 2)
-            os.close(terminal)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli.console import print_json, progress_bar, quiet_start, say, show, table
+from shutterless.cli.console import print_json, progress_bar, say, show, table
 from shutterless.cli.options import share
 
 if TYPE_CHECKING:
@@ -56,8 +56,7 @@ def convert(
       shutterless convert run -o bundle --precision int8 --max-drop 2%
       shutterless convert run -o bundle --accept-precision 99%
     """
-    with quiet_start():
-        from shutterless import conversion
+    from shutterless import conversion
 
     with progress_bar() as progress:
         try:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shutterless.cli.aws import Profile, Region
-from shutterless.cli.console import print_json, quiet_start, result, show, table
+from shutterless.cli.console import print_json, result, show, table
 from shutterless.errors import ShutterlessError
+from shutterless.quiet import quiet_start
 
 if TYPE_CHECKING:
     from shutterless.deploy.cost import Estimate, Workload

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from shutterless.cli.console import print_json, progress_bar, quiet_start, result, say, show, table, warn
+from shutterless.cli.console import print_json, progress_bar, result, say, show, table, warn
 
 if TYPE_CHECKING:
     from shutterless.evaluation import Metrics, Predictions, Predictor
@@ -60,8 +60,7 @@ def _load(path: Path) -> "Predictor":
         from shutterless.runtime.classifier import Classifier
 
         return Classifier(read_bundle(path))
-    with quiet_start():
-        from shutterless.training import load_run
+    from shutterless.training import load_run
 
     return load_run(path)
 

@@ -7,8 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shutterless.cli.console import print_json, quiet_start, result, show, table
+from shutterless.cli.console import print_json, result, show, table
 from shutterless.errors import ShutterlessError
+from shutterless.quiet import quiet_start
 
 if TYPE_CHECKING:
     from shutterless.deploy.deployer import Plan

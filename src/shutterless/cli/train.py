@@ -6,10 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli.console import progress_bar, quiet_start, result, say, show, table, warn
+from shutterless.cli.console import note, progress_bar, result, say, show, table, warn
 
 if TYPE_CHECKING:
-    from shutterless.training import Epoch
+    from shutterless.cli.console import Table
+    from shutterless.dataset import Dataset
+    from shutterless.training import Epoch, Run
+    from shutterless.training.plan import Plan
+
+# Labels that are listed one by one; of more, only the smallest and the largest are named.
+MAX_ROWS = 12
+EXTREMES = (slice(3), slice(-3, None))
 
 
 def train(
@@ -81,8 +88,7 @@ def train(
 ) -> None:
     """Train a classifier by transfer learning.
 
-    Ctrl-C stops it; the run folder then holds the best network so far, and the same command with
-    --resume goes on.
+    Press Ctrl-C to stop. The best model so far is kept; add --resume to continue.
 
     \b
     Examples:
@@ -91,8 +97,7 @@ def train(
       shutterless train photos -o run --recipe standard --resume
       shutterless train --backbone list
     """
-    with quiet_start():
-        from shutterless import training
+    from shutterless import training
 
     if show_recipe:
         training.load_recipe(recipe or "quick")
@@ -121,18 +126,15 @@ def train(
                 tensorboard=tensorboard,
                 progress=progress,
                 on_warning=warn,
+                on_start=say_plan,
                 on_epoch=_say_epoch,
             )
         except KeyboardInterrupt:
             if (run / training.MODEL).is_file():
                 say(f"The best network so far is in {run} and can be evaluated and converted.")
-                say("The same command with --resume goes on.")
+                say("Run the same command with --resume to continue.")
             raise
-    validation = trained.metrics["validation"]
-    result(
-        f"Validation accuracy {validation['accuracy']:.2%} on {validation['photos']} photos, "
-        f"loss {validation['loss']:.3f}"
-    )
+    _show_figures(trained)
     if not no_report:
         say(f"Report: {run / 'report.html'}")
     say(f"Next: shutterless convert {run} -o bundle")
@@ -156,9 +158,64 @@ def _list_backbones() -> None:
     say("top-1: of ImageNet's labels, as Keras states it: https://keras.io/api/applications/")
 
 
+def say_plan(plan: "Plan", dataset: "Dataset") -> None:
+    """Print what is about to be trained, on what: recipe, backbone, size, labels, photos and groups."""
+    recipe = plan.recipe
+    cut = f", cut at {recipe.backbone.cut}" if recipe.backbone.cut else ""
+    source = "from random weights" if plan.weights == "none" else f"from the weights {plan.weights}"
+    say(f"Recipe {recipe.name}: {plan.backbone.name}{cut}, {plan.image_size} px, {source}, seed {plan.seed}")
+    counts = dataset.counts()
+    if len(counts) <= MAX_ROWS:
+        note(_counts_by_split(counts))
+    else:
+        _say_extremes(counts)
+    groups = {photo.group for photo in dataset.photos if photo.group}
+    if groups:
+        say(f"{len(groups):,} groups of photos of one thing are each kept in one split.")
+    if dataset.unreadable:
+        say(f"{len(dataset.unreadable):,} files are left out because they cannot be read.")
+
+
+def _counts_by_split(counts: dict[str, dict[str, int]]) -> "Table":
+    from shutterless.dataset.records import totals
+
+    splits = totals(counts)
+    listing = table("label", *splits)
+    for label, row in counts.items():
+        listing.add_row(label, *(f"{row[split]:,}" for split in splits))
+    listing.add_section()
+    listing.add_row(f"{len(counts)} labels", *(f"{count:,}" for count in splits.values()))
+    return listing
+
+
+def _say_extremes(counts: dict[str, dict[str, int]]) -> None:
+    """Print the sums, and the labels with the fewest and the most training photos."""
+    from shutterless.dataset.records import totals
+
+    photos = ", ".join(f"{count:,} for {split}" for split, count in totals(counts).items())
+    say(f"{len(counts):,} labels; photos: {photos}")
+    by_size = sorted(counts, key=lambda label: counts[label]["train"])
+    fewest, most = ([f"{label} ({counts[label]['train']:,})" for label in by_size[part]] for part in EXTREMES)
+    say(f"Fewest training photos: {', '.join(fewest)}; most: {', '.join(reversed(most))}")
+
+
+def _show_figures(run: "Run") -> None:
+    """Print the accuracy on the validation photos, which chose the best epoch, and on the test photos."""
+    from shutterless.evaluation.rounding import percentage
+
+    for split in ("validation", "test"):
+        if figures := run.metrics.get(split):
+            photos = figures["photos"]
+            accuracy = percentage(round(figures["accuracy"] * photos), photos)
+            result(
+                f"{split.capitalize()} accuracy {accuracy} on {photos:,} photos, "
+                f"log loss {figures['loss']:.3f}"
+            )
+
+
 def _say_epoch(epoch: "Epoch") -> None:
     say(
-        f"{epoch.phase} {epoch.epoch:>3}  loss {epoch.loss:.3f}  accuracy {epoch.accuracy:.3f}  "
-        f"validation loss {epoch.val_loss:.3f}  accuracy {epoch.val_accuracy:.3f}  "
+        f"{epoch.phase} {epoch.epoch:>3}  log loss {epoch.log_loss:.3f}  accuracy {epoch.accuracy:.3f}  "
+        f"validation log loss {epoch.val_log_loss:.3f}  accuracy {epoch.val_accuracy:.3f}  "
         f"{epoch.seconds:.0f} s{'  best' if epoch.best else ''}"
     )

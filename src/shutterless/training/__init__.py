@@ -1,10 +1,13 @@
 """Transfer learning: from labelled photos to a run folder."""
 
-from shutterless.training.augmentation import augmented_copies
-from shutterless.training.history import Epoch
-from shutterless.training.recipe import load_recipe, recipe_text
-from shutterless.training.run import MODEL, Run, is_run, load_run
-from shutterless.training.trainer import train
+from shutterless.quiet import quiet_start
+
+with quiet_start():  # TensorFlow's notes belong to nobody who types `import shutterless`
+    from shutterless.training.augmentation import augmented_copies
+    from shutterless.training.history import Epoch
+    from shutterless.training.recipe import load_recipe, recipe_text
+    from shutterless.training.run import MODEL, Run, is_run, load_run
+    from shutterless.training.trainer import train
 
 __all__ = [
     "MODEL",

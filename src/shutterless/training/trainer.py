@@ -14,6 +14,7 @@ from shutterless.errors import cannot_write
 from shutterless.evaluation import calibrate, predict_labelled
 from shutterless.evaluation.report import write_report
 from shutterless.files import ensure_outside
+from shutterless.interrupt import check_interrupt, interruptible
 from shutterless.progress import Progress, silent
 from shutterless.runtime.pixels import InputSpec
 from shutterless.training.batches import Batches, balanced_weights
@@ -105,7 +106,8 @@ def train(
     """
     photos, run = Path(photos), Path(run)
     ensure_outside(run, photos)
-    with locked(run):
+    progress = _interruptible(progress)
+    with interruptible(), locked(run):
         if not resume:
             require_unused(run)
         earlier = find_earlier(run) if resume else None
@@ -123,6 +125,7 @@ def train(
             on_warning(remark)
         with seeded(plan.seed):
             network = _build(plan, len(dataset.labels))
+            check_interrupt()
             on_start(plan, dataset)
             _start(run, dataset, plan)
             best = _train_phases(network, run, dataset, plan, progress, on_epoch, tensorboard)
@@ -130,6 +133,16 @@ def train(
         _finish(finished, dataset, best, report, progress)
         (run / CHECKPOINT).unlink()
         return finished
+
+
+def _interruptible(progress: Progress) -> Progress:
+    """Return a `progress` that first raises a Ctrl-C that Keras or TensorFlow has swallowed."""
+
+    def report(what: str, done: int, total: int) -> None:
+        check_interrupt()
+        progress(what, done, total)
+
+    return report
 
 
 def _build(plan: Plan, labels: int) -> Network:

@@ -1,8 +1,10 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from shutterless import training
+from shutterless.cli.train import say_plan
 from shutterless.runtime.bundle import read_bundle
 from shutterless.runtime.classifier import Classifier
 
@@ -121,3 +123,47 @@ def test_a_wrong_cut_lists_where_to_cut_and_leaves_nothing(shutterless, tiny, tm
     assert "Cut at stage3 or stage4, the usual places, or at any of these:\n" in done.stderr
     assert "  stage4  2×2×128\n" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def plan():
+    from shutterless.training.plan import make_plan
+
+    return make_plan("quick", backbone="tiny", image_size=32)
+
+
+def dataset_of(counts, group=""):
+    from shutterless.dataset import Dataset, Photo
+
+    photos = [
+        Photo(f"{label}/{split}{number}.jpg", label, split, group)
+        for label, splits in counts.items()
+        for split, count in splits.items()
+        for number in range(count)
+    ]
+    return Dataset(Path("photos"), tuple(counts), tuple(photos), (), ())
+
+
+def test_what_is_trained_on_what_is_told_before_it_starts(plan, capsys):
+    say_plan(plan, dataset_of({"hat": {"train": 3, "validation": 1}, "shoe": {"train": 12}}, group="burst"))
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    words, *rows = (line.split() for line in shown.err.splitlines())
+    assert {"quick:", "tiny,", "32", "42"} <= set(words)
+    assert rows[:4] == [
+        ["label", "train", "validation"],
+        ["hat", "3", "1"],
+        ["shoe", "12", "0"],
+        ["2", "labels", "15", "1"],
+    ]
+    assert rows[4][:3] == ["1", "groups", "of"]
+
+
+def test_a_thousand_labels_are_told_in_two_lines(plan, capsys):
+    counts = {f"label{number:03}": {"train": 4, "validation": 1} for number in range(1000)}
+    counts["label500"]["train"], counts["label700"]["train"] = 1, 90
+    say_plan(plan, dataset_of(counts))
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert lines[1] == "1,000 labels; photos: 4,083 for train, 1,000 for validation"
+    assert "label500 (1)" in lines[2] and "most: label700 (90)" in lines[2]

@@ -10,7 +10,7 @@ import pytest
 from tensorflow.python.eager import context
 
 from shutterless.errors import ShutterlessError
-from shutterless.evaluation import evaluate
+from shutterless.models import evaluate
 from shutterless.training import MODEL, load_run, train
 from shutterless.training.checkpoint import CHECKPOINT
 from shutterless.training.run import METRICS
