@@ -1,7 +1,5 @@
 import os
 import signal
-import subprocess
-import sys
 import threading
 
 import pytest
@@ -85,19 +83,3 @@ def test_in_another_thread_nothing_is_changed():
     thread.start()
     thread.join()
     assert handlers == [signal.default_int_handler]
-
-
-def test_ctrl_c_while_the_commands_are_imported_is_a_line_and_no_traceback(tmp_path):
-    code = """
-import os, signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)
-class Slow:
-    def find_spec(self, name, path=None, target=None):
-        if name == "typer":
-            os.kill(os.getpid(), signal.SIGINT)
-sys.meta_path.insert(0, Slow())
-from shutterless.cli import main
-main()
-"""
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "error: Stopped by Ctrl-C\n")

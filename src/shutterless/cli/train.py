@@ -76,6 +76,14 @@ def train(
         int | None,
         typer.Option(metavar="N", help="For the split, the order and the first weights.  [default: 42]"),
     ] = None,
+    group_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE",
+            help="Which photos show one thing and stay in one split: auto, none, folder, a regular "
+            "expression with one group, or a .csv file with the columns path and group.  [default: auto]",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where a training into this folder ended.")
     ] = False,
@@ -121,6 +129,7 @@ def train(
                 epochs=epochs,
                 batch_size=batch_size,
                 seed=seed,
+                group_by=group_by,
                 resume=resume,
                 report=not no_report,
                 tensorboard=tensorboard,
@@ -160,6 +169,8 @@ def _list_backbones() -> None:
 
 def say_plan(plan: "Plan", dataset: "Dataset") -> None:
     """Print what is about to be trained, on what: recipe, backbone, size, labels, photos and groups."""
+    from shutterless.dataset.records import summarize_groups
+
     recipe = plan.recipe
     cut = f", cut at {recipe.backbone.cut}" if recipe.backbone.cut else ""
     source = "from random weights" if plan.weights == "none" else f"from the weights {plan.weights}"
@@ -169,9 +180,8 @@ def say_plan(plan: "Plan", dataset: "Dataset") -> None:
         note(_counts_by_split(counts))
     else:
         _say_extremes(counts)
-    groups = {photo.group for photo in dataset.photos if photo.group}
-    if groups:
-        say(f"{len(groups):,} groups of photos of one thing are each kept in one split.")
+    for line in summarize_groups(dataset.groups):
+        say(f"{line}. Each group stays in one split.")
     if dataset.unreadable:
         say(f"{len(dataset.unreadable):,} files are left out because they cannot be read.")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from shutterless.dataset import Dataset
+from shutterless.dataset.groups import AUTO
 from shutterless.errors import ShutterlessError
 from shutterless.training.backbones import find_backbone
 from shutterless.training.catalogue import Backbone
@@ -23,6 +24,7 @@ class Plan:
     backbone: Backbone
     weights: str
     seed: int
+    group_by: str = AUTO
 
     @property
     def weights_source(self) -> str:
@@ -49,6 +51,7 @@ class Plan:
             cut=self.recipe.backbone.cut,
             image_size=self.image_size,
             seed=self.seed,
+            group_by=self.group_by,
         )
 
 
@@ -61,6 +64,7 @@ def make_plan(
     epochs: int | None = None,
     batch_size: int | None = None,
     seed: int | None = None,
+    group_by: str | Path | None = None,
     *,
     earlier: Run | None = None,
 ) -> Plan:
@@ -84,6 +88,7 @@ def make_plan(
         entry,
         str(given or ("imagenet" if entry.pretrained else "none")),
         _seed(seed if seed is not None else (earlier.settings.seed if earlier else SEED)),
+        str(group_by or (earlier.settings.group_by if earlier else AUTO)),
     )
 
 
@@ -118,7 +123,7 @@ def _recorded(run: Run) -> Plan:
     trunk = run.recipe.backbone.model_copy(update={"name": settings.backbone, "cut": settings.cut})
     image = run.recipe.image.model_copy(update={"size": settings.image_size})
     recipe = run.recipe.model_copy(update={"backbone": trunk, "image": image})
-    return Plan(recipe, find_backbone(settings.backbone), settings.weights, settings.seed)
+    return Plan(recipe, find_backbone(settings.backbone), settings.weights, settings.seed, settings.group_by)
 
 
 def _phases(recipe: Recipe, figures: dict[str, int | None]) -> dict[str, dict[str, Any]]:
@@ -130,7 +135,7 @@ def _phases(recipe: Recipe, figures: dict[str, int | None]) -> dict[str, dict[st
 
 def _flat(plan: Plan) -> dict[str, Any]:
     """Return every field of a plan under its dotted name."""
-    flat: dict[str, Any] = {"weights": plan.weights_source, "seed": plan.seed}
+    flat: dict[str, Any] = {"weights": plan.weights_source, "seed": plan.seed, "group_by": plan.group_by}
     tables: list[tuple[str, dict[str, Any]]] = [("", plan.recipe.model_dump(exclude_none=True))]
     for prefix, table in tables:
         for name, value in table.items():

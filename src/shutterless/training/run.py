@@ -13,6 +13,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict
 
 from shutterless.dataset import Photo, read_split
+from shutterless.dataset.groups import NONE
 from shutterless.errors import ShutterlessError
 from shutterless.evaluation.holdout import TrainingRecord
 from shutterless.files import atomic_file, read_text
@@ -41,6 +42,7 @@ class Settings(BaseModel):
     cut: str | None = None
     image_size: int
     seed: int
+    group_by: str = NONE  # of a run of before there were groups
 
 
 @dataclass(frozen=True, repr=False)

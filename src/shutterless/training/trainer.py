@@ -63,6 +63,7 @@ def train(
     epochs: int | None = None,
     batch_size: int | None = None,
     seed: int | None = None,
+    group_by: str | Path | None = None,
     resume: bool = False,
     tensorboard: bool = False,
     report: bool = True,
@@ -88,6 +89,8 @@ def train(
         epochs: Overrides those of the recipe's last phase.
         batch_size: Overrides that of the recipe's last phase.
         seed: For the split, the order and the first weights; 42 if it is not given.
+        group_by: Which photos show one thing and stay in one split, see `load_dataset`; `auto` if it is
+            not given.
         resume: Continue where a training into `run` ended, however it ended. Options that are not given
             are those that it was started with. If nothing has begun, the training begins; if it is
             finished, nothing happens.
@@ -111,11 +114,11 @@ def train(
         if not resume:
             require_unused(run)
         earlier = find_earlier(run) if resume else None
-        options = (recipe, backbone, weights, cut, image_size, epochs, batch_size, seed)
+        options = (recipe, backbone, weights, cut, image_size, epochs, batch_size, seed, group_by)
         plan = make_plan(*options, earlier=earlier)
         if earlier is not None:
             require_same(plan, earlier)
-        dataset = load_dataset(photos, seed=plan.seed, progress=progress)
+        dataset = load_dataset(photos, seed=plan.seed, group_by=plan.group_by, progress=progress)
         if earlier is not None:
             require_same_photos(dataset, earlier)
             if is_finished(run):

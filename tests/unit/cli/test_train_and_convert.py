@@ -132,20 +132,22 @@ def plan():
     return make_plan("quick", backbone="tiny", image_size=32)
 
 
-def dataset_of(counts, group=""):
+def dataset_of(counts, reasons=()):
     from shutterless.dataset import Dataset, Photo
+    from shutterless.dataset.records import Group
 
     photos = [
-        Photo(f"{label}/{split}{number}.jpg", label, split, group)
+        Photo(f"{label}/{split}{number}.jpg", label, split)
         for label, splits in counts.items()
         for split, count in splits.items()
         for number in range(count)
     ]
-    return Dataset(Path("photos"), tuple(counts), tuple(photos), (), ())
+    groups = tuple(Group(tuple(photos[:2]), (reason,)) for reason in reasons)
+    return Dataset(Path("photos"), tuple(counts), tuple(photos), (), (), groups)
 
 
 def test_what_is_trained_on_what_is_told_before_it_starts(plan, capsys):
-    say_plan(plan, dataset_of({"hat": {"train": 3, "validation": 1}, "shoe": {"train": 12}}, group="burst"))
+    say_plan(plan, dataset_of({"hat": {"train": 3, "validation": 1}, "shoe": {"train": 12}}, ["given"]))
     shown = capsys.readouterr()
     assert shown.out == ""
     words, *rows = (line.split() for line in shown.err.splitlines())
@@ -156,7 +158,7 @@ def test_what_is_trained_on_what_is_told_before_it_starts(plan, capsys):
         ["shoe", "12", "0"],
         ["2", "labels", "15", "1"],
     ]
-    assert rows[4][:3] == ["1", "groups", "of"]
+    assert rows[4][:6] == ["2", "photos", "form", "1", "groups", "of"]
 
 
 def test_a_thousand_labels_are_told_in_two_lines(plan, capsys):

@@ -71,6 +71,7 @@ def test_an_option_that_no_recipe_may_hold_is_refused_before_anything_starts(opt
         {"epochs": 1_000_000, "batch_size": 65_536, "seed": 2**32 - 1},
         {"cut": "block_13_expand_relu", "weights": "none"},
         {"recipe": "tutorial", "backbone": "ResNet50"},
+        {"group_by": "folder"},
         {"recipe": "best", "weights": Path("weights.h5")},
     ],
     ids=str,
