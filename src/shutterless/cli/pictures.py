@@ -40,9 +40,11 @@ def _expand(source: str) -> Iterator[str]:
         return
     if not Path(source).is_dir():
         raise ShutterlessError(f"There is no picture or folder {source}", "Give a file, a folder or a URL.")
-    from shutterless.dataset import picture_files
+    from shutterless.dataset import find_pictures
 
-    pictures = picture_files(Path(source))
+    pictures, skipped = find_pictures(Path(source))
+    for one in skipped:
+        say(f"{source}: {one}")
     if not pictures:
         raise ShutterlessError(f"There are no pictures in {source}", "Give a folder with .jpg, .png … files.")
     yield from map(str, pictures)

@@ -1,6 +1,6 @@
 """Photos on disk → a checked, split data set → pixels; and a drawn data set to try it all with."""
 
-from shutterless.dataset.folders import picture_files
+from shutterless.dataset.folders import find_pictures
 from shutterless.dataset.integrity import verify_photos
 from shutterless.dataset.labelled import Selection, load_labelled
 from shutterless.dataset.photos import PhotoReader, label_indices, read_pixels
@@ -16,10 +16,10 @@ __all__ = [
     "Selection",
     "Unreadable",
     "draw_sample",
+    "find_pictures",
     "label_indices",
     "load_dataset",
     "load_labelled",
-    "picture_files",
     "read_pixels",
     "read_split",
     "verify_photos",

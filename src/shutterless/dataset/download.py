@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from shutterless.dataset.folders import picture_files, subfolders
+from shutterless.dataset.folders import find_pictures, subfolders
 from shutterless.dataset.transfer import fetch, forget
 from shutterless.dataset.unpack import unpack
 from shutterless.errors import ShutterlessError
@@ -83,7 +83,7 @@ def _fetch(published: Published, part: Path, progress: Progress) -> None:
 def verify(folder: Path, published: Published) -> None:
     """Raise ShutterlessError if the photos in `folder` are not those that were published."""
     for split, number in published.photos.items():
-        photos = len(picture_files(folder / split))
+        photos = len(find_pictures(folder / split)[0])
         if photos != number:
             raise _wrong(f"{split} has {photos:,} photos instead of {number:,}")
     for split, tree in published.trees.items():

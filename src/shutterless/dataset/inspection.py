@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -13,8 +13,8 @@ from shutterless.dataset.findings import Finding, find_faults
 from shutterless.dataset.folders import find_photos, split_folders
 from shutterless.dataset.groups import AUTO
 from shutterless.dataset.looks import Look
-from shutterless.dataset.records import Dataset, Photo, Unreadable, totals
-from shutterless.dataset.scan import layout_warnings, scan_photos
+from shutterless.dataset.records import NOT_A_PICTURE, Dataset, Photo, Unreadable, totals
+from shutterless.dataset.scan import scan_photos, split_gaps
 from shutterless.progress import Progress, silent
 
 
@@ -67,6 +67,9 @@ class Inspection:
             "totals": self.totals,
             "formats": self.formats,
             "sides": self.sides,
+            "skipped": [
+                {**asdict(one), "examples": [*map(printable, one.examples)]} for one in self.dataset.skipped
+            ],
             "unreadable": [{"path": one.path, "reason": one.reason} for one in self.dataset.unreadable],
             "duplicates": [group.to_json() for group in self.duplicates],
             "groups": [group.to_json() for group in self.dataset.groups],
@@ -96,8 +99,10 @@ def inspect_dataset(
         unreadable=tuple(Unreadable(printable(one.path), one.reason) for one in scan.unreadable),
         warnings=(),
         groups=scan.groups,
+        skipped=found.summary(),
     )
-    warnings = layout_warnings(dataset, folders, found)
+    misplaced = (str(one) for one in dataset.skipped if one.reason != NOT_A_PICTURE)
+    warnings = (*misplaced, *split_gaps(dataset))
     looks = {photo: scan.looks[photo.path] for photo in scan.photos}
     findings = find_faults(dataset, looks, scan.duplicates, tuple(map(printable, warnings)))
     return Inspection(dataset, bool(folders), looks, scan.duplicates, findings)

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from shutterless.dataset.folders import SPLIT_FOLDERS, find_photos, split_folders
+from shutterless.dataset.folders import find_photos, split_folders, split_named
 from shutterless.dataset.integrity import content_hash
 from shutterless.dataset.records import NEW, SPLITS, Dataset, Photo
-from shutterless.dataset.scan import layout_warnings, survey
+from shutterless.dataset.scan import split_gaps, survey
 from shutterless.errors import ShutterlessError
 from shutterless.names import did_you_mean, shortened
 from shutterless.parallel import map_in_threads
@@ -74,8 +74,8 @@ def load_labelled(
         root, replace(found, photos=known), pixels.check, progress=progress, what="checking photos"
     )
     dataset = Dataset(root, tuple(labels), tuple(readable), unreadable, ())
-    warnings = (*unknown, *layout_warnings(dataset, folders, found))
-    return Selection(replace(dataset, warnings=warnings), dict(left_out))
+    warnings = (*unknown, *split_gaps(dataset))
+    return Selection(replace(dataset, warnings=warnings, skipped=found.summary()), dict(left_out))
 
 
 def _with_recorded_splits(
@@ -107,7 +107,7 @@ def _renamed(photos: Sequence[Photo], label_map: Mapping[str, str], labels: Sequ
 
 
 def _of_split(root: Path, photos: Sequence[Photo], split: str | None) -> list[Photo]:
-    name = SPLIT_FOLDERS.get(split, split) if split else None
+    name = (split_named(split) or split) if split else None
     if name is not None and name not in CHOICES:
         raise ShutterlessError(f"There is no split {split!r}", f"Choose one of: {', '.join(CHOICES)}.")
     if name == ALL or not photos:

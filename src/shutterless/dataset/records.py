@@ -5,12 +5,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from shutterless.errors import ShutterlessError
+from shutterless.names import shortened
 from shutterless.runtime import pixels
 
+NOT_A_PICTURE = "not a picture"
+# Files that are named for each reason, and reasons that are given, where there may be a thousand.
+EXAMPLES, REASONS_SHOWN = 3, 5
 SPLITS = ("train", "validation", "test")
 NEW = "new"  # instead of a split: of photos to measure on that belong to none
 # How it was found that photos belong together.
@@ -75,6 +79,32 @@ class Unreadable:
     reason: str
 
 
+@dataclass(frozen=True)
+class Skipped:
+    """Files or folders that were left out for one reason, without being read.
+
+    count: how many. suffixes: how many of each, the most frequent first. examples: up to three paths.
+    """
+
+    reason: str
+    count: int
+    suffixes: Mapping[str, int]
+    examples: tuple[str, ...]
+
+    @classmethod
+    def of(cls, reason: str, paths: Sequence[str]) -> "Skipped":
+        """Count the paths of what was left out."""
+        suffixes = Counter(PurePosixPath(path).suffix.lower() or "no suffix" for path in paths)
+        return cls(reason, len(paths), dict(suffixes.most_common()), tuple(paths[:EXAMPLES]))
+
+    def __str__(self) -> str:
+        """Return a line for people."""
+        of_suffixes = [f"{count:,} {suffix}" for suffix, count in self.suffixes.items()]
+        kinds = f" ({shortened(of_suffixes)})" if self.reason == NOT_A_PICTURE else ""
+        more = f" and {self.count - len(self.examples):,} more" if self.count > len(self.examples) else ""
+        return f"left out, {self.reason}: {self.count:,}{kinds}, {', '.join(self.examples)}{more}"
+
+
 @dataclass(frozen=True, repr=False)
 class Dataset:
     """The readable photos below `root`, sorted by path, and what was noticed while looking at them.
@@ -89,6 +119,7 @@ class Dataset:
     unreadable: tuple[Unreadable, ...]
     warnings: tuple[str, ...]
     groups: tuple[Group, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
 
     def of(self, split: str) -> tuple[Photo, ...]:
         """Return the photos of one split, sorted by path; empty when there are none."""
@@ -100,9 +131,21 @@ class Dataset:
 
     def remarks(self) -> list[str]:
         """Return, a line each, what a user should know: the warnings, and which files are left out."""
-        left_out = [f"{file.path} is left out: {file.reason}" for file in self.unreadable]
-        counted = [f"{len(left_out)} of the files cannot be read"] if left_out else []
-        return [*self.warnings, *counted, *left_out, *summarize_groups(self.groups)]
+        skipped = (*map(str, self.skipped), *self._unreadable_by_reason())
+        return [*self.warnings, *skipped, *summarize_groups(self.groups)]
+
+    def _unreadable_by_reason(self) -> list[str]:
+        """Return how many files cannot be read, and some of them for each of the commonest reasons."""
+        by_reason: dict[str, list[str]] = {}
+        for file in self.unreadable:
+            by_reason.setdefault(file.reason, []).append(file.path)
+        counted = sorted(by_reason.items(), key=lambda item: -len(item[1]))
+        lines = [str(Skipped.of(reason, paths)) for reason, paths in counted[:REASONS_SHOWN]]
+        if others := counted[REASONS_SHOWN:]:
+            lines.append(
+                f"left out, for {len(others):,} other reasons: {sum(len(paths) for _, paths in others):,}"
+            )
+        return lines
 
     @cached_property
     def fingerprint(self) -> str:

@@ -4,11 +4,11 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from shutterless.dataset.duplicates import Duplicates, find_duplicates
-from shutterless.dataset.folders import LAYOUT_HINT, Found, find_photos, split_folders, subfolders
+from shutterless.dataset.folders import LAYOUT_HINT, OUTSIDE_LABELS, Found, find_photos, split_folders
 from shutterless.dataset.groups import AUTO, find_groups, leaking, parse_group_by, with_groups
 from shutterless.dataset.looks import Look, look
 from shutterless.dataset.records import SPLITS, Dataset, Group, Photo, Unreadable
@@ -47,7 +47,7 @@ def load_dataset(
 ) -> Dataset:
     """Return the data set for training: folders by split, or one folder of labels shared out 80/10/10.
 
-    A `train` folder without a `validation` (or `val`, `valid`) one gives a tenth of every label to
+    A `train` folder without a `validation` one gives a tenth of every label to
     validation. Photos of one thing stay in one split. Files that cannot be read are named in
     `unreadable` and left out.
 
@@ -72,8 +72,8 @@ def load_dataset(
     labels = tuple(sorted(found.labels["train"]))
     dataset = Dataset(root, labels, scan.photos, scan.unreadable, (), scan.groups)
     _require_trainable(dataset)
-    warnings = (*layout_warnings(dataset, folders, found), *group_warnings(scan, folders))
-    return replace(dataset, warnings=warnings)
+    warnings = (*split_gaps(dataset), *group_warnings(scan, folders))
+    return replace(dataset, warnings=warnings, skipped=found.summary())
 
 
 def scan_photos(
@@ -133,8 +133,9 @@ def survey(
     Raises ShutterlessError if no photo was found or none can be read.
     """
     if not found.photos:
-        problem = "photos, but none in a label's folder" if found.loose else "no photos"
-        raise ShutterlessError(f"{root} has {problem}", LAYOUT_HINT)
+        problem = "photos, but none in a label's folder" if OUTSIDE_LABELS in found.skipped else "no photos"
+        hints = (LAYOUT_HINT, *(f"{str(one).capitalize()}." for one in found.summary()))
+        raise ShutterlessError(f"{root} has {problem}", " ".join(hints))
     photos = sorted(found.photos, key=lambda photo: photo.path)
 
     def examine(photo: Photo) -> tuple[Photo, Seen] | Unreadable:
@@ -180,9 +181,11 @@ def _require_trainable(dataset: Dataset) -> None:
         )
     empty = set(labels) - {photo.label for photo in dataset.of("train")}
     if empty:
+        unread = [one for one in dataset.unreadable if empty & {*PurePosixPath(one.path).parts}]
+        example = f" {unread[0].path} is left out: {unread[0].reason}." if unread else ""
         raise ShutterlessError(
             f"No readable photo to train on for the label {_names(empty)} in {root}",
-            "Add photos to the label's folder, or remove the folder.",
+            f"Add photos to the label's folder, or remove the folder.{example}",
         )
     if len(labels) < 2:
         raise ShutterlessError(
@@ -193,11 +196,6 @@ def _require_trainable(dataset: Dataset) -> None:
             f"{root} leaves no readable photo for validation",
             "Give every label photos of two things or more; a validation/ folder needs some of its own.",
         )
-
-
-def layout_warnings(dataset: Dataset, folders: dict[str, Path], found: Found) -> tuple[str, ...]:
-    """Return what to know about where the photos lie: left out ones, and splits that lack a label."""
-    return (*_left_out(dataset.root, folders, found), *_gaps(dataset))
 
 
 def group_warnings(scan: Scan, folders: dict[str, Path]) -> tuple[str, ...]:
@@ -228,26 +226,12 @@ def _with_few_things(photos: Iterable[Photo]) -> list[str]:
     return [label for label in things if len(things[label]) < len(SPLITS) <= counts[label]]
 
 
-def _gaps(dataset: Dataset) -> list[str]:
+def split_gaps(dataset: Dataset) -> tuple[str, ...]:
     """Return a warning for every split in use that has no photo of some labels."""
     counts = dataset.counts()
     splits = next(iter(counts.values()))
     missing = {split: [label for label in counts if not counts[label][split]] for split in splits}
-    return [f"no photo of {_names(labels)} in {split}" for split, labels in missing.items() if labels]
-
-
-def _left_out(root: Path, folders: dict[str, Path], found: Found) -> list[str]:
-    """Return warnings about photos and folders that lie where none are looked for."""
-    warnings = []
-    if found.loose:
-        warnings.append(
-            f"{len(found.loose)} photos lie in no label's folder and are left out: {found.loose[0]} …"
-        )
-    used = {folder.name for folder in folders.values()}
-    extra = [folder.name for folder in subfolders(root) if folder.name not in used] if folders else []
-    if extra:
-        warnings.append(f"folders that are none of {', '.join(SPLITS)} are left out: {_names(extra)}")
-    return warnings
+    return tuple(f"no photo of {_names(labels)} in {split}" for split, labels in missing.items() if labels)
 
 
 def _names(names: Iterable[str]) -> str:
