@@ -129,6 +129,8 @@ def _show_inspection(inspection: "Inspection") -> None:
         for name, figures in inspection.sides.items()
     )
     result("; ".join((formats, *sides)))
+    for skipped in inspection.dataset.skipped:
+        result(str(skipped))
     for finding in inspection.findings:
         _show_finding(finding)
     _show_groups(inspection.dataset.groups)

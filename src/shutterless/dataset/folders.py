@@ -91,7 +91,7 @@ def unwrap(folder: Path) -> Path:
     inner = label_folders(folder)
     while len(inner) == 1 and not _holds_photos(folder) and not _holds_photos(inner[0]):
         deeper = label_folders(inner[0])
-        if not deeper or split_named(inner[0].name):
+        if not deeper or _split_of(inner[0].name):
             break
         folder, inner = inner[0], deeper
     return folder
@@ -115,7 +115,7 @@ def split_folders(root: Path) -> dict[str, Path]:
     if not others:
         _refuse_photos_without_labels(root, flat)
         return splits
-    if len(flat) == len(splits) and all(folder.name.lower() in LABEL_WORDS for folder in flat):
+    if len(flat) == len(splits) and all(map(_may_be_label, flat)):
         return {}
     if "train" in splits and not flat and (len(splits) > 1 or not any(map(label_folders, others))):
         return splits
@@ -154,7 +154,7 @@ def _by_split(root: Path, folders: list[Path]) -> dict[str, Path]:
     splits: dict[str, Path] = {}
     names = _without_common_words([folder.name for folder in folders])
     for folder, name in zip(folders, names, strict=True):
-        split = split_named(name) or split_named(folder.name)
+        split = _split_of(name) or _split_of(folder.name)
         if split in splits:
             raise ShutterlessError(
                 f"Both {splits[split].name}/ and {folder.name}/ in {root} stand for {split}",
@@ -175,10 +175,14 @@ def _without_common_words(names: list[str]) -> list[str]:
     return [" ".join(some) for some in words]
 
 
-def split_named(name: str) -> str:
+def _split_of(name: str) -> str:
     """Return the split that a name stands for, like training_set or val, or nothing."""
     word = re.sub(r"[\W_]+", "", name.lower())
     return next((split for split, pattern in SPLIT_NAMES.items() if pattern.fullmatch(word)), "")
+
+
+def _may_be_label(folder: Path) -> bool:
+    return folder.name.lower() in LABEL_WORDS or not _split_of(folder.name)
 
 
 def _refuse_photos_without_labels(root: Path, splits: list[Path]) -> None:

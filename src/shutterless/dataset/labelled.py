@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from shutterless.dataset.folders import find_photos, split_folders, split_named
+from shutterless.dataset.folders import find_photos, split_folders
 from shutterless.dataset.integrity import content_hash
 from shutterless.dataset.records import NEW, SPLITS, Dataset, Photo
 from shutterless.dataset.scan import split_gaps, survey
@@ -17,6 +17,7 @@ from shutterless.runtime import pixels
 
 ALL = "all"
 CHOICES = (*SPLITS, NEW, ALL)
+SHORT_NAMES = {"val": "validation", "valid": "validation"}
 
 # What split of the model's training run a photo was in; None for one that the run did not have.
 SplitOf = Callable[[Photo], str | None]
@@ -107,7 +108,7 @@ def _renamed(photos: Sequence[Photo], label_map: Mapping[str, str], labels: Sequ
 
 
 def _of_split(root: Path, photos: Sequence[Photo], split: str | None) -> list[Photo]:
-    name = (split_named(split) or split) if split else None
+    name = SHORT_NAMES.get(split, split) if split else None
     if name is not None and name not in CHOICES:
         raise ShutterlessError(f"There is no split {split!r}", f"Choose one of: {', '.join(CHOICES)}.")
     if name == ALL or not photos:

@@ -268,6 +268,7 @@ def _finish(run: Run, dataset: Dataset, best: Epoch | None, report: bool, progre
             "labels": list(dataset.labels),
             "photos": {split: len(dataset.of(split)) for split in SPLITS},
             "unreadable": [asdict(file) for file in dataset.unreadable],
+            "skipped": [asdict(reason) for reason in dataset.skipped],
             "dataset_fingerprint": dataset.fingerprint,
             "made_with": {
                 package: importlib.metadata.version(package) for package in ("shutterless", "keras", "numpy")

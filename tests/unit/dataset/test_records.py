@@ -1,9 +1,10 @@
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from shutterless.dataset.records import Dataset, Photo
+from shutterless.dataset.records import Dataset, Photo, Unreadable
 from shutterless.dataset.scan import load_dataset
 
 
@@ -43,3 +44,14 @@ def test_a_data_set_prints_as_one_line(tmp_path):
         f"Dataset('{tmp_path}': 1 labels, 1,201 photos: train 1,200, test 1)"
     )
     assert repr(Dataset(tmp_path, (), (), (), ())) == f"Dataset('{tmp_path}': 0 labels, 0 photos)"
+
+
+def test_a_thousand_unreadable_files_are_a_few_lines():
+    reasons = ["the picture is empty", *(f"the picture has {number} pixels" for number in range(300))]
+    unreadable = tuple(Unreadable(f"hat/{number:04}.jpg", reasons[number % 301]) for number in range(1000))
+    lines = Dataset(Path("photos"), ("hat",), (), unreadable, ()).remarks()
+    assert len(lines) == 6
+    assert lines[0] == (
+        "left out, the picture is empty: 4, hat/0000.jpg, hat/0301.jpg, hat/0602.jpg and 1 more"
+    )
+    assert lines[-1] == "left out, for 296 other reasons: 980"

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from shutterless.dataset.folders import NOT_A_SPLIT, OUTSIDE_LABELS
 from shutterless.dataset.scan import SPLITS, load_dataset, load_labelled
 from shutterless.errors import ShutterlessError
 from shutterless.runtime import pixels
@@ -131,15 +132,14 @@ def test_a_label_that_validation_or_test_lacks_is_a_warning(tmp_path, make_photo
     assert dataset.warnings == ("no photo of 'hat' in validation", "no photo of 'dress' in test")
 
 
-def test_photos_and_folders_outside_the_layout_are_a_warning(tmp_path, make_photos):
+def test_photos_and_folders_outside_the_layout_are_counted(tmp_path, make_photos):
     for split in ("train", "validation"):
         make_photos(f"{split}/dress", 2)
         make_photos(f"{split}/hat", 2)
     make_photos("train")
     make_photos("raw/dress")
-    loose, extra = load_dataset(tmp_path).warnings
-    assert "train/000.png" in loose
-    assert "'raw'" in extra
+    skipped = {one.reason: one.examples for one in load_dataset(tmp_path).skipped}
+    assert skipped == {OUTSIDE_LABELS: ("train/000.png",), NOT_A_SPLIT: ("raw",)}
 
 
 def test_progress_is_told_how_many_photos_there_are(tmp_path, two_labels):
