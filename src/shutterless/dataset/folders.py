@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shutterless.dataset.pictures import SUFFIXES, is_picture, is_raw
-from shutterless.dataset.records import NOT_A_PICTURE, SPLITS, Photo, Skipped, Unreadable
+from shutterless.dataset.records import NOT_A_PICTURE, SPLITS, Photo, Skipped, Unreadable, printable
 from shutterless.errors import ShutterlessError
 from shutterless.files import recognise_output
 from shutterless.names import shortened
@@ -231,8 +231,8 @@ def _walk(top: Path, root: Path, found: Found) -> Iterator[Path]:
     """Yield the pictures at any depth below a folder, following links, but into no folder twice."""
 
     def note(error: OSError) -> None:
-        reason = error.strerror or str(error)
-        found.unreadable.append(Unreadable(_relative(Path(error.filename), root), reason))
+        path = printable(_relative(Path(error.filename), root))
+        found.unreadable.append(Unreadable(path, error.strerror or str(error)))
 
     # The root counts as visited: a link back to it would give this label the photos of all the others.
     visited = {os.path.realpath(root)} - {os.path.realpath(top)}
@@ -249,7 +249,7 @@ def _walk(top: Path, root: Path, found: Found) -> Iterator[Path]:
 def _is_entered(folder: Path, root: Path, found: Found) -> bool:
     """Tell whether photos are looked for in a folder; if not, count it as left out."""
     if folder.suffix.lower() in SUFFIXES and not _is_hidden(folder.name):
-        found.unreadable.append(Unreadable(_relative(folder, root), "is a folder"))
+        found.unreadable.append(Unreadable(printable(_relative(folder, root)), "is a folder"))
         return False
     if recognise_output(folder):
         found.skip(OUTPUT, _relative(folder, root))

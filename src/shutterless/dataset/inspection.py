@@ -1,6 +1,5 @@
 """Look at a whole data set before anything is learned from it: what is there, and what is wrong with it."""
 
-import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -13,7 +12,7 @@ from shutterless.dataset.findings import Finding, find_faults
 from shutterless.dataset.folders import find_photos, split_folders
 from shutterless.dataset.groups import AUTO
 from shutterless.dataset.looks import Look
-from shutterless.dataset.records import NOT_A_PICTURE, Dataset, Photo, Unreadable, totals
+from shutterless.dataset.records import NOT_A_PICTURE, Dataset, Photo, Unreadable, printable, totals
 from shutterless.dataset.scan import scan_photos, split_gaps
 from shutterless.progress import Progress, silent
 
@@ -67,9 +66,7 @@ class Inspection:
             "totals": self.totals,
             "formats": self.formats,
             "sides": self.sides,
-            "skipped": [
-                {**asdict(one), "examples": [*map(printable, one.examples)]} for one in self.dataset.skipped
-            ],
+            "skipped": [asdict(one) for one in self.dataset.skipped],
             "unreadable": [{"path": one.path, "reason": one.reason} for one in self.dataset.unreadable],
             "duplicates": [group.to_json() for group in self.duplicates],
             "groups": [group.to_json() for group in self.dataset.groups],
@@ -106,8 +103,3 @@ def inspect_dataset(
     looks = {photo: scan.looks[photo.path] for photo in scan.photos}
     findings = find_faults(dataset, looks, scan.duplicates, tuple(map(printable, warnings)))
     return Inspection(dataset, bool(folders), looks, scan.duplicates, findings)
-
-
-def printable(name: str) -> str:
-    """Return a file's name with the bytes that are not UTF-8 written as \\xff, as JSON needs it."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -1,6 +1,7 @@
 """What a data set is: labelled photos below one root, and those that could not be read."""
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -95,7 +96,7 @@ class Skipped:
     def of(cls, reason: str, paths: Sequence[str]) -> "Skipped":
         """Count the paths of what was left out."""
         suffixes = Counter(PurePosixPath(path).suffix.lower() or "no suffix" for path in paths)
-        return cls(reason, len(paths), dict(suffixes.most_common()), tuple(paths[:EXAMPLES]))
+        return cls(reason, len(paths), dict(suffixes.most_common()), tuple(map(printable, paths[:EXAMPLES])))
 
     def __str__(self) -> str:
         """Return a line for people."""
@@ -164,6 +165,11 @@ class Dataset:
         splits = ", ".join(f"{split} {count:,}" for split, count in totals(self.counts()).items())
         photos = f"{len(self.photos):,} photos" + (f": {splits}" if splits else "")
         return f"Dataset('{self.root}': {len(self.labels):,} labels, {photos})"
+
+
+def printable(name: str) -> str:
+    """Return a file's name with the bytes that are not UTF-8 written as \\xff, as JSON needs it."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def count_photos(photos: Sequence[Photo], labels: Sequence[str]) -> dict[str, dict[str, int]]:

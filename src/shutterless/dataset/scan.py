@@ -11,7 +11,7 @@ from shutterless.dataset.duplicates import Duplicates, find_duplicates
 from shutterless.dataset.folders import LAYOUT_HINT, OUTSIDE_LABELS, Found, find_photos, split_folders
 from shutterless.dataset.groups import AUTO, find_groups, leaking, parse_group_by, with_groups
 from shutterless.dataset.looks import Look, look
-from shutterless.dataset.records import SPLITS, Dataset, Group, Photo, Unreadable
+from shutterless.dataset.records import SPLITS, Dataset, Group, Photo, Unreadable, printable
 from shutterless.dataset.split import assign
 from shutterless.errors import ShutterlessError
 from shutterless.parallel import map_in_threads
@@ -166,7 +166,7 @@ def _examine(root: Path, photo: Photo, look: Callable[[bytes], Seen]) -> tuple[P
     except Problem as problem:
         return Unreadable(photo.path, problem.detail)
     except UnicodeEncodeError:
-        return Unreadable(photo.path, "the name is not valid UTF-8")
+        return Unreadable(printable(photo.path), "the name is not valid UTF-8")
     except OSError as error:
         return Unreadable(photo.path, error.strerror or str(error))
 

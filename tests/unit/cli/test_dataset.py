@@ -46,7 +46,7 @@ def test_inspect_refuses_a_report_folder_in_use_before_it_looks_at_a_photo(shutt
     (tmp_path / "mine.txt").touch()
     done = shutterless("dataset", "inspect", tmp_path / "nowhere", "--report", tmp_path)
     assert done.exit_code == 1
-    assert "something else than an earlier report" in done.stderr
+    assert "not just an inspection" in done.stderr
 
 
 def test_download_says_what_came_and_what_to_do_next(shutterless, colour_photos, monkeypatch):

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from shutterless.dataset.folders import NOT_A_SPLIT, OUTSIDE_LABELS
-from shutterless.dataset.scan import SPLITS, load_dataset, load_labelled
+from shutterless.dataset.scan import SPLITS, Unreadable, load_dataset, load_labelled
 from shutterless.errors import ShutterlessError
 from shutterless.runtime import pixels
 
@@ -109,7 +109,7 @@ def test_a_name_that_is_not_utf8_is_left_out(tmp_path, two_labels):
     source = (tmp_path / "hat" / "000.png").read_bytes()
     Path(os.fsdecode(bytes(tmp_path / "hat") + b"/\xff.png")).write_bytes(source)
     dataset = load_dataset(tmp_path)
-    assert [one.reason for one in dataset.unreadable] == ["the name is not valid UTF-8"]
+    assert dataset.unreadable == (Unreadable("hat/\\xff.png", "the name is not valid UTF-8"),)
 
 
 def test_a_linked_folder_is_followed_and_a_loop_of_links_ends(tmp_path, make_photos):
