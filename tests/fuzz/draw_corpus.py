@@ -22,11 +22,9 @@ def picture(mode: str = "RGB") -> Image.Image:
     planes = [columns * 12, rows * 18, (rows + columns) * 7, 255 * (rows > 3)]
     rgba = Image.fromarray(np.stack(planes, -1).astype(np.uint8))
     if mode in ("I;16", "I;16B", "I"):
-        return Image.fromarray((rows * 4000).astype(np.uint16)).convert(mode)
+        return Image.fromarray((rows * 4000).astype({"I;16": "<u2", "I;16B": ">u2", "I": "<i4"}[mode]))
     if mode == "F":
         return Image.fromarray((rows / HEIGHT).astype(np.float32))
-    if mode == "LAB":
-        return Image.merge("LAB", rgba.split()[:3])
     return rgba.convert("RGB").convert(mode) if mode in ("CMYK", "YCbCr", "P", "1") else rgba.convert(mode)
 
 
@@ -147,7 +145,7 @@ def tiff(tags: dict[int, list[int]], content: bytes) -> bytes:
 
 
 def tiffs() -> Iterator[tuple[str, bytes]]:
-    for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "I;16", "I;16B", "I", "F"):
+    for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I;16B", "I", "F"):
         yield mode.lower().replace(";", ""), encode(picture(mode), "TIFF")
     for compression in ("packbits", "tiff_lzw", "tiff_adobe_deflate", "jpeg"):
         yield compression.removeprefix("tiff_"), encode(picture(), "TIFF", compression=compression)

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import warnings
 from contextlib import suppress
 
 from shutterless.interrupt import interruptible
@@ -19,6 +20,7 @@ def main() -> None:
             for stream in (sys.stdout, sys.stderr):
                 with suppress(AttributeError):  # a stream that a caller put in place need not have it
                     stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+            warnings.filterwarnings("ignore", module="PIL")  # of a picture that is odd but read
             app()
     except KeyboardInterrupt:
         sys.stderr.write("error: Stopped by Ctrl-C\n")

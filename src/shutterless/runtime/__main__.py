@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+import warnings
 
 from shutterless.errors import ShutterlessError
 from shutterless.runtime.settings import Settings
@@ -10,6 +11,7 @@ from shutterless.runtime.settings import Settings
 
 def main() -> int:
     """Answer until the container is stopped; return the exit code."""
+    warnings.filterwarnings("ignore", module="PIL")  # of a picture that is odd but read
     gc.disable()  # what a start makes is no garbage: to look through it again and again is a tenth of it
     try:
         _answer()

@@ -3,6 +3,7 @@
 import functools
 import os
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -25,6 +26,7 @@ from shutterless.runtime.settings import Settings
 @functools.cache
 def service() -> Service:
     """Load the model that the environment names, once for all requests."""
+    warnings.filterwarnings("ignore", module="PIL")  # of a picture that is odd but read
     return Service.load(Settings.from_env(os.environ))
 
 

@@ -4,19 +4,21 @@ import functools
 import importlib
 import io
 import struct
-import threading
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageOps, JpegImagePlugin
+from PIL import Image, ImageFile, JpegImagePlugin
 
 from shutterless.errors import ShutterlessError
+from shutterless.runtime import metadata, picture_limits
+from shutterless.runtime.bit_depth import Depth, check_range, depth, to_8_bits
+from shutterless.runtime.heic import HEIC, heif_opener, is_heic
+from shutterless.runtime.metadata import PictureFile, exif_orientation
 from shutterless.runtime.problem import Problem
 
 Resize = Literal["stretch", "crop", "pad"]
@@ -36,21 +38,17 @@ PLUGINS = {
     "AVIF": "AvifImagePlugin",
 }
 
-# A phone's photo has 12 to 50 megapixels; 50 take 0.2 GB of memory, with transparency 0.4, as WebP 0.8.
-MAX_PIXELS = 50_000_000
-# A JPEG of that many pixels at high quality.
+# A JPEG of 50 megapixels at high quality.
 MAX_BYTES = 20_000_000
-
-# A photo is read in some hundred pieces; a drawing in a run-length BMP in some ten thousand.
-MAX_PIECES = 250_000
-# As libtiff has it for the JPEGs within a TIFF. An encoder makes 10 to 20, and each takes time for every
-# pixel, though it may be 10 bytes short.
-MAX_SCANS = 100
-# TIFF's types that Pillow keeps as they are: bytes, text, and what is not defined.
-TIFF_BYTES = (1, 2, 7)
-# Pillow unpacks a run-length BMP (compression 1 or 2) in Python, at some 7 megapixels a second.
-RUN_LENGTHS = (1, 2)
-MAX_RUN_PIXELS = 4_000_000
+# How each format is freed of its metadata. BMP has none, and of a WebP the decoder only cuts it out. HEIC is
+# turned upright by its decoder.
+STRIPPERS: dict[str, Callable[[bytes], PictureFile]] = {
+    JPEG: metadata.strip_jpeg,
+    "PNG": metadata.strip_png,
+    "GIF": metadata.strip_gif,
+    "TIFF": metadata.strip_tiff,
+    "AVIF": metadata.strip_avif,
+}
 # Pixels on a side of what is converted at once.
 TILE = 1024
 
@@ -65,9 +63,6 @@ TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 SIDEWAYS = (5, 6, 7, 8)
-
-# Filters of warnings belong to the whole process, so no two threads may change them at once.
-_OPENING = threading.Lock()
 
 
 class Header(NamedTuple):
@@ -107,20 +102,47 @@ def decode(data: bytes, spec: InputSpec) -> npt.NDArray[np.uint8]:
     """Decode a picture file to RGB pixels uint8[height, width, 3].
 
     The first frame, turned as its EXIF orientation says, on white where it is transparent, resized once
-    with antialiasing. Raises `Problem` with the code too-large, unsupported-format or unreadable-image.
+    with antialiasing. Colour profiles are ignored.
+
+    Args:
+        data: the whole file.
+        spec: the size that comes out, and how it is reached.
+
+    Raises:
+        Problem: with the code too-large, unsupported-format or unreadable-image. No other error is the
+            picture's fault.
     """
-    with _telling_what_is_wrong(), _open(data) as picture:
+    try:
+        opened = _open(data)
+        picture = opened.picture
+        levels = depth(picture)
         _shrink_while_decoding(picture, spec)
-        picture.load()
-        return np.asarray(_fit(_to_rgb(_upright(picture)), spec))
+        with _blaming_the_picture():
+            picture.load()
+        check_range(picture, levels)
+        return np.asarray(_fit(_to_rgb(_upright(picture, opened.orientation), levels), spec))
+    except MemoryError as error:
+        raise _too_much_memory() from error
 
 
 def header(data: bytes) -> Header:
     """Return what a picture file says of itself, undecoded; raises `Problem` as `decode` does."""
-    with _telling_what_is_wrong(), _open(data) as picture:
-        sideways = _orientation(picture) in SIDEWAYS
-        width, height = reversed(picture.size) if sideways else picture.size
-        return Header(str(picture.format), width, height)
+    picture, orientation, _ = _open(data)
+    width, height = reversed(picture.size) if orientation in SIDEWAYS else picture.size
+    return Header(str(picture.format), width, height)
+
+
+def cost(data: bytes) -> int:
+    """Return the work that decoding a picture file takes, in pixels of a PNG, by its header.
+
+    One is worth some 30 ns of processor time at worst; a JPEG's pixel is a twentieth of one for each scan.
+    No picture that `decode` takes costs more than `picture_limits.MAX_PIXELS`.
+
+    Raises:
+        Problem: as `decode` does.
+    """
+    opened = _open(data)
+    return picture_limits.cost(opened.picture, opened.scans)
 
 
 def read(file: Path) -> bytes:
@@ -134,49 +156,71 @@ def check(data: bytes) -> None:
     decode(data, InputSpec(32, 32))
 
 
-@contextmanager
-def _telling_what_is_wrong() -> Iterator[None]:
-    """Turn whatever goes wrong with a picture into the `Problem` that its sender is told."""
-    try:
-        yield
-    except Problem:
-        raise
-    except (Image.DecompressionBombError, MemoryError) as error:
-        raise Problem("too-large", "the picture needs more memory than is permitted") from error
-    except Exception as error:  # Pillow's plugins raise what they like on malformed bytes
-        raise Problem("unreadable-image", f"the picture is damaged: {error}") from error
+class _Opened(NamedTuple):
+    """A picture whose header is read; orientation and scans are those of `metadata.PictureFile`."""
+
+    picture: ImageFile.ImageFile
+    orientation: int
+    scans: int
 
 
-def _open(data: bytes) -> Image.Image:
+def _open(data: bytes) -> _Opened:
     """Read a picture's header; nothing is decoded yet, and nothing will be that is too much."""
     if not data:
         raise Problem("unreadable-image", "the picture is empty")
     if len(data) > MAX_BYTES:
         raise Problem("too-large", f"the picture has more than the {MAX_BYTES:,} bytes that are permitted")
-    if data.startswith((b"II", b"MM")) and _tag_values(data) > MAX_PIECES:
-        raise Problem("unreadable-image", "the TIFF's tags hold absurdly many values")
+    kind = _kind(data)
+    file = STRIPPERS.get(kind, PictureFile)(data)
+    with _blaming_the_picture():
+        # As Image.open does it, which would first import five formats: 10 ms of the first answer.
+        picture = _opener(kind)(_Pieces(file.data), "")
+    if picture.mode == "LAB":  # what Pillow needs to convert it is not in the container image
+        raise Problem("unsupported-format", "pictures in LAB colours are not read; save it in RGB")
+    picture_limits.check_work(picture, file.scans)
+    exif = picture.info.get("exif", b"") if kind in ("WEBP", "AVIF") else b""
+    orientation = exif_orientation(exif) if exif else file.orientation
+    return _Opened(picture, orientation, file.scans)
+
+
+@contextmanager
+def _blaming_the_picture() -> Iterator[None]:
+    """Turn what Pillow raises over a file into the `Problem` that its sender is told.
+
+    Around Pillow's opening and loading only: an error anywhere else is one of ours.
+    """
     try:
-        with _OPENING, warnings.catch_warnings():
-            # Pillow only warns of a picture that is up to twice too large for it; ours is the lower limit.
-            warnings.simplefilter("ignore")
-            # As Image.open does it, which would first import five formats: 10 ms of the first answer.
-            picture = Image.OPEN[_kind(data)][0](_Pieces(data), "")
-    except (SyntaxError, IndexError, TypeError, struct.error) as error:
-        raise Problem("unreadable-image", "the picture is damaged or cut short") from error
-    _check_work(picture, data)
-    if picture.format == "TIFF":
-        cast(Any, picture).is_animated = True  # of a single page, Pillow would also read all the EXIF data
-    return picture
+        yield
+    except Problem:
+        raise
+    except (Image.DecompressionBombError, MemoryError) as error:
+        raise _too_much_memory() from error
+    except SyntaxError as error:
+        if str(error) == "unknown pixel mode":  # of a whole TIFF, of 64 bits for example
+            raise Problem(
+                "unsupported-format", "this TIFF is not read; save it with 8 bits a channel"
+            ) from error
+        raise Problem("unreadable-image", metadata.DAMAGED) from error
+    except (IndexError, TypeError, struct.error) as error:
+        raise Problem("unreadable-image", metadata.DAMAGED) from error
+    except Exception as error:  # its plug-ins raise what they like on malformed bytes
+        raise Problem("unreadable-image", f"the picture is damaged: {error}") from error
+
+
+def _too_much_memory() -> Problem:
+    return Problem("too-large", "the picture needs more memory than is permitted")
 
 
 def _kind(data: bytes) -> str:
     """Return the format by the file's signature."""
-    kinds = [JPEG] if _begins_like(JPEG, data) else [kind for kind in _formats() if _begins_like(kind, data)]
-    if not kinds:
-        raise Problem(
-            "unsupported-format", f"this is no picture in one of the formats {', '.join(_formats())}"
-        )
-    return kinds[0]
+    if _begins_like(JPEG, data):
+        return JPEG
+    if is_heic(data):
+        return HEIC
+    for kind in _formats():
+        if _begins_like(kind, data):
+            return kind
+    raise Problem("unsupported-format", f"this is no picture in one of the formats {', '.join(_formats())}")
 
 
 @functools.cache
@@ -187,92 +231,58 @@ def _formats() -> tuple[str, ...]:
     return tuple(kind for kind in PLUGINS if kind in Image.OPEN)  # Pillow can be built without libavif
 
 
-def _check_work(picture: Image.Image, data: bytes) -> None:
-    """Raise the `Problem` of a picture that is too much to decode, by what its header says."""
-    most = MAX_RUN_PIXELS if _is_run_length(picture) else MAX_PIXELS
-    if picture.width * picture.height > most:
-        raise Problem(
-            "too-large",
-            f"the picture has {picture.width}×{picture.height} pixels; {most:,} in all are permitted",
-        )
-    if isinstance(picture, JpegImagePlugin.JpegImageFile) and data.count(b"\xff\xda\0") > MAX_SCANS:
-        raise Problem("unreadable-image", f"the JPEG has more than {MAX_SCANS} scans")
-
-
-def _is_run_length(picture: Image.Image) -> bool:
-    return picture.format == "BMP" and picture.info.get("compression") in RUN_LENGTHS
-
-
-class _Pieces(io.BytesIO):
-    """A file that may be read in so many pieces only.
-
-    Pillow's parsers take a microsecond or more, and some memory, for each segment, chunk, strip or run,
-    however small. All of them come through here.
-    """
-
-    def __init__(self, data: bytes) -> None:
-        super().__init__(data)
-        self._left = MAX_PIECES
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Read the next piece; raises `Problem` if there have been too many."""
-        self._left -= 1
-        if self._left < 0:
-            raise Problem("unreadable-image", "the picture consists of absurdly many pieces")
-        return super().read(size)
-
-
 def _begins_like(kind: str, data: bytes) -> bool:
     """Tell whether a file has the signature of a format; 16 bytes are what Pillow judges by."""
     accept = Image.OPEN[kind][1]
     return accept is not None and accept(data[:16]) is True
 
 
-def _tag_values(tiff: bytes) -> int:
-    """Return how many numbers are in a TIFF's first directory; Pillow makes an object of each.
+def _opener(kind: str) -> Callable[..., Any]:
+    if kind == JPEG:
+        return JpegImagePlugin.JpegImageFile  # Pillow's own would look for a phone's second photo
+    return heif_opener() if kind == HEIC else Image.OPEN[kind][0]
 
-    A count that the file has no room for is left out, as Pillow leaves it. The layout is that of TIFF 6.0
-    and of BigTIFF, whose version is 43.
+
+class _Pieces(io.BytesIO):
+    """A file that may be read in so many pieces only.
+
+    Pillow's parsers take a microsecond or more, and some memory, for each strip or run, however small. All
+    of them come through here.
     """
-    order, big = "<" if tiff.startswith(b"II") else ">", tiff[2:3] == b"\x2b"
-    entry = struct.Struct(order + ("HHQ8x" if big else "HHL4x"))
-    try:
-        (start,) = struct.unpack_from(order + ("Q" if big else "L"), tiff, 8 if big else 4)
-        (listed,) = struct.unpack_from(order + ("Q" if big else "H"), tiff, start)
-    except (struct.error, OverflowError):  # Pillow will say what is wrong
-        return 0
-    first = start + (8 if big else 2)
-    last = min(first + listed * entry.size, len(tiff) - entry.size + 1)
-    tags = (entry.unpack_from(tiff, at) for at in range(first, last, entry.size))
-    return sum(count for _, kind, count in tags if kind not in TIFF_BYTES and count <= len(tiff))
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._left = metadata.MAX_PIECES
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read the next piece; raises `Problem` if there have been too many."""
+        self._left -= 1
+        if self._left < 0:
+            raise metadata.too_many_pieces()
+        return super().read(size)
 
 
 def _shrink_while_decoding(picture: Image.Image, spec: InputSpec) -> None:
     """Let libjpeg decode a large photo at 1/2, 1/4 or 1/8, never below twice the input's longer side.
 
-    A 12-megapixel photo then takes a fraction of the time and memory. Training and serving both come
-    through here, so their pixels stay equal. Other formats ignore it.
+    A 12-megapixel photo then takes a fraction of the time and memory. What is larger than any other format
+    may be is decoded at 1/2 at least. Training and serving both come through here, so their pixels stay
+    equal.
     """
+    if not isinstance(picture, JpegImagePlugin.JpegImageFile):
+        return
     side = 2 * max(spec.height, spec.width)
-    picture.draft(None, (side, side))
+    huge = picture.width * picture.height > picture_limits.MAX_PIXELS
+    half = (picture.width // 2, picture.height // 2) if huge else (side, side)
+    picture.draft(None, (min(side, half[0]), min(side, half[1])))
 
 
-def _orientation(picture: Image.Image) -> Any:
-    try:
-        return picture.getexif().get(ExifTags.Base.Orientation)
-    except Problem:
-        raise
-    except Exception:  # a photo with damaged EXIF data is still a photo
-        return None
-
-
-def _upright(picture: Image.Image) -> Image.Image:
-    # Not ImageOps.exif_transpose: it writes all the EXIF data anew, which can take half a minute.
-    turn = TURNS.get(_orientation(picture))
+def _upright(picture: Image.Image, orientation: int) -> Image.Image:
+    turn = TURNS.get(orientation)
     return picture if turn is None else picture.transpose(turn)
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
+def _to_rgb(picture: Image.Image, levels: Depth) -> Image.Image:
     """Convert tile by tile, because some modes need five times the picture's memory on the way."""
     if picture.mode == "RGB" and not picture.has_transparency_data:
         return picture
@@ -280,13 +290,13 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
     for top in range(0, picture.height, TILE):
         for left in range(0, picture.width, TILE):
             box = (left, top, min(left + TILE, picture.width), min(top + TILE, picture.height))
-            rgb.paste(_tile_to_rgb(picture.crop(box)), box)
+            rgb.paste(_tile_to_rgb(picture.crop(box), levels), box)
     return rgb
 
 
-def _tile_to_rgb(picture: Image.Image) -> Image.Image:
+def _tile_to_rgb(picture: Image.Image, levels: Depth) -> Image.Image:
     if picture.mode.startswith(("I", "F")):
-        return Image.fromarray(_to_8_bits(np.asarray(picture))).convert("RGB")
+        return Image.fromarray(to_8_bits(np.asarray(picture), levels)).convert("RGB")
     if picture.has_transparency_data:
         rgba = picture.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
@@ -294,16 +304,12 @@ def _tile_to_rgb(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
-def _to_8_bits(grey: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Scale deep grey to 8 bits, where Pillow would clip it: integers from 16 bits, floats from 0 … 1."""
-    full = 1.0 if grey.dtype.kind == "f" else 65_535.0
-    return np.rint(np.nan_to_num(grey.astype(np.float32)).clip(0, full) * (255 / full)).astype(np.uint8)
-
-
 def _fit(picture: Image.Image, spec: InputSpec) -> Image.Image:
     size = (spec.width, spec.height)
     method = Image.Resampling[spec.interpolation.upper()]
     if spec.resize == "crop":
+        from PIL import ImageOps  # 1.4 ms of an import that no other way to resize needs
+
         return ImageOps.fit(picture, size, method)
     if spec.resize == "pad":
         return _pad(picture, size, method)

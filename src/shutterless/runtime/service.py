@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from shutterless.runtime.bundle import read_bundle
 from shutterless.runtime.classifier import Classifier
 from shutterless.runtime.events import Request, Response, decode_base64, parse_json
 from shutterless.runtime.limits import cores, memory
-from shutterless.runtime.pixels import MAX_BYTES, decode
+from shutterless.runtime.pixels import MAX_BYTES, cost, decode
 from shutterless.runtime.problem import Problem
 from shutterless.runtime.settings import Settings
 
@@ -27,6 +27,8 @@ FETCHING_SECONDS = 20.0
 FETCHES, MAX_FETCHES = 32, 192
 # What the worst picture may take while it is decoded, see docs/security.md.
 DECODE_MEMORY = 768 << 20
+# Four of the worst pictures that there are, some 6 s of a core; see `pixels.cost` for the unit.
+MAX_REQUEST_COST = 200_000_000
 
 PAGE = Path(__file__).with_name("page") / "index.html"
 CORS = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After, X-Request-Id"}
@@ -34,6 +36,25 @@ CORS = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Re
 UNFRAMED = {"Content-Security-Policy": "frame-ancestors 'none'", "X-Content-Type-Options": "nosniff"}
 METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 ALLOWED_HEADERS = "Content-Type, X-Api-Key, X-Request-Id"
+
+
+@dataclass
+class Budget:
+    """What the pictures of one request may take together.
+
+    deadline: the time on the monotonic clock until which pictures may be fetched. cost: what decoding may
+    still take, as `pixels.cost` counts it.
+    """
+
+    deadline: float
+    cost: int = MAX_REQUEST_COST
+
+    def spend(self, data: bytes) -> None:
+        """Take off what a picture file costs; raises `Problem` if that is more than is left."""
+        needed = cost(data)
+        if needed > self.cost:
+            raise Problem("too-large", "the pictures before it left no work for this one; send fewer at once")
+        self.cost -= needed
 
 
 class Service:
@@ -101,8 +122,8 @@ class Service:
         images = payload["images"]
         if not isinstance(images, list) or not 1 <= len(images) <= MAX_IMAGES:
             raise Problem("invalid-request", f"images must be a list of 1 to {MAX_IMAGES} objects")
-        deadline = time.monotonic() + FETCHING_SECONDS
-        return {"predictions": [self._predict_or_problem(image, deadline) for image in images]}
+        budget = Budget(time.monotonic() + FETCHING_SECONDS)
+        return {"predictions": [self._predict_or_problem(image, budget) for image in images]}
 
     def classify(self, data: bytes, fetch_ms: float = 0.0) -> dict[str, Any]:
         """Answer for one picture file's bytes; raises `Problem` if it cannot be read."""
@@ -176,27 +197,31 @@ class Service:
         # curl -d says it is a form where people mean JSON, and the tutorial's readers type just that.
         return _json(200, self.predict(parse_json(request.body)))
 
-    def _predict_or_problem(self, payload: Any, deadline: float) -> dict[str, Any]:
+    def _predict_or_problem(self, payload: Any, budget: Budget) -> dict[str, Any]:
         try:
             if not isinstance(payload, Mapping):
                 raise Problem("invalid-request", "each of images must be an object with url or image")
-            return self.predict_one(payload, deadline)
+            return self.predict_one(payload, budget)
         except Problem as problem:
             return problem.to_json()
 
-    def predict_one(self, payload: Mapping[str, Any], deadline: float = math.inf) -> dict[str, Any]:
+    def predict_one(self, payload: Mapping[str, Any], budget: Budget | None = None) -> dict[str, Any]:
         """Answer `{"url": …}` or `{"image": base64}`; raises `Problem`.
 
-        deadline: the time on the monotonic clock until which a picture may be fetched.
+        budget: what it shares with the other pictures of its request, if there are any.
         """
         given = [member for member in ("url", "image") if isinstance(payload.get(member), str)]
         if len(given) != 1:
             raise Problem("invalid-request", "send either url or image (base64), as text")
-        if given == ["image"]:
-            return self.classify(_base64(payload["image"]))
         started = time.perf_counter()
-        data = self._fetch(payload["url"], deadline)
-        return self.classify(data, fetch_ms=(time.perf_counter() - started) * 1000)
+        if given == ["image"]:
+            data, fetch_ms = _base64(payload["image"]), 0.0
+        else:
+            data = self._fetch(payload["url"], budget.deadline if budget else math.inf)
+            fetch_ms = (time.perf_counter() - started) * 1000
+        if budget:
+            budget.spend(data)
+        return self.classify(data, fetch_ms)
 
     def _fetch(self, url: str, deadline: float) -> bytes:
         from shutterless.runtime import fetch  # TLS and HTTP cost a cold start that many never need

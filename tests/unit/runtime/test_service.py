@@ -2,6 +2,7 @@ import base64
 import io
 import json
 import re
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +18,10 @@ from shutterless.runtime import service as service_module
 from shutterless.runtime.bundle import read_bundle
 from shutterless.runtime.classifier import Classifier
 from shutterless.runtime.events import Request, Response
-from shutterless.runtime.pixels import decode
+from shutterless.runtime.picture_limits import MAX_PIXELS
+from shutterless.runtime.pixels import cost, decode
 from shutterless.runtime.problem import KINDS
-from shutterless.runtime.service import DECODE_MEMORY, MAX_IMAGES, PAGE, Service
+from shutterless.runtime.service import DECODE_MEMORY, MAX_IMAGES, MAX_REQUEST_COST, PAGE, Service
 from shutterless.runtime.settings import Settings
 
 LABELS = ["blue", "green", "red"]
@@ -62,6 +64,32 @@ def problem(response: Response) -> str:
 def form(data: bytes, name: str = "image") -> bytes:
     head = f'--bound\r\nContent-Disposition: form-data; name="{name}"; filename="a.png"\r\n'
     return head.encode() + b"Content-Type: image/png\r\n\r\n" + data + b"\r\n--bound--\r\n"
+
+
+def test_the_pictures_of_one_request_share_one_budget(service, pictures, monkeypatch):
+    needed = cost(pictures["red"])
+    monkeypatch.setattr(service_module.Budget.__init__, "__defaults__", (2 * needed,))
+    broken, one = {"image": base64_of(b"hello")}, {"image": base64_of(pictures["red"])}
+    predictions = answer(service.respond(post({"images": [one, broken, one, one]})))["predictions"]
+    assert [prediction.get("code") for prediction in predictions] == [
+        None,
+        "unsupported-format",
+        None,
+        "too-large",
+    ]
+    assert answer(service.respond(post(one)))["label"] == "red"
+
+
+def test_sixteen_photos_of_a_phone_fit_the_budget():
+    assert MAX_REQUEST_COST >= 16 * 12_000_000
+    assert MAX_REQUEST_COST >= MAX_PIXELS
+
+
+def test_a_fault_while_decoding_is_a_500_whose_cause_the_log_has(service, pictures, monkeypatch):
+    monkeypatch.setattr(service_module, "decode", lambda *_: 1 // 0)
+    response = service.respond(post({"image": base64_of(pictures["red"])}))
+    assert problem(response) == "internal"
+    assert isinstance(response.cause, ZeroDivisionError)
 
 
 def test_the_codes_of_problems_and_their_statuses_are_the_contract():
@@ -145,7 +173,8 @@ def test_every_format_is_told_by_its_first_bytes(service, kind):
     assert answer(service.respond(post(encoded(kind), None)))["label"] in LABELS
 
 
-def test_a_picture_of_another_format_is_named_so_without_a_type(service):
+def test_a_picture_of_another_format_is_named_so_without_a_type(service, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
     heic = b"\0\0\0\x18ftypheic" + bytes(100)
     assert problem(service.respond(post(heic, None))) == "unsupported-format"
 
