@@ -1,6 +1,5 @@
 """Photos as arrays, decoded by the decoder that serving uses too."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,14 +9,9 @@ import numpy.typing as npt
 from shutterless.dataset.records import Photo, changed, read_photo
 from shutterless.parallel import map_in_threads
 from shutterless.progress import Progress, silent
+from shutterless.runtime.limits import memory
 from shutterless.runtime.pixels import InputSpec, decode
 from shutterless.runtime.problem import Problem
-
-# Where Linux says how much memory a container may use: control groups version 2 and 1.
-CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-
-# What a machine is taken to have if it does not say: 4 GiB.
-ASSUMED_MEMORY = 4 << 30
 
 
 def read_pixels(
@@ -85,19 +79,3 @@ def label_indices(photos: Sequence[Photo], labels: Sequence[str]) -> npt.NDArray
     """
     places = {label: place for place, label in enumerate(labels)}
     return np.array([places[photo.label] for photo in photos], np.int64)
-
-
-def memory() -> int:
-    """Return the bytes of memory this process may use: the machine's, or its container's if less."""
-    limits = [_machine_memory()]
-    for file in CGROUP_LIMITS:
-        if file.exists() and (text := file.read_text().strip()).isdigit():  # without a limit it says "max"
-            limits.append(int(text))
-    return min(limits)
-
-
-def _machine_memory() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # Windows has no sysconf, other systems not these names
-        return ASSUMED_MEMORY

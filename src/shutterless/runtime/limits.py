@@ -20,9 +20,9 @@ def memory() -> int:
     """Return how many bytes of memory this process may use: the machine's, or a container's limit."""
     names = ("memory.max", "memory/memory.limit_in_bytes")
     limits = [values[0] for name in names if (values := _numbers(name))]
-    with contextlib.suppress(AttributeError, ValueError):  # Windows has no sysconf
+    with contextlib.suppress(AttributeError, ValueError, OSError):  # Windows has no sysconf
         limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    return int(min(limits, default=4 << 30))
+    return int(min((limit for limit in limits if limit < math.inf), default=4 << 30))
 
 
 def _quotas() -> Iterator[float]:

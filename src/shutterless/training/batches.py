@@ -9,6 +9,10 @@ from shutterless.dataset import PhotoReader
 from shutterless.training.augmentation import augment, cutmix, mixup
 from shutterless.training.recipe import NetworkPhase
 
+# Batches that are made at a time, and that may wait, while the network learns from another one. With one
+# worker Keras has no queue.
+WORKERS, QUEUE = 2, 4
+
 Batch = tuple[np.ndarray, np.ndarray] | tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -17,6 +21,7 @@ class Batches(keras.utils.PyDataset):
 
     phase: whose augmentation and mixing the photos undergo; without one they come as they are.
     class_weights: float32[labels]; if given, each batch has a third part, a weight float32[n] per photo.
+    workers: threads that make batches while the network learns.
 
     Order, augmentation and mixing depend on `seed`, the epoch and the batch alone, never on what was
     drawn before: a training that starts at `epoch` sees what one that came there by itself sees.
@@ -31,8 +36,9 @@ class Batches(keras.utils.PyDataset):
         seed: int,
         phase: NetworkPhase | None = None,
         class_weights: np.ndarray | None = None,
+        workers: int = WORKERS,
     ) -> None:
-        super().__init__(workers=1, use_multiprocessing=False, max_queue_size=4)
+        super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=QUEUE)
         self._reader = reader
         self._targets = targets
         self._batch_size = batch_size

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shutterless.dataset import photos as photos_module
-from shutterless.dataset.photos import PhotoReader, label_indices, memory, read_pixels
+from shutterless.dataset.photos import PhotoReader, label_indices, read_pixels
 from shutterless.dataset.records import Photo
 from shutterless.errors import ShutterlessError
+from shutterless.runtime import limits
 from shutterless.runtime.pixels import InputSpec
 
 SPEC = InputSpec(height=4, width=5)
@@ -56,25 +56,9 @@ def test_labels_become_their_places(photos):
     assert label_indices(photos, ("dress", "hat")).tolist() == [1, 1, 1]
 
 
-def test_a_container_s_limit_bounds_the_memory(tmp_path, monkeypatch):
-    limit = tmp_path / "memory.max"
-    monkeypatch.setattr(photos_module, "CGROUP_LIMITS", (limit, tmp_path / "missing"))
-    limit.write_text("max\n")
-    machine = memory()
-    limit.write_text("4096\n")
-    assert memory() == 4096 < machine
-
-
-@pytest.mark.parametrize("error", [AttributeError, ValueError, OSError])
-def test_a_system_that_does_not_say_how_much_memory_it_has_gets_a_default(tmp_path, monkeypatch, error):
-    def unknown(name):
-        raise error
-
-    monkeypatch.setattr(photos_module, "CGROUP_LIMITS", (tmp_path / "missing",))
-    monkeypatch.setattr(photos_module.os, "sysconf", unknown)
-    assert memory() == photos_module.ASSUMED_MEMORY
-
-
 def test_windows_which_has_no_sysconf_reads_photos_too(tmp_path, photos, monkeypatch):
-    monkeypatch.delattr(photos_module.os, "sysconf")
+    monkeypatch.setattr(limits, "CGROUP", tmp_path)
+    monkeypatch.delattr(limits.os, "sysconf")
+    (tmp_path / "memory.max").write_text("max")
+    assert limits.memory() == 4 << 30
     assert PhotoReader(tmp_path, photos, SPEC)[np.array([1])][0, 0, 0, 0] == 20

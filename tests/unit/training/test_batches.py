@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -88,3 +89,34 @@ def test_an_error_of_the_reader_is_kept_for_whoever_catches_what_keras_makes_of_
     with pytest.raises(ShutterlessError):
         source[0]
     assert str(source.error) == "gone"
+
+
+def learn(workers):
+    """Return the weights that a small network has after two epochs."""
+    network = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Flatten(), keras.layers.Dense(10)])
+    network.layers[-1].kernel.assign(np.full((48, 10), 0.01))
+    network.compile("sgd", "mse")
+    source = batches(phase=phase(augmentation={"rotation": 45, "shift": 0.3}, mixup=0.5), workers=workers)
+    network.fit(source, epochs=2, shuffle=False, verbose=0)
+    return network.get_weights()
+
+
+def test_what_is_learnt_does_not_depend_on_how_many_threads_make_the_batches():
+    for one, other in zip(learn(workers=1), learn(workers=2), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_batches_come_in_order_and_anew_in_every_epoch_whichever_is_made_first():
+    source, seen = batches(), []
+
+    class Watching(keras.Sequential):
+        def train_step(self, data):
+            seen.extend(data[0][:, 0, 0, 0].numpy().tolist())
+            return {"loss": 0.0}
+
+    network = Watching([keras.Input((4, 4, 3)), keras.layers.Flatten()])
+    network.compile("sgd", "mse", run_eagerly=True)
+    network.fit(source, epochs=2, shuffle=False, verbose=0)
+    first, second = batches(), batches()
+    first.epoch, second.epoch = 1, 2  # Keras ends an epoch before it begins the first one
+    assert seen == [*numbers(first), *numbers(second)]
