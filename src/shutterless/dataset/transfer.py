@@ -1,6 +1,7 @@
 """Fetch a large file over HTTP into a file beside its place, and go on with it after a cut."""
 
 import http.client
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -12,6 +13,8 @@ from shutterless.errors import ShutterlessError
 # Seconds without a byte after which a server counts as gone.
 PATIENCE = 60
 CHUNK = 1 << 18
+# RFC 9110, 8.8.3, without the bytes beyond ASCII that it permits for old servers.
+STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]{1,200}"')
 
 Report = Callable[[int, int | None], None]
 
@@ -63,7 +66,7 @@ def _open(request: urllib.request.Request) -> Iterator[http.client.HTTPResponse]
                 f"{address} answers {error.code} {error.reason}", _after_refusal(error.code)
             ) from error
         response = error
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: a redirect to no URL
         reason = getattr(error, "reason", None) or error
         raise ShutterlessError(
             f"Cannot reach {address}: {reason}", "Check the network and its proxy, then run it again."
@@ -80,7 +83,7 @@ def _after_refusal(code: int) -> str:
 
 def _remember(etag: str | None, file: Path) -> None:
     """Keep a strong ETag; a weak one does not promise equal bytes, so it cannot join two parts."""
-    if etag and not etag.startswith("W/"):
+    if etag and STRONG_ETAG.fullmatch(etag):
         file.write_text(etag, "ascii")
     else:
         file.unlink(missing_ok=True)
@@ -88,16 +91,16 @@ def _remember(etag: str | None, file: Path) -> None:
 
 def _receive(response: http.client.HTTPResponse, part: Path, have: int, most: int, report: Report) -> None:
     length = response.headers.get("Content-Length", "")
-    whole = have + int(length) if length.isdigit() else None
+    whole = have + int(length) if re.fullmatch("[0-9]{1,15}", length) else None
     if whole and whole > most:
-        raise _too_large(most)
+        raise _too_large(part, most)
     with part.open("r+b" if have else "wb") as stream:
         stream.seek(have)
         stream.truncate()
         while chunk := _read(response, have):
             have += len(chunk)
             if have > most:
-                raise _too_large(most)
+                raise _too_large(part, most)
             stream.write(chunk)
             report(have, whole)
     if whole is not None and have < whole:
@@ -118,7 +121,8 @@ def _cut(have: int) -> ShutterlessError:
     )
 
 
-def _too_large(most: int) -> ShutterlessError:
+def _too_large(part: Path, most: int) -> ShutterlessError:
+    forget(part)  # going on with it would only end here again
     return ShutterlessError(
         f"The server sends more than {most:,} bytes",
         "It is not what was published, and nothing was kept: look for a newer shutterless.",

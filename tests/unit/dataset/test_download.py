@@ -229,19 +229,64 @@ def test_an_archive_that_reaches_out_is_refused(site, refused, tmp_path, entry):
     assert list(tmp_path.iterdir()) == []
 
 
+def extended(body: bytes) -> bytes:
+    """Return an extended header of the kind that overrides what the next header says."""
+    entry = tarfile.TarInfo("x")
+    entry.type, entry.size = tarfile.XHDTYPE, len(body)
+    return entry.tobuf(tarfile.USTAR_FORMAT) + body + bytes(-len(body) % 512)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        extended(b"1" * 100_000),  # tarfile takes a minute for it
+        extended(b"11 path=abc\n") * 2_000,  # and recurses for each of these
+        extended(b"24 path=../../evil.jpg\n"),
+        extended(b"21 GNU.sparse.map=0,x\n"),
+    ],
+    ids=["digits", "many", "path", "sparse"],
+)
+def test_extended_headers_are_skipped_and_name_nothing(site, tmp_path, header):
+    site.content = gzip.compress(header + gzip.decompress(site.content))
+    assert files(download_dataset("clothing", tmp_path / "photos")) == {**PHOTOS, "LICENSE": b"CC0"}
+
+
+@pytest.mark.parametrize(("start", "end"), [(124, 136), (148, 156)], ids=["size", "checksum"])
+@pytest.mark.parametrize("field", [b"\xff" * 12, b"-1", b"", b"9999999"])
+def test_a_header_without_valid_numbers_is_refused(site, refused, tmp_path, start, end, field):
+    archive = bytearray(gzip.decompress(site.content))
+    archive[start:end] = field[: end - start].ljust(end - start, b"\0")
+    site.content = gzip.compress(archive)
+    assert "damaged" in refused().message
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("etag", ['"\xe9"', '"' + "a" * 10_000 + '"', "bare"])
+def test_an_etag_that_cannot_be_sent_back_is_not_kept(site, refused, tmp_path, etag):
+    site.etag, site.cut_at = etag, 200
+    refused()
+    assert not (tmp_path / "photos.tar.gz.part.etag").exists()
+    site.cut_at = None
+    download_dataset("clothing", tmp_path / "photos")
+    assert site.asked == [None, None]
+
+
 def test_a_bomb_is_refused_by_its_bytes_and_by_its_entries(site, refused, monkeypatch):
     monkeypatch.setattr(unpack, "MOST_BYTES", 50_000_000)
-    site.content = packed({"train/hat/a.jpg": bytes(60_000_000)})
+    site.content = packed({"README.md": bytes(60_000_000)})
     assert "unpacks to more than" in refused().message
+    site.content = packed({"train/hat/a.jpg": bytes(30_000_000)})
+    assert "a photo of more than" in refused().message
     monkeypatch.setattr(unpack, "MOST_ENTRIES", 2)
     site.content = packed(PHOTOS)
     assert "more than 2 entries" in refused().message
 
 
 @pytest.mark.parametrize("length", [True, False])
-def test_an_archive_without_end_is_refused(site, refused, length):
+def test_an_archive_without_end_is_refused_and_thrown_away(site, refused, tmp_path, length):
     site.content, site.length = bytes(250_000), length
     assert "more than 200,000 bytes" in refused().message
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_no_archive_is_refused(site, refused):
