@@ -13,26 +13,42 @@ MARGIN = 24
 CELL = 160
 GAP = 8
 
+# Rows of labels in a figure: more make a picture that nothing shows.
+MAX_ROWS = 40
+
 INK, RULE, PAPER = "#1a1c1f", "#c9ccd1", "#ffffff"
 
 
 def draw_counts(counts: Mapping[str, Mapping[str, int]]) -> Image.Image:
-    """Return the table of label × split with totals, RGB."""
+    """Return the table of label × split with totals, RGB; of many labels the largest and the others' sum."""
+    if len(counts) > MAX_ROWS:
+        largest = sorted(counts, key=lambda label: sum(counts[label].values()), reverse=True)
+        others = totals({label: counts[label] for label in largest[MAX_ROWS - 1 :]})
+        counts = {label: counts[label] for label in largest[: MAX_ROWS - 1]}
+        counts[f"{len(largest) - MAX_ROWS + 1:,} other labels"] = others
     return _table(count_rows(counts))
 
 
 def count_rows(counts: Mapping[str, Mapping[str, int]]) -> list[list[str]]:
     """Return the table's cells: a head, a row for each label, and the totals."""
     below = totals(counts)
-    rows = [
-        [label, *(f"{number:,}" for number in (*row.values(), sum(row.values())))]
-        for label, row in {**counts, "total": below}.items()
+    return [
+        ["label", *below, "total"],
+        *(_count_row(label, row) for label, row in counts.items()),
+        _count_row("total", below),
     ]
-    return [["label", *below, "total"], *rows]
+
+
+def _count_row(label: str, row: Mapping[str, int]) -> list[str]:
+    return [label, *(f"{number:,}" for number in (*row.values(), sum(row.values())))]
 
 
 def draw_samples(rows: Mapping[str, Sequence[Image.Image]]) -> Image.Image:
-    """Return a grid with the thumbnails of each label, none larger than 160 px, in a row, RGB."""
+    """Return a grid with the thumbnails of each label, none larger than 160 px, in a row, RGB.
+
+    Of many labels at most `MAX_ROWS` are drawn, spread evenly over all of them.
+    """
+    rows = dict(list(rows.items())[:: -(-len(rows) // MAX_ROWS)])
     names = round(max(_font().getlength(label) for label in rows)) + MARGIN
     columns = max(len(images) for images in rows.values())
     size = (2 * MARGIN + names + columns * (CELL + GAP), 2 * MARGIN + len(rows) * (CELL + GAP))

@@ -1,23 +1,43 @@
-"""What written pages share: templates that escape everything, and pictures carried in the page itself."""
+"""What written pages share: one style, one script, and pictures carried in the page itself."""
 
 import base64
+import hashlib
 import io
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from PIL import Image
 
+SHARED = "shutterless.dataset"  # the package whose templates hold the style and the script
 
-def templates(package: str) -> Environment:
-    """Return the templates of a package: what they are given is hostile text, and is escaped."""
-    return Environment(
-        loader=PackageLoader(package),
+
+def render_page(package: str, template: str, facts: Mapping[str, Any]) -> str:
+    """Render a page that extends `page.html.j2`.
+
+    Args:
+        package: Package whose folder `templates` holds the template.
+        template: Name of the template.
+        facts: What the template shows. Text in it may be hostile; it is escaped.
+
+    Returns:
+        An HTML document that needs no other file, and runs no script but ours.
+    """
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader(SHARED)]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    script = (resources.files(SHARED) / "templates" / "page.js").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    page = environment.get_template(template)
+    return page.render(facts, script=Markup(script), script_hash=f"sha256-{digest}")
 
 
 def data_uri(pixels: npt.NDArray[np.uint8], quality: int) -> str:

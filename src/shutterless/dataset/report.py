@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -9,7 +10,7 @@ from PIL import Image
 from shutterless.dataset.figures import draw_counts, draw_samples
 from shutterless.dataset.inspection import Inspection
 from shutterless.dataset.looks import Look
-from shutterless.dataset.pages import data_uri, templates
+from shutterless.dataset.pages import data_uri, render_page
 from shutterless.dataset.records import REASONS, Photo, changed, read_photo, summarize_groups
 from shutterless.files import (
     INSPECTION,
@@ -26,6 +27,9 @@ from shutterless.runtime.problem import Problem
 PAGE, COUNTS, SAMPLES = "index.html", "counts.png", "samples.png"
 # What the page shows of each: more is in `--json`.
 SAMPLES_PER_LABEL = 8
+MAX_SAMPLES = 640  # of all labels together
+MAX_LABELS = 160  # with samples, spread evenly over all labels
+MAX_OPEN = 12  # labels that are shown unfolded
 GROUPS_PER_FINDING = 24
 PHOTOS_PER_GROUP = 6
 # Longer side of a thumbnail, in pixels.
@@ -33,6 +37,7 @@ THUMBNAIL = 160
 QUALITY = 80  # of its JPEG
 
 Thumbnails = Mapping[str, Image.Image]
+T = TypeVar("T")
 
 
 def require_report_folder(folder: Path, photos: Path) -> None:
@@ -64,16 +69,19 @@ def write_inspection(inspection: Inspection, folder: Path, *, progress: Progress
 
 
 def _samples(inspection: Inspection) -> dict[str, list[Photo]]:
-    """Return some photos of every label, spread evenly over all it has."""
+    """Return some photos of every label, or of `MAX_LABELS` labels, spread evenly over all there are."""
     by_label: dict[str, list[Photo]] = {label: [] for label in inspection.dataset.labels}
     for photo in inspection.dataset.photos:
         by_label[photo.label].append(photo)
-    return {label: _spread(photos) for label, photos in by_label.items()}
+    labels = _spread(list(by_label), MAX_LABELS)
+    each = min(SAMPLES_PER_LABEL, MAX_SAMPLES // len(labels))
+    return {label: _spread(by_label[label], each) for label in labels}
 
 
-def _spread(photos: list[Photo]) -> list[Photo]:
-    count = min(SAMPLES_PER_LABEL, len(photos))
-    return [photos[place * len(photos) // count] for place in range(count)]
+def _spread(items: list[T], count: int) -> list[T]:
+    """Return up to `count` of the items at equal distances."""
+    count = min(count, len(items))
+    return [items[place * len(items) // count] for place in range(count)]
 
 
 def _shown_in_groups(inspection: Inspection) -> set[str]:
@@ -105,19 +113,19 @@ def _thumbnail(root: Path, photo: Photo, seen: Look) -> Image.Image:
 
 
 def _page(inspection: Inspection, samples: Mapping[str, list[Photo]], thumbnails: Thumbnails) -> str:
-    return (
-        templates("shutterless.dataset")
-        .get_template("inspection.html.j2")
-        .render(
-            mark=INSPECTION_MARK.decode(),
-            inspection=inspection,
-            document=inspection.to_json(),
-            samples=samples,
-            source={path: data_uri(np.asarray(image), QUALITY) for path, image in thumbnails.items()},
-            reasons={one.path: one.reason for one in inspection.dataset.unreadable},
-            summary="".join(summarize_groups(inspection.dataset.groups)),
-            reason_names=REASONS,
-            groups_shown=GROUPS_PER_FINDING,
-            photos_shown=PHOTOS_PER_GROUP,
-        )
-    )
+    document = inspection.to_json()
+    facts = {
+        "mark": INSPECTION_MARK.decode(),
+        "inspection": inspection,
+        "document": document,
+        "most": max(1, *(sum(row.values()) for row in document["counts"].values())),
+        "samples": samples,
+        "source": {path: data_uri(np.asarray(image), QUALITY) for path, image in thumbnails.items()},
+        "reasons": {one.path: one.reason for one in inspection.dataset.unreadable},
+        "summary": "".join(summarize_groups(inspection.dataset.groups)),
+        "reason_names": REASONS,
+        "groups_shown": GROUPS_PER_FINDING,
+        "photos_shown": PHOTOS_PER_GROUP,
+        "max_open": MAX_OPEN,
+    }
+    return render_page("shutterless.dataset", "inspection.html.j2", facts)

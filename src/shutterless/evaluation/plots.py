@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # The PNG's colours, on white; in the page each is replaced by what suits light and dark.
-INK, FAINT, FIRST, SECOND = "#1f2328", "#8c959f", "#0b62c4", "#c2500a"
-IN_PAGE = {INK: "currentColor", FAINT: "var(--faint)", FIRST: "var(--first)", SECOND: "var(--second)"}
+INK, FAINT, FIRST, SECOND = "#1b1d20", "#86857f", "#1b6b57", "#b34700"
+IN_PAGE = {INK: "currentColor", FAINT: "var(--edge)", FIRST: "var(--first)", SECOND: "var(--second)"}
 STYLE: dict[Any, Any] = {
     **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), INK),
     **dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), FAINT),
@@ -37,7 +37,8 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "shutterless",
 }
 SIZE = (5.2, 3.6)  # inches
-LONGEST_TITLE = 22  # characters
+MAX_TITLE, MAX_NAME = 22, 40  # characters
+MAX_SIDE = 512  # pixels of the overview of a large confusion matrix
 
 
 @contextmanager
@@ -109,7 +110,7 @@ def reliability(
 
     The bars are 95 % intervals of the accuracy; a calibrated model's reach the diagonal.
     """
-    figure, axes = _axes("mean confidence", "share that is right")
+    figure, axes = _axes("mean confidence", "accuracy")
     axes.plot([0, 1], [0, 1], color=FAINT, linestyle="--")
     least = 1.0
     for confidence, colour, label in ((before, SECOND, "before"), (after, FIRST, "after calibration")):
@@ -135,12 +136,12 @@ def coverage(
     wanted: float | None,
 ) -> "Figure":
     """Draw how much of the most confident answers is right against how many they are."""
-    figure, axes = _axes("share accepted", "share of those that is right")
+    figure, axes = _axes("share of answers accepted", "accuracy of accepted answers")
     order = np.argsort(-confidence, kind="stable")
     accepted = np.arange(1, len(order) + 1)
     axes.plot(accepted / len(order), np.cumsum(right[order]) / accepted, color=FIRST)
     if wanted is not None:
-        axes.axhline(wanted, color=SECOND, linestyle="--", linewidth=1, label=f"wanted: {wanted:.0%}")
+        axes.axhline(wanted, color=SECOND, linestyle="--", linewidth=1, label=f"target: {wanted:.0%}")
     if acceptance.precision is not None:
         label = f"threshold {acceptance.threshold:.2f}"
         axes.plot(acceptance.coverage, acceptance.precision, "o", color=FIRST, label=label)
@@ -156,16 +157,35 @@ def confusion(metrics: Metrics) -> "Figure":
     counts = np.array(metrics.confusion)
     side = 2.5 + 0.45 * len(counts)
     figure = Figure(figsize=(side, side), layout="constrained")
-    axes = figure.add_subplot(xlabel="guessed", ylabel="true")
+    axes = figure.add_subplot(xlabel="predicted label", ylabel="true label")
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    names = [_short(label) for label in metrics.labels]
+    names = [_short(label, MAX_NAME) for label in metrics.labels]
     axes.set_xticks(range(len(names)), names, rotation=90)
     axes.set_yticks(range(len(names)), names)
     for (row, column), count in np.ndenumerate(counts):
         if count:
             ink = "white" if shares[row, column] > 0.5 else INK
             axes.text(column, row, str(count), ha="center", va="center", color=ink)
+    return figure
+
+
+def confusion_overview(metrics: Metrics) -> "Figure":
+    """Draw a large confusion matrix without names or numbers, in bounded memory.
+
+    Each pixel shows the largest share among the cells that it stands for, so that no confusion vanishes.
+    """
+    from matplotlib.figure import Figure
+
+    counts = np.array(metrics.confusion)
+    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    step = -(-len(shares) // MAX_SIDE)
+    starts = np.arange(0, len(shares), step)
+    largest = np.maximum.reduceat(np.maximum.reduceat(shares, starts, axis=0), starts, axis=1)
+    figure = Figure(figsize=(8, 8), layout="constrained")
+    axes = figure.add_subplot(xlabel="predicted label, by number", ylabel="true label, by number")
+    extent = (0.5, len(shares) + 0.5, len(shares) + 0.5, 0.5)
+    axes.imshow(largest, cmap="Blues", vmin=0, vmax=1, interpolation="nearest", extent=extent)
     return figure
 
 
@@ -184,5 +204,5 @@ def grid(pictures: Sequence[npt.NDArray[np.uint8]], titles: Sequence[str], colum
     return figure
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST_TITLE else f"{text[: LONGEST_TITLE - 1]}…"
+def _short(text: str, limit: int = MAX_TITLE) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -7,26 +7,25 @@ but the figures, in which matplotlib escapes it.
 import datetime
 import shlex
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from shutterless import __version__
-from shutterless.dataset import Photo, read_pixels
-from shutterless.dataset.pages import templates
+from shutterless.dataset import Photo
+from shutterless.dataset.pages import render_page
 from shutterless.dataset.records import count_photos, totals
 from shutterless.errors import ShutterlessError
-from shutterless.evaluation import plots
+from shutterless.evaluation import plots, rounding
 from shutterless.evaluation.calibration import PRECISION, Judgement, judge, judge_calibrated
 from shutterless.evaluation.evaluator import Predictions
+from shutterless.evaluation.metrics import MIN_CALIBRATION_PHOTOS, Metrics, calibration_text
+from shutterless.evaluation.report_images import HeatMap, Picture, Pixels, ReportImages
 from shutterless.evaluation.source import Source, read_source
-from shutterless.evaluation.thumbnails import data_uri, overlay, read_thumbnails
+from shutterless.evaluation.thumbnails import data_uri
 from shutterless.files import (
     FIGURES_LIST,
     REPORT_MARK,
@@ -43,44 +42,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 REPORT, FIGURES = "report.html", "figures"
-WORST = 12
-HEATED = 4  # right ones and as many wrong ones
-THUMBNAILS, MOST_PER_CELL = 400, 24  # of mistakes, so that a poor model's page can still be opened
-
-Pixels = npt.NDArray[np.uint8]
-HeatMap = Callable[[Pixels, int], npt.NDArray[np.float32]]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A photo, uint8[height, width, 3], with its truth and what the model said."""
-
-    pixels: Pixels
-    path: str
-    truth: str
-    guess: str
-    score: float
-
-    @property
-    def right(self) -> bool:
-        """Whether the guess is the truth."""
-        return self.truth == self.guess
-
-    @cached_property
-    def uri(self) -> str:
-        """The picture as an address that holds it."""
-        return data_uri(self.pixels)
-
-
-@dataclass(frozen=True)
-class Cell:
-    """The photos of one label that were taken for one other; `pictures` are the surest of `count`."""
-
-    anchor: str
-    truth: str
-    guess: str
-    count: int
-    pictures: tuple[Picture, ...]
+# A matrix of more labels can neither be read nor drawn in bounded memory; the list is of the largest.
+MAX_MATRIX, MAX_LISTED = 40, 100
+# So few labels or confusions are shown unfolded.
+MAX_OPEN = 12
+THRESHOLDS = 1001  # at which the page's slider can stop
 
 
 def write_report(
@@ -99,7 +65,7 @@ def write_report(
     `folder` itself. augmented: copies of one training photo as training changes them, uint8[height,
     width, 3] each. heat_map: from pixels uint8[height, width, 3] and a label's place to where the
     label was seen, float32[h, w] in 0 … 1. precision: for a run, which has no threshold yet, the share
-    of accepted answers that must be right. seed: for what is drawn by lot.
+    of accepted answers that must be right. seed: for what is chosen at random.
 
     An earlier report is replaced. Raises `ShutterlessError` if a photo is gone, the model's folder cannot
     be read, or `folder` cannot be written, lies among the photos, or has a page or figures of its own.
@@ -107,22 +73,28 @@ def write_report(
     check_report_folder(folder, predictions.root)
     source = read_source(model)
     judgement = _judge(predictions, source, precision, seed)
-    album = _Album(predictions, judgement, seed)
-    heats = album.heats(heat_map) if heat_map else []
+    metrics = predictions.measure()
+    images = ReportImages(predictions, judgement, seed)
+    heat_maps = images.heat_maps(heat_map) if heat_map else []
     facts = {
         "source": source,
         "judgement": judgement,
-        "album": album,
-        "heats": heats,
+        "images": images,
+        "heat_maps": heat_maps,
         "augmented": [data_uri(copy) for copy in augmented],
-        "metrics": predictions.measure(),
+        "metrics": metrics,
+        "confusions": metrics.confusions(),
+        "per_label": sorted(metrics.per_label.items(), key=lambda item: item[1].f1),
+        "calibration_measurable": metrics.photos >= MIN_CALIBRATION_PHOTOS,
+        "interval": _interval(metrics),
+        "thresholds": _thresholds(judgement),
         "data": _data(source.photos or predictions.photos, predictions.labels),
         "split": _split(predictions),
         "commands": _commands(folder, predictions, model, source),
     }
     with _replacing(folder) as (page, figures), plots.style():
         charts = _charts(source, judgement)
-        for name, figure in {**charts, **_grids(predictions, album, augmented, heats)}.items():
+        for name, figure in {**charts, **_grids(metrics, images, augmented, heat_maps)}.items():
             plots.write_png(figure, figures / f"{name}.png")
         facts["charts"] = {name: plots.to_svg(figure, name) for name, figure in charts.items()}
         page.write_text(_render(facts), "utf-8")
@@ -139,80 +111,6 @@ def _judge(predictions: Predictions, source: Source, precision: float, seed: int
     )
 
 
-class _Album:
-    """The photos that the page shows, each decoded once."""
-
-    def __init__(self, predictions: Predictions, judgement: Judgement, seed: int) -> None:
-        self._predictions, self._judgement = predictions, judgement
-        self._rng = np.random.default_rng(seed)
-        confidence = judgement.scores.max(axis=1)
-        wrong = np.flatnonzero(~judgement.right)
-        self._wrong = [int(number) for number in wrong[np.argsort(-confidence[wrong], kind="stable")]]
-        sampled = self._one_of_each_label()
-        numbers = sorted({*sampled, *self._shown_mistakes()})
-        thumbnails = read_thumbnails(predictions.root, [predictions.photos[number] for number in numbers])
-        self._pictures = dict(zip(numbers, map(self._picture, numbers, thumbnails), strict=True))
-        self.samples = [self._pictures[number] for number in sampled]
-        self.worst = [self._pictures[number] for number in self._wrong[:WORST]]
-
-    def _picture(self, number: int, pixels: Pixels) -> Picture:
-        scores, labels = self._judgement.scores[number], self._predictions.labels
-        photo, guess = self._predictions.photos[number], int(scores.argmax())
-        return Picture(pixels, photo.path, photo.label, labels[guess], float(scores[guess]))
-
-    def _one_of_each_label(self) -> list[int]:
-        """Draw by lot, so that nobody has chosen the best."""
-        truth = self._predictions.truth
-        return [int(self._rng.choice(np.flatnonzero(truth == place))) for place in np.unique(truth)]
-
-    @cached_property
-    def _by_cell(self) -> dict[tuple[int, int], list[int]]:
-        """The mistakes' numbers, the surest first, of each pair of truth and guess."""
-        cells: dict[tuple[int, int], list[int]] = {}
-        for number in self._wrong:
-            place = int(self._predictions.truth[number]), int(self._judgement.scores[number].argmax())
-            cells.setdefault(place, []).append(number)
-        return dict(sorted(cells.items()))
-
-    @property
-    def _per_cell(self) -> int:
-        return max(1, min(MOST_PER_CELL, THUMBNAILS // max(1, len(self._by_cell))))
-
-    def _shown_mistakes(self) -> list[int]:
-        of_cells = (number for numbers in self._by_cell.values() for number in numbers[: self._per_cell])
-        return [*self._wrong[:WORST], *of_cells]
-
-    @cached_property
-    def cells(self) -> dict[tuple[int, int], Cell]:
-        """The mistakes by the places of truth and guess."""
-        labels = self._predictions.labels
-        return {
-            (truth, guess): Cell(
-                f"cell-{truth}-{guess}",
-                labels[truth],
-                labels[guess],
-                len(numbers),
-                tuple(self._pictures[number] for number in numbers[: self._per_cell]),
-            )
-            for (truth, guess), numbers in self._by_cell.items()
-        }
-
-    def heats(self, heat_map: HeatMap) -> list[tuple[Picture, Picture]]:
-        """Return some right and the surest wrong photos as the model sees them, without and with heat."""
-        right = np.flatnonzero(self._judgement.right)
-        drawn = sorted(self._rng.choice(right, min(HEATED, len(right)), replace=False).tolist())
-        numbers = [*drawn, *self._wrong[:HEATED]]
-        photos = [self._predictions.photos[number] for number in numbers]
-        pairs = []
-        for number, pixels in zip(
-            numbers, read_pixels(self._predictions.root, photos, self._predictions.input), strict=True
-        ):
-            guess = int(self._judgement.scores[number].argmax())
-            heated = overlay(pixels, heat_map(pixels, guess))
-            pairs.append((self._picture(number, pixels), self._picture(number, heated)))
-        return pairs
-
-
 def _charts(source: Source, judgement: Judgement) -> "dict[str, Figure]":
     """Draw the figures that the page has as SVG."""
     charts = {name: plots.curve(source.history, name) for name in ("accuracy", "loss") if source.history}
@@ -225,22 +123,23 @@ def _charts(source: Source, judgement: Judgement) -> "dict[str, Figure]":
 
 
 def _grids(
-    predictions: Predictions,
-    album: _Album,
+    metrics: Metrics,
+    images: ReportImages,
     augmented: Sequence[Pixels],
-    heats: Sequence[tuple[Picture, Picture]],
+    heat_maps: Sequence[tuple[Picture, Picture]],
 ) -> "dict[str, Figure]":
     """Draw the figures that the page makes of HTML and photos."""
+    small = len(metrics.labels) <= MAX_MATRIX
     grids = {
-        "confusion": plots.confusion(predictions.measure()),
-        "samples": _grid(album.samples),
+        "confusion": plots.confusion(metrics) if small else plots.confusion_overview(metrics),
+        "samples": _grid(images.samples),
     }
-    if album.worst:
-        grids["mistakes"] = _grid(album.worst)
+    if images.worst:
+        grids["mistakes"] = _grid(images.worst)
     if augmented:
         grids["augmentation"] = plots.grid(augmented, [""] * len(augmented))
-    if heats:
-        grids["heat-maps"] = _grid([picture for pair in heats for picture in pair], columns=4)
+    if heat_maps:
+        grids["heat-maps"] = _grid([picture for pair in heat_maps for picture in pair], columns=4)
     return grids
 
 
@@ -250,6 +149,19 @@ def _grid(pictures: Sequence[Picture], columns: int = 5) -> "Figure":
         for picture in pictures
     ]
     return plots.grid([picture.pixels for picture in pictures], titles, columns)
+
+
+def _interval(metrics: Metrics) -> str:
+    places = rounding.decimals(100 * rounding.standard_error(metrics.right, metrics.photos))
+    low, high = (f"{100 * bound:.{places}f}" for bound in metrics.accuracy_interval)
+    return f"95 % interval {low} to {high} %"
+
+
+def _thresholds(judgement: Judgement) -> list[tuple[int, int]]:
+    """Return how many answers reach each threshold from 0 to 1, and how many of those are right."""
+    confidence = judgement.scores.max(axis=1)
+    reached = [confidence >= threshold for threshold in np.linspace(0, 1, THRESHOLDS)]
+    return [(int(accepted.sum()), int((accepted & judgement.right).sum())) for accepted in reached]
 
 
 def _data(photos: Sequence[Photo], labels: Sequence[str]) -> dict[str, Any]:
@@ -272,16 +184,22 @@ def _commands(folder: Path, predictions: Predictions, model: Path, source: Sourc
 
 
 def _render(facts: dict[str, Any]) -> str:
-    return (
-        templates("shutterless.evaluation")
-        .get_template("report.html.j2")
-        .render(
-            facts,
-            mark=REPORT_MARK.decode(),
-            version=__version__,
-            today=datetime.datetime.now(datetime.UTC).date().isoformat(),
-        )
-    )
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    helpers = {
+        "percentage": rounding.percentage,
+        "calibration_text": calibration_text,
+        "rounded": rounding.rounded,
+    }
+    bounds = {"max_matrix": MAX_MATRIX, "max_listed": MAX_LISTED, "max_open": MAX_OPEN}
+    facts = {
+        **facts,
+        **helpers,
+        **bounds,
+        "mark": REPORT_MARK.decode(),
+        "version": __version__,
+        "today": today,
+    }
+    return render_page("shutterless.evaluation", "report.html.j2", facts)
 
 
 def check_report_folder(folder: Path, photos: Path) -> None:

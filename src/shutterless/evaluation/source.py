@@ -28,11 +28,21 @@ class Epoch:
 
 
 @dataclass(frozen=True)
+class SplitAccuracy:
+    """How many of a split's photos a run answered right when its training ended."""
+
+    split: str
+    right: int
+    photos: int
+
+
+@dataclass(frozen=True)
 class Source:
     """What is known of a model's making.
 
     facts: name → value, to be shown. command: what was typed to make it, as far as the folder tells;
     empty for a bundle. recipe: the text of a run's recipe.toml. photos: those of the run's split.
+    measured: the accuracies in a run's metrics.json.
     temperature, wanted_precision: what a bundle was calibrated to; None for a run, which is not yet.
     """
 
@@ -43,6 +53,7 @@ class Source:
     recipe: str = ""
     photos: tuple[Photo, ...] = ()
     history: tuple[Epoch, ...] = ()
+    measured: tuple[SplitAccuracy, ...] = ()
     temperature: float | None = None
     wanted_precision: float | None = None
 
@@ -77,8 +88,9 @@ def _of_run(folder: Path) -> Source:
     try:
         recipe = file.read_text("utf-8")
         document = tomllib.loads(recipe)
-        metrics = folder / METRICS
-        made_with = json.loads(metrics.read_text("utf-8"))["made_with"] if metrics.is_file() else {}
+        file = folder / METRICS
+        metrics = json.loads(file.read_text("utf-8")) if file.is_file() else {"made_with": {}}
+        made_with, measured = metrics["made_with"], _measured(metrics)
         history = _history(folder / HISTORY)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ShutterlessError(
@@ -97,6 +109,16 @@ def _of_run(folder: Path) -> Source:
         recipe,
         read_split(folder / SPLIT),
         history,
+        measured,
+    )
+
+
+def _measured(metrics: dict[str, Any]) -> tuple[SplitAccuracy, ...]:
+    splits = ((split, metrics.get(split)) for split in ("validation", "test"))
+    return tuple(
+        SplitAccuracy(split, int(figures["right"]), int(figures["photos"]))
+        for split, figures in splits
+        if figures and "right" in figures  # older runs recorded shares alone
     )
 
 

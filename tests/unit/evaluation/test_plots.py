@@ -2,8 +2,8 @@ import matplotlib
 import numpy as np
 import pytest
 
-from shutterless.evaluation import Acceptance
-from shutterless.evaluation.plots import coverage, curve, grid, reliability, style, to_svg
+from shutterless.evaluation import Acceptance, measure
+from shutterless.evaluation.plots import confusion_overview, coverage, curve, grid, reliability, style, to_svg
 from shutterless.evaluation.source import Epoch
 
 
@@ -70,3 +70,18 @@ def test_the_style_is_the_reports_own_and_ends_with_it():
         assert not matplotlib.rcParams["text.usetex"]
     assert inside == "none"
     assert matplotlib.rcParamsDefault["svg.fonttype"] == "path"
+
+
+def test_the_overview_of_many_labels_loses_no_confusion_and_is_bounded():
+    labels = [f"label {number}" for number in range(1100)]
+    truth = np.arange(len(labels))
+    guesses = truth.copy()
+    guesses[[3, 700]] = 1000, 5
+    metrics = measure(truth, np.eye(len(labels), dtype=np.float32)[guesses], labels)
+    (axes,) = confusion_overview(metrics).axes
+    pixels = axes.images[0].get_array()
+    assert pixels.shape == (367, 367)  # three labels a pixel
+    assert pixels[1, 333] == 1 and pixels[233, 1] == 1
+    assert pixels.sum() == 367 + 2
+    figure = axes.figure
+    assert max(figure.get_size_inches()) * 150 <= 1200
