@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 from PIL import Image
 
 SHARED = "shutterless.dataset"  # the package whose templates hold the style and the script
@@ -37,7 +36,7 @@ def render_page(package: str, template: str, facts: Mapping[str, Any]) -> str:
     script = (resources.files(SHARED) / "templates" / "page.js").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = environment.get_template(template)
-    return page.render(facts, script=Markup(script), script_hash=f"sha256-{digest}")
+    return page.render(facts, script=script, script_hash=f"sha256-{digest}")
 
 
 def data_uri(pixels: npt.NDArray[np.uint8], quality: int) -> str:
