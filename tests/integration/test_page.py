@@ -287,7 +287,7 @@ def ours(code, detail="it says why", **headers):
         (ours("invalid-request"), ["The request is not valid", "It says why.", "another photo"]),
         (ours("not-found"), ["nothing at this path", "It says why.", "own address"]),
         (ours("too-large"), ["The picture is too large", "It says why.", "fewer pixels"]),
-        (ours("unsupported-format"), ["no picture of a known format", "It says why.", "JPEG"]),
+        (ours("unsupported-format"), ["format is not supported", "It says why.", "JPEG"]),
         (ours("unreadable-image"), ["cannot be read", "It says why.", "another photo"]),
         (ours("url-refused"), ["not fetched", "It says why.", "drop it here"]),
         (ours("fetch-failed"), ["could not be fetched", "It says why.", "Check the address"]),

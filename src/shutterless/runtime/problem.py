@@ -11,7 +11,7 @@ KINDS = {
     "not-found": (404, "There is nothing at this path"),
     "method-not-allowed": (405, "This path does not take this method"),
     "too-large": (413, "The picture is too large"),
-    "unsupported-format": (415, "This is no picture of a known format"),
+    "unsupported-format": (415, "The picture's format is not supported"),
     "unreadable-image": (422, "The picture cannot be read"),
     "url-refused": (422, "This address is not fetched"),
     "fetch-failed": (424, "The picture could not be fetched"),

@@ -26,7 +26,7 @@ FETCHING_SECONDS = 20.0
 # hosts that do not answer keep nobody waiting but those who named them.
 FETCHES, MAX_FETCHES = 32, 192
 # What the worst picture may take while it is decoded, see docs/security.md.
-DECODE_MEMORY = 768 << 20
+DECODE_MEMORY = 1 << 30
 # Four of the worst pictures that there are, some 6 s of a core; see `pixels.cost` for the unit.
 MAX_REQUEST_COST = 200_000_000
 
