@@ -121,6 +121,37 @@ def test_photos_that_have_moved_are_asked_for_and_found(colour_run, colour_photo
     assert convert(run, tmp_path / "bundle", photos=colour_photos).comparison.agreement == 1
 
 
+def run_of(colour_run, colour_photos, folder):
+    """Copy the run and its photos, so that a test may change them."""
+    run, photos = (
+        shutil.copytree(colour_run, folder / "run"),
+        shutil.copytree(colour_photos, folder / "photos"),
+    )
+    recipe = (run / "recipe.toml").read_text()
+    (run / "recipe.toml").write_text(recipe.replace(str(colour_photos), str(photos)))
+    return run, photos
+
+
+def test_photos_that_changed_places_since_the_training_are_refused(colour_run, colour_photos, tmp_path):
+    run, photos = run_of(colour_run, colour_photos, tmp_path)
+    validation = photos / "validation"
+    for old, new in (("red", "swap"), ("blue", "red"), ("swap", "blue")):
+        (validation / old).rename(validation / new)
+    with pytest.raises(ShutterlessError, match="12 of the 18 ") as caught:
+        convert(run, tmp_path / "bundle")
+    assert "and 9 more" in caught.value.message
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_only_the_photos_that_conversion_reads_are_needed(colour_run, colour_photos, tmp_path):
+    run, photos = run_of(colour_run, colour_photos, tmp_path)
+    shutil.rmtree(photos / "test")
+    shutil.rmtree(photos / "train")
+    assert convert(run, tmp_path / "bundle").comparison.agreement == 1
+    with pytest.raises(ShutterlessError, match="36 of the 54 "):
+        convert(run, tmp_path / "int8", precision="int8")
+
+
 def test_an_unknown_precision_lists_the_known_ones(colour_run, tmp_path):
     with pytest.raises(ShutterlessError, match="'int4'") as caught:
         convert(colour_run, tmp_path / "bundle", precision="int4")

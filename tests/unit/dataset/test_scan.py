@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from shutterless.dataset.folders import NOT_A_SPLIT, OUTSIDE_LABELS
-from shutterless.dataset.scan import SPLITS, Unreadable, load_dataset, load_labelled
+from shutterless.dataset.scan import SPLITS, Unreadable, load_dataset
 from shutterless.errors import ShutterlessError
 from shutterless.runtime import pixels
 
@@ -16,9 +16,9 @@ def two_labels(make_photos):
     make_photos("hat", 10)
 
 
-def refusal(root: Path, **options) -> ShutterlessError:
+def refusal(root: Path) -> ShutterlessError:
     with pytest.raises(ShutterlessError) as caught:
-        load_labelled(root, **options) if options else load_dataset(root)
+        load_dataset(root)
     assert caught.value.hint
     return caught.value
 
@@ -207,37 +207,3 @@ def test_a_data_set_that_leaves_nothing_for_validation_is_refused(tmp_path, make
     make_photos("dress")
     make_photos("hat")
     assert "validation" in refusal(tmp_path).message
-
-
-def test_measuring_takes_test_else_validation_else_what_is_asked_for(tmp_path, make_photos):
-    make_photos("train/dress", 3)
-    make_photos("val/dress", 2)
-
-    def size(**options) -> int:
-        return len(load_labelled(tmp_path, labels=("hat", "dress"), **options).photos)
-
-    assert size() == 2
-    make_photos("test/dress", 1)
-    assert size() == 1
-    assert size(split="train") == 3
-    assert size(split="all") == 6
-
-
-def test_measuring_takes_every_photo_of_a_folder_of_labels(tmp_path, make_photos):
-    make_photos("dress", 3)
-    dataset = load_labelled(tmp_path, labels=("hat", "dress"))
-    assert dataset.labels == ("hat", "dress")
-    assert dataset.counts() == {"hat": {"all": 0}, "dress": {"all": 3}}
-    assert dataset.warnings == ("no photo of 'hat' in all",)
-
-
-def test_measuring_refuses_a_label_the_model_does_not_know(tmp_path, two_labels):
-    error = refusal(tmp_path, labels=("dress", "skirt"))
-    assert "'hat'" in error.message
-    assert "'skirt'" in error.hint
-
-
-def test_measuring_refuses_a_split_that_is_not_there(tmp_path, make_photos):
-    make_photos("train/dress")
-    assert "no test or validation folder" in refusal(tmp_path, labels=("dress",)).message
-    assert "no test folder" in refusal(tmp_path, labels=("dress",), split="test").message

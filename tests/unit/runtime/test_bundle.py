@@ -25,7 +25,7 @@ BUNDLE = Bundle(
     accuracy={"keras": 0.9, "bundle": 0.89, "agreement": 0.98, "calibration_error": 0.02, "images": 372},
     made_with={"keras": "3.13"},
 )
-MEMBERS = sorted(BUNDLE.to_json().keys() - {"version", "format_version"})
+MEMBERS = sorted(BUNDLE.to_json().keys() - {"version", "format_version", "files"})
 
 
 @pytest.fixture
@@ -141,6 +141,23 @@ def test_another_format_is_refused_with_what_to_do(folder, version):
 def test_a_member_that_is_missing_or_of_another_type_is_named(folder, member, value):
     describe(folder, **{member: value})
     assert repr(member) in refusal(folder).message
+
+
+@pytest.mark.parametrize("files", [None, True, ["training_photos.txt"], {"training_photos.txt": 1}])
+def test_hashes_of_other_files_may_be_missing_but_not_of_another_type(folder, files):
+    describe(folder, files=files)
+    assert "'files'" in refusal(folder).message
+    describe(folder, files=...)
+    assert read_bundle(folder).files == {}
+
+
+def test_the_record_of_the_training_photos_is_part_of_the_bundle_and_replaced_with_it(folder):
+    written = write_bundle(folder, MODEL, BUNDLE, "0123456789abcdef train\n")
+    assert (folder / "training_photos.txt").read_text() == "0123456789abcdef train\n"
+    assert read_bundle(folder).files == written.files
+    assert written.files.keys() == {"training_photos.txt"}
+    assert write_bundle(folder, MODEL, BUNDLE).files == {}
+    assert not (folder / "training_photos.txt").exists()
 
 
 def test_members_of_a_later_version_are_passed_over(folder):

@@ -1,0 +1,49 @@
+import os
+from dataclasses import replace
+
+import pytest
+
+from shutterless.dataset import load_dataset, verify_photos
+from shutterless.dataset.integrity import content_hash
+from shutterless.errors import ShutterlessError
+
+
+@pytest.fixture
+def recorded(tmp_path, make_photos):
+    make_photos("dress", 10)
+    make_photos("hat", 10)
+    return load_dataset(tmp_path)
+
+
+def test_photos_as_they_were_recorded_pass(recorded):
+    verify_photos(recorded.root, recorded.photos)
+
+
+def test_changed_photos_are_counted_and_three_named(recorded):
+    for photo in recorded.photos[:5]:
+        with (recorded.root / photo.path).open("ab") as stream:
+            stream.write(b"!")
+    with pytest.raises(ShutterlessError) as caught:
+        verify_photos(recorded.root, recorded.photos)
+    assert "5 of the 20" in caught.value.message
+    assert f"{recorded.photos[2].path} and 2 more" in caught.value.message
+
+
+def test_missing_photos_are_told_from_changed_ones(recorded):
+    (recorded.root / recorded.photos[0].path).unlink()
+    with pytest.raises(ShutterlessError) as caught:
+        verify_photos(recorded.root, recorded.photos)
+    assert "1 of the 20" in caught.value.message
+    assert "--photos" in caught.value.hint
+    verify_photos(recorded.root, recorded.photos[1:])
+
+
+def test_of_photos_without_a_recorded_hash_only_the_place_is_checked(recorded):
+    photos = [replace(photo, sha256="") for photo in recorded.photos]
+    (recorded.root / photos[0].path).write_bytes(b"other")
+    verify_photos(recorded.root, photos)
+
+
+def test_what_cannot_be_read_has_no_hash(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert content_hash(tmp_path / "pipe") == content_hash(tmp_path / "nothing") == ""

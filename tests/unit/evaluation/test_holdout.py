@@ -1,0 +1,86 @@
+import json
+import shutil
+
+import pytest
+
+from shutterless.dataset import Photo
+from shutterless.errors import ShutterlessError
+from shutterless.evaluation.holdout import (
+    TrainingRecord,
+    describe,
+    explain,
+    read_training_photos,
+)
+from shutterless.runtime.bundle import TRAINING_PHOTOS, read_bundle
+
+A, B, C = (letter * 64 for letter in "abc")
+RUN = [Photo("x/1", "x", "train", "", A), Photo("x/2", "x", "test", "", B)]
+
+
+def test_photos_are_recognised_by_their_content_wherever_they_are(tmp_path):
+    record = TrainingRecord.of(RUN, tmp_path)
+    assert record.split_of(Photo("other/9", "y", "new", "", A), tmp_path / "elsewhere") == "train"
+    assert record.split_of(Photo("x/1", "x", "new", "", C), tmp_path / "elsewhere") is None
+
+
+def test_a_photo_changed_in_its_place_keeps_its_split_and_is_told(tmp_path):
+    record = TrainingRecord.of(RUN, tmp_path)
+    changed = Photo("x/1", "x", "new", "", C)
+    assert record.split_of(changed, tmp_path) == "train"
+    assert record.changed([changed, RUN[1]], tmp_path) == [changed]
+    assert record.changed([changed], tmp_path / "elsewhere") == []
+
+
+def test_content_in_two_splits_counts_as_trained_on():
+    record = TrainingRecord.of([Photo("x/2", "x", "test", "", A), *RUN])
+    assert record.by_content == {A[:16]: "train", B[:16]: "test"}
+
+
+def test_a_run_without_hashes_recognises_its_photos_by_their_names(tmp_path):
+    record = TrainingRecord.of([Photo("x/1", "x", "train")], tmp_path)
+    assert record.split_of(Photo("x/1", "x", "new", "", C), tmp_path / "elsewhere") == "train"
+
+
+def test_a_bundle_records_the_photos_of_its_run(colour_run, colour_bundle):
+    record = read_training_photos(read_bundle(colour_bundle))
+    assert record is not None and record.root is None
+    assert sorted(record.by_content.values()).count("train") == 36
+    assert len(record.by_content) == 63
+    text = (colour_bundle / TRAINING_PHOTOS).read_text()
+    assert text.splitlines() == sorted(text.splitlines())
+    assert record.to_text() == text
+
+
+def test_a_changed_record_is_refused_and_a_missing_one_is_none(colour_bundle, tmp_path):
+    bundle = shutil.copytree(colour_bundle, tmp_path / "bundle")
+    (bundle / TRAINING_PHOTOS).write_text("0" * 16 + " test\n")
+    with pytest.raises(ShutterlessError):
+        read_training_photos(read_bundle(bundle))
+    (bundle / TRAINING_PHOTOS).unlink()
+    assert read_training_photos(read_bundle(bundle)) is None
+
+
+def test_a_record_that_the_description_does_not_name_is_not_believed(colour_bundle, tmp_path):
+    bundle = shutil.copytree(colour_bundle, tmp_path / "bundle")
+    document = json.loads((bundle / "bundle.json").read_text())
+    del document["files"]
+    (bundle / "bundle.json").write_text(json.dumps(document))
+    assert read_training_photos(read_bundle(bundle)) is None
+
+
+def test_what_is_left_out_is_said_with_its_reason_and_its_number():
+    (note,) = explain({"test": 20}, {"train": 160, "validation": 20})
+    assert "200 photos" in note and "160 were trained on" in note and "20 chose" in note
+    assert explain({"new": 50}, {}) == []
+
+
+def test_figures_of_trained_photos_are_said_to_be_too_good():
+    (note,) = explain({"train": 160, "validation": 20, "test": 20}, {})
+    assert "160 of these 200" in note
+    (note, _) = explain({"validation": 20}, {"train": 180})
+    assert "validation" in note
+
+
+def test_measured_photos_are_described_by_their_splits():
+    assert describe({"test": 20}) == "the test photos"
+    assert describe({"test": 20, "new": 1500}) == "20 test and 1,500 new photos"
