@@ -84,10 +84,14 @@ def convert(
 
 
 def _show(comparison: "Comparison") -> None:
+    from shutterless.evaluation.rounding import percentage_of, rounded
+
+    keras, converted = comparison.keras, comparison.converted
     figures = table("", "Keras", comparison.precision)
-    figures.add_row("accuracy", f"{comparison.keras.accuracy:.2%}", f"{comparison.converted.accuracy:.2%}")
-    figures.add_row("loss", f"{comparison.keras.loss:.4f}", f"{comparison.converted.loss:.4f}")
-    figures.add_row("same best label", "", f"{comparison.agreement:.2%}")
+    figures.add_row("accuracy", *(percentage_of(one.right, one.photos) for one in (keras, converted)))
+    figures.add_row("log loss", *(rounded(one.loss, one.loss_error) for one in (keras, converted)))
+    agreeing = round(comparison.agreement * keras.photos)
+    figures.add_row("same best label", "", percentage_of(agreeing, keras.photos))
     figures.add_row("largest score difference", "", f"{comparison.largest_difference:.5f}")
     figures.add_row("megabytes", "", f"{comparison.bytes / 1e6:.2f}")
     figures.add_row("milliseconds a photo, one core", "", f"{comparison.milliseconds:.1f}")
@@ -95,16 +99,20 @@ def _show(comparison: "Comparison") -> None:
 
 
 def _show_confidence(calibration: "Calibration", wanted: float) -> None:
-    accepted = calibration.acceptance
-    precision = "none" if accepted.precision is None else f"{accepted.precision:.2%}"
+    from shutterless.evaluation.metrics import MIN_CALIBRATION_PHOTOS
+    from shutterless.evaluation.rounding import percentage_of
+
+    accepted, photos = calibration.acceptance, calibration.photos
     figures = table("confidence", "")
-    figures.add_row(
-        "calibration error, before → after",
-        f"{calibration.error_before:.3f} → {calibration.error_after:.3f}",
-    )
-    figures.add_row("the same by chance, if perfectly calibrated", f"{calibration.error_of_chance:.3f}")
-    figures.add_row("temperature", f"{calibration.temperature:.3f}")
+    if photos < MIN_CALIBRATION_PHOTOS:
+        figures.add_row("calibration error", f"too few photos ({photos}; {MIN_CALIBRATION_PHOTOS} needed)")
+    else:
+        change = f"{calibration.error_before:.2f} → {calibration.error_after:.2f}"
+        figures.add_row("calibration error, before → after", change)
+        figures.add_row("expected for a perfectly calibrated model", f"{calibration.error_of_chance:.2f}")
+    figures.add_row("temperature", f"{calibration.temperature:.2f}")
     figures.add_row("accepted from a confidence of", f"{accepted.threshold:.3f}")
-    figures.add_row("share accepted", f"{accepted.coverage:.2%}")
-    figures.add_row(f"of those right, at least {wanted:.0%} wanted", precision)
+    figures.add_row("share accepted", percentage_of(accepted.photos, photos))
+    precision = percentage_of(accepted.right, accepted.photos) if accepted.photos else "none"
+    figures.add_row(f"accuracy of accepted answers (target {wanted:.0%})", precision)
     show(figures)

@@ -48,8 +48,8 @@ class ConversionRefusedError(ShutterlessError):
     def __init__(self, comparison: Comparison, max_drop: float) -> None:
         super().__init__(
             f"The {comparison.precision} file loses {comparison.drop:.2%} accuracy "
-            f"({comparison.keras.accuracy:.2%} → {comparison.converted.accuracy:.2%} on "
-            f"{comparison.keras.photos} validation photos), more than the {max_drop:.2%} permitted; "
+            f"({comparison.converted.right:,} instead of {comparison.keras.right:,} of "
+            f"{comparison.keras.photos:,} validation photos right), more than the {max_drop:.2%} allowed; "
             "nothing was written",
             "Choose --precision float16, or permit the loss with --max-drop.",
         )

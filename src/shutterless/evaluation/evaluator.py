@@ -106,7 +106,7 @@ def predict_folder(
         ShutterlessError: See `dataset.load_labelled`; also if a bundle is measured without `photos`.
     """
     record = training_record(model)
-    root = _folder(photos, record)
+    root = own_photos(model) if photos is None else Path(photos)
     selection = load_labelled(
         root,
         labels=model.labels,
@@ -128,9 +128,9 @@ def training_record(model: Predictor) -> TrainingRecord | None:
     return read_training_photos(bundle) if bundle else getattr(model, "training_record", None)
 
 
-def _folder(photos: Path | str | None, record: TrainingRecord | None) -> Path:
-    if photos is not None:
-        return Path(photos)
+def own_photos(model: Predictor) -> Path:
+    """Return the folder of a run's photos; raises `ShutterlessError` if it is gone or not recorded."""
+    record = training_record(model)
     if record is None or record.root is None:
         raise ShutterlessError(
             "A bundle does not record where its photos are", "Give the folder of photos to measure it on."

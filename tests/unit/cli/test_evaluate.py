@@ -1,7 +1,12 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
+
+from shutterless.cli.console import output
+from shutterless.cli.evaluate import _show_confusions
+from shutterless.evaluation import measure
 
 
 @pytest.mark.parametrize("model", ["colour_run", "colour_bundle"])
@@ -16,14 +21,15 @@ def test_a_run_and_a_bundle_are_measured_alike(shutterless, colour_photos, reque
 def test_without_json_the_figures_are_tables_on_standard_output(shutterless, colour_bundle, colour_photos):
     done = shutterless("evaluate", colour_bundle, colour_photos, "--split", "validation")
     assert done.exit_code == 0
-    assert "accuracy 100.00% on 18 photos (95% interval 82.41% to 100.00%)" in done.stdout
+    assert "accuracy 100 % (18 of 18; 95 % interval 82 to 100 %) on the validation photos" in done.stdout
+    assert "18; 200 needed" in done.stdout
     assert "1 blue" in done.stdout
 
 
 def test_a_bundle_says_what_it_accepts_and_a_run_does_not(
     shutterless, colour_bundle, colour_run, colour_photos
 ):
-    assert "accepted 100.00% from a confidence of 0.000, 100.00% of them right" in (
+    assert "accepted 100 % (9 of 9) from a confidence of 0.000, 100 % of them right" in (
         shutterless("evaluate", colour_bundle, colour_photos).stdout
     )
     assert "accepted" not in shutterless("evaluate", colour_run, colour_photos).stdout
@@ -58,6 +64,66 @@ def test_files_that_cannot_be_read_are_named(shutterless, colour_bundle, colour_
     assert json.loads(done.stdout)["photos"] == 9
     assert "warning: 1 of the files cannot be read\n" in done.stderr
     assert "warning: red/broken.jpg is left out: " in done.stderr
+
+
+def test_a_run_is_measured_without_a_folder_of_photos(shutterless, colour_run, tmp_path):
+    done = shutterless("evaluate", colour_run, "--report", tmp_path / "report", "--json")
+    document = json.loads(done.stdout)
+    assert (document["splits"], document["left_out"]) == ({"test": 9}, {"train": 36, "validation": 18})
+    assert "36 were trained on" in done.stderr
+
+
+def test_measuring_trained_photos_is_said_aloud(shutterless, colour_run):
+    done = shutterless("evaluate", colour_run, "--split", "all")
+    assert "36 of these 63 photos were trained on" in done.stderr
+    assert "on 36 train, 18 validation and 9 test photos" in done.stdout
+
+
+@pytest.mark.parametrize("in_a_file", [False, True])
+def test_renamed_labels_are_mapped(shutterless, colour_bundle, colour_photos, tmp_path, in_a_file):
+    photos = shutil.copytree(colour_photos / "test", tmp_path / "photos")
+    (photos / "red").rename(photos / "rot")
+    (photos / "blue").rename(photos / "blau")
+    assert "--label-map" in shutterless("evaluate", colour_bundle, photos).stderr
+    names = "rot=red,blau=blue"
+    if in_a_file:
+        names = tmp_path / "names.txt"
+        names.write_text("rot=red\n\nblau = blue\n")
+    done = shutterless("evaluate", colour_bundle, photos, "--label-map", names, "--json")
+    assert json.loads(done.stdout)["right"] == 9
+
+
+def test_a_label_map_that_is_none_is_a_wrong_use(shutterless, colour_bundle, colour_photos):
+    assert shutterless("evaluate", colour_bundle, colour_photos, "--label-map", "red").exit_code == 2
+
+
+def test_photos_of_unknown_labels_are_left_out_on_request(
+    shutterless, colour_bundle, colour_photos, tmp_path
+):
+    photos = shutil.copytree(colour_photos / "test", tmp_path / "photos")
+    (photos / "red").rename(photos / "mauve")
+    done = shutterless("evaluate", colour_bundle, photos, "--skip-unknown-labels", "--json")
+    assert json.loads(done.stdout)["photos"] == 6
+    assert "3 photos of 1 labels" in done.stderr
+
+
+def wide_metrics(labels):
+    """Return figures of so many labels: of ten photos each, label n has n % 7 taken for the next label."""
+    names = [f"label_{number:02}" for number in range(labels)]
+    truth = np.repeat(np.arange(labels), 10)
+    guesses = np.where(np.tile(np.arange(10), labels) < truth % 7, (truth + 1) % labels, truth)
+    return measure(truth, np.eye(labels, dtype=np.float32)[guesses], names)
+
+
+@pytest.mark.parametrize(("labels", "fits"), [(8, True), (24, False)])
+def test_the_largest_confusions_are_listed_and_the_matrix_where_it_fits(labels, fits, monkeypatch, capsys):
+    monkeypatch.setattr(output, "width", 80)
+    _show_confusions(wide_metrics(labels))
+    lines = capsys.readouterr().out.splitlines()
+    assert ("true \\ predicted" in "".join(lines)) == fits
+    assert sum(line.startswith("label_") for line in lines) == min(10, labels - 2)
+    assert lines[1].split() == ["label_06", "label_07", "6", "60", "%"]
+    assert max(map(len, lines)) <= 80
 
 
 def test_a_folder_that_is_no_model_is_refused(shutterless, colour_photos):
