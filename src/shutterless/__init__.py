@@ -32,6 +32,7 @@ _HOME = {
     "write_report": "evaluation.report",
     "load_run": "training",
     "train": "training",
+    "cross_validate": "training",
     "convert": "conversion",
     "call": "client",
     "estimate_cost": "deploy",

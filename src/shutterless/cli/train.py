@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +11,7 @@ from shutterless.cli.console import note, progress_bar, result, say, show, table
 if TYPE_CHECKING:
     from shutterless.cli.console import Table
     from shutterless.dataset import Dataset
-    from shutterless.training import Epoch, Run
+    from shutterless.training import Epoch, Fold, Run
     from shutterless.training.plan import Plan
 
 # Labels that are listed one by one; of more, only the smallest and the largest are named.
@@ -84,6 +84,12 @@ def train(
             "expression with one group, or a .csv file with the columns path and group.  [default: auto]",
         ),
     ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K", min=2, help="Cross-validate: train K runs below DIR, each measured on its own fold."
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where a training into this folder ended.")
     ] = False,
@@ -103,6 +109,7 @@ def train(
       shutterless train photos -o run
       shutterless train photos -o run --recipe standard --backbone efficientnetb0
       shutterless train photos -o run --recipe standard --resume
+      shutterless train photos -o folds --folds 5
       shutterless train --backbone list
     """
     from shutterless import training
@@ -116,37 +123,64 @@ def train(
         return
     if photos is None or run is None:
         raise typer.BadParameter("PHOTOS and -o RUN are needed to train.")
-    with progress_bar() as progress:
-        try:
-            trained = training.train(
-                photos,
-                run,
-                recipe=recipe,
-                backbone=backbone,
-                weights=weights,
-                cut=cut,
-                image_size=image_size,
-                epochs=epochs,
-                batch_size=batch_size,
-                seed=seed,
-                group_by=group_by,
-                resume=resume,
-                report=not no_report,
-                tensorboard=tensorboard,
-                progress=progress,
-                on_warning=warn,
-                on_start=say_plan,
-                on_epoch=_say_epoch,
-            )
-        except KeyboardInterrupt:
-            if (run / training.MODEL).is_file():
-                say(f"The best network so far is in {run} and can be evaluated and converted.")
-                say("Run the same command with --resume to continue.")
-            raise
+    options = {
+        "recipe": recipe,
+        "backbone": backbone,
+        "weights": weights,
+        "cut": cut,
+        "image_size": image_size,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "group_by": group_by,
+        "resume": resume,
+        "report": not no_report,
+        "tensorboard": tensorboard,
+        "on_warning": warn,
+        "on_epoch": _say_epoch,
+        **({} if seed is None else {"seed": seed}),
+    }
+    if folds:
+        _train_folds(photos, run, folds, options)
+    else:
+        _train_once(photos, run, options)
+
+
+def _train_once(photos: Path, run: Path, options: dict[str, Any]) -> None:
+    from shutterless import training
+
+    try:
+        with progress_bar() as progress:
+            trained = training.train(photos, run, progress=progress, on_start=say_plan, **options)
+    except KeyboardInterrupt:
+        if (run / training.MODEL).is_file():
+            say(f"The best network so far is in {run} and can be evaluated and converted.")
+            say("Run the same command with --resume to continue.")
+        raise
     _show_figures(trained)
-    if not no_report:
+    if options["report"]:
         say(f"Report: {run / 'report.html'}")
     say(f"Next: shutterless convert {run} -o bundle")
+
+
+def _train_folds(photos: Path, output: Path, folds: int, options: dict[str, Any]) -> None:
+    from shutterless import training
+    from shutterless.evaluation.rounding import percentage_of, percentage_with_interval
+
+    def say_fold(number: int, fold: "Fold") -> None:
+        result(f"fold {number} of {folds}: accuracy {percentage_of(fold.right, fold.photos)}")
+
+    try:
+        with progress_bar() as progress:
+            figures = training.cross_validate(
+                photos, output, folds=folds, progress=progress, on_fold=say_fold, **options
+            )
+    except KeyboardInterrupt:
+        say("Run the same command with --resume to continue; finished folds are kept.")
+        raise
+    spread = 100 * figures.standard_deviation
+    result(f"mean of the folds {100 * figures.mean:.1f} %, standard deviation {spread:.1f} points")
+    result(f"accuracy over all photos {percentage_with_interval(figures.right, figures.photos)}")
+    say(f"All figures: {output / training.FOLDS}")
 
 
 def _list_backbones() -> None:
@@ -211,16 +245,13 @@ def _say_extremes(counts: dict[str, dict[str, int]]) -> None:
 
 def _show_figures(run: "Run") -> None:
     """Print the accuracy on the validation photos, which chose the best epoch, and on the test photos."""
-    from shutterless.evaluation.rounding import percentage
+    from shutterless.evaluation.rounding import percentage_with_interval, rounded
 
     for split in ("validation", "test"):
         if figures := run.metrics.get(split):
-            photos = figures["photos"]
-            accuracy = percentage(round(figures["accuracy"] * photos), photos)
-            result(
-                f"{split.capitalize()} accuracy {accuracy} on {photos:,} photos, "
-                f"log loss {figures['loss']:.3f}"
-            )
+            accuracy = percentage_with_interval(figures["right"], figures["photos"])
+            loss = rounded(figures["loss"], figures["loss_error"])
+            result(f"{split.capitalize()} accuracy {accuracy}, log loss {loss}")
 
 
 def _say_epoch(epoch: "Epoch") -> None:

@@ -4,16 +4,21 @@ from shutterless.quiet import quiet_start
 
 with quiet_start():  # TensorFlow's notes belong to nobody who types `import shutterless`
     from shutterless.training.augmentation import augmented_copies
+    from shutterless.training.folds import FOLDS, CrossValidation, Fold, cross_validate
     from shutterless.training.history import Epoch
     from shutterless.training.recipe import load_recipe, recipe_text
     from shutterless.training.run import MODEL, Run, is_run, load_run
     from shutterless.training.trainer import train
 
 __all__ = [
+    "FOLDS",
     "MODEL",
+    "CrossValidation",
     "Epoch",
+    "Fold",
     "Run",
     "augmented_copies",
+    "cross_validate",
     "is_run",
     "load_recipe",
     "load_run",

@@ -52,7 +52,7 @@ PHASE_NAMES = {
 
 
 def train(
-    photos: str | Path,
+    photos: str | Path | Dataset,
     run: str | Path,
     *,
     recipe: str | Path | None = None,
@@ -79,7 +79,7 @@ def train(
 
     Args:
         photos: The folder of photos: one folder for each label, or train, validation and test with the
-            labels below.
+            labels below. Or a data set, whose splits are kept.
         run: The run folder to write.
         recipe: A shipped recipe's name, `quick` if it is not given, or a TOML file.
         backbone: See `training.catalogue`; the recipe's if it is not given.
@@ -107,8 +107,8 @@ def train(
     Raises:
         ShutterlessError: The input is bad (nothing is written then), or the training cannot go on.
     """
-    photos, run = Path(photos), Path(run)
-    ensure_outside(run, photos)
+    run = Path(run)
+    ensure_outside(run, photos.root if isinstance(photos, Dataset) else Path(photos))
     progress = _interruptible(progress)
     with interruptible(), locked(run):
         if not resume:
@@ -118,7 +118,7 @@ def train(
         plan = make_plan(*options, earlier=earlier)
         if earlier is not None:
             require_same(plan, earlier)
-        dataset = load_dataset(photos, seed=plan.seed, group_by=plan.group_by, progress=progress)
+        dataset = photos if isinstance(photos, Dataset) else _load(Path(photos), plan, progress)
         if earlier is not None:
             require_same_photos(dataset, earlier)
             if is_finished(run):
@@ -136,6 +136,10 @@ def train(
         _finish(finished, dataset, best, report, progress)
         (run / CHECKPOINT).unlink()
         return finished
+
+
+def _load(photos: Path, plan: Plan, progress: Progress) -> Dataset:
+    return load_dataset(photos, seed=plan.seed, group_by=plan.group_by, progress=progress)
 
 
 def _interruptible(progress: Progress) -> Progress:

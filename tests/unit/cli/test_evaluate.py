@@ -62,8 +62,7 @@ def test_files_that_cannot_be_read_are_named(shutterless, colour_bundle, colour_
     (photos / "red" / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     done = shutterless("evaluate", colour_bundle, photos, "--json")
     assert json.loads(done.stdout)["photos"] == 9
-    assert "warning: 1 of the files cannot be read\n" in done.stderr
-    assert "warning: red/broken.jpg is left out: " in done.stderr
+    assert "cut short: 1, red/broken.jpg" in done.stderr
 
 
 def test_a_run_is_measured_without_a_folder_of_photos(shutterless, colour_run, tmp_path):

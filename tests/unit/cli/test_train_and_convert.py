@@ -29,15 +29,28 @@ def tiny(colour_photos):
 def test_train_writes_a_run_and_convert_makes_a_bundle_of_it(shutterless, tiny, tmp_path):
     trained = shutterless(*tiny, "-o", tmp_path / "run")
     assert trained.exit_code == 0
-    assert "Validation accuracy " in trained.stdout
+    assert "Validation accuracy 100 % (18 of 18; 95 % interval 82 to 100 %), log loss " in trained.stdout
+    assert "Test accuracy 100 % (9 of 9; " in trained.stdout
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert (metrics["validation"]["photos"], metrics["test"]["photos"]) == (18, 9)
     assert f"Next: shutterless convert {tmp_path / 'run'} -o bundle" in trained.stderr
 
     converted = shutterless("convert", tmp_path / "run", "-o", tmp_path / "bundle")
     assert converted.exit_code == 0
     assert "same best label" in converted.stdout
-    assert "calibration error, before → after" in converted.stdout
-    assert "of those right, at least 95% wanted" in converted.stdout
+    assert "18; 200 needed" in converted.stdout
+    assert "accuracy of accepted answers (target 95%)\t100 % (18 of 18)" in converted.stdout
     assert read_bundle(tmp_path / "bundle").name == "bundle"
+
+
+def test_folds_print_each_fold_their_spread_and_the_accuracy_over_all_photos(shutterless, tiny, tmp_path):
+    done = shutterless(*tiny, "--folds", 2, "--no-report", "-o", tmp_path / "folds")
+    assert done.exit_code == 0
+    lines = done.stdout.splitlines()
+    assert [line.split(":")[0] for line in lines[:2]] == ["fold 1 of 2", "fold 2 of 2"]
+    assert "standard deviation" in lines[2]
+    assert "of 63; 95 % interval" in lines[3]
+    assert json.loads((tmp_path / "folds" / "folds.json").read_text())["photos"] == 63
 
 
 def test_convert_prints_its_figures_as_json(shutterless, colour_run, tmp_path):
