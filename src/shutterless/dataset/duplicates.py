@@ -1,6 +1,6 @@
 """Which photos are the same: file for file, or to the eye."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,10 +82,15 @@ def equal_files(photos: Iterable[Photo]) -> Iterator[list[int]]:
     yield from (together for together in places.values() if len(together) > 1)
 
 
-def _alike(photos: list[Photo], looks: list[Look]) -> Iterator[tuple[int, npt.NDArray[np.intp], int]]:
-    """Yield what `near_rows` yields, for files of different content that are not of one colour."""
+def distinct_pictures(photos: Sequence[Photo], looks: Sequence[Look]) -> npt.NDArray[np.intp]:
+    """Return the places of the first photo of each content, without those that are all but one colour."""
     content = {photo.sha256: place for place, photo in reversed(list(enumerate(photos)))}
-    places = np.array(sorted(place for place in content.values() if looks[place].contrast >= BLANK), np.intp)
+    return np.array(sorted(place for place in content.values() if looks[place].contrast >= BLANK), np.intp)
+
+
+def _alike(photos: list[Photo], looks: list[Look]) -> Iterator[tuple[int, npt.NDArray[np.intp], int]]:
+    """Yield what `near_rows` yields, for photos that can be told apart at all."""
+    places = distinct_pictures(photos, looks)
     if len(places):
         for row, others, distance in near_rows(np.stack([looks[place].bits for place in places])):
             yield int(places[row]), places[others], distance

@@ -6,20 +6,27 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from shutterless.dataset.bursts import by_key, find_bursts, small_enough
-from shutterless.dataset.duplicates import Duplicates, equal_files
+from shutterless.dataset.crops import find_crops
+from shutterless.dataset.duplicates import Duplicates, distinct_pictures, equal_files
 from shutterless.dataset.looks import Look
 from shutterless.dataset.names import read_name
 from shutterless.dataset.records import REASONS, Group, Photo
 from shutterless.dataset.union import Union
 from shutterless.errors import ShutterlessError
+from shutterless.progress import Progress, silent
 
 AUTO, NONE, FOLDER = "auto", "none", "folder"
 KeyOf = Callable[[Photo], str | None]
 
 
 def find_groups(
-    looks: Mapping[Photo, Look], duplicates: Iterable[Duplicates], key_of: KeyOf | str = AUTO
+    looks: Mapping[Photo, Look],
+    duplicates: Iterable[Duplicates],
+    key_of: KeyOf | str = AUTO,
+    progress: Progress = silent,
 ) -> tuple[Group, ...]:
     """Return the groups that the photos form, sorted by name; a photo is in one at most.
 
@@ -27,10 +34,11 @@ def find_groups(
         looks: Every photo, with what was seen of it.
         duplicates: Those among the photos, as `find_duplicates` returns them.
         key_of: What `parse_group_by` returned.
+        progress: Called while photos are compared.
     """
     photos = list(looks)
     union, reasons = Union(len(photos)), [set[str]() for _ in photos]
-    for reason, places in _links(photos, looks, duplicates, key_of):
+    for reason, places in _links(photos, looks, duplicates, key_of, progress):
         union.join(places)
         reasons[places[0]].add(reason)
     groups = (
@@ -44,7 +52,11 @@ def find_groups(
 
 
 def _links(
-    photos: list[Photo], looks: Mapping[Photo, Look], duplicates: Iterable[Duplicates], key_of: KeyOf | str
+    photos: list[Photo],
+    looks: Mapping[Photo, Look],
+    duplicates: Iterable[Duplicates],
+    key_of: KeyOf | str,
+    progress: Progress,
 ) -> Iterator[tuple[str, list[int]]]:
     """Yield the places of photos that belong together, two or more, and why."""
     if key_of == NONE:
@@ -57,6 +69,16 @@ def _links(
         yield from (("given", places) for places in by_key(map(key_of, photos)).values())
     else:
         yield from find_bursts(photos, list(looks.values()))
+        crops = _crops(photos, list(looks.values()), progress)
+        yield from (("crop", places) for places in small_enough(crops, photos))
+
+
+def _crops(photos: list[Photo], looks: list[Look], progress: Progress) -> Iterator[list[int]]:
+    places, union = distinct_pictures(photos, looks), Union(len(photos))
+    if len(places) > 1:
+        for pair in find_crops(np.stack([looks[place].grey for place in places]), progress):
+            union.join(places[pair])
+    yield from union.groups()
 
 
 def with_groups(photos: Iterable[Photo], groups: Iterable[Group]) -> tuple[Photo, ...]:
@@ -77,7 +99,7 @@ def parse_group_by(group_by: str | Path) -> KeyOf | str:
     r"""Return what decides which photos belong together: `auto`, `none`, or the key that photos share.
 
     Args:
-        group_by: `auto`: duplicates, sub-folders, file names, time and camera, and alike in sequence.
+        group_by: `auto`: duplicates, crops, sub-folders, file names, time and camera, alike in sequence.
             `none`: every photo is on its own. `folder`: each folder below a label's. A CSV file with the
             columns path and group. A regular expression with one group, such as `bottle(\d+)_`, that is
             searched in the photo's path. All but `none` also keep duplicates together.

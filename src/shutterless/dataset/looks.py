@@ -25,7 +25,8 @@ class Look:
     """What was seen of one photo.
 
     size: bytes. width, height: pixels, upright. bits: its pHash, uint64[4]. contrast: the standard
-    deviation of its grey values, 0 to 128. shot: when and by which camera it was taken.
+    deviation of its grey values, 0 to 128. grey: those values, uint8[64, 64]. shot: when and by which
+    camera it was taken.
     """
 
     size: int
@@ -34,6 +35,7 @@ class Look:
     height: int
     bits: npt.NDArray[np.uint64]
     contrast: float
+    grey: npt.NDArray[np.uint8]
     shot: Shot = UNKNOWN
 
     @property
@@ -57,6 +59,7 @@ def look(data: bytes) -> Look:
         height=header.height,
         bits=perceptual_hash(grey),
         contrast=float(grey.std()),
+        grey=np.rint(grey).astype(np.uint8),
         shot=read_shot(data),
     )
 

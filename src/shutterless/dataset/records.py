@@ -23,6 +23,7 @@ REASONS = {
     "given": "--group-by",
     "content": "equal files",
     "looks": "near duplicates",
+    "crop": "crops of one photo",
     "folder": "sub-folders",
     "name": "file names",
     "time": "time and camera",

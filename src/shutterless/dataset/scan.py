@@ -93,7 +93,7 @@ def scan_photos(
     key_of = parse_group_by(group_by)
     looks, unreadable = survey(root, found, look, progress=progress, what=what)
     duplicates = find_duplicates(looks)
-    groups = find_groups(looks, duplicates, key_of)
+    groups = find_groups(looks, duplicates, key_of, progress)
     photos = {photo.path: photo for photo in share_out(with_groups(looks, groups), folders, seed=seed)}
 
     def current(old: tuple[Photo, ...]) -> tuple[Photo, ...]:

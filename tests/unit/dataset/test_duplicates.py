@@ -106,7 +106,7 @@ def test_near_rows_hold_all_pairs_within_the_distance_whatever_the_chunk(monkeyp
 
 
 def test_a_thousand_frames_of_one_camera_are_one_group_without_a_list_of_their_pairs():
-    frame = Look(1, "JPEG", 64, 64, np.arange(4, dtype=np.uint64), 50.0)
+    frame = Look(1, "JPEG", 64, 64, np.arange(4, dtype=np.uint64), 50.0, np.zeros((64, 64), np.uint8))
     looks = {Photo(f"{number}.jpg", "hat", "train", sha256=str(number)): frame for number in range(1500)}
     tracemalloc.start()
     (group,) = find_duplicates(looks)

@@ -8,7 +8,7 @@ from shutterless.dataset.records import Dataset, Photo, Unreadable
 
 
 def seen(*, width: int = 400, height: int = 400, contrast: float = 50.0) -> Look:
-    return Look(1, "JPEG", width, height, np.zeros(4, np.uint64), contrast)
+    return Look(1, "JPEG", width, height, np.zeros(4, np.uint64), contrast, np.zeros((64, 64), np.uint8))
 
 
 def photos(label: str, split: str = "train", count: int = 20) -> list[Photo]:

@@ -24,7 +24,8 @@ def bits(near: np.ndarray | None = None, distance: int = 0, start: int = 0) -> n
 
 
 def looking(shot: Shot = UNKNOWN, hash_bits: np.ndarray | None = None) -> Look:
-    return Look(1, "JPEG", 64, 64, bits() if hash_bits is None else hash_bits, 50.0, shot)
+    grey = RNG.integers(0, 256, (64, 64), np.uint8)
+    return Look(1, "JPEG", 64, 64, bits() if hash_bits is None else hash_bits, 50.0, grey, shot)
 
 
 def photo(path: str, content: str = "") -> Photo:

@@ -20,6 +20,7 @@ def test_a_look_has_format_size_hash_and_contrast():
     assert (seen.format, seen.width, seen.height, seen.size) == ("PNG", 40, 10, len(data))
     assert (seen.aspect, seen.contrast) == (4.0, pytest.approx(0))
     assert (seen.bits.shape, seen.bits.dtype) == ((4,), np.uint64)
+    assert (seen.grey.shape, seen.grey.dtype) == ((64, 64), np.uint8)
 
 
 def test_width_and_height_are_those_of_the_upright_photo():
