@@ -25,6 +25,8 @@ AT_FDCWD, RENAME_EXCHANGE = -100, 2
 NOT_SUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.EXDEV, errno.ENOTSUP, errno.EPERM)
 # A recipe, a description or a price table is a few kilobytes.
 MAX_TEXT_BYTES = 10_000_000
+# A list of a million photos with long names, or the confusions of a thousand labels, is larger.
+MAX_TABLE_BYTES = 300_000_000
 # A mark stands in the head of a page.
 HEAD_BYTES = 2000
 

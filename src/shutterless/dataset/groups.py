@@ -1,6 +1,7 @@
 """Which photos show one thing and must stay in one split: to know a training photo again is no accuracy."""
 
 import csv
+import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -16,6 +17,7 @@ from shutterless.dataset.names import read_name
 from shutterless.dataset.records import REASONS, Group, Photo
 from shutterless.dataset.union import Union
 from shutterless.errors import ShutterlessError
+from shutterless.files import MAX_TABLE_BYTES, read_text
 from shutterless.progress import Progress, silent
 
 AUTO, NONE, FOLDER = "auto", "none", "folder"
@@ -144,9 +146,9 @@ def _read_groups(file: Path) -> dict[str, str]:
     """Return path → group from a CSV file with these columns."""
     hint = "It needs the columns path and group; paths are relative to the folder of photos."
     try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            rows = list(reader)
+        text = read_text(file, MAX_TABLE_BYTES).removeprefix("\ufeff")
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ShutterlessError(f"Cannot read the groups in {file}: {error}", hint) from error
     if not {"path", "group"} <= set(reader.fieldnames or ()):

@@ -11,10 +11,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from shutterless.dataset.records import SPLITS, Dataset, Photo
 from shutterless.errors import ShutterlessError
-from shutterless.files import atomic_file, read_text
+from shutterless.files import MAX_TABLE_BYTES, atomic_file, read_text
 
-# Of split.csv: a million photos with long names.
-MAX_BYTES = 300_000_000
 COLUMNS = ("path", "label", "split", "group", "sha256")
 # The columns of earlier versions, and the fields that may not be empty.
 REQUIRED = COLUMNS[:3]
@@ -94,7 +92,7 @@ def read_split(file: Path) -> tuple[Photo, ...]:
     climbs with "..": such a path would read files outside the data set.
     """
     try:
-        text = io.StringIO(read_text(file, MAX_BYTES), newline="")
+        text = io.StringIO(read_text(file, MAX_TABLE_BYTES), newline="")
         header, *rows = list(csv.reader(text, strict=True)) or [[]]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise _malformed(file, str(error)) from error

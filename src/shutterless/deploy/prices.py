@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from shutterless.errors import ShutterlessError
+from shutterless.files import read_text
 
 TABLE = Path(__file__).with_name("prices.toml")
 
@@ -70,7 +71,7 @@ def load_prices(region: str, file: Path | None = None) -> Prices:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        table = tomllib.loads(file.read_text("utf-8"))
+        table = tomllib.loads(read_text(file))
     except OSError as error:
         raise ShutterlessError(f"{file}: {error.strerror}", "Give a price table to --prices.") from error
     except ValueError as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from shutterless.dataset import SPLITS, Photo
 from shutterless.errors import ShutterlessError
+from shutterless.files import MAX_TABLE_BYTES, read_text
 from shutterless.runtime.bundle import TRAINING_PHOTOS, Bundle
 
 # 64 bits: among a million photos the chance that two share them is 1 in 37 million.
@@ -74,12 +75,15 @@ def read_training_photos(bundle: Bundle) -> TrainingRecord | None:
     expected = bundle.files.get(TRAINING_PHOTOS)
     if bundle.path is None or expected is None or not (bundle.path / TRAINING_PHOTOS).is_file():
         return None
-    content = (bundle.path / TRAINING_PHOTOS).read_bytes()
-    if hashlib.sha256(content).hexdigest() != expected:
+    try:
+        content = read_text(bundle.path / TRAINING_PHOTOS, MAX_TABLE_BYTES)
+    except (OSError, UnicodeDecodeError):
+        content = ""
+    if hashlib.sha256(content.encode()).hexdigest() != expected:
         raise ShutterlessError(
             f"{bundle.path / TRAINING_PHOTOS} was changed since the bundle was written", "Convert again."
         )
-    lines = (line.split(maxsplit=1) for line in content.decode("ascii").splitlines())
+    lines = (line.split(maxsplit=1) for line in content.splitlines())
     return TrainingRecord(dict(lines))
 
 

@@ -1,6 +1,7 @@
 """Where a model comes from, read from its own folder: a training run's or a bundle's."""
 
 import csv
+import io
 import json
 import shlex
 import tomllib
@@ -10,6 +11,7 @@ from typing import Any
 
 from shutterless.dataset import Photo, read_split
 from shutterless.errors import ShutterlessError
+from shutterless.files import MAX_TABLE_BYTES, read_text
 from shutterless.runtime.bundle import DESCRIPTION, read_bundle
 
 RECIPE, SPLIT, HISTORY, METRICS = "recipe.toml", "split.csv", "history.csv", "metrics.json"
@@ -86,10 +88,10 @@ def _of_bundle(folder: Path) -> Source:
 def _of_run(folder: Path) -> Source:
     file = folder / RECIPE
     try:
-        recipe = file.read_text("utf-8")
+        recipe = read_text(file)
         document = tomllib.loads(recipe)
         file = folder / METRICS
-        metrics = json.loads(file.read_text("utf-8")) if file.is_file() else {"made_with": {}}
+        metrics = json.loads(read_text(file, MAX_TABLE_BYTES)) if file.is_file() else {"made_with": {}}
         made_with, measured = metrics["made_with"], _measured(metrics)
         history = _history(folder / HISTORY)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -125,7 +127,7 @@ def _measured(metrics: dict[str, Any]) -> tuple[SplitAccuracy, ...]:
 def _history(file: Path) -> tuple[Epoch, ...]:
     if not file.is_file():
         return ()
-    with file.open(encoding="utf-8", newline="") as stream:
+    with io.StringIO(read_text(file), newline="") as stream:
         return tuple(
             Epoch(
                 phase=row["phase"],

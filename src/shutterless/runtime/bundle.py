@@ -1,9 +1,12 @@
 """The bundle: all that serving needs, in one folder that is verified and runs none of its author's code."""
 
+import errno
 import hashlib
 import json
 import math
+import stat
 from dataclasses import asdict, dataclass, field, fields, replace
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,9 @@ FORMAT_VERSION = 1
 MODEL, DESCRIPTION = "model.tflite", "bundle.json"
 # The hashes of the photos of the training run, for `evaluate`; serving does not need it.
 TRAINING_PHOTOS = "training_photos.txt"
+
+# Of ten thousand labels with long names, and what a FlatBuffers file can have.
+MAX_DESCRIPTION_BYTES, MAX_MODEL_BYTES = 10_000_000, 2**31
 
 
 @dataclass(frozen=True)
@@ -65,8 +71,9 @@ def read_bundle(path: Path) -> Bundle:
     """
     file = path / DESCRIPTION
     try:
-        document = json.loads(file.read_text("utf-8"))
-        with (path / MODEL).open("rb") as model:
+        with _open_plain(file, MAX_DESCRIPTION_BYTES) as description:
+            document = json.loads(description.read(MAX_DESCRIPTION_BYTES).decode("utf-8"))
+        with _open_plain(path / MODEL, MAX_MODEL_BYTES) as model:
             digest = hashlib.file_digest(model, "sha256").hexdigest()
     except OSError as error:
         raise ShutterlessError(
@@ -79,6 +86,14 @@ def read_bundle(path: Path) -> Bundle:
     if digest != bundle.sha256:
         raise _refused(path, f"{MODEL} has the SHA-256 {digest[:12]}…, not {bundle.sha256[:12]}…")
     return bundle
+
+
+def _open_plain(file: Path, most: int) -> BufferedReader:
+    """Open a plain file; raises OSError for a larger one, a pipe or a device, which might never end."""
+    status = file.stat()
+    if not stat.S_ISREG(status.st_mode) or status.st_size > most:
+        raise OSError(errno.EINVAL, f"not a plain file of {most:,} bytes at most", str(file))
+    return file.open("rb")
 
 
 def write_bundle(folder: Path, model: bytes, bundle: Bundle, training_photos: str = "") -> Bundle:

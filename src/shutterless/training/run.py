@@ -16,7 +16,7 @@ from shutterless.dataset import Photo, read_split
 from shutterless.dataset.groups import NONE
 from shutterless.errors import ShutterlessError
 from shutterless.evaluation.holdout import TrainingRecord
-from shutterless.files import atomic_file, read_text
+from shutterless.files import MAX_TABLE_BYTES, atomic_file, read_text
 from shutterless.runtime.pixels import InputSpec
 from shutterless.training.recipe import Recipe
 
@@ -106,7 +106,7 @@ class Run:
                 f"{self.path} has no {METRICS}", "Its training was interrupted; evaluate it."
             )
         try:
-            return dict(json.loads(read_text(file)))
+            return dict(json.loads(read_text(file, MAX_TABLE_BYTES)))
         except (OSError, ValueError) as error:
             raise ShutterlessError(f"{file} cannot be read: {error}", "Evaluate the run.") from error
 

@@ -1,3 +1,4 @@
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -150,3 +151,10 @@ def test_a_group_more_leaves_nearly_all_others_where_they_were():
     before = assign(in_groups("hat", *[4] * 60), shares=SHARES, seed=1)
     after = assign(in_groups("hat", *[4] * 61), shares=SHARES, seed=1)
     assert len(set(before) - set(after)) <= 8
+
+
+def test_a_pipe_and_a_device_are_no_split(tmp_path):
+    os.mkfifo(tmp_path / "split.csv")
+    for file in (tmp_path / "split.csv", Path("/dev/zero")):
+        with pytest.raises(ShutterlessError, match="not a plain file"):
+            read_split(file)

@@ -1,5 +1,6 @@
 import errno
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -259,3 +260,17 @@ def test_an_older_bundle_survives_a_full_disk_and_an_interrupt(folder, monkeypat
 def test_a_bundle_may_be_copied_elsewhere(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
     assert read_bundle(copy) == replace(read_bundle(folder), path=copy)
+
+
+@pytest.mark.parametrize("name", ["bundle.json", "model.tflite"])
+@pytest.mark.parametrize("kind", ["endless", "pipe", "too large"])
+def test_only_plain_files_of_a_possible_size_are_read(folder, name, kind):
+    (folder / name).unlink()
+    if kind == "endless":
+        (folder / name).symlink_to("/dev/zero")
+    elif kind == "pipe":
+        os.mkfifo(folder / name)
+    else:
+        (folder / name).touch()
+        os.truncate(folder / name, 2**31 + 1)  # a file with a hole takes no room
+    assert "not a plain file" in refusal(folder).message
