@@ -51,7 +51,7 @@ class Output:
         )
 
 
-REPORT_MARK = b'<meta name="generator" content="shutterless evaluate">'
+REPORT_MARK = b'<meta name="generator" content="shutterless report">'
 INSPECTION_MARK = b'<meta name="generator" content="shutterless dataset inspect">'
 # In a report's folder of figures: the names of the figures, one a line.
 FIGURES_LIST = ".shutterless-figures"
