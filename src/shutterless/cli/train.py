@@ -202,9 +202,7 @@ def _list_backbones() -> None:
 
 
 def say_plan(plan: "Plan", dataset: "Dataset") -> None:
-    """Print what is about to be trained, on what: recipe, backbone, size, labels, photos and groups."""
-    from shutterless.dataset.records import summarize_groups
-
+    """Print what is about to be trained, on what: recipe, backbone, size, labels and photos by split."""
     recipe = plan.recipe
     cut = f", cut at {recipe.backbone.cut}" if recipe.backbone.cut else ""
     source = "from random weights" if plan.weights == "none" else f"from the weights {plan.weights}"
@@ -214,10 +212,6 @@ def say_plan(plan: "Plan", dataset: "Dataset") -> None:
         note(_counts_by_split(counts))
     else:
         _say_extremes(counts)
-    for line in summarize_groups(dataset.groups):
-        say(f"{line}. Each group stays in one split.")
-    if dataset.unreadable:
-        say(f"{len(dataset.unreadable):,} files are left out because they cannot be read.")
 
 
 def _counts_by_split(counts: dict[str, dict[str, int]]) -> "Table":

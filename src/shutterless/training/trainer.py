@@ -1,6 +1,7 @@
 """Transfer learning from a folder of labelled photos to a run folder."""
 
 import importlib.metadata
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -134,12 +135,23 @@ def train(
             best = _train_phases(network, run, dataset, plan, progress, on_epoch, tensorboard)
         finished = load_run(run)
         _finish(finished, dataset, best, report, progress)
+        if best and best.val_accuracy <= (share := _commonest_share(dataset.of("validation"))):
+            on_warning(
+                f"Nothing was learned: always answering with the commonest label is right on {share:.0%} "
+                "of the validation photos too. Check the labels, train for more epochs, or use a "
+                "pretrained backbone."
+            )
         (run / CHECKPOINT).unlink()
         return finished
 
 
 def _load(photos: Path, plan: Plan, progress: Progress) -> Dataset:
     return load_dataset(photos, seed=plan.seed, group_by=plan.group_by, progress=progress)
+
+
+def _commonest_share(photos: Sequence[Photo]) -> float:
+    """Return the share of the photos that have the commonest label."""
+    return Counter(photo.label for photo in photos).most_common(1)[0][1] / len(photos)
 
 
 def _interruptible(progress: Progress) -> Progress:
