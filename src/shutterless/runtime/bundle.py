@@ -4,9 +4,9 @@ import errno
 import hashlib
 import json
 import math
+import os
 import stat
 from dataclasses import asdict, dataclass, field, fields, replace
-from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ from shutterless.errors import ShutterlessError
 from shutterless.runtime.pixels import InputSpec
 
 FORMAT_VERSION = 1
+# Of a stranger's bundle: a description of ten thousand labels with long names, nested no deeper than ours
+# by far, and what a FlatBuffers file can have.
+MAX_DESCRIPTION_BYTES, MAX_DEPTH, MAX_MODEL_BYTES = 10_000_000, 16, 2**31
+MAX_TEMPERATURE = 1e6
 MODEL, DESCRIPTION = "model.tflite", "bundle.json"
 # The hashes of the photos of the training run, for `evaluate`; serving does not need it.
 TRAINING_PHOTOS = "training_photos.txt"
-
-# Of ten thousand labels with long names, and what a FlatBuffers file can have.
-MAX_DESCRIPTION_BYTES, MAX_MODEL_BYTES = 10_000_000, 2**31
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Bundle:
     photos, of which this file has `right` right, their top-1 `agreement`, the
     file's `calibration_error` with its temperature and `uncalibrated_error` without, the
     `wanted_precision` that the threshold was chosen for, the `accepted_precision` reached and the
-    accepted share, `coverage`. created: ISO 8601. path: the folder it was read from.
+    accepted share, `coverage`. created: ISO 8601. path: the folder it was read from. model: what
+    model.tflite held when the bundle was read; a later change of the folder changes nothing here.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Bundle:
     made_with: dict[str, Any] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     path: Path | None = None
+    model: bytes = field(default=b"", repr=False, compare=False)
 
     @property
     def version(self) -> str:
@@ -59,7 +62,7 @@ class Bundle:
     def to_json(self) -> dict[str, Any]:
         """Return the members of bundle.json."""
         members = {**asdict(self), "labels": list(self.labels), "version": self.version}
-        del members["path"]
+        del members["path"], members["model"]
         return {"format_version": FORMAT_VERSION, **members}
 
 
@@ -69,12 +72,9 @@ def read_bundle(path: Path) -> Bundle:
     Raises `ShutterlessError` with the reason if it is none, is incomplete, or was changed since it was
     written.
     """
-    file = path / DESCRIPTION
     try:
-        with _open_plain(file, MAX_DESCRIPTION_BYTES) as description:
-            document = json.loads(description.read(MAX_DESCRIPTION_BYTES).decode("utf-8"))
-        with _open_plain(path / MODEL, MAX_MODEL_BYTES) as model:
-            digest = hashlib.file_digest(model, "sha256").hexdigest()
+        document = _parse_json(_read(path / DESCRIPTION, MAX_DESCRIPTION_BYTES))
+        model = _read(path / MODEL, MAX_MODEL_BYTES)
     except OSError as error:
         raise ShutterlessError(
             f"{path} is not a bundle: {error.filename}: {error.strerror}",
@@ -82,18 +82,48 @@ def read_bundle(path: Path) -> Bundle:
         ) from error
     except (ValueError, RecursionError) as error:
         raise _refused(path, f"{DESCRIPTION} is not JSON: {error}") from error
-    bundle = replace(_parse(path, document), path=path)
+    bundle = replace(_parse(path, document), path=path, model=model)
+    digest = hashlib.sha256(model).hexdigest()
     if digest != bundle.sha256:
         raise _refused(path, f"{MODEL} has the SHA-256 {digest[:12]}…, not {bundle.sha256[:12]}…")
     return bundle
 
 
-def _open_plain(file: Path, most: int) -> BufferedReader:
-    """Open a plain file; raises OSError for a larger one, a pipe or a device, which might never end."""
-    status = file.stat()
-    if not stat.S_ISREG(status.st_mode) or status.st_size > most:
-        raise OSError(errno.EINVAL, f"not a plain file of {most:,} bytes at most", str(file))
-    return file.open("rb")
+def _read(file: Path, max_bytes: int) -> bytes:
+    """Return what a plain file holds; anything else, such as a pipe, would have us wait or never end."""
+    with open(file, "rb", opener=_open_without_waiting) as stream:
+        status = os.fstat(stream.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
+            raise OSError(errno.EINVAL, f"not a plain file of {max_bytes:,} bytes at most", str(file))
+        return stream.read(status.st_size)
+
+
+def _open_without_waiting(file: str, flags: int) -> int:
+    return os.open(file, flags | getattr(os, "O_NONBLOCK", 0))  # or else a pipe waits until it is written to
+
+
+def _parse_json(data: bytes) -> Any:
+    """Return the JSON value, of which `json.dumps` makes valid JSON again; raises `ValueError`."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is not a JSON value")
+
+    def finite(text: str) -> float:
+        if not math.isfinite(number := float(text)):
+            raise ValueError(f"{text} is too large")
+        return number
+
+    document = json.loads(data, parse_constant=refuse, parse_float=finite)
+    if _is_deeper(document, MAX_DEPTH):
+        raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
+    return document
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    children = value.values() if isinstance(value, dict) else value
+    return not levels or any(_is_deeper(child, levels - 1) for child in children)
 
 
 def write_bundle(folder: Path, model: bytes, bundle: Bundle, training_photos: str = "") -> Bundle:
@@ -108,14 +138,25 @@ def write_bundle(folder: Path, model: bytes, bundle: Bundle, training_photos: st
     ensure_replaceable(folder, BUNDLE)
     record = training_photos.encode()
     files = {TRAINING_PHOTOS: hashlib.sha256(record).hexdigest()} if record else {}
-    written = replace(bundle, sha256=hashlib.sha256(model).hexdigest(), files=files, path=folder)
+    digest = hashlib.sha256(model).hexdigest()
+    written = replace(bundle, sha256=digest, files=files, path=folder, model=model)
+    text = _to_text(written)
     with atomic_directory(folder, "the bundle") as draft:
         (draft / MODEL).write_bytes(model)
         if record:
             (draft / TRAINING_PHOTOS).write_bytes(record)
-        text = json.dumps(written.to_json(), indent=2, ensure_ascii=False) + "\n"
         (draft / DESCRIPTION).write_text(text, "utf-8")
     return written
+
+
+def _to_text(bundle: Bundle) -> str:
+    try:
+        return json.dumps(bundle.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    except ValueError as error:
+        raise ShutterlessError(
+            "The bundle's figures are not all finite numbers",
+            "The network's output is not finite: train again with a lower learning rate.",
+        ) from error
 
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
@@ -142,7 +183,7 @@ def _parse(path: Path, document: Any) -> Bundle:
     labels = document["labels"]
     if not all(isinstance(label, str) and label for label in labels) or len({*labels}) < max(2, len(labels)):
         raise _refused(path, f"{DESCRIPTION} needs two or more different labels")
-    if not 0 < document["temperature"] < math.inf or not 0 <= document["threshold"] <= 1:
+    if not 0 < document["temperature"] <= MAX_TEMPERATURE or not 0 <= document["threshold"] <= 1:
         raise _refused(path, f"{DESCRIPTION} has a temperature or threshold out of range")
     files = document.get("files", {})
     if not isinstance(files, dict) or not all(isinstance(digest, str) for digest in files.values()):

@@ -1,6 +1,9 @@
 """The model in memory: load once, predict many, from any thread."""
 
-from collections.abc import Iterator
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -9,7 +12,7 @@ import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
 from shutterless.errors import ShutterlessError
-from shutterless.runtime.bundle import MODEL, Bundle
+from shutterless.runtime.bundle import Bundle
 from shutterless.runtime.pixels import InputSpec
 
 
@@ -38,7 +41,6 @@ class Classifier:
         if bundle.path is None:
             raise ShutterlessError("This bundle was not read from a folder", "Use read_bundle.")
         self.bundle = bundle
-        self._file = str(bundle.path / MODEL)
         self._threads = threads
         first = self._load()
         self._input, self._output = _tensors(first, bundle)
@@ -75,8 +77,17 @@ class Classifier:
             return np.array([*pool.map(self._infer, pixels)], np.float32).reshape(-1, len(self.labels))
 
     def warm_up(self) -> None:
-        """Run the model once, which makes what it otherwise makes with the first picture."""
-        self._infer(np.zeros((self.input.height, self.input.width, 3), np.uint8))
+        """Run the model once, which makes what it otherwise makes with the first picture.
+
+        Raises `ShutterlessError` if its scores are not probabilities.
+        """
+        scores = self._infer(np.zeros((self.input.height, self.input.width, 3), np.uint8))
+        tolerance = 0.01 + len(scores) / 512  # an int8 model rounds each score to the next 256th
+        if not (np.isfinite(scores).all() and scores.min() >= 0 and abs(scores.sum() - 1) <= tolerance):
+            raise ShutterlessError(
+                f"The scores of the model of {self.bundle.path} are not probabilities",
+                "Train again with a lower learning rate if they are not finite, and convert again.",
+            )
 
     def classify(self, pixels: npt.NDArray[np.uint8]) -> Prediction:
         """Classify one picture, uint8[height, width, 3]."""
@@ -115,13 +126,66 @@ class Classifier:
 
     def _load(self) -> Interpreter:
         try:
-            interpreter = Interpreter(self._file, num_threads=self._threads)
-            interpreter.allocate_tensors()
+            with _without_notice():
+                interpreter = Interpreter(model_content=self.bundle.model, num_threads=self._threads)
+                interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ShutterlessError(
                 f"LiteRT cannot load the model of {self.bundle.path}: {error}", "Convert again."
             ) from error
         return interpreter
+
+
+# LiteRT writes this to standard error with the first model of a process, and has no setting against it.
+_NOTICE = b"Created TensorFlow Lite XNNPACK delegate for CPU"
+# What a pipe holds on Linux.
+CAPACITY = 64 * 1024
+_redirecting = threading.Lock()
+_is_notice_written = False
+
+
+@contextmanager
+def _without_notice() -> Iterator[None]:
+    """Keep LiteRT's notice, but nothing else, off standard error."""
+    global _is_notice_written
+    if _is_notice_written or not hasattr(os, "set_blocking"):  # Windows before Python 3.12
+        yield
+        return
+    with _redirecting:
+        pipe, restore = _redirect_stderr()
+        try:
+            yield
+        finally:
+            restore()
+            with os.fdopen(pipe, "rb", buffering=0) as stream:
+                written = stream.read(CAPACITY) or b""
+            _is_notice_written = _NOTICE in written
+            rest = b"".join(line for line in written.splitlines(True) if _NOTICE not in line)
+            with contextlib.suppress(OSError):  # nobody reads it
+                os.write(2, rest)
+
+
+def _redirect_stderr() -> tuple[int, Callable[[], None]]:
+    """Lead standard error into a pipe; return its other end, and a function that undoes it.
+
+    Neither end waits: what a pipe cannot hold is lost.
+    """
+    pipe, writing = os.pipe()
+    try:
+        stderr = os.dup(2)
+    except OSError:  # it is closed
+        os.close(writing)
+        return pipe, lambda: None
+    for end in (pipe, writing):
+        os.set_blocking(end, False)
+    os.dup2(writing, 2)
+    os.close(writing)
+
+    def restore() -> None:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+
+    return pipe, restore
 
 
 def _tensors(interpreter: Interpreter, bundle: Bundle) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from shutterless.errors import ShutterlessError
+from shutterless.runtime import bundle as bundle_module
 from shutterless.runtime.bundle import Bundle, read_bundle, write_bundle
 from shutterless.runtime.pixels import InputSpec
 
@@ -123,6 +124,56 @@ def test_a_description_that_is_not_json_is_refused(folder, text):
     assert "bundle.json is not JSON" in refusal(folder).message
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
+@pytest.mark.parametrize("member", ["accuracy", "temperature"])
+def test_a_number_that_is_not_finite_is_refused(folder, member, number):
+    describe(folder, **{member: 0.125})
+    file = folder / "bundle.json"
+    file.write_text(file.read_text().replace("0.125", f'{{"keras": {number}}}'))
+    assert "bundle.json is not JSON" in refusal(folder).message
+
+
+def test_figures_that_are_not_finite_are_not_written(tmp_path):
+    with pytest.raises(ShutterlessError, match="not all finite"):
+        write_bundle(tmp_path / "bundle", MODEL, replace(BUNDLE, accuracy={"keras": float("nan")}))
+    assert not (tmp_path / "bundle").exists()
+
+
+def nested(levels: int) -> list:
+    return [nested(levels - 1)] if levels else []
+
+
+def test_a_description_may_be_nested_only_so_deep(folder):
+    describe(folder, accuracy={"lists": nested(bundle_module.MAX_DEPTH - 3)})
+    assert read_bundle(folder).accuracy
+    describe(folder, accuracy={"lists": nested(900)})
+    assert "nested deeper" in refusal(folder).message
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"), [("model.tflite", "MAX_MODEL_BYTES"), ("bundle.json", "MAX_DESCRIPTION_BYTES")]
+)
+def test_files_are_read_up_to_a_limit(folder, monkeypatch, name, limit):
+    size = (folder / name).stat().st_size
+    monkeypatch.setattr(bundle_module, limit, size)
+    assert read_bundle(folder).path == folder
+    monkeypatch.setattr(bundle_module, limit, size - 1)
+    assert f"{name}: not a plain file of {size - 1:,} bytes" in refusal(folder).message
+
+
+def test_what_was_read_is_held(folder):
+    bundle = read_bundle(folder)
+    (folder / "model.tflite").write_bytes(b"another model")
+    assert bundle.model == MODEL
+    assert "model" not in bundle.to_json()
+
+
+@pytest.mark.parametrize("files", [None, [], {"a": 1}])
+def test_the_hashes_of_files_are_text_by_name(folder, files):
+    describe(folder, files=files)
+    assert "'files'" in refusal(folder).message
+
+
 @pytest.mark.parametrize("text", ["[]", "null", '"bundle"', "1"])
 def test_a_description_that_is_no_object_is_refused(folder, text):
     (folder / "bundle.json").write_text(text)
@@ -175,8 +226,8 @@ def test_labels_must_be_two_or_more_different_words(folder, labels):
 
 @pytest.mark.parametrize(
     "members",
-    [{"temperature": value} for value in (0, -1, float("nan"), float("inf"))]
-    + [{"threshold": value} for value in (-0.01, 1.01, float("nan"))],
+    [{"temperature": value} for value in (0, -1, 2e6, 10**400)]
+    + [{"threshold": value} for value in (-0.01, 1.01)],
 )
 def test_a_temperature_or_threshold_out_of_range_is_refused(folder, members):
     describe(folder, **members)

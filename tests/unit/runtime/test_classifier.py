@@ -1,3 +1,7 @@
+import os
+import shutil
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -7,6 +11,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from shutterless.errors import ShutterlessError
+from shutterless.runtime import classifier as classifier_module
 from shutterless.runtime.bundle import Bundle, read_bundle, write_bundle
 from shutterless.runtime.classifier import Classifier, Prediction
 from shutterless.runtime.pixels import InputSpec, decode
@@ -20,7 +25,7 @@ def scored(tmp_path, monkeypatch):
     """Return a classifier whose model gives `SCORES` for any picture."""
 
     class Model:
-        def __init__(self, file: str, num_threads: int | None) -> None: ...
+        def __init__(self, model_content: bytes, num_threads: int | None) -> None: ...
 
         def allocate_tensors(self) -> None: ...
 
@@ -188,3 +193,64 @@ def test_a_file_that_is_no_model_is_refused(colour_bundle, tmp_path, model):
 def test_a_bundle_that_was_not_read_from_a_folder_is_refused(colour_bundle):
     with pytest.raises(ShutterlessError, match="not read from a folder"):
         Classifier(replace(read_bundle(colour_bundle), path=None))
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [[np.nan] * 4, [0.5, 0.5, np.inf, 0], [0.5, 0.5, 0.5, -0.5], [0, 0, 0, 0], [5.0, 2.0, -3.0, -3.0]],
+)
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_a_model_whose_scores_are_no_probabilities_is_refused(scored, monkeypatch, scores, temperature):
+    classifier = scored(temperature=temperature)
+    given = np.array([scores], np.float32)
+    monkeypatch.setattr(classifier._idle[0], "get_tensor", lambda index: given)
+    with np.errstate(all="ignore"), pytest.raises(ShutterlessError, match="are not probabilities"):
+        classifier.warm_up()
+
+
+def test_scores_that_are_rounded_to_8_bits_are_probabilities(scored, monkeypatch):
+    classifier = scored()
+    monkeypatch.setattr(
+        classifier._idle[0], "get_tensor", lambda index: np.array([[63, 63, 63, 64]], np.float32) / 256
+    )
+    classifier.warm_up()
+
+
+def test_a_bundle_that_is_replaced_changes_nothing_in_a_loaded_one(colour_bundle, tmp_path, noise):
+    folder = shutil.copytree(colour_bundle, tmp_path / "bundle")
+    classifier = Classifier(read_bundle(folder))
+    before = classifier.probabilities(noise)
+    (folder / "model.tflite").write_bytes(b"another model")
+    classifier._idle.clear()  # so that the next prediction loads the model again
+    np.testing.assert_array_equal(classifier.probabilities(noise), before)
+
+
+LOADS = """
+import sys
+from pathlib import Path
+from shutterless.runtime.bundle import read_bundle
+from shutterless.runtime.classifier import Classifier
+import os
+class Told(Classifier):
+    def _load(self):
+        interpreter = super()._load()
+        os.write(2, b"after\\n")
+        return interpreter
+for _ in range(2):
+    Told(read_bundle(Path(sys.argv[1]))).warm_up()
+"""
+
+
+def test_loading_a_model_writes_nothing_to_standard_error(colour_bundle):
+    process = subprocess.run([sys.executable, "-c", LOADS, colour_bundle], capture_output=True)
+    assert (process.returncode, process.stderr) == (0, b"after\nafter\n")
+
+
+@pytest.mark.parametrize("said", [b"ERROR: what is wrong\n", b"x" * 10_000])
+def test_what_else_is_written_while_a_model_loads_is_kept(monkeypatch, capfd, said):
+    monkeypatch.setattr(classifier_module, "_is_notice_written", False)
+    notice = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
+    with classifier_module._without_notice():
+        os.write(2, said[:5] + b"\n" + notice + said)
+    assert capfd.readouterr().err.encode() == said[:5] + b"\n" + said
+    assert classifier_module._is_notice_written
