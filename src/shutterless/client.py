@@ -48,6 +48,7 @@ HINTS: dict[str | int, str] = {
     "internal": "The API's log has the reason.",
     "busy": "Try again in a moment.",
     "quota-exceeded": "Ask whoever runs the API for a larger quota, or wait for the next month.",
+    "unsigned": "The API wants requests signed with AWS Signature 4 by an identity that may call it.",
     401: "Give the API key with --api-key or SHUTTERLESS_API_KEY.",
     403: "The API key is missing or wrong: give it with --api-key or SHUTTERLESS_API_KEY.",
     404: "Give the API's root, its stage, or …/predict.",
@@ -231,9 +232,16 @@ def _prediction(target: SplitResult, response: Response) -> dict[str, Any]:
         return answer
     code, detail = answer.get("code"), answer.get("detail")
     if isinstance(code, str) and isinstance(detail, str):
-        hint = HINTS.get(code) or HINTS.get(response.status, "")  # a gateway has codes of its own
+        hint = HINTS.get(code) or _advice(response)  # a gateway has codes of its own
         raise CallError(detail[:LONGEST_WORDS], hint, status=response.status, code=code)
     raise _not_ours(target, response)
+
+
+def _advice(response: Response) -> str:
+    """Return the hint for the status of an answer; API Gateway names its reason for 403 in a header."""
+    reason = response.headers.get("x-amzn-errortype", "").partition(":")[0]
+    is_signature = response.status == 403 and reason not in ("", "ForbiddenException")
+    return HINTS["unsigned"] if is_signature else HINTS.get(response.status, "")
 
 
 def _document(response: Response) -> dict[str, Any]:
@@ -256,6 +264,6 @@ def _not_ours(target: SplitResult, response: Response) -> CallError:
             f"It redirects to {response.headers.get('location', 'nowhere')}: if that is the API, give that."
         )
     else:
-        hint = HINTS.get(status, "Try again in a moment." if status >= 500 else HINTS["not-found"])
+        hint = _advice(response) or ("Try again in a moment." if status >= 500 else HINTS["not-found"])
     said = f": {words}" if words else ", and not as shutterless answers" if status == 200 else ""
     return CallError(f"{target.netloc} answered {status} {name}{said}", hint, status=status)

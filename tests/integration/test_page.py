@@ -402,6 +402,19 @@ def test_a_key_is_asked_for_when_the_service_wants_one(visit, gateway, served, p
 
 
 @needs_chromium
+@pytest.mark.parametrize("reason", ["MissingAuthenticationTokenException", "AccessDeniedException:http://x/"])
+def test_a_service_that_wants_signatures_is_not_taken_for_one_with_a_key(visit, gateway, photo, reason):
+    refusal = as_json({"message": "Forbidden"}, 403)
+    gateway.answers["/predict"] = dataclasses.replace(
+        refusal, headers={**refusal.headers, "x-amzn-ErrorType": reason}
+    )
+    page = visit()
+    page.set_input_files("#file", photo)
+    expect(heading(page)).to_have_text("You may not call this service")
+    expect(page.get_by_label("API key")).to_be_hidden()
+
+
+@needs_chromium
 def test_a_page_that_meets_a_closed_door_shows_the_field_at_once(visit, gateway):
     gateway.key = KEY
     page = visit()

@@ -177,6 +177,20 @@ def test_what_cannot_be_a_key_is_refused_and_not_shown(api, photo, key):
     [
         (403, {"message": "Forbidden"}, {}, "answered 403 Forbidden: Forbidden", "key is missing or wrong"),
         (403, {"message": "Missing Authentication Token"}, {}, "answered 403 ", "its stage"),
+        (
+            403,
+            {"message": "Forbidden"},
+            {"x-amzn-ErrorType": "ForbiddenException"},
+            "answered 403 ",
+            "key is missing or wrong",
+        ),
+        (
+            403,
+            {"Message": "Forbidden"},
+            {"x-amzn-ErrorType": "AccessDeniedException"},
+            "answered 403 ",
+            "AWS Signature 4",
+        ),
         (401, {"message": "Unauthorized"}, {}, "answered 401 ", "--api-key"),
         (404, b"<h1>Not here</h1>", {}, "answered 404 Not Found", "its stage"),
         (405, b"", {}, "answered 405 Method Not Allowed", "its stage"),
@@ -240,6 +254,15 @@ def test_a_gateway_with_codes_of_its_own_gets_the_advice_of_its_status(api, phot
     api.says(403, {"code": "forbidden", "detail": "send a valid key"})
     error = failure(api.url, photo)
     assert (error.message, error.code, error.hint) == ("send a valid key", "forbidden", client.HINTS[403])
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["MissingAuthenticationTokenException", "InvalidSignatureException:http://internal.amazon.com/coral/"],
+)
+def test_a_request_that_must_be_signed_is_told_from_one_without_its_key(api, photo, reason):
+    api.says(403, {"code": "forbidden", "detail": "sign the request"}, **{"x-amzn-ErrorType": reason})
+    assert failure(api.url, photo).hint == client.HINTS["unsigned"]
 
 
 @pytest.mark.parametrize("header", ["31", "99999999999999999999"])
