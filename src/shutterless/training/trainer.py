@@ -135,11 +135,10 @@ def train(
             best = _train_phases(network, run, dataset, plan, progress, on_epoch, tensorboard)
         finished = load_run(run)
         _finish(finished, dataset, best, report, progress)
-        if best and best.val_accuracy <= (share := _commonest_share(dataset.of("validation"))):
+        if best and _learned_nothing(best, dataset.of("validation")):
             on_warning(
-                f"Nothing was learned: always answering with the commonest label is right on {share:.0%} "
-                "of the validation photos too. Check the labels, train for more epochs, or use a "
-                "pretrained backbone."
+                "Nothing was learned: always answering with the commonest label is right as often on the "
+                "validation photos. Check the labels, train for more epochs, or use a pretrained backbone."
             )
         (run / CHECKPOINT).unlink()
         return finished
@@ -149,9 +148,10 @@ def _load(photos: Path, plan: Plan, progress: Progress) -> Dataset:
     return load_dataset(photos, seed=plan.seed, group_by=plan.group_by, progress=progress)
 
 
-def _commonest_share(photos: Sequence[Photo]) -> float:
-    """Return the share of the photos that have the commonest label."""
-    return Counter(photo.label for photo in photos).most_common(1)[0][1] / len(photos)
+def _learned_nothing(best: Epoch, photos: Sequence[Photo]) -> bool:
+    """Tell whether always answering with the commonest label of `photos` is right as often."""
+    commonest = Counter(photo.label for photo in photos).most_common(1)[0][1]
+    return round(best.val_accuracy * len(photos)) <= commonest
 
 
 def _interruptible(progress: Progress) -> Progress:
