@@ -49,6 +49,8 @@ def jpegs() -> Iterator[tuple[str, bytes]]:
     yield "progressive", encode(picture(), "JPEG", progressive=True, quality=70)
     yield "restarts", encode(picture(), "JPEG", restart_marker_rows=1, subsampling="4:4:4")
     yield "sideways", encode(picture(), "JPEG", exif=exif(6), comment=b"hello", dpi=(72, 72))
+    notes = b"<x:xmpmeta/>", bytes(200)
+    yield "annotated", encode(picture(), "JPEG", exif=exif(3), xmp=notes[0], icc_profile=notes[1])
     yield "mpo", encode(picture(), "MPO", save_all=True, append_images=[picture("L")])
 
 
@@ -158,6 +160,10 @@ def tiffs() -> Iterator[tuple[str, bytes]]:
     yield "tiled", tiff({**base, **tiles}, bytes(range(256)) * 6)
     size = WIDTH * HEIGHT
     planes = {273: [0, size, 2 * size], 278: [HEIGHT], 279: [size] * 3, 284: [2]}
+    deep = {**base, 258: [16], 262: [0], 277: [1], 273: [0], 278: [HEIGHT], 279: [2 * size]}
+    yield "white-is-zero", tiff(deep, np.asarray(picture("I;16")).tobytes())
+    packed = {**deep, 258: [12], 262: [1], 279: [size * 3 // 2]}
+    yield "12-bits", tiff(packed, bytes(range(210)) * 2)
     yield "planes", tiff({**base, **planes}, np.asarray(picture()).transpose(2, 0, 1).tobytes())
 
 
