@@ -3,11 +3,11 @@
 Everything the command line does is a function here, imported when it is first asked for:
 
     import shutterless
-    run = shutterless.train(Path("photos"), Path("run"), recipe="quick")
-    conversion = shutterless.convert(Path("run"), Path("bundle"))
+    shutterless.train("photos", "run", recipe="quick")
+    shutterless.convert("run", "bundle")
+    shutterless.load("bundle").predict("photo.jpg")
 """
 
-import importlib
 from typing import Any
 
 __version__ = "0.1.0"
@@ -17,7 +17,10 @@ __version__ = "0.1.0"
 _HOME = {
     "ShutterlessError": "errors",
     "CallError": "client",
-    "Classifier": "runtime.classifier",
+    "Classifier": "inference",
+    "Prediction": "runtime.prediction",
+    "load": "inference",
+    "predict": "inference",
     "read_bundle": "runtime.bundle",
     "serve": "runtime.server",
     "draw_sample": "dataset",
@@ -35,6 +38,7 @@ _HOME = {
     "cross_validate": "training",
     "convert": "conversion",
     "call": "client",
+    "call_many": "client",
     "estimate_cost": "deploy",
     "read_status": "deploy",
     "read_logs": "deploy",
@@ -47,15 +51,10 @@ __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
-    return load(__name__, _HOME, name)
+    from shutterless.lazy import attribute
+
+    return attribute(__name__, _HOME, name)
 
 
 def __dir__() -> list[str]:
     return [*__all__, "__version__"]
-
-
-def load(package: str, homes: dict[str, str], name: str) -> Any:
-    """Return what `package` offers as `name` from its module in `homes`; raises AttributeError."""
-    if name not in homes:
-        raise AttributeError(f"module {package!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{package}.{homes[name]}"), name)

@@ -3,20 +3,23 @@
 import http.client
 import json
 import os
+import threading
 import time
-import urllib.request
-from collections.abc import Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from shutterless.answers import Answer
+from shutterless.api_connection import ApiConnection
 from shutterless.errors import ShutterlessError
+from shutterless.pipeline import map_ahead
 from shutterless.runtime.events import Request, Response, to_event, to_response
+from shutterless.runtime.prediction import Prediction
 
 # Lambda takes 6 MB in one call, and a picture reaches it in base64: 4.4 MB become 5.9.
 MAX_PICTURE = 4_400_000
-# More than Lambda can answer; an API that sends more is none of ours.
-MAX_ANSWER = 8_000_000
 # A gateway that throttles, or a full queue, passes; three more tries ride out a cold start.
 RETRIES = 3
 LONGEST_PAUSE = 30.0
@@ -88,23 +91,96 @@ def call(
 ) -> dict[str, Any]:
     """Return what the API at `url` answers for one image: label, confidence, accepted, scores, …
 
-    url: its root, a stage, `…/predict`, or Lambda's local `…/invocations`. image: a file, whose bytes are
-    sent as they are, or an http or https URL that the API fetches. api_key: sent as `x-api-key`, only to
-    this host, and never shown. timeout: seconds that one attempt may be silent. Answers of 429 and 503 are
-    asked again up to three times, after as long as `Retry-After` says.
+    Answers of 429 and 503 are asked again up to three times, after as long as `Retry-After` says.
 
-    Raises `CallError` if the API cannot be reached or has no prediction, and `ShutterlessError` if `url`,
-    `image` or `api_key` cannot be used or the file has more than 4.4 MB, which is what Lambda takes.
+    Args:
+        url: The API's root, a stage, `…/predict`, or Lambda's local `…/invocations`.
+        image: A file, whose bytes are sent as they are, or an http or https URL that the API fetches.
+        api_key: Sent as `x-api-key`, only to this host, and never shown.
+        timeout: Seconds that one attempt may take.
+
+    Raises:
+        CallError: The API cannot be reached or has no prediction.
+        ShutterlessError: `url`, `image` or `api_key` cannot be used, or the file has more than 4.4 MB,
+            which is what Lambda takes.
     """
-    target = _endpoint(url)
-    headers = {"User-Agent": "shutterless", "Accept": "application/json", **_key(api_key)}
-    kind, body = _content(image)
-    if not target.path.endswith("/invocations"):
-        return _prediction(target, _post(target, body, {**headers, "Content-Type": kind}, timeout))
-    # A whole HTTP event, not the plain one, so that the answer is the same as through a gateway.
-    event = json.dumps(to_event(Request("POST", "/predict", {"content-type": kind}, body=body))).encode()
-    answer = _post(target, event, {**headers, "Content-Type": "application/json"}, timeout)
-    return _prediction(target, _unwrap(target, answer))
+    with closing(_Api(url, api_key, timeout)) as api:
+        return api.ask(image)
+
+
+def call_many(
+    url: str,
+    images: Iterable[str | os.PathLike[str]],
+    api_key: str | None = None,
+    timeout: float = 60.0,
+    connections: int = 4,
+) -> Generator[Answer]:
+    """Yield what the API at `url` answers for each image, in their order, a few images being under way.
+
+    A problem of one image stands in its place. See `call` for the arguments.
+
+    Args:
+        connections: How many images are sent at the same time, each over a connection that is kept.
+
+    Raises:
+        CallError: For what every further image would meet, after the answers before it.
+    """
+    api = _Api(url, api_key, timeout)
+    with closing(api):
+        yield from map_ahead(api.answer, images, connections)
+
+
+class _Api:
+    """An API and the connections to it, one for each thread that asks."""
+
+    def __init__(self, url: str, api_key: str | None, timeout: float) -> None:
+        self._target = _endpoint(url)
+        self._timeout = timeout
+        self._headers = {"User-Agent": "shutterless", "Accept": "application/json", **_key(api_key)}
+        self._connections: list[ApiConnection] = []
+        self._own = threading.local()
+
+    def ask(self, image: str | os.PathLike[str]) -> dict[str, Any]:
+        """Return the answer for one image; raises `ShutterlessError`."""
+        kind, body = _content(image)
+        if not self._target.path.endswith("/invocations"):
+            return _prediction(self._target, self._post(body, kind))
+        # A whole HTTP event, not the plain one, so that the answer is the same as through a gateway.
+        request = Request("POST", "/predict", {"content-type": kind}, body=body)
+        answer = self._post(json.dumps(to_event(request)).encode(), "application/json")
+        return _prediction(self._target, _unwrap(self._target, answer))
+
+    def answer(self, image: str | os.PathLike[str]) -> Answer:
+        """Return the answer for one image, or its problem; raises `CallError` for that of all images."""
+        source = os.fspath(image)
+        try:
+            found = self.ask(image)
+        except CallError as error:
+            if not error.is_of_the_picture:
+                raise
+            return Answer(source, code=error.code, detail=error.message, hint=error.hint)
+        prediction = Prediction(found["label"], found["confidence"], found["accepted"], found["scores"])
+        model = found.get("model")
+        return Answer(source, prediction, str(model.get("version", "")) if isinstance(model, dict) else "")
+
+    def close(self) -> None:
+        """End all connections."""
+        for connection in self._connections:
+            connection.close()
+
+    def _post(self, body: bytes, kind: str) -> Response:
+        """Post until the API is no longer busy; return its last answer, whatever its status."""
+        if not hasattr(self._own, "connection"):
+            self._own.connection = ApiConnection(self._target, self._timeout)
+            self._connections.append(self._own.connection)
+        headers = {**self._headers, "Content-Type": kind}
+        for attempt in range(RETRIES):
+            response = _post_once(self._target, self._own.connection, body, headers)
+            pause = _pause(response, attempt)
+            if pause is None:
+                return response
+            time.sleep(pause)
+        return _post_once(self._target, self._own.connection, body, headers)
 
 
 def is_url(image: str) -> bool:
@@ -164,42 +240,22 @@ def _content(image: str | os.PathLike[str]) -> tuple[str, bytes]:
     return TYPES.get(file.suffix.lower(), "application/octet-stream"), content
 
 
-def _post(target: SplitResult, body: bytes, headers: Mapping[str, str], timeout: float) -> Response:
-    """Post until the API is no longer busy; return its last answer, whatever its status."""
-    for attempt in range(RETRIES):
-        response = _post_once(target, body, headers, timeout)
-        pause = _pause(response, attempt)
-        if pause is None:
-            return response
-        time.sleep(pause)
-    return _post_once(target, body, headers, timeout)
-
-
-def _post_once(target: SplitResult, body: bytes, headers: Mapping[str, str], timeout: float) -> Response:
-    request = urllib.request.Request(target.geturl(), body, dict(headers))
+def _post_once(
+    target: SplitResult, connection: ApiConnection, body: bytes, headers: Mapping[str, str]
+) -> Response:
     try:
-        with _opener().open(request, timeout=timeout) as answer:
-            names = {name.lower(): value for name, value in answer.headers.items()}
-            content = answer.read(MAX_ANSWER)
-            if answer.length:  # the API hung up in the middle, which read(n) does not tell, or never ends
-                raise http.client.IncompleteRead(content, answer.length)
-            return Response(answer.status, names, content)
-    except (OSError, http.client.HTTPException) as error:
+        return connection.post(body, headers)
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise CallError(
-            f"{target.netloc} does not answer: {getattr(error, 'reason', error)}",
-            "Check the API's URL and the connection.",
+            f"{target.netloc} does not answer: {_reason(error)}", "Check the API's URL and the connection."
         ) from error
 
 
-def _opener() -> urllib.request.OpenerDirector:
-    """Return what opens http and https and nothing else.
-
-    No files; and no redirects, because a key is for the host that it was given for.
-    """
-    opener = urllib.request.OpenerDirector()
-    for handler in (urllib.request.ProxyHandler, urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
-        opener.add_handler(handler())
-    return opener
+def _reason(error: Exception) -> str:
+    """Return in a few words why there is no answer; what the other side sent may be long."""
+    if isinstance(error, OSError) and not isinstance(error, http.client.HTTPException):
+        return str(error)[:LONGEST_WORDS]
+    return f"it does not speak HTTP as it should ({type(error).__name__})"
 
 
 def _pause(response: Response, attempt: int) -> float | None:
@@ -222,18 +278,18 @@ def _unwrap(target: SplitResult, response: Response) -> Response:
         )
     try:
         return to_response(answer) if response.status == 200 else response
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise _not_ours(target, response) from error
 
 
 def _prediction(target: SplitResult, response: Response) -> dict[str, Any]:
     answer = _document(response)
-    if response.status == 200 and isinstance(answer.get("scores"), dict):
+    if response.status == 200 and _is_prediction(answer):
         return answer
     code, detail = answer.get("code"), answer.get("detail")
     if isinstance(code, str) and isinstance(detail, str):
         hint = HINTS.get(code) or _advice(response)  # a gateway has codes of its own
-        raise CallError(detail[:LONGEST_WORDS], hint, status=response.status, code=code)
+        raise CallError(detail[:LONGEST_WORDS], hint, status=response.status, code=code[:LONGEST_WORDS])
     raise _not_ours(target, response)
 
 
@@ -242,6 +298,17 @@ def _advice(response: Response) -> str:
     reason = response.headers.get("x-amzn-errortype", "").partition(":")[0]
     is_signature = response.status == 403 and reason not in ("", "ForbiddenException")
     return HINTS["unsigned"] if is_signature else HINTS.get(response.status, "")
+
+
+def _is_prediction(answer: dict[str, Any]) -> bool:
+    """Tell whether an answer is what contract 3 says; whatever answered may be anything."""
+    scores = answer.get("scores")
+    return (
+        isinstance(answer.get("label"), str)
+        and isinstance(answer.get("accepted"), bool)
+        and isinstance(scores, dict)
+        and all(isinstance(figure, float | int) for figure in (answer.get("confidence"), *scores.values()))
+    )
 
 
 def _document(response: Response) -> dict[str, Any]:

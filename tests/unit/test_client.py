@@ -1,4 +1,5 @@
 import base64
+import contextlib
 import json
 import socket
 import ssl
@@ -10,7 +11,7 @@ import pytest
 import trustme
 
 from shutterless import client
-from shutterless.client import MAX_PICTURE, CallError, call
+from shutterless.client import MAX_PICTURE, CallError, call, call_many
 from shutterless.errors import ShutterlessError
 from shutterless.runtime.bundle import read_bundle
 from shutterless.runtime.classifier import Classifier
@@ -354,3 +355,120 @@ def test_a_file_that_is_not_there_is_named(api, tmp_path):
     for missing in (tmp_path / "no.jpg", tmp_path):
         with pytest.raises(ShutterlessError, match=f"There is no picture {missing}"):
             call(api.url, missing)
+
+
+@pytest.fixture
+def raw():
+    """Return a context manager for an API that reads a request and sends whatever bytes a test gives."""
+
+    @contextlib.contextmanager
+    def serve(*pieces, pause=0.0):
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+
+            def answer() -> None:
+                with contextlib.suppress(OSError):
+                    while True:
+                        stream, _ = listening.accept()
+                        with stream, contextlib.suppress(OSError):
+                            stream.recv(65536)
+                            for piece in pieces:
+                                stream.sendall(piece)
+                                ended.wait(pause)
+
+            ended = threading.Event()
+            thread = threading.Thread(target=answer)
+            thread.start()
+            try:
+                yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+            finally:
+                ended.set()
+                listening.shutdown(socket.SHUT_RDWR)
+                thread.join()
+
+    return serve
+
+
+HOSTILE = {
+    "no HTTP": [b"\x00\x01\x02\r\n\r\n"],
+    "no answer": [b""],
+    "a status that is no number": [b"HTTP/1.1 abc OK\r\n\r\n"],
+    "a line without end": [b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000],
+    "a thousand headers": [b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000 + b"\r\n{}"],
+    "a negative length": [b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n{}"],
+    "a length that is no number": [b"HTTP/1.1 200 OK\r\nContent-Length: \xd9\xa3\r\n\r\n{}"],
+    "chunks of no size": [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}"],
+    "a body without end": [b"HTTP/1.1 200 OK\r\n\r\n", *[b" " * 1_000_000] * 20],
+    "a body that is cut": [b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{}"],
+    "deep JSON": [b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 100_000],
+    "a number of many digits": [b"HTTP/1.1 200 OK\r\n\r\n" + b"9" * 100_000],
+    "scores that are no numbers": [
+        b'HTTP/1.1 200 OK\r\n\r\n{"label": "a", "confidence": [], "accepted": true, "scores": {"a": {}}}'
+    ],
+    "no label": [b'HTTP/1.1 200 OK\r\n\r\n{"confidence": 1, "accepted": true, "scores": {"a": 1}}'],
+    "a code that is none": [b'HTTP/1.1 400 Bad\r\n\r\n{"code": {}, "detail": []}'],
+    "a redirect": [b"HTTP/1.1 302 Found\r\nLocation: http://\x9b2J\r\nContent-Length: 0\r\n\r\n"],
+}
+
+
+@pytest.mark.parametrize("pieces", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("path", ["", INVOCATIONS])
+def test_whatever_an_api_sends_ends_in_words(raw, photo, pieces, path):
+    with raw(*pieces) as url:
+        assert failure(url + path, photo, timeout=5).message.startswith("127.0.0.1:")
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\n", b""])
+def test_an_api_that_sends_a_little_for_ever_is_given_up(raw, photo, head):
+    """Each piece is in time; all of them together are not."""
+    with raw(head, *[b"HTTP/1.1 100 Continue\r\n\r\n"] * 1000, pause=0.05) as url:
+        assert "within 0.5 s" in failure(url, photo, timeout=0.5).message
+
+
+def test_many_images_go_over_connections_that_are_kept_and_their_order_stays(served, colour_photos):
+    files = sorted((colour_photos / "test").rglob("*.png"))
+    with counting_connections() as opened:
+        answers = list(call_many(served, files * 3, connections=2))
+    assert [answer.source for answer in answers] == [str(file) for file in files * 3]
+    assert [answer.prediction.label for answer in answers] == [file.parent.name for file in files * 3]
+    assert 1 <= len(opened) <= 2
+
+
+def test_a_problem_of_one_of_many_stands_in_its_place(served, photo, tmp_path):
+    (tmp_path / "bad.jpg").write_bytes(b"no picture")
+    good, bad, again = call_many(served, [photo, tmp_path / "bad.jpg", photo])
+    assert (good.prediction.label, bad.code, again.prediction.label) == ("red", "unsupported-format", "red")
+    assert (good.model, bad.model) == (again.model, "")
+
+
+def test_what_all_images_would_meet_ends_it_after_the_answers_before(api, photo):
+    api.says(200, ANSWER)
+    api.says(200, ANSWER)
+    api.says(403, {"message": "Forbidden"})
+    answers = call_many(api.url, [photo] * 100, connections=1)
+    assert [next(answers).prediction.label, next(answers).prediction.label] == ["red", "red"]
+    with pytest.raises(CallError) as caught:
+        next(answers)
+    assert caught.value.status == 403
+    assert len(api.requests) < 10
+
+
+def test_a_connection_that_the_api_closed_in_between_is_opened_again(raw, photo):
+    """The API says that it keeps the connection, and closes it after each answer."""
+    body = json.dumps(ANSWER).encode()
+    with raw(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body) as url:
+        answers = list(call_many(url, [photo] * 3, connections=1))
+    assert [answer.prediction.label for answer in answers] == ["red"] * 3
+
+
+@contextlib.contextmanager
+def counting_connections():
+    opened = []
+    create = socket.create_connection
+
+    def counting(*arguments, **options):
+        opened.append(arguments)
+        return create(*arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "create_connection", counting)
+        yield opened

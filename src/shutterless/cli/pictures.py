@@ -1,41 +1,130 @@
-"""What `predict` and `call` share: which pictures are meant, and how the answers are shown."""
+"""What `predict` and `call` share: which pictures are meant, and how their answers are shown."""
 
-from collections.abc import Iterator, Sequence
+import os
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated
 
-from shutterless.cli.console import print_json, say, show, table
-from shutterless.client import is_url
+import typer
+
+from shutterless.cli.console import progress_bar, say
+from shutterless.cli.writers import writing
 from shutterless.errors import ShutterlessError
 
-Answer = dict[str, Any]
+if TYPE_CHECKING:
+    from shutterless.answers import Answer
+
+Pictures = Annotated[
+    list[str],
+    typer.Argument(metavar="PICTURES", help="Files, folders or URLs; - reads a list from standard input."),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Write the answers to a .csv or .jsonl file."),
+]
+Top = Annotated[int, typer.Option(metavar="N", min=1, help="How many labels to show of each picture.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+STANDARD_INPUT = "-"
 
 
-def expand(sources: Sequence[str]) -> list[str]:
-    """Return files and URLs as they stand, and for a folder every picture below it, sorted.
+@dataclass(frozen=True)
+class Sources:
+    """The pictures that are meant. total: how many; None where a list is still coming."""
+
+    names: Iterable[str]
+    total: int | None = None
+
+    def without(self, has: Callable[[str], bool]) -> "Sources":
+        """Return those that `has` does not know."""
+        left = (name for name in self.names if not has(name))
+        if self.total is None:
+            return Sources(left)
+        names = list(left)
+        return Sources(names, len(names))
+
+
+@dataclass
+class Counts:
+    """How many pictures have been answered."""
+
+    answered: int = 0
+    unsure: int = 0
+    unreadable: int = 0
+
+    def add(self, answer: "Answer") -> None:
+        """Count one answer more."""
+        self.answered += 1
+        self.unsure += answer.prediction is not None and not answer.prediction.accepted
+        self.unreadable += answer.prediction is None
+
+
+def expand(given: Sequence[str]) -> Sources:
+    """Return files and URLs as they stand, for a folder every picture below it, and for - what is listed.
 
     Raises `ShutterlessError` if one is not there or a folder has no picture.
     """
-    return [picture for source in sources for picture in _expand(source)]
+    if STANDARD_INPUT not in given:
+        names = [name for source in given for name in _expand(source)]
+        return Sources(names, len(names))
+    if len(given) > 1:
+        raise ShutterlessError("- and other pictures are given", "Put all of them into the list.")
+    return Sources(_listed())
 
 
-def show_answers(answers: Sequence[Answer], top: int, as_json: bool) -> bool:
-    """Show answers and problems, each with its `source`; return whether all are answers."""
-    if as_json:
-        print_json({"predictions": answers})
-    else:
-        _show_table(answers, top)
-    failed = sum("code" in answer for answer in answers)
-    unsure = sum(not answer.get("accepted", True) for answer in answers)
-    if len(answers) > 1:
-        say(f"{len(answers):,} photos: {unsure:,} not sure, {failed:,} unreadable")
-    return not failed
+def show_answers(
+    classify: Callable[[Iterable[str]], Generator["Answer"]],
+    sources: Sources,
+    *,
+    output: Path | None,
+    top: int,
+    as_json: bool,
+) -> bool:
+    """Show each answer when it comes; return whether every picture could be read.
+
+    classify: gives an answer for each source, in their order. output: a file for the answers, which is
+    continued. Ctrl-C, or an error that every picture would meet, leaves what has been answered.
+    """
+    counts = Counts()
+    with writing(output, top, as_json) as writer:
+        todo = sources.without(writer.has)
+        if todo.total != sources.total:
+            say(f"{sources.total:,} photos, of which {output} has all but {todo.total:,}")
+        try:
+            with progress_bar() as progress, closing(classify(todo.names)) as answers:
+                for answer in answers:
+                    writer.write(answer)
+                    counts.add(answer)
+                    if todo.total:
+                        progress("photos", counts.answered, todo.total)
+        except (KeyboardInterrupt, ShutterlessError):
+            _say_stopped(counts, todo, output)
+            raise
+    if counts.answered > 1:
+        say(f"{counts.answered:,} photos: {counts.unsure:,} not sure, {counts.unreadable:,} unreadable")
+    return not counts.unreadable
+
+
+def _say_stopped(counts: Counts, todo: Sources, output: Path | None) -> None:
+    total = "" if todo.total is None else f" of {todo.total:,}"
+    kept = f", which {output} has; the same command continues" if output else ""
+    say(f"Stopped after {counts.answered:,}{total} photos{kept}")
+
+
+def _listed() -> Iterator[str]:
+    """Yield what stands on standard input, a file, folder or URL a line."""
+    for line in sys.stdin.buffer:
+        if name := os.fsdecode(line.rstrip(b"\r\n")):
+            yield from _expand(name) if Path(name).is_dir() else (name,)
 
 
 def _expand(source: str) -> Iterator[str]:
     if not source:  # pathlib takes it for the current folder
         raise ShutterlessError("The name of a picture is empty", "Is a variable of the shell not set?")
-    if is_url(source) or Path(source).is_file():
+    if source.lower().startswith(("http://", "https://")) or Path(source).is_file():
         yield source
         return
     if not Path(source).is_dir():
@@ -48,18 +137,3 @@ def _expand(source: str) -> Iterator[str]:
     if not pictures:
         raise ShutterlessError(f"There are no pictures in {source}", "Give a folder with .jpg, .png … files.")
     yield from map(str, pictures)
-
-
-def _show_table(answers: Sequence[Answer], top: int) -> None:
-    results = table("picture", "label", "score", text=2)
-    for answer in answers:
-        if "code" in answer:
-            words = ". ".join(filter(None, (answer["detail"], answer.get("hint"))))
-            results.add_row(answer["source"], words, "")
-            continue
-        best = sorted(answer["scores"].items(), key=lambda item: -item[1])[:top]
-        for place, (label, score) in enumerate(best):
-            unsure = " (not sure)" if place == 0 and not answer["accepted"] else ""
-            source = "" if place else answer["source"]
-            results.add_row(source, label + unsure, f"{score:.4f}")
-    show(results)

@@ -8,7 +8,7 @@ Each function is imported when it is first asked for, because prices need no bot
 
 from typing import Any
 
-from shutterless import load
+from shutterless.lazy import attribute
 
 _HOME = {
     "deploy": "deployer",
@@ -28,7 +28,7 @@ __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
-    return load(__name__, _HOME, name)
+    return attribute(__name__, _HOME, name)
 
 
 def __dir__() -> list[str]:

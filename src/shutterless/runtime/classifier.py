@@ -5,7 +5,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -14,19 +13,7 @@ from ai_edge_litert.interpreter import Interpreter
 from shutterless.errors import ShutterlessError
 from shutterless.runtime.bundle import Bundle
 from shutterless.runtime.pixels import InputSpec
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The answer for one picture: every label's score in label order, and the best of them.
-
-    accepted: whether the confidence reaches the bundle's threshold; if not, the answer is "not sure".
-    """
-
-    label: str
-    confidence: float
-    accepted: bool
-    scores: dict[str, float]
+from shutterless.runtime.prediction import Prediction
 
 
 class Classifier:

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFile, JpegImagePlugin
+from PIL import ExifTags, Image, ImageFile, JpegImagePlugin
 
 from shutterless.errors import ShutterlessError
 from shutterless.runtime import metadata, picture_limits
@@ -123,6 +123,17 @@ def decode(data: bytes, spec: InputSpec) -> npt.NDArray[np.uint8]:
         return np.asarray(_fit(_to_rgb(_upright(picture, opened.orientation), levels), spec))
     except MemoryError as error:
         raise _too_much_memory() from error
+
+
+def fit(picture: Image.Image, spec: InputSpec) -> npt.NDArray[np.uint8]:
+    """Turn a picture in memory into RGB pixels uint8[height, width, 3], as `decode` does with a file.
+
+    Raises `Problem` for grey of more than 8 bits, of which only a file says what is white.
+    """
+    if picture.mode.startswith(("I", "F")):
+        raise Problem("unsupported-format", f"a picture of the mode {picture.mode} has no stated white")
+    orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    return np.asarray(_fit(_to_rgb(_upright(picture, orientation), Depth(255, deep=False)), spec))
 
 
 def header(data: bytes) -> Header:

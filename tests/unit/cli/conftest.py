@@ -18,3 +18,13 @@ def shutterless(monkeypatch) -> Shutterless:
         return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
     return run
+
+
+@pytest.fixture
+def shutterless_reading() -> Shutterless:
+    """Type a command that reads a text from standard input."""
+
+    def run(text: str, *arguments: object) -> Result:
+        return CliRunner().invoke(app, [str(argument) for argument in arguments], input=text)
+
+    return run

@@ -3,7 +3,9 @@ import json
 import pytest
 
 from shutterless import client
+from shutterless.answers import Answer
 from shutterless.client import CallError
+from shutterless.runtime.prediction import Prediction
 
 URL = "https://api.example.com/test"
 KEY = "a-secret-of-the-owner"
@@ -14,19 +16,21 @@ def asked(monkeypatch):
     """What the API was asked; it finds red on everything but on what has another code in its name."""
     calls = []
 
-    def call(url, image, api_key=None, timeout=60.0):
-        calls.append((url, image, api_key, timeout))
-        for code in (*client.OF_THE_PICTURE, "internal"):
-            if code in str(image):
-                raise CallError("so it is", client.HINTS[code], status=500, code=code)
-        return {
-            "label": "red",
-            "confidence": 0.9,
-            "accepted": "odd" not in image,
-            "scores": {"blue": 0.1, "red": 0.9},
-        }
+    def call_many(url, images, api_key=None, timeout=60.0):
+        for image in images:
+            calls.append((url, image, api_key, timeout))
+            if "internal" in image:
+                raise CallError("so it is", client.HINTS["internal"], status=500, code="internal")
+            yield answer(image)
 
-    monkeypatch.setattr(client, "call", call)
+    def answer(image):
+        for code in client.OF_THE_PICTURE:
+            if code in image:
+                return Answer(image, code=code, detail="so it is", hint=client.HINTS[code])
+        scores = {"blue": 0.1, "red": 0.9}
+        return Answer(image, Prediction("red", 0.9, "odd" not in image, scores), "1")
+
+    monkeypatch.setattr(client, "call_many", call_many)
     monkeypatch.delenv("SHUTTERLESS_API_KEY", raising=False)
     return calls
 
@@ -38,7 +42,7 @@ def photo(colour_photos):
 
 def test_answers_are_shown_with_the_best_labels_first(shutterless, asked, photo):
     done = shutterless("call", URL, photo, "--top", 1)
-    assert (done.exit_code, done.stdout.splitlines()[1:]) == (0, [f"{photo}\tred\t0.9000"])
+    assert (done.exit_code, done.stdout) == (0, f"{photo}\tred\t0.9000\t\t\n")
     assert asked == [(URL, photo, None, 60.0)]
 
 

@@ -1,10 +1,17 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
+from shutterless import inference
 from shutterless.cli import pictures
+from shutterless.runtime.bundle import read_bundle
+from shutterless.runtime.prediction import Prediction
+
+COLOURS = [label for label in ("blue", "green", "red") for _ in range(3)]
 
 
 @pytest.fixture
@@ -15,8 +22,9 @@ def photo(colour_photos):
 def test_a_picture_is_shown_with_its_best_labels(shutterless, colour_bundle, photo):
     done = shutterless("predict", colour_bundle, photo, "--top", 2)
     assert done.exit_code == 0
-    _, best, second = [line.split("\t") for line in done.stdout.splitlines()]
-    assert (best[:2], second[0], second[1] != "red") == ([str(photo), "red"], "", True)
+    source, label, score, unsure, others = done.stdout.rstrip("\n").split("\t")
+    assert (source, label, unsure) == (str(photo), "red", "")
+    assert (float(score) > 0.5, len(others.split(", "))) == (True, 1)
 
 
 def test_a_folder_is_walked_and_json_has_every_score(shutterless, colour_bundle, colour_photos):
@@ -49,7 +57,7 @@ def test_a_summary_counts_what_is_not_sure_and_what_is_unreadable(
     (tmp_path / "bad.png").write_bytes(b"no picture")
     done = shutterless("predict", bundle, colour_photos / "test", tmp_path / "bad.png")
     assert "10 photos: 9 not sure, 1 unreadable" in done.stderr
-    assert done.stdout.count("(not sure)") == 9
+    assert done.stdout.count("\tnot sure\t") == 9
     assert done.exit_code == 1
 
 
@@ -79,7 +87,7 @@ def test_a_file_that_is_gone_when_its_turn_comes_is_a_problem_of_its_own(
     shutterless, colour_bundle, photo, tmp_path, monkeypatch
 ):
     gone = tmp_path / "gone.png"
-    monkeypatch.setattr(pictures, "expand", lambda sources: [str(gone), *sources])
+    monkeypatch.setattr(pictures, "_expand", lambda source: [str(gone), source])
     done = shutterless("predict", colour_bundle, photo, "--json")
     bad, good = json.loads(done.stdout)["predictions"]
     assert (bad["code"], good["label"], done.exit_code) == ("unreadable-image", "red", 1)
@@ -111,3 +119,107 @@ def test_a_changed_bundle_is_refused(shutterless, colour_bundle, photo, tmp_path
     done = shutterless("predict", bundle, photo)
     assert done.exit_code == 1
     assert "does not verify" in done.stderr
+
+
+def test_answers_are_shown_as_they_come(colour_bundle, photo):
+    """The list's next line is written when the answers to those before it have been read."""
+    command = [
+        sys.executable,
+        "-c",
+        "from shutterless.cli import main; main()",
+        "predict",
+        colour_bundle,
+        "-",
+        "--top",
+        "1",
+    ]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as predicting:
+        names = [photo.with_name(f"0{number}.png") for number in range(3)]
+        for _ in range(20):
+            predicting.stdin.writelines(f"{name}\n" for name in names)
+        predicting.stdin.flush()
+        assert predicting.stdout.readline().startswith(f"{names[0]}\tred\t")
+        predicting.stdin.close()
+        assert len(predicting.stdout.readlines()) == 59
+    assert predicting.returncode == 0
+
+
+def test_a_list_on_standard_input_may_have_folders_urls_and_what_is_not_there(
+    shutterless_reading, colour_bundle, colour_photos, photo, tmp_path
+):
+    listed = f"{colour_photos / 'test'}\n\n{photo}\r\n{tmp_path / 'gone.png'}\nhttp://127.0.0.1:1/a.jpg\n"
+    done = shutterless_reading(listed, "predict", colour_bundle, "-", "--json")
+    predictions = json.loads(done.stdout)["predictions"]
+    assert [answer.get("label") for answer in predictions[:10]] == [*COLOURS, "red"]
+    assert [answer["code"] for answer in predictions[10:]] == ["unreadable-image", "fetch-failed"]
+    assert done.exit_code == 1
+
+
+def test_a_list_stands_alone(shutterless, colour_bundle, photo):
+    assert shutterless("predict", colour_bundle, "-", photo).exit_code == 1
+
+
+def test_json_says_the_model_once(shutterless, colour_bundle, colour_photos):
+    document = json.loads(shutterless("predict", colour_bundle, colour_photos / "test", "--json").stdout)
+    assert document["model"] == read_bundle(colour_bundle).version
+    assert all("model" not in answer for answer in document["predictions"])
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_file_of_answers_is_continued_where_it_ends(
+    shutterless, colour_bundle, colour_photos, tmp_path, suffix
+):
+    file = tmp_path / f"answers{suffix}"
+    command = ("predict", colour_bundle, colour_photos / "test", "-o", file)
+    assert (shutterless(*command).exit_code, shutterless(*command).exit_code) == (0, 0)
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    done = shutterless(*command)
+    assert (done.exit_code, file.read_bytes()) == (0, whole)
+    assert "9 photos, of which" in done.stderr
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_ctrl_c_keeps_what_is_answered_and_says_how_much(
+    shutterless, colour_bundle, colour_photos, tmp_path, monkeypatch, suffix
+):
+    asked = []
+
+    def interrupted(self, picture):
+        asked.append(picture)
+        if len(asked) == 5:
+            raise KeyboardInterrupt
+        return Prediction("red", 1.0, True, {"red": 1.0})
+
+    monkeypatch.setattr(inference, "cores", lambda: 1)
+    monkeypatch.setattr(inference.Classifier, "_predict_one", interrupted)
+    file = tmp_path / f"answers{suffix}"
+    done = shutterless("predict", colour_bundle, colour_photos / "test", "-o", file)
+    assert done.exit_code == 130
+    assert "Stopped after 4 of 9 photos" in done.stderr
+    assert len(file.read_text().splitlines()) == 4 + (suffix == ".csv")
+
+
+def test_a_file_that_is_not_of_answers_is_refused_before_any_work(
+    shutterless, colour_bundle, photo, tmp_path
+):
+    file = tmp_path / "notes.csv"
+    file.write_text("label,source\n")
+    done = shutterless("predict", colour_bundle, photo, "-o", file)
+    assert (done.exit_code, file.read_text()) == (1, "label,source\n")
+
+
+def test_swapped_arguments_are_recognised(shutterless, colour_bundle, photo):
+    done = shutterless("predict", photo, colour_bundle)
+    assert done.exit_code == 1
+    assert f"shutterless predict {colour_bundle} {photo}" in done.stderr
+
+
+def test_a_run_predicts_too(shutterless, colour_run, photo):
+    done = shutterless("predict", colour_run, photo)
+    assert (done.exit_code, done.stdout.split("\t")[1]) == (0, "red")
+
+
+def test_what_is_no_model_is_named(shutterless, tmp_path, photo):
+    done = shutterless("predict", tmp_path, photo)
+    assert (done.exit_code, f"{tmp_path} is neither a bundle nor a run" in done.stderr) == (1, True)

@@ -1,0 +1,92 @@
+import csv
+import io
+import json
+
+import pytest
+
+from shutterless.answers import COLUMNS, Answer, open_answers
+from shutterless.errors import ShutterlessError
+from shutterless.runtime.prediction import Prediction
+
+RED = Answer("red.jpg", Prediction("red", 0.75, False, {"blue": 0.25, "red": 0.75}), "abc")
+BAD = Answer('bad, "worse".jpg', code="unreadable-image", detail="it is damaged", hint="Save it again.")
+# A line break, and a byte that is not UTF-8, as file systems permit them.
+STRANGE = Answer("two\nlines\udcff.jpg", Prediction("hüt", 1.0, True, {"hüt": 1.0}), "abc")
+ALL = (RED, BAD, STRANGE)
+
+
+def write(path, *answers):
+    with open_answers(path) as file:
+        for answer in answers:
+            file.write(answer)
+
+
+def test_a_csv_file_has_a_head_and_a_line_a_picture(tmp_path):
+    write(tmp_path / "a.csv", *ALL)
+    head, red, bad, strange = csv.reader(io.StringIO((tmp_path / "a.csv").read_text("utf-8")))
+    assert tuple(head) == COLUMNS
+    assert red == ["red.jpg", "red", "0.7500", "false", "", "", "abc"]
+    assert bad == ['bad, "worse".jpg', "", "", "", "unreadable-image", "it is damaged", ""]
+    assert strange[:2] == [r"two\nlines\udcff.jpg", "hüt"]
+    assert len((tmp_path / "a.csv").read_text("utf-8").splitlines()) == 4
+
+
+def test_json_lines_have_every_score_and_the_source_as_it_is(tmp_path):
+    write(tmp_path / "a.jsonl", *ALL)
+    red, bad, strange = map(json.loads, (tmp_path / "a.jsonl").read_text("utf-8").splitlines())
+    assert red == {"source": "red.jpg", **vars(RED.prediction), "model": "abc"}
+    assert (bad["code"], bad["hint"], "label" in bad) == ("unreadable-image", "Save it again.", False)
+    assert strange["source"] == STRANGE.source
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_wherever_it_was_broken_off_a_file_is_continued_to_the_same_bytes(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    write(path, *ALL)
+    whole = path.read_bytes()
+    for length in range(len(whole) + 1):
+        path.write_bytes(whole[:length])
+        with open_answers(path) as file:
+            for answer in ALL:
+                if not file.has(answer.source):
+                    file.write(answer)
+        assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", b"source,label\nred.jpg,red\n"),
+        ("a.csv", b"my notes"),
+        ("a.csv", ",".join(COLUMNS).encode() + b"\na,b\n"),
+        ("a.csv", ",".join(COLUMNS).encode() + b"\n\xff\n"),
+        ("a.csv", ",".join(COLUMNS).encode() + b"\n\n"),
+        ("a.jsonl", b'{"text": "mine"}\n'),
+        ("a.jsonl", b'{"source": "mine"}\n'),
+        ("a.jsonl", b'{"source": 1, "label": 2}\n'),
+        ("a.jsonl", b'{"source": "a", "label": "b"}\n[]\n'),
+        ("a.jsonl", b"my notes"),
+    ],
+)
+def test_another_file_is_refused_and_left_as_it_is(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ShutterlessError), open_answers(tmp_path / name):
+        pass
+    assert (tmp_path / name).read_bytes() == content
+
+
+def test_answers_of_another_model_are_not_mixed_in(tmp_path):
+    path = tmp_path / "a.csv"
+    write(path, RED, BAD)
+    before = path.read_bytes()
+    other = Answer("blue.jpg", Prediction("blue", 1.0, True, {"blue": 1.0}), "another")
+    with pytest.raises(ShutterlessError, match="another model"):
+        write(path, other)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["answers", "answers.txt", "folder.csv", "missing/answers.csv"])
+def test_what_cannot_be_written_is_refused(tmp_path, name):
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(ShutterlessError), open_answers(tmp_path / name):
+        pass

@@ -1,0 +1,135 @@
+import io
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import shutterless
+from shutterless.errors import ShutterlessError
+from shutterless.inference import Classifier
+from shutterless.runtime.prediction import Prediction
+
+
+@pytest.fixture(scope="module")
+def model(colour_bundle):
+    return shutterless.load(colour_bundle)
+
+
+@pytest.fixture
+def photo(colour_photos):
+    return colour_photos / "test" / "red" / "00.png"
+
+
+def opened(photo: Path) -> Image.Image:
+    with Image.open(photo) as picture:
+        picture.load()
+        return picture
+
+
+def saved(photo: Path, **options: object) -> bytes:
+    data = io.BytesIO()
+    opened(photo).save(data, **options)
+    return data.getvalue()
+
+
+FORMS = {
+    "a path as text": str,
+    "a path": Path,
+    "bytes": Path.read_bytes,
+    "a PIL picture": opened,
+    "a PIL picture with transparency": lambda photo: opened(photo).convert("RGBA"),
+    "an array": lambda photo: np.asarray(opened(photo)),
+    "an array upside down, which is not in one piece": lambda photo: np.asarray(opened(photo))[::-1][::-1],
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_whatever_form_a_picture_has_the_answer_is_the_same(model, photo, form):
+    answer = model.predict(form(photo))
+    assert (answer, answer.label, answer.accepted) == (model.predict(photo), "red", True)
+
+
+def test_a_pil_picture_is_turned_upright_as_its_file_is(model, photo):
+    exif = Image.Exif()
+    exif[274] = 6
+    data = saved(photo, format="PNG", exif=exif)
+    with Image.open(io.BytesIO(data)) as picture:
+        assert model.predict(picture) == model.predict(data)
+
+
+def test_a_grey_array_is_a_picture(model):
+    assert model.predict(np.full((20, 30), 128, np.uint8)).label in model.labels
+
+
+def test_many_are_answered_in_their_order(model, colour_photos):
+    files = sorted((colour_photos / "test").rglob("*.png"))
+    labels = [file.parent.name for file in files]
+    arrays = np.stack([np.asarray(opened(file)) for file in files])
+    for many in (files, tuple(files), arrays):
+        answers = model.predict(many)
+        assert (type(answers), [answer.label for answer in answers]) == (list, labels)
+    assert model.predict([]) == []
+
+
+def test_an_iterator_is_answered_by_one_and_may_be_endless(model, photo):
+    answers = model.predict(itertools.repeat(photo))
+    assert [next(answers).label for _ in range(50)] == ["red"] * 50
+    answers.close()
+
+
+def test_a_run_predicts_as_its_bundle_does(colour_run, model, photo):
+    run = shutterless.load(str(colour_run))
+    assert run.labels == model.labels
+    assert run.predict(photo).label == model.predict(photo).label
+
+
+def test_one_call_is_enough(colour_bundle, photo):
+    assert shutterless.predict(str(colour_bundle), str(photo)).label == "red"
+    assert Classifier(colour_bundle).predict(photo).label == "red"
+
+
+def test_files_that_cannot_be_read_are_answers_too(model, photo, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    sources = [str(photo), str(tmp_path / "bad.png"), str(tmp_path / "gone.png"), str(tmp_path), ""]
+    answers = list(model.answer(sources))
+    assert [answer.source for answer in answers] == sources
+    assert [answer.code for answer in answers] == ["", "unsupported-format", *["unreadable-image"] * 3]
+    assert (answers[0].prediction.label, answers[0].model) == ("red", model.version)
+
+
+WRONG = {
+    "a file that is not there": lambda: "gone.jpg",
+    "a folder": lambda: ".",
+    "a name with a null": lambda: "a\0b",
+    "fractions": lambda: np.zeros((8, 8, 3)),
+    "four channels": lambda: np.zeros((8, 8, 4), np.uint8),
+    "a line": lambda: np.zeros(8, np.uint8),
+    "no pixels": lambda: np.zeros((0, 8, 3), np.uint8),
+    "a number": lambda: 7,
+    "nothing": lambda: None,
+    "deep grey": lambda: Image.new("F", (8, 8)),
+    "an inside address": lambda: "http://127.0.0.1:1/photo.jpg",
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_what_is_no_picture_is_told_in_words(model, wrong):
+    with pytest.raises(ShutterlessError):
+        model.predict(wrong())
+
+
+def test_what_is_no_model_is_told_in_words(tmp_path):
+    with pytest.raises(ShutterlessError, match="neither a bundle nor a run"):
+        shutterless.load(tmp_path)
+
+
+def test_a_prediction_is_short_to_read_and_has_its_best_labels_first(model, photo):
+    scores = {"a": 0.1, "<b>": 0.7, "c": 0.2}
+    prediction = Prediction("<b>", 0.7, False, scores)
+    assert prediction.top(2) == [("<b>", 0.7), ("c", 0.2)]
+    assert repr(prediction) == "<Prediction '<b>' 0.700, not sure>"
+    assert "&lt;b&gt;" in prediction._repr_html_()
+    assert "<b>" not in prediction._repr_html_()
+    assert repr(model) == "<Classifier 'colours' of 3 labels>"
