@@ -1,6 +1,7 @@
 import base64
 import json
 import traceback
+import warnings
 
 import pytest
 from hypothesis import given, settings
@@ -210,3 +211,14 @@ def test_an_environment_without_a_bundle_raises_what_is_missing(environment):
     environment.delenv("SHUTTERLESS_BUNDLE")
     with pytest.raises(ShutterlessError, match="SHUTTERLESS_BUNDLE is not set"):
         lambda_handler(http("GET", "/health"))
+
+
+def test_pillows_warnings_are_silenced_once_when_the_model_is_loaded(monkeypatch, tmp_path):
+    monkeypatch.setenv("SHUTTERLESS_BUNDLE", str(tmp_path))
+    monkeypatch.setattr(lambda_function.Service, "load", lambda settings: settings)
+    lambda_function.service.cache_clear()
+    lambda_function.service()
+    lambda_function.service.cache_clear()
+    warnings.warn_explicit("odd", UserWarning, "TiffImagePlugin.py", 1, "PIL.TiffImagePlugin")
+    with pytest.raises(UserWarning):
+        warnings.warn_explicit("ours", UserWarning, "pixels.py", 1, "shutterless.runtime.pixels")
