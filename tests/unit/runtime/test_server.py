@@ -385,8 +385,17 @@ def test_bodies_that_do_not_come_take_no_room(service, running, monkeypatch, pic
 def test_the_slowest_body_makes_way_when_all_bodies_are_too_large(service, running, monkeypatch):
     monkeypatch.setattr(server_module, "MIN_BODIES", 100_000)
     monkeypatch.setattr(server_module, "memory", lambda: 0)
+    make_room, is_held = Server._make_room, threading.Event()
+
+    def note_and_make_room(server: Server) -> None:
+        if sum(connection.body_size for connection in list(server._connections)) == 80_000:
+            is_held.set()
+        make_room(server)
+
+    monkeypatch.setattr(Server, "_make_room", note_and_make_room)
     head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 90000\r\n\r\n"
     with running(App(service)) as port, open_connection(port, head + b"x" * 80_000) as slow:
+        assert is_held.wait(PATIENCE)
         answer = ask(port, "POST", "/predict", b"x" * 90_000, Content_Type="image/png")
         assert problem(answer) == (415, "unsupported-format")
         answer, _, body = read_to_the_end(slow).partition(b"\r\n\r\n")
