@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from shutterless.evaluation import Metrics, Predictor, predict_folder
-from shutterless.progress import Progress, silent
+from shutterless.progress import Progress, automatic
 from shutterless.runtime.bundle import DESCRIPTION
 
 
@@ -38,7 +38,7 @@ def evaluate(
     split: str | None = None,
     label_map: Mapping[str, str] | None = None,
     skip_unknown_labels: bool = False,
-    progress: Progress = silent,
+    progress: Progress = automatic,
     on_warning: Callable[[str], None] = lambda warning: None,
 ) -> Metrics:
     """Measure a model on labelled photos that it was not trained on.

@@ -18,7 +18,7 @@ from shutterless.errors import ShutterlessError
 from shutterless.evaluation import Calibration, calibrate, predict_labelled
 from shutterless.evaluation.calibration import PRECISION
 from shutterless.files import BUNDLE, ensure_outside, ensure_replaceable
-from shutterless.progress import Progress, silent
+from shutterless.progress import Progress, automatic
 from shutterless.runtime.bundle import Bundle, write_bundle
 from shutterless.runtime.classifier import Classifier
 from shutterless.runtime.pixels import InputSpec
@@ -46,7 +46,7 @@ def convert(
     accept_precision: float = PRECISION,
     photos: Path | None = None,
     name: str | None = None,
-    progress: Progress = silent,
+    progress: Progress = automatic,
 ) -> Conversion:
     """Convert the network of a run folder to .tflite, compare the two, and write the folder `bundle`.
 

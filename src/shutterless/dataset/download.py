@@ -10,7 +10,7 @@ from shutterless.dataset.transfer import fetch, forget
 from shutterless.dataset.unpack import unpack
 from shutterless.errors import ShutterlessError
 from shutterless.files import atomic_directory, ensure_empty
-from shutterless.progress import Progress, silent
+from shutterless.progress import Progress, automatic
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ PUBLISHED = {
 }
 
 
-def download_dataset(name: str, folder: Path, *, progress: Progress = silent) -> Path:
+def download_dataset(name: str, folder: Path, *, progress: Progress = automatic) -> Path:
     """Fetch the data set `name`, check it and lay it out in `folder` by split and label; return `folder`.
 
     Until it is complete it is in the file <folder>.tar.gz.part beside, with which the next try goes on

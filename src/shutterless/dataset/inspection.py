@@ -14,7 +14,7 @@ from shutterless.dataset.groups import AUTO
 from shutterless.dataset.looks import Look
 from shutterless.dataset.records import NOT_A_PICTURE, Dataset, Photo, Unreadable, printable, totals
 from shutterless.dataset.scan import scan_photos, split_gaps
-from shutterless.progress import Progress, silent
+from shutterless.progress import Progress, automatic
 
 
 @dataclass(frozen=True, repr=False)
@@ -75,7 +75,7 @@ class Inspection:
 
 
 def inspect_dataset(
-    root: Path, *, seed: int = 42, group_by: str | Path = AUTO, progress: Progress = silent
+    root: Path, *, seed: int = 42, group_by: str | Path = AUTO, progress: Progress = automatic
 ) -> Inspection:
     """Decode every photo below `root` once and return what is there and what is wrong.
 

@@ -20,7 +20,7 @@ from shutterless.files import (
     ensure_replaceable,
 )
 from shutterless.parallel import map_in_threads
-from shutterless.progress import Progress, silent
+from shutterless.progress import Progress, automatic
 from shutterless.runtime import pixels
 from shutterless.runtime.problem import Problem
 
@@ -49,7 +49,7 @@ def require_report_folder(folder: Path, photos: Path) -> None:
     ensure_replaceable(folder, INSPECTION)
 
 
-def write_inspection(inspection: Inspection, folder: Path, *, progress: Progress = silent) -> Path:
+def write_inspection(inspection: Inspection, folder: Path, *, progress: Progress = automatic) -> Path:
     """Write index.html, which needs no other file and no network, counts.png and samples.png.
 
     Returns the page's path. Raises ShutterlessError if `folder` is in use for something else or cannot

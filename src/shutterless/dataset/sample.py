@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from shutterless.dataset.garments import FABRIC, GARMENTS, INSIDE, LIGHT, SHADE, TRIM, Garment, Point, Shape
 from shutterless.dataset.surfaces import Floats, background, cloth, colour, grid, scaled
 from shutterless.files import atomic_directory, ensure_empty
-from shutterless.progress import Progress, silent
+from shutterless.progress import Progress, automatic
 
 # Photos for validation and test, each, as a part of those for training.
 HELD_OUT = 0.25
@@ -19,7 +19,7 @@ OVERSAMPLING = 2
 
 
 def draw_sample(
-    folder: Path, *, per_label: int = 120, size: int = 128, seed: int = 42, progress: Progress = silent
+    folder: Path, *, per_label: int = 120, size: int = 128, seed: int = 42, progress: Progress = automatic
 ) -> Path:
     """Draw `per_label` training photos of each garment and a quarter as many for validation and for test.
 

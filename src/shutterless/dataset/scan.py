@@ -15,7 +15,7 @@ from shutterless.dataset.records import SPLITS, Dataset, Group, Photo, Unreadabl
 from shutterless.dataset.split import assign
 from shutterless.errors import ShutterlessError
 from shutterless.parallel import map_in_threads
-from shutterless.progress import Progress, silent
+from shutterless.progress import Progress, automatic
 from shutterless.runtime import pixels
 from shutterless.runtime.problem import Problem
 
@@ -43,7 +43,7 @@ class Scan:
 
 
 def load_dataset(
-    root: Path, *, seed: int = 42, group_by: str | Path = AUTO, progress: Progress = silent
+    root: Path, *, seed: int = 42, group_by: str | Path = AUTO, progress: Progress = automatic
 ) -> Dataset:
     """Return the data set for training: folders by split, or one folder of labels shared out 80/10/10.
 

@@ -36,7 +36,7 @@ from shutterless.deploy.template import (
     stack_name,
 )
 from shutterless.errors import ShutterlessError
-from shutterless.progress import Progress, silent
+from shutterless.progress import Progress, automatic
 from shutterless.runtime.bundle import Bundle, read_bundle
 
 # Stands for a digest that only a push can tell.
@@ -159,7 +159,7 @@ def deploy(
     canary: float = 0.0,
     canary_minutes: int = CANARY_MINUTES,
     publish: Publish = publish_image,
-    progress: Progress = silent,
+    progress: Progress = automatic,
     **options: Any,
 ) -> Deployment:
     """Deploy the folder `bundle` as `name` and return what is there then; again without a change: nothing.
@@ -186,7 +186,7 @@ def deploy(
 
 
 def promote(
-    name: str, *, profile: str | None = None, region: str | None = None, progress: Progress = silent
+    name: str, *, profile: str | None = None, region: str | None = None, progress: Progress = automatic
 ) -> Deployment:
     """Give the canary of `name` all calls; raises `ShutterlessError` if there is none."""
     session = connect(profile, region)
@@ -195,7 +195,7 @@ def promote(
 
 
 def rollback(
-    name: str, *, profile: str | None = None, region: str | None = None, progress: Progress = silent
+    name: str, *, profile: str | None = None, region: str | None = None, progress: Progress = automatic
 ) -> Deployment:
     """Go back: stop an update under way, or end the canary, or else make the version before live.
 
@@ -212,7 +212,7 @@ def rollback(
 
 
 def destroy(
-    name: str, *, profile: str | None = None, region: str | None = None, progress: Progress = silent
+    name: str, *, profile: str | None = None, region: str | None = None, progress: Progress = automatic
 ) -> None:
     """Delete the stack of `name` with all versions, log and key, and its repository with all images.
 

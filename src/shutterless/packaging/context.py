@@ -13,7 +13,7 @@ from shutterless.packaging import layers
 from shutterless.packaging.bytecode import Python, compile_layers, local_python
 from shutterless.packaging.platforms import Platform, check_platform
 from shutterless.packaging.wheels import fetch_wheels
-from shutterless.progress import Progress, silent
+from shutterless.progress import Progress, automatic
 from shutterless.runtime.bundle import read_bundle
 
 BASE_IMAGE = "python:3.13-slim-trixie"
@@ -81,7 +81,7 @@ def package(
     *,
     platform: str = "linux/amd64",
     base_image: str | None = None,
-    progress: Progress = silent,
+    progress: Progress = automatic,
 ) -> Context:
     """Write the build context of a bundle's image into the folder `context`.
 

@@ -12,7 +12,7 @@ from shutterless.packaging.context import write_context
 from shutterless.packaging.docker import DockerError, WrongProcessorError, docker, query
 from shutterless.packaging.platforms import PYTHON, Platform
 from shutterless.packaging.trial import Trial, try_image
-from shutterless.progress import Progress, silent
+from shutterless.progress import Progress, automatic
 
 # What Lambda takes. An index, which a provenance record makes of an image, it refuses (docker/buildx#1533).
 MEDIA_TYPES = (
@@ -56,7 +56,7 @@ def build_image(
     platform: str = "linux/amd64",
     base_image: str | None = None,
     trial: bool = True,
-    progress: Progress = silent,
+    progress: Progress = automatic,
 ) -> Image:
     """Build a bundle's image as `tag`, and try it: started as Lambda starts it, it must answer as the bundle.
 

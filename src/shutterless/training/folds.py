@@ -13,7 +13,7 @@ from shutterless.dataset import Dataset, load_dataset
 from shutterless.dataset.folds import split_into_folds
 from shutterless.evaluation.rounding import wilson_interval
 from shutterless.files import atomic_file, ensure_empty, ensure_outside
-from shutterless.progress import Progress, silent
+from shutterless.progress import Progress, automatic
 from shutterless.training.plan import SEED
 from shutterless.training.run import Run
 from shutterless.training.trainer import train
@@ -63,7 +63,7 @@ def cross_validate(
     seed: int = SEED,
     group_by: str | Path | None = None,
     resume: bool = False,
-    progress: Progress = silent,
+    progress: Progress = automatic,
     on_fold: Callable[[int, Fold], None] = lambda number, fold: None,
     on_warning: Callable[[str], None] = lambda warning: None,
     **options: Any,

@@ -16,7 +16,7 @@ from shutterless.evaluation import calibrate, predict_labelled
 from shutterless.evaluation.report import write_report
 from shutterless.files import ensure_outside
 from shutterless.interrupt import check_interrupt, interruptible
-from shutterless.progress import Progress, silent
+from shutterless.progress import Progress, automatic
 from shutterless.runtime.pixels import InputSpec
 from shutterless.training.batches import Batches, balanced_weights
 from shutterless.training.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint
@@ -68,7 +68,7 @@ def train(
     resume: bool = False,
     tensorboard: bool = False,
     report: bool = True,
-    progress: Progress = silent,
+    progress: Progress = automatic,
     on_start: OnStart = lambda plan, dataset: None,
     on_epoch: OnEpoch = lambda epoch: None,
     on_warning: Callable[[str], None] = lambda warning: None,
