@@ -47,7 +47,7 @@ def record(number: str, route: str, version: str, started: float, response: Resp
         "duration_ms": round((time.perf_counter() - started) * 1000, 2),
         "model": version,
         **_outcome(response.document),
-        **({"error": _where(response.cause)} if response.cause else {}),
+        **({"errors": 1, "error": _where(response.cause)} if response.cause else {}),
     }
 
 
@@ -67,7 +67,7 @@ def _to_cloudwatch(function: str, entry: Record) -> None:
     The function is their only dimension: each further value of one is another metric to pay for. The label
     is a member, by which Logs Insights groups for nothing.
     """
-    units = {"duration_ms": "Milliseconds", "confidence": "None", "rejected": "Count"}
+    units = {"duration_ms": "Milliseconds", "confidence": "None", "rejected": "Count", "errors": "Count"}
     metrics = [{"Name": name, "Unit": unit} for name, unit in units.items() if entry.get(name, []) != []]
     directive = {"Namespace": "shutterless", "Dimensions": [["function"]], "Metrics": metrics}
     embedded = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}

@@ -159,6 +159,7 @@ def test_on_lambda_a_line_is_also_cloudwatchs_embedded_metrics(capsys):
         ),
         (Response(200, {}, b"", {"predictions": [{"code": "too-large"}]}), ["duration_ms", "rejected"]),
         (Response(404, {}, b"", {"code": "not-found"}), ["duration_ms"]),
+        (Response(500, {}, b"", {"code": "internal"}, ValueError("x")), ["duration_ms", "errors"]),
     ],
 )
 def test_a_metric_is_named_only_if_its_line_has_a_value_of_it(response, names, capsys):
