@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from shutterless.dataset.records import Photo, changed, read_photo
+from shutterless.dataset.records import NOTHING_DECODED, Decoded, Photo, changed, read_photo
 from shutterless.parallel import map_in_threads
 from shutterless.progress import Progress, silent
 from shutterless.runtime.limits import memory
@@ -42,10 +42,19 @@ def read_pixels(
 class PhotoReader:
     """Photos by number, as uint8[numbers, height, width, 3]: `reader[np.array([3, 1])]`.
 
-    All of them are decoded once and kept if that takes no more than `memory_limit` bytes (by default
-    a quarter of the memory there is); otherwise each is decoded anew whenever it is asked for.
+    All of them are decoded once and kept if they fit in memory; otherwise each is decoded anew whenever
+    it is asked for.
 
-    Raises ShutterlessError, when made or when read, if a photo is gone or broken since the scan.
+    Args:
+        root: The folder that the photos' paths are relative to.
+        photos: The photos, by their numbers.
+        spec: How they are decoded.
+        memory_limit: Bytes that may be kept; by default a quarter of the memory there is.
+        progress: Called while they are decoded.
+        decoded: Photos that are already decoded, as `Dataset.decoded` holds them; used if it was for `spec`.
+
+    Raises:
+        ShutterlessError: When made or when read, if a photo is gone or broken since the scan.
     """
 
     def __init__(
@@ -55,11 +64,14 @@ class PhotoReader:
         spec: InputSpec,
         memory_limit: int | None = None,
         progress: Progress = silent,
+        decoded: Decoded = NOTHING_DECODED,
     ) -> None:
         self._root, self._photos, self._spec = root, photos, spec
-        limit = memory() // 4 if memory_limit is None else memory_limit
-        fits = len(photos) * spec.height * spec.width * 3 <= limit
-        self._kept = read_pixels(root, photos, spec, progress) if fits else None
+        self._kept: Sequence[npt.NDArray[np.uint8]] | None = None
+        if decoded.spec == spec and all(photo.path in decoded.arrays for photo in photos):
+            self._kept = [decoded.arrays[photo.path] for photo in photos]
+        elif fits_in_memory(len(photos), spec, memory_limit):
+            self._kept = list(read_pixels(root, photos, spec, progress))
 
     def __len__(self) -> int:
         """Return how many photos there are."""
@@ -67,9 +79,17 @@ class PhotoReader:
 
     def __getitem__(self, numbers: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
         """Return the photos of these numbers, in their order."""
-        if self._kept is not None:
-            return self._kept.take(numbers, axis=0)
-        return read_pixels(self._root, [self._photos[number] for number in numbers], self._spec)
+        if self._kept is None:
+            return read_pixels(self._root, [self._photos[number] for number in numbers], self._spec)
+        array = np.empty((len(numbers), self._spec.height, self._spec.width, 3), np.uint8)
+        for place, number in enumerate(numbers):
+            array[place] = self._kept[number]
+        return array
+
+
+def fits_in_memory(count: int, spec: InputSpec, limit: int | None = None) -> bool:
+    """Tell whether so many decoded photos take no more than `limit` bytes, or a quarter of the memory."""
+    return count * spec.height * spec.width * 3 <= (memory() // 4 if limit is None else limit)
 
 
 def label_indices(photos: Sequence[Photo], labels: Sequence[str]) -> npt.NDArray[np.int64]:

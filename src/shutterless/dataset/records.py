@@ -4,10 +4,13 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from shutterless.errors import ShutterlessError
 from shutterless.names import shortened
@@ -108,11 +111,23 @@ class Skipped:
 
 
 @dataclass(frozen=True, repr=False)
+class Decoded:
+    """Photos in memory as uint8[height, width, 3], by path, decoded for the input `spec`."""
+
+    spec: pixels.InputSpec | None = None
+    arrays: Mapping[str, npt.NDArray[np.uint8]] = field(default_factory=dict)
+
+
+NOTHING_DECODED = Decoded()
+
+
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """The readable photos below `root`, sorted by path, and what was noticed while looking at them.
 
     labels: the labels of the training photos, sorted; from `load_labelled`, the labels it was given.
-    groups: photos that show one thing, sorted by name.
+    groups: photos that show one thing, sorted by name. decoded: for a network's input, while they were
+    read.
     """
 
     root: Path
@@ -122,6 +137,7 @@ class Dataset:
     warnings: tuple[str, ...]
     groups: tuple[Group, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    decoded: Decoded = field(default=NOTHING_DECODED, compare=False)
 
     def of(self, split: str) -> tuple[Photo, ...]:
         """Return the photos of one split, sorted by path; empty when there are none."""

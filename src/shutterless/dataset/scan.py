@@ -7,16 +7,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from shutterless.dataset.duplicates import Duplicates, find_duplicates
 from shutterless.dataset.folders import LAYOUT_HINT, OUTSIDE_LABELS, Found, find_photos, split_folders
 from shutterless.dataset.groups import AUTO, find_groups, leaking, parse_group_by, with_groups
 from shutterless.dataset.looks import Look, look
-from shutterless.dataset.records import SPLITS, Dataset, Group, Photo, Unreadable, printable
+from shutterless.dataset.photos import fits_in_memory
+from shutterless.dataset.records import SPLITS, Dataset, Decoded, Group, Photo, Unreadable, printable
 from shutterless.dataset.split import assign
 from shutterless.errors import ShutterlessError
 from shutterless.parallel import map_in_threads
 from shutterless.progress import Progress, automatic
 from shutterless.runtime import pixels
+from shutterless.runtime.pixels import InputSpec
 from shutterless.runtime.problem import Problem
 
 __all__ = ["SPLITS", "Dataset", "Photo", "Unreadable", "load_dataset"]
@@ -32,7 +37,7 @@ class Scan:
     """What reading every photo once has shown, before it is judged.
 
     photos: those that can be read, with split and group. looks: by the photos' paths, in their order.
-    duplicates: the closest first. groups: sorted by name.
+    duplicates: the closest first. groups: sorted by name. decoded: for a network's input.
     """
 
     photos: tuple[Photo, ...]
@@ -40,10 +45,16 @@ class Scan:
     duplicates: tuple[Duplicates, ...]
     groups: tuple[Group, ...]
     unreadable: tuple[Unreadable, ...]
+    decoded: Decoded
 
 
 def load_dataset(
-    root: Path, *, seed: int = 42, group_by: str | Path = AUTO, progress: Progress = automatic
+    root: Path,
+    *,
+    seed: int = 42,
+    group_by: str | Path = AUTO,
+    spec: InputSpec | None = None,
+    progress: Progress = automatic,
 ) -> Dataset:
     """Return the data set for training: folders by split, or one folder of labels shared out 80/10/10.
 
@@ -55,6 +66,7 @@ def load_dataset(
         root: The folder of photos.
         seed: Decides which photos go to which split, where no folders do.
         group_by: Which photos show one thing, see `parse_group_by`.
+        spec: A network's input: photos are also decoded for it and kept in `decoded`, if they fit in memory.
         progress: Called while photos are read.
 
     Raises:
@@ -67,13 +79,20 @@ def load_dataset(
         raise ShutterlessError(f"{root} has {_names(folders)} but no train folder", LAYOUT_HINT)
     found = find_photos(root, folders or {"train": root})
     scan = scan_photos(
-        root, folders, found, seed=seed, group_by=group_by, progress=progress, what="checking photos"
+        root,
+        folders,
+        found,
+        seed=seed,
+        group_by=group_by,
+        spec=spec,
+        progress=progress,
+        what="checking photos",
     )
     labels = tuple(sorted(found.labels["train"]))
     dataset = Dataset(root, labels, scan.photos, scan.unreadable, (), scan.groups)
     _require_trainable(dataset)
     warnings = (*split_gaps(dataset), *group_warnings(scan, folders))
-    return replace(dataset, warnings=warnings, skipped=found.summary())
+    return replace(dataset, warnings=warnings, skipped=found.summary(), decoded=scan.decoded)
 
 
 def scan_photos(
@@ -83,6 +102,7 @@ def scan_photos(
     *,
     seed: int,
     group_by: str | Path,
+    spec: InputSpec | None = None,
     progress: Progress,
     what: str,
 ) -> Scan:
@@ -91,7 +111,13 @@ def scan_photos(
     Raises ShutterlessError if no photo was found or none can be read, or if `group_by` is wrong.
     """
     key_of = parse_group_by(group_by)
-    looks, unreadable = survey(root, found, look, progress=progress, what=what)
+    keep = spec if spec and fits_in_memory(len(found.photos), spec) else None
+
+    def visit(data: bytes) -> tuple[Look, npt.NDArray[np.uint8] | None]:
+        return look(data), pixels.decode(data, keep) if keep else None
+
+    visits, unreadable = survey(root, found, visit, progress=progress, what=what)
+    looks = {photo: seen for photo, (seen, _) in visits.items()}
     duplicates = find_duplicates(looks)
     groups = find_groups(looks, duplicates, key_of, progress)
     photos = {photo.path: photo for photo in share_out(with_groups(looks, groups), folders, seed=seed)}
@@ -105,6 +131,7 @@ def scan_photos(
         tuple(replace(one, photos=current(one.photos)) for one in duplicates),
         tuple(replace(one, photos=current(one.photos)) for one in groups),
         unreadable,
+        Decoded(keep, {photo.path: array for photo, (_, array) in visits.items() if array is not None}),
     )
 
 

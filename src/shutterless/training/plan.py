@@ -7,6 +7,7 @@ from typing import Any
 from shutterless.dataset import Dataset
 from shutterless.dataset.groups import AUTO
 from shutterless.errors import ShutterlessError
+from shutterless.runtime.pixels import InputSpec
 from shutterless.training.backbones import find_backbone
 from shutterless.training.catalogue import Backbone
 from shutterless.training.recipe import PHASES, Phase, Recipe, Trunk, load_recipe, validate_recipe
@@ -35,6 +36,12 @@ class Plan:
     def image_size(self) -> int:
         """The side of the network's input, in pixels."""
         return self.recipe.image.size or self.backbone.image_size
+
+    @property
+    def input(self) -> InputSpec:
+        """How a photo becomes the network's input."""
+        image, size = self.recipe.image, self.image_size
+        return InputSpec(size, size, image.resize, image.interpolation)
 
     @property
     def phases(self) -> dict[str, Phase]:

@@ -17,7 +17,6 @@ from shutterless.evaluation.report import write_report
 from shutterless.files import ensure_outside
 from shutterless.interrupt import check_interrupt, interruptible
 from shutterless.progress import Progress, automatic
-from shutterless.runtime.pixels import InputSpec
 from shutterless.training.batches import Batches, balanced_weights
 from shutterless.training.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint
 from shutterless.training.examples import augmented_example
@@ -145,7 +144,7 @@ def train(
 
 
 def _load(photos: Path, plan: Plan, progress: Progress) -> Dataset:
-    return load_dataset(photos, seed=plan.seed, group_by=plan.group_by, progress=progress)
+    return load_dataset(photos, seed=plan.seed, group_by=plan.group_by, spec=plan.input, progress=progress)
 
 
 def _learned_nothing(best: Epoch, photos: Sequence[Photo]) -> bool:
@@ -240,10 +239,10 @@ class _Photos:
     """The photos of the splits that are trained on, as batches."""
 
     def __init__(self, dataset: Dataset, plan: Plan, progress: Progress) -> None:
-        image, size = plan.recipe.image, plan.image_size
-        spec = InputSpec(size, size, image.resize, image.interpolation)
         self._readers = {
-            split: PhotoReader(dataset.root, dataset.of(split), spec, progress=progress)
+            split: PhotoReader(
+                dataset.root, dataset.of(split), plan.input, progress=progress, decoded=dataset.decoded
+            )
             for split in ("train", "validation")
         }
         self._targets = {

@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 
+from shutterless.dataset import photos
 from shutterless.dataset.bursts import ALIKE
 from shutterless.dataset.duplicates import find_duplicates
 from shutterless.dataset.exif import UNKNOWN, Shot
 from shutterless.dataset.groups import find_groups, leaking, parse_group_by, with_groups
 from shutterless.dataset.looks import Look
+from shutterless.dataset.photos import PhotoReader
 from shutterless.dataset.records import Photo
 from shutterless.dataset.scan import load_dataset
 from shutterless.errors import ShutterlessError
@@ -236,3 +238,28 @@ def test_a_wrong_rule_is_refused_before_any_photo_is_read(tmp_path, make_photos,
     monkeypatch.setattr(pixels, "read", lambda path: pytest.fail(f"{path} was read"))
     with pytest.raises(ShutterlessError):
         load_dataset(tmp_path, group_by="(")
+
+
+def test_the_scan_reads_each_file_once_and_decodes_it_for_the_network_too(tmp_path, make_photos, monkeypatch):
+    make_photos("dress", 4)
+    make_photos("hat", 4)
+    honest, reads = pixels.read, []
+
+    def read(path):
+        reads.append(path)
+        return honest(path)
+
+    monkeypatch.setattr(pixels, "read", read)
+    spec = pixels.InputSpec(5, 7)
+    dataset = load_dataset(tmp_path, spec=spec)
+    assert len(dataset.fingerprint) == 64
+    reader = PhotoReader(tmp_path, dataset.photos, spec, decoded=dataset.decoded)
+    assert np.array_equal(reader[np.arange(8)], [pixels.decode(honest(p), spec) for p in sorted(reads)])
+    assert len(reads) == len(set(reads)) == 8
+
+
+def test_pixels_that_do_not_fit_in_memory_are_not_kept(tmp_path, make_photos, monkeypatch):
+    make_photos("dress", 4)
+    make_photos("hat", 4)
+    monkeypatch.setattr(photos, "memory", lambda: 4 * 8 * 5 * 7 * 3 - 1)
+    assert load_dataset(tmp_path, spec=pixels.InputSpec(5, 7)).decoded.arrays == {}

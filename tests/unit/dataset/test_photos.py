@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from shutterless.dataset.photos import PhotoReader, label_indices, read_pixels
-from shutterless.dataset.records import Photo
+from shutterless.dataset.records import Decoded, Photo
 from shutterless.errors import ShutterlessError
 from shutterless.runtime import limits
 from shutterless.runtime.pixels import InputSpec
@@ -62,3 +62,12 @@ def test_windows_which_has_no_sysconf_reads_photos_too(tmp_path, photos, monkeyp
     (tmp_path / "memory.max").write_text("max")
     assert limits.memory() == 4 << 30
     assert PhotoReader(tmp_path, photos, SPEC)[np.array([1])][0, 0, 0, 0] == 20
+
+
+def test_a_reader_takes_what_is_already_decoded_for_its_input_and_reads_no_file(tmp_path, photos):
+    arrays = {photo.path: np.full((4, 5, 3), number, np.uint8) for number, photo in enumerate(photos)}
+    reader = PhotoReader(tmp_path / "gone", photos, SPEC, decoded=Decoded(SPEC, arrays))
+    assert reader[np.array([2, 0])][:, 0, 0, 0].tolist() == [2, 0]
+    assert reader[np.array([], int)].shape == (0, 4, 5, 3)
+    other = PhotoReader(tmp_path, photos, InputSpec(4, 5, "pad"), decoded=Decoded(SPEC, arrays))
+    assert other[np.array([2])].max() == 30
