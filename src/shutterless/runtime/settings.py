@@ -54,7 +54,7 @@ def check_urls(value: str, name: str) -> Urls:
     return cast(Urls, value)
 
 
-_HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]", re.ASCII)
+_HOST = r"[a-z0-9._-]+|\[[0-9a-f:.]+\]"  # compiled only where hosts are set
 
 
 def parse_hosts(text: str, name: str) -> frozenset[str]:
@@ -64,7 +64,7 @@ def parse_hosts(text: str, name: str) -> frozenset[str]:
     """
     entries = [entry.strip().lower() for entry in text.split(",")] if text else []
     hosts = [entry for entry in entries if entry]
-    if wrong := [host for host in hosts if not _HOST.fullmatch(host)] or entries[: not hosts]:
+    if wrong := [host for host in hosts if not re.fullmatch(_HOST, host)] or entries[: not hosts]:
         raise ShutterlessError(
             f"{name} has {wrong[0]!r}, which is not a host name",
             "Separate names by commas, without scheme, port or path: photos.example.com,cdn.example.com.",
