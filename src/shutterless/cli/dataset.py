@@ -141,7 +141,7 @@ def _show_groups(groups: Sequence["Group"]) -> None:
     from shutterless.dataset.records import summarize_groups
 
     for line in summarize_groups(groups):
-        result(f"\n{line}\n  Training keeps each group in one split; --group-by says it otherwise.")
+        result(f"\n{line}\n  Training keeps each group in one split; --group-by overrides the rules.")
     _show_files([[photo.path for photo in group.photos] for group in groups])
 
 
