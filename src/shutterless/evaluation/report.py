@@ -46,6 +46,8 @@ REPORT, FIGURES = "report.html", "figures"
 MAX_MATRIX, MAX_LISTED = 40, 100
 # So few labels or confusions are shown unfolded.
 MAX_OPEN = 12
+# What `evaluate` measures if it isn't told otherwise, where there are both.
+DEFAULT_SPLITS = ("test", "new")
 THRESHOLDS = 1001  # at which the page's slider can stop
 
 
@@ -171,13 +173,17 @@ def _data(photos: Sequence[Photo], labels: Sequence[str]) -> dict[str, Any]:
 
 
 def _split(predictions: Predictions) -> str:
-    splits = {photo.split for photo in predictions.photos}
-    return splits.pop() if len(splits) == 1 else "all"
+    """Return which photos were measured, in the words of `evaluate --split` where it has one for them."""
+    splits = tuple(predictions.splits)
+    if splits == DEFAULT_SPLITS:
+        return " and ".join(splits)
+    return splits[0] if len(splits) == 1 else "all"
 
 
 def _commands(folder: Path, predictions: Predictions, model: Path, source: Source) -> list[str]:
     """Return what to type to make the model, if it is a run, and this page, unless training wrote it."""
-    evaluate = ["shutterless", "evaluate", str(model), str(predictions.root), "--split", _split(predictions)]
+    split = [] if tuple(predictions.splits) == DEFAULT_SPLITS else ["--split", _split(predictions)]
+    evaluate = ["shutterless", "evaluate", str(model), str(predictions.root), *split]
     written_by_training = folder.resolve() == model.resolve()
     page = [] if written_by_training else [shlex.join([*evaluate, "--report", str(folder)])]
     return [*([source.command] if source.command else []), *page]

@@ -13,8 +13,15 @@ from PIL import Image
 from shutterless.dataset import Photo
 from shutterless.errors import ShutterlessError
 from shutterless.evaluation import Predictions, plots
-from shutterless.evaluation.report import MAX_LISTED, MAX_MATRIX, check_report_folder, write_report
+from shutterless.evaluation.report import (
+    MAX_LISTED,
+    MAX_MATRIX,
+    _commands,
+    check_report_folder,
+    write_report,
+)
 from shutterless.evaluation.report_images import MAX_MISTAKES, MAX_SAMPLES, MAX_WORST, NO_HEAT
+from shutterless.evaluation.source import Source
 from shutterless.runtime.pixels import InputSpec
 
 LABELS = ('<img src=x onerror="alert(1)">', "$\\frac{a}{$ 猫", "plain & simple")
@@ -338,3 +345,16 @@ def test_the_report_of_a_thousand_labels_is_bounded(many, run, tmp_path):
         with Image.open(figure) as picture:
             assert max(picture.size) <= 4000, figure.name
     assert {address[1:] for address in page.values("href")} <= {*page.values("id")}
+
+
+@pytest.mark.parametrize(
+    ("splits", "option"),
+    [(["test"], "--split test"), (["test", "new"], ""), (["train", "test"], "--split all")],
+)
+def test_the_command_measures_the_same_photos_again(splits, option, tmp_path):
+    photos = tuple(Photo(f"{split}.png", "a", split) for split in splits)
+    scores = np.full((len(photos), 2), 0.5, np.float32)
+    predictions = Predictions(tmp_path, photos, ("a", "b"), InputSpec(8, 8), scores)
+    (command,) = _commands(tmp_path / "report", predictions, tmp_path / "run", Source("run", {}, {}))
+    assert command.partition("--split")[2].partition("--report")[0].strip() == option[8:]
+    assert ("--split" in command) == bool(option)

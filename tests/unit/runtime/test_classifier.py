@@ -108,6 +108,14 @@ def test_many_pictures_get_what_each_gets_alone(classifier, noise):
     assert len({tuple(row) for row in alone}) > 40
 
 
+def test_many_pictures_are_classified_on_several_cores_at_once(colour_bundle, noise, monkeypatch):
+    classifier, meeting = Classifier(read_bundle(colour_bundle)), threading.Barrier(2, timeout=30)
+    infer = classifier._infer
+    monkeypatch.setattr("shutterless.runtime.limits.cores", lambda: 2)
+    monkeypatch.setattr(classifier, "_infer", lambda picture: (meeting.wait(), infer(picture))[1])
+    assert len(classifier.probabilities(noise[:2])) == 2  # one after the other, the first would wait in vain
+
+
 def test_no_pictures_get_no_scores(classifier, noise):
     probabilities = classifier.probabilities(noise[:0])
     assert (probabilities.shape, probabilities.dtype) == ((0, 3), np.float32)
