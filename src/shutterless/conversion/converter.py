@@ -38,13 +38,13 @@ class Conversion:
 
 
 def convert(
-    run: Path,
-    bundle: Path,
+    run: str | Path,
+    bundle: str | Path,
     *,
     precision: str = Precision.FLOAT16,
     max_drop: float = 0.01,
     accept_precision: float = PRECISION,
-    photos: Path | None = None,
+    photos: str | Path | None = None,
     name: str | None = None,
     progress: Progress = automatic,
 ) -> Conversion:
@@ -61,6 +61,8 @@ def convert(
     Raises `ConversionRefusedError` beyond `max_drop`, `ShutterlessError` if validation photos are gone or
     have changed since the training, or if TensorFlow cannot convert.
     """
+    run, bundle = Path(run), Path(bundle)
+    photos = Path(photos) if photos else None
     ensure_replaceable(bundle, BUNDLE)
     source = load_run(run)
     root = photos or source.settings.photos

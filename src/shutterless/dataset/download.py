@@ -45,7 +45,7 @@ PUBLISHED = {
 }
 
 
-def download_dataset(name: str, folder: Path, *, progress: Progress = automatic) -> Path:
+def download_dataset(name: str, folder: str | Path, *, progress: Progress = automatic) -> Path:
     """Fetch the data set `name`, check it and lay it out in `folder` by split and label; return `folder`.
 
     Until it is complete it is in the file <folder>.tar.gz.part beside, with which the next try goes on
@@ -54,6 +54,7 @@ def download_dataset(name: str, folder: Path, *, progress: Progress = automatic)
     Raises ShutterlessError if the name is not known, `folder` holds anything, the network or the server
     fails, or what came is not what was published; no half-filled folder is left.
     """
+    folder = Path(folder)
     if name not in PUBLISHED:
         raise ShutterlessError(f"No data set is known as {name!r}", f"Known are: {', '.join(PUBLISHED)}.")
     published = PUBLISHED[name]

@@ -75,7 +75,7 @@ class Inspection:
 
 
 def inspect_dataset(
-    root: Path, *, seed: int = 42, group_by: str | Path = AUTO, progress: Progress = automatic
+    root: str | Path, *, seed: int = 42, group_by: str | Path = AUTO, progress: Progress = automatic
 ) -> Inspection:
     """Decode every photo below `root` once and return what is there and what is wrong.
 
@@ -84,6 +84,7 @@ def inspect_dataset(
     Raises ShutterlessError if there is no folder, no photo or none that can be read. Whatever else
     would stop a training is a finding.
     """
+    root = Path(root)
     folders = split_folders(root)
     found = find_photos(root, folders or {"train": root})
     scan = scan_photos(

@@ -49,12 +49,13 @@ def require_report_folder(folder: Path, photos: Path) -> None:
     ensure_replaceable(folder, INSPECTION)
 
 
-def write_inspection(inspection: Inspection, folder: Path, *, progress: Progress = automatic) -> Path:
+def write_inspection(inspection: Inspection, folder: str | Path, *, progress: Progress = automatic) -> Path:
     """Write index.html, which needs no other file and no network, counts.png and samples.png.
 
     Returns the page's path. Raises ShutterlessError if `folder` is in use for something else or cannot
     be written, or if a photo has changed since it was inspected; nothing half-written is left.
     """
+    folder = Path(folder)
     require_report_folder(folder, inspection.dataset.root)
     samples = _samples(inspection)
     shown = {photo.path for photos in samples.values() for photo in photos} | _shown_in_groups(inspection)

@@ -19,7 +19,12 @@ OVERSAMPLING = 2
 
 
 def draw_sample(
-    folder: Path, *, per_label: int = 120, size: int = 128, seed: int = 42, progress: Progress = automatic
+    folder: str | Path,
+    *,
+    per_label: int = 120,
+    size: int = 128,
+    seed: int = 42,
+    progress: Progress = automatic,
 ) -> Path:
     """Draw `per_label` training photos of each garment and a quarter as many for validation and for test.
 
@@ -29,6 +34,7 @@ def draw_sample(
     Raises ShutterlessError if the folder holds anything or cannot be written; nothing half-written
     is left.
     """
+    folder = Path(folder)
     ensure_empty(folder)
     with atomic_directory(folder, "the sample") as fresh:
         _draw_all(fresh, per_label, size, seed, progress)

@@ -49,7 +49,7 @@ class Scan:
 
 
 def load_dataset(
-    root: Path,
+    root: str | Path,
     *,
     seed: int = 42,
     group_by: str | Path = AUTO,
@@ -74,6 +74,7 @@ def load_dataset(
             label without a readable photo, a label outside training that training lacks, or nothing for
             validation; or `group_by` is wrong.
     """
+    root = Path(root)
     folders = split_folders(root)
     if folders and "train" not in folders:
         raise ShutterlessError(f"{root} has {_names(folders)} but no train folder", LAYOUT_HINT)

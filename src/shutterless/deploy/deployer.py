@@ -118,7 +118,7 @@ class _Wanted:
 
 
 def plan(
-    bundle: Path,
+    bundle: str | Path,
     name: str,
     *,
     profile: str | None = None,
@@ -130,6 +130,7 @@ def plan(
 
     Raises `ShutterlessError` as `deploy` does.
     """
+    bundle = Path(bundle)
     read = _check(bundle, name, options, canary)
     session = connect(profile, region)
     with aws_errors(profile):
@@ -151,7 +152,7 @@ def plan(
 
 
 def deploy(
-    bundle: Path,
+    bundle: str | Path,
     name: str,
     *,
     profile: str | None = None,
@@ -170,6 +171,7 @@ def deploy(
     options: the fields of `Options`; what is not given stays as it is deployed. Interrupted anywhere, it
     can be run again. Raises `ShutterlessError`.
     """
+    bundle = Path(bundle)
     read = _check(bundle, name, options, canary, canary_minutes)
     session = connect(profile, region)
     with aws_errors(profile):

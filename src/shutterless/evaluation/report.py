@@ -52,9 +52,9 @@ THRESHOLDS = 1001  # at which the page's slider can stop
 
 
 def write_report(
-    folder: Path,
+    folder: str | Path,
     predictions: Predictions,
-    model: Path,
+    model: str | Path,
     *,
     augmented: Sequence[Pixels] = (),
     heat_map: HeatMap | None = None,
@@ -72,6 +72,7 @@ def write_report(
     An earlier report is replaced. Raises `ShutterlessError` if a photo is gone, the model's folder cannot
     be read, or `folder` cannot be written, lies among the photos, or has a page or figures of its own.
     """
+    folder, model = Path(folder), Path(model)
     check_report_folder(folder, predictions.root)
     source = read_source(model)
     judgement = _judge(predictions, source, precision, seed)

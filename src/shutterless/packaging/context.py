@@ -76,8 +76,8 @@ class Context:
 
 
 def package(
-    bundle: Path,
-    context: Path,
+    bundle: str | Path,
+    context: str | Path,
     *,
     platform: str = "linux/amd64",
     base_image: str | None = None,
@@ -91,6 +91,7 @@ def package(
     one if not given. Raises `ShutterlessError` if the bundle does not verify, a wheel cannot be fetched
     or the folder cannot be written; nothing half-written is left.
     """
+    bundle, context = Path(bundle), Path(context)
     return write_context(bundle, context, platform, base_image, _local_python, progress)
 
 

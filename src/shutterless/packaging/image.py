@@ -50,7 +50,7 @@ class Image:
 
 
 def build_image(
-    bundle: Path,
+    bundle: str | Path,
     tag: str,
     *,
     platform: str = "linux/amd64",
@@ -64,6 +64,7 @@ def build_image(
     Raises `ShutterlessError` if docker is missing or refuses, or if what came out is not what Lambda
     takes or answers otherwise.
     """
+    bundle = Path(bundle)
     docker("version")  # whether there is an engine, before anything is fetched for it
     progress(BUILDING, 0, STEPS)
     with tempfile.TemporaryDirectory(prefix="shutterless-") as folder:

@@ -66,12 +66,13 @@ class Bundle:
         return {"format_version": FORMAT_VERSION, **members}
 
 
-def read_bundle(path: Path) -> Bundle:
+def read_bundle(path: str | Path) -> Bundle:
     """Read the bundle in the folder `path` and verify it.
 
     Raises `ShutterlessError` with the reason if it is none, is incomplete, or was changed since it was
     written.
     """
+    path = Path(path)
     try:
         document = _parse_json(_read(path / DESCRIPTION, MAX_DESCRIPTION_BYTES))
         model = _read(path / MODEL, MAX_MODEL_BYTES)
