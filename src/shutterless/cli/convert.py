@@ -45,7 +45,7 @@ def convert(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Convert a run to a bundle, proved on the validation photos.
+    """Convert a run to a bundle and check it on the validation photos.
 
     The network is measured on the validation photos again. A bundle, model.tflite and bundle.json, is
     all that serving needs; it is written if the network loses no more than --max-drop.

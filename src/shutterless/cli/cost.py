@@ -114,7 +114,7 @@ def _planned(bundle: Path | None, photo: Path | None, duration: float | None) ->
         return Workload(duration), "as given"
     if not bundle:
         raise ShutterlessError(
-            "It is not said how long a request takes",
+            "The duration of a request is unknown",
             "Give a deployment's name, --bundle BUNDLE to measure it here, or --duration MS.",
         )
     source = "measured on a core of this machine, which may be faster than Lambda's; no cold starts"

@@ -87,7 +87,7 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if anything is found.")] = False,
 ) -> None:
-    """Say what a data set holds and what is wrong with it.
+    """Summarize a data set and report problems.
 
     Corrupt files, duplicates, leakage between splits, wrong labels, imbalance, odd sizes.
 

@@ -93,7 +93,7 @@ def deploy(
     burst: Annotated[int | None, typer.Option(metavar="N", help="Requests at once.  [default: 20]")] = None,
     quota: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Requests a month with the key; 0: no end.  [default: 100000]"),
+        typer.Option(metavar="N", help="Monthly request quota per key; 0 for unlimited.  [default: 100000]"),
     ] = None,
     reserved_concurrency: Annotated[
         int | None,

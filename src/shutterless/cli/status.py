@@ -18,7 +18,7 @@ def status(
     profile: Profile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Show what is deployed, how it fares and what it costs.
+    """Show what is deployed, its health and its cost.
 
     Address, version, model, alarms, the last hour, and the month at this pace.
 

@@ -55,7 +55,7 @@ def test_without_a_duration_nothing_is_guessed(shutterless):
     done = shutterless("cost")
     assert (done.exit_code, done.stderr.splitlines()[0]) == (
         1,
-        "error: It is not said how long a request takes",
+        "error: The duration of a request is unknown",
     )
 
 
