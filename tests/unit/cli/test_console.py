@@ -1,6 +1,5 @@
 import io
 import json
-import os
 import subprocess
 import sys
 
@@ -65,20 +64,6 @@ def test_results_below_a_bar_go_to_their_file(screen, capsys, monkeypatch):
         console.result("a result")
     assert capsys.readouterr().out == "a result\n"
     assert "a result" not in screen.getvalue()
-
-
-def test_start_up_notes_are_hidden_while_all_goes_well(capfd):
-    with console.quiet_start():
-        os.write(2, b"note of a library\n")
-    os.write(2, b"later\n")
-    assert capfd.readouterr().err == "later\n"
-
-
-def test_start_up_notes_are_shown_when_the_import_fails(capfd):
-    with pytest.raises(ImportError), console.quiet_start():
-        os.write(2, b"note of a library\n")
-        raise ImportError
-    assert capfd.readouterr().err == "note of a library\n"
 
 
 def test_notes_warnings_and_errors_go_to_standard_error_and_command_no_terminal(capsys):
