@@ -11,6 +11,7 @@ from shutterless.dataset.duplicates import BLANK, Duplicates
 from shutterless.dataset.groups import leaking
 from shutterless.dataset.looks import Look
 from shutterless.dataset.records import Dataset, Photo
+from shutterless.names import shortened
 
 Level = Literal["high", "medium", "low"]
 
@@ -142,7 +143,7 @@ def _of_sizes(dataset: Dataset) -> Iterator[Finding]:
         yield Finding(
             "few-photos",
             "high" if 0 in few.values() else "medium",
-            f"fewer than {FEW} photos to train on: " + ", ".join(f"{name} {few[name]}" for name in few),
+            f"fewer than {FEW} photos to train on: {shortened([f'{name} {few[name]}' for name in few])}",
             "Add photos, or merge these labels with others.",
         )
     most, least = max(train, key=lambda label: train[label]), min(train, key=lambda label: train[label])

@@ -3,7 +3,8 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,10 @@ from shutterless.progress import Progress, silent
 
 AUTO, NONE, FOLDER = "auto", "none", "folder"
 KeyOf = Callable[[Photo], str | None]
+# The reason, and the places of the photos that it joins.
+Link = tuple[str, list[int]]
+# Reasons that hold whatever else a label's photos look like.
+CERTAIN = ("given", "content")
 
 
 def find_groups(
@@ -39,18 +44,42 @@ def find_groups(
         progress: Called while photos are compared.
     """
     photos = list(looks)
+    links = list(_links(photos, looks, duplicates, key_of, progress))
+    groups = _joined(photos, links)
+    whole = _labels_of_one_thing(photos, groups)
+    divided = {photo for group in groups if whole & group.labels for photo in group.photos}
+    certain = _joined(photos, [link for link in links if link[0] in CERTAIN]) if divided else ()
+    kept = (
+        *(group for group in groups if divided.isdisjoint(group.photos)),
+        *(group for group in certain if divided.issuperset(group.photos)),
+    )
+    return tuple(sorted(kept, key=lambda group: group.name))
+
+
+def _joined(photos: Sequence[Photo], links: Iterable[Link]) -> tuple[Group, ...]:
+    """Return the groups that the links make, each with the reasons in it."""
     union, reasons = Union(len(photos)), [set[str]() for _ in photos]
-    for reason, places in _links(photos, looks, duplicates, key_of, progress):
+    for reason, places in links:
         union.join(places)
         reasons[places[0]].add(reason)
-    groups = (
+    return tuple(
         Group(
             tuple(photos[place] for place in places),
             tuple(reason for reason in REASONS if any(reason in reasons[place] for place in places)),
         )
         for places in union.groups()
     )
-    return tuple(sorted(groups, key=lambda group: group.name))
+
+
+def _labels_of_one_thing(photos: Sequence[Photo], groups: Iterable[Group]) -> set[str]:
+    """Return the labels whose photos are all in one group, as where each label is one product.
+
+    Such a label can only be measured on the thing that it was trained on: its photos are not kept
+    together unless they are equal or the user says so.
+    """
+    sizes = Counter(photo.label for photo in photos)
+    counts = (Counter(photo.label for photo in group.photos) for group in groups)
+    return {label for count in counts for label in count if count[label] == sizes[label]}
 
 
 def _links(
@@ -59,7 +88,7 @@ def _links(
     duplicates: Iterable[Duplicates],
     key_of: KeyOf | str,
     progress: Progress,
-) -> Iterator[tuple[str, list[int]]]:
+) -> Iterator[Link]:
     """Yield the places of photos that belong together, two or more, and why."""
     if key_of == NONE:
         return

@@ -66,6 +66,11 @@ class Group:
         return min(photo.path for photo in self.photos)
 
     @property
+    def labels(self) -> set[str]:
+        """Return the labels that the photos have."""
+        return {photo.label for photo in self.photos}
+
+    @property
     def splits(self) -> set[str]:
         """Return the splits that the photos are in."""
         return {photo.split for photo in self.photos}

@@ -55,6 +55,33 @@ def test_several_numbered_names_with_a_few_numbers_each_are_bursts():
     }
 
 
+def alike(*paths: str, content: str = "") -> dict[Photo, Look]:
+    """Return photos whose hashes are near; equal files, if `content` is given."""
+    base = bits()
+    return {photo(path, content): looking(hash_bits=bits(base, at)) for at, path in enumerate(sorted(paths))}
+
+
+def test_a_label_whose_photos_all_show_one_thing_is_divided_all_the_same():
+    one_thing = [f"cap/{name}.jpg" for name in ("front", "left", "right", "top")]
+    two_things = [f"hat/{name}.jpg" for name in ("red", "crimson")]
+    looks = {**alike(*one_thing), **alike(*two_things), **of(*OTHERS)}
+    assert set(groups(looks)) == {tuple(sorted(two_things))}
+
+
+def test_equal_files_stay_together_even_if_they_are_all_that_a_label_has():
+    copies = [f"cap/{name}.jpg" for name in "abc"]
+    looks = {**alike(*copies, content="same"), **of(*OTHERS)}
+    assert groups(looks) == {tuple(copies): ("content",)}
+
+
+def test_of_a_label_of_one_thing_equal_files_stay_together():
+    views = alike("cap/x.jpg", "cap/y.jpg")
+    copies = alike("cap/a.jpg", "cap/b.jpg", content="same")
+    near = next(iter(views.values())).bits
+    looks = {**views, **{one: looking(hash_bits=near) for one in copies}, **of(*OTHERS)}
+    assert groups(looks) == {("cap/a.jpg", "cap/b.jpg"): ("content",)}
+
+
 def test_names_without_a_number_are_bursts_if_there_are_many():
     many = [f"hat/{name}_{shot}.jpg" for name in "abcde" for shot in range(2)]
     assert len(groups(of(*many))) == 5
