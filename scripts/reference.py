@@ -21,7 +21,7 @@ from mkdocs.structure.files import File, Files
 import shutterless
 import shutterless.deploy
 from shutterless.cli.app import app
-from shutterless.cli.console import quiet_start
+from shutterless.quiet import quiet_start
 
 ROOT = Path(__file__).parents[1]
 SOURCE = Path(shutterless.__file__).parent
@@ -30,8 +30,8 @@ COMMANDS = """
 
 As `shutterless COMMAND --help` shows them. The exit code is 0 when all is done, 1 when something is wrong (a
 line says what, one what to do), 2 for wrong usage, 130 after Ctrl-C. `shutterless --debug COMMAND` shows the
-traceback of an error. `--json` prints one JSON document on standard output; progress and tables always go to
-standard error.
+traceback of an error. Results go to standard output, progress, warnings and notes to standard error. `--json`
+prints one JSON document.
 """
 RECIPE_FIELDS = """
 # Recipe fields
@@ -51,6 +51,8 @@ STAGES = {
     "training": "Training",
     "evaluation": "Evaluation",
     "conversion": "Conversion",
+    "models": "Measuring runs and bundles",
+    "inference": "Predicting",
     "runtime": "Bundles and serving",
     "packaging": "Container",
     "deploy": "AWS",
@@ -218,12 +220,20 @@ def _find(name: str, home: str) -> tuple[list[str], ast.ClassDef | ast.FunctionD
     path = SOURCE.joinpath(*home.split("."))
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     text = path.read_text("utf-8")
-    for node in ast.parse(text).body:
+    for node in _statements(ast.parse(text).body):
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
             return text.splitlines(), node
         if isinstance(node, ast.ImportFrom) and any(alias.name == name for alias in node.names):
             return _find(name, str(node.module).removeprefix("shutterless."))
     raise LookupError(f"{home} has no {name}")
+
+
+def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield a module's statements, those in its `with` blocks among them."""
+    for node in body:
+        yield node
+        if isinstance(node, ast.With):
+            yield from _statements(node.body)
 
 
 def _signature(lines: list[str], node: ast.ClassDef | ast.FunctionDef) -> str:
