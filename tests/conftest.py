@@ -3,6 +3,7 @@
 import signal
 import socket
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,6 +34,15 @@ def paint(file: Path, colour: tuple[int, int, int], rng: np.random.Generator) ->
     file.parent.mkdir(parents=True, exist_ok=True)
     noise = rng.normal(0, 20, (32, 40, 3))
     Image.fromarray(np.clip(noise + colour, 0, 255).astype(np.uint8)).save(file)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def checked_models(tmp_path_factory) -> Iterator[Path]:
+    """Record the models that were checked in a folder of the tests, not in the user's cache."""
+    folder = tmp_path_factory.mktemp("checked-models")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shutterless.model_check.cache_folder", lambda name: folder)
+        yield folder
 
 
 @pytest.fixture(scope="session")

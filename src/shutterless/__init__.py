@@ -22,7 +22,7 @@ _HOME = {
     "load": "inference",
     "predict": "inference",
     "read_bundle": "runtime.bundle",
-    "serve": "runtime.server",
+    "serve": "serving",
     "draw_sample": "dataset",
     "load_dataset": "dataset",
     "inspect_dataset": "dataset.inspection",

@@ -11,9 +11,9 @@ from PIL import Image
 
 from shutterless.answers import Answer
 from shutterless.errors import ShutterlessError
+from shutterless.model_check import open_bundle
 from shutterless.pipeline import map_ahead
 from shutterless.runtime import classifier, pixels
-from shutterless.runtime.bundle import read_bundle
 from shutterless.runtime.limits import cores
 from shutterless.runtime.prediction import Prediction
 from shutterless.runtime.problem import Problem
@@ -34,7 +34,7 @@ class Classifier:
         urls: Which addresses pictures may be fetched from: `public` ones, `any`, or none (`off`).
 
     Raises:
-        ShutterlessError: The folder is neither, or does not verify.
+        ShutterlessError: The folder is neither, or does not verify, or its model cannot be run safely.
     """
 
     def __init__(self, model: StrPath, *, urls: Urls = "public") -> None:
@@ -164,7 +164,7 @@ def predict(model: StrPath, pictures: Any) -> Any:
 
 def _load(path: Path) -> "Predictor":
     if (path / "bundle.json").is_file():
-        return classifier.Classifier(read_bundle(path))
+        return classifier.Classifier(open_bundle(path))
     if (path / "recipe.toml").is_file():
         from shutterless.models import load_model  # imports TensorFlow, which a bundle does not need
 

@@ -18,14 +18,14 @@ def load_model(path: str | Path) -> Predictor:
         A `training.Run` or a `runtime.classifier.Classifier`.
 
     Raises:
-        ShutterlessError: The folder is neither, or was damaged.
+        ShutterlessError: The folder is neither, or was damaged, or the bundle's model cannot be run safely.
     """
     folder = Path(path)
     if (folder / DESCRIPTION).is_file():
-        from shutterless.runtime.bundle import read_bundle
+        from shutterless.model_check import open_bundle
         from shutterless.runtime.classifier import Classifier
 
-        return Classifier(read_bundle(folder))
+        return Classifier(open_bundle(folder))
     from shutterless.training import load_run  # imports TensorFlow, which a bundle does not need
 
     return load_run(folder)

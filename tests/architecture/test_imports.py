@@ -21,6 +21,7 @@ ORDER = (
     "quiet",
     "progress",
     "runtime",
+    "model_check",
     "parallel",
     "pipeline",
     "dataset",
@@ -30,6 +31,7 @@ ORDER = (
     "conversion",
     "answers",
     "inference",
+    "serving",
     "api_connection",
     "client",
     "packaging",
@@ -39,7 +41,7 @@ ORDER = (
 # The parts that may import a library; whatever is not named here, none may.
 LIBRARIES = {
     "PIL": {"runtime", "dataset", "evaluation", "inference"},
-    "ai_edge_litert": {"runtime"},
+    "ai_edge_litert": {"runtime", "model_check"},
     "awslambdaric": {"runtime"},
     "boto3": {"deploy"},
     "botocore": {"deploy"},
@@ -47,7 +49,7 @@ LIBRARIES = {
     "h11": {"runtime"},
     "keras": {"training", "conversion"},
     "matplotlib": {"evaluation"},
-    "numpy": {"runtime", "dataset", "evaluation", "training", "conversion", "inference"},
+    "numpy": {"runtime", "model_check", "dataset", "evaluation", "training", "conversion", "inference"},
     "pydantic": {"training"},
     "rich": {"cli"},
     "scipy": {"evaluation"},

@@ -24,6 +24,7 @@ from shutterless.deploy.registry import ensure_repository
 from shutterless.deploy.releases import KEPT
 from shutterless.deploy.status import read_status
 from shutterless.errors import ShutterlessError
+from shutterless.model_check import remember
 from shutterless.runtime.bundle import read_bundle, write_bundle
 
 REGION = "eu-central-1"
@@ -151,7 +152,7 @@ def bundles(tmp_path_factory, described):
     """Return folders of several bundles, whose models are not run here."""
     folders = [tmp_path_factory.mktemp("bundles") / str(number) for number in range(7)]
     for number, folder in enumerate(folders):
-        write_bundle(folder, f"model {number}".encode(), described)
+        remember(write_bundle(folder, f"model {number}".encode(), described))
     return folders
 
 

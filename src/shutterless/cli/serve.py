@@ -35,8 +35,8 @@ def serve(
       shutterless serve bundle --host 0.0.0.0 --port 80 --urls off
     """
     from shutterless.runtime.log import to_stderr
-    from shutterless.runtime.server import serve as serve_bundle
     from shutterless.runtime.settings import Settings, check_urls
+    from shutterless.serving import serve as serve_bundle
 
     settings = Settings(bundle, urls=check_urls(urls, "--urls"), port=port)
     serve_bundle(settings, host, say_ready, say_request if console.is_terminal else to_stderr)

@@ -18,6 +18,7 @@ from shutterless.errors import ShutterlessError
 from shutterless.evaluation import Calibration, calibrate, predict_labelled
 from shutterless.evaluation.calibration import PRECISION
 from shutterless.files import BUNDLE, ensure_outside, ensure_replaceable
+from shutterless.model_check import remember
 from shutterless.progress import Progress, automatic
 from shutterless.runtime.bundle import Bundle, write_bundle
 from shutterless.runtime.classifier import Classifier
@@ -86,6 +87,7 @@ def convert(
     calibration = calibrate(converted.truth, converted.probabilities, accept_precision)
     record = source.training_record.to_text()
     written = write_bundle(bundle, model, _proved(draft, comparison, calibration), record)
+    remember(written)  # which has just run on every validation photo
     return Conversion(written, comparison, calibration)
 
 

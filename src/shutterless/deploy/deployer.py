@@ -36,8 +36,9 @@ from shutterless.deploy.template import (
     stack_name,
 )
 from shutterless.errors import ShutterlessError
+from shutterless.model_check import open_bundle
 from shutterless.progress import Progress, automatic
-from shutterless.runtime.bundle import Bundle, read_bundle
+from shutterless.runtime.bundle import Bundle
 
 # Stands for a digest that only a push can tell.
 UNKNOWN_DIGEST = "sha256:" + "0" * 64
@@ -275,7 +276,7 @@ def _check(
             f"A canary cannot be watched for {minutes} minutes",
             f"Give 1 to {MAX_CANARY_MINUTES}, or 0 to promote it by hand.",
         )
-    return read_bundle(bundle)
+    return open_bundle(bundle)
 
 
 def _wanted(

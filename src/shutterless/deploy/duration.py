@@ -18,11 +18,11 @@ def measure(bundle: Path, photo: Path | None = None) -> float:
     drawn JPEG of 1,024 × 1,024 pixels if not given. Raises `ShutterlessError` if the bundle does not
     verify or the photo cannot be read.
     """
-    from shutterless.runtime.bundle import read_bundle
+    from shutterless.model_check import open_bundle
     from shutterless.runtime.classifier import Classifier
     from shutterless.runtime.pixels import decode, read
 
-    classifier = Classifier(read_bundle(bundle), threads=1)
+    classifier = Classifier(open_bundle(bundle), threads=1)
     data = read(photo) if photo else _drawn_photo()
     took = []
     for _ in range(ROUNDS):

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from shutterless.errors import ShutterlessError
 from shutterless.files import CONTEXT, atomic_directory, ensure_replaceable, read_text
+from shutterless.model_check import open_bundle
 from shutterless.packaging import layers
 from shutterless.packaging.bytecode import Python, compile_layers, local_python
 from shutterless.packaging.platforms import Platform, check_platform
 from shutterless.packaging.wheels import fetch_wheels
 from shutterless.progress import Progress, automatic
-from shutterless.runtime.bundle import read_bundle
 
 BASE_IMAGE = "python:3.13-slim-trixie"
 
@@ -105,7 +105,7 @@ def write_context(
 ) -> Context:
     """Do what `package` does; `find_python` gives the Python that compiles, see `bytecode`."""
     target, base = check_platform(platform), _check_reference(base_image or BASE_IMAGE)
-    described = read_bundle(bundle)
+    described = open_bundle(bundle)
     _ensure_replaceable(context)
     python = find_python(target, base)
     wheels = fetch_wheels(target, progress)

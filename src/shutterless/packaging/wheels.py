@@ -1,14 +1,13 @@
 """The wheels that the container ships: fetched once by pip for the target platform, hash-checked, cached."""
 
 import hashlib
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 from shutterless.errors import ShutterlessError
-from shutterless.files import atomic_directory
+from shutterless.files import atomic_directory, cache_folder
 from shutterless.packaging.platforms import MACHINES, PYTHON, Platform, wheel_tags
 from shutterless.progress import Progress, silent
 
@@ -23,16 +22,10 @@ def fetch_wheels(platform: Platform, progress: Progress = silent) -> list[Path]:
     What is in the cache is hashed again, so that a damaged file is fetched anew. Raises
     `ShutterlessError` if pip cannot fetch one or the cache cannot be written.
     """
-    folder = cache_folder() / f"{_digest(LOCK)[:12]}-{MACHINES[platform]}"
+    folder = cache_folder("wheels") / f"{_digest(LOCK)[:12]}-{MACHINES[platform]}"
     if not _is_whole(folder):
         _fill(folder, platform, progress)
     return sorted(folder.glob("*.whl"))
-
-
-def cache_folder() -> Path:
-    """Return where wheels are kept between builds: below `XDG_CACHE_HOME`, or `~/.cache`."""
-    home = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(home) if home else Path.home() / ".cache") / "shutterless" / "wheels"
 
 
 def _is_whole(folder: Path) -> bool:

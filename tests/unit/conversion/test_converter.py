@@ -115,7 +115,7 @@ def test_photos_that_have_moved_are_asked_for_and_found(colour_run, colour_photo
     run = shutil.copytree(colour_run, tmp_path / "run")
     recipe = (run / "recipe.toml").read_text()
     (run / "recipe.toml").write_text(recipe.replace(str(colour_photos), "/nowhere"))
-    with pytest.raises(ShutterlessError, match="photos are not in /nowhere") as caught:
+    with pytest.raises(ShutterlessError, match="photos needed are not in /nowhere") as caught:
         convert(run, tmp_path / "bundle")
     assert "--photos" in caught.value.hint
     assert convert(run, tmp_path / "bundle", photos=colour_photos).comparison.agreement == 1

@@ -1,0 +1,172 @@
+"""Check a stranger's model in a process of its own, before it runs in this one.
+
+A `.tflite` holds no code, but LiteRT, which is C++, trusts it: one of a kilobyte can run for ever, take all
+memory, or crash the process. So a bundle is opened with `open_bundle`, which runs its model once in a child
+process with limits. Models that passed are remembered by their SHA-256.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import __version__ as litert_version
+from ai_edge_litert.interpreter import Interpreter
+
+import shutterless
+from shutterless.errors import ShutterlessError
+from shutterless.files import cache_folder
+from shutterless.runtime.bundle import Bundle, read_bundle
+from shutterless.runtime.classifier import Classifier
+
+# Of processor time, and in all on a machine that is busy: the slowest backbones need seconds.
+CPU_SECONDS, WALL_SECONDS = 60, 180
+# Of address space: Python and the libraries, and the weights in the file, in memory and unpacked.
+BASE_BYTES, BYTES_PER_MODEL_BYTE = 2 << 30, 8
+
+
+def open_bundle(path: str | Path) -> Bundle:
+    """Read a bundle and make sure that its model can be run in this process.
+
+    Args:
+        path: The bundle's folder.
+
+    Returns:
+        The bundle, with its model in memory.
+
+    Raises:
+        ShutterlessError: The bundle does not verify, or its model does not pass; see `check_model`.
+    """
+    bundle = read_bundle(path)
+    if not is_remembered(bundle):
+        check_model(bundle)
+        remember(bundle)
+    return bundle
+
+
+def check_model(bundle: Bundle) -> None:
+    """Load a bundle's model in a child process and run it, within limits of time and memory.
+
+    Args:
+        bundle: As `read_bundle` returned it.
+
+    Raises:
+        ShutterlessError: The model crashes, does not end, has loops, gives no probabilities, or cannot be
+            loaded.
+    """
+    command = [sys.executable, "-P", "-m", __name__, str(bundle.path), bundle.sha256]
+    try:
+        child = subprocess.run(command, env=_environment(), capture_output=True, timeout=WALL_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise _endless(bundle) from None
+    except OSError as error:
+        raise ShutterlessError(
+            f"The model of {bundle.path} cannot be checked: {error.strerror}: {sys.executable}",
+            "shutterless starts Python to check a model that is new to it.",
+        ) from error
+    if child.returncode:
+        raise _crash(bundle, child)
+    if problem := json.loads(child.stdout):
+        raise ShutterlessError(*problem)
+
+
+def remember(bundle: Bundle) -> None:
+    """Record that a bundle's model has run well on this machine, where the cache can be written."""
+    with suppress(OSError, RuntimeError):
+        file = _record(bundle)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+
+
+def is_remembered(bundle: Bundle) -> bool:
+    """Tell whether a bundle's model has run well on this machine before."""
+    with suppress(OSError, RuntimeError):  # RuntimeError: there is no home folder
+        return _record(bundle).is_file()
+    return False
+
+
+def _record(bundle: Bundle) -> Path:
+    """Return the empty file that stands for a model which passed these checks with this LiteRT."""
+    name = f"{bundle.sha256}-{shutterless.__version__}-{litert_version}"
+    return cache_folder("checked-models") / name
+
+
+def _environment() -> dict[str, str]:
+    """Return the child's environment: it imports what this process imports, and no working folder."""
+    path = os.pathsep.join(folder for folder in sys.path if folder)
+    return {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
+
+
+def _endless(bundle: Bundle) -> ShutterlessError:
+    return ShutterlessError(
+        f"The model of {bundle.path} does not finish", f"It was stopped after {CPU_SECONDS} s. Do not use it."
+    )
+
+
+def _crash(bundle: Bundle, child: subprocess.CompletedProcess[bytes]) -> ShutterlessError:
+    if child.returncode == -getattr(signal, "SIGXCPU", 0):
+        return _endless(bundle)
+    reason = f"exit code {child.returncode}"
+    if child.returncode < 0:
+        reason = signal.Signals(-child.returncode).name
+    elif lines := child.stderr.decode(errors="replace").split("\n"):
+        reason = next((line for line in reversed(lines) if line.strip()), reason)
+    return ShutterlessError(
+        f"The model of {bundle.path} crashes: {reason}",
+        "It is damaged or malicious, or needs too much memory. If it is your own, convert it again.",
+    )
+
+
+def main(folder: str, sha256: str) -> None:
+    """Be the child: run the model and print, as JSON, what is wrong and what to do, or null."""
+    try:
+        bundle = read_bundle(folder)
+        if bundle.sha256 != sha256:
+            raise ShutterlessError(f"{folder} has changed while it was being read", "Try again.")
+        limit_process(len(bundle.model))
+        _run(bundle)
+        problem = None
+    except ShutterlessError as error:
+        problem = error.message, error.hint
+    except (ValueError, RuntimeError, MemoryError) as error:  # LiteRT's own
+        problem = f"LiteRT cannot run the model of {folder}: {error or 'out of memory'}", "Do not use it."
+    print(json.dumps(problem))
+
+
+def _run(bundle: Bundle) -> None:
+    """Run the model on a black picture and on noise; one without loops takes equally long for any other."""
+    if Interpreter(model_content=bundle.model).num_subgraphs() > 1:
+        raise ShutterlessError(
+            f"The model of {bundle.path} has loops or branches",
+            "It could run forever on some pictures. shutterless convert makes no such models.",
+        )
+    classifier = Classifier(bundle)
+    classifier.warm_up()
+    shape = (1, bundle.input.height, bundle.input.width, 3)
+    classifier.probabilities(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
+
+
+def limit_process(model_bytes: int) -> None:
+    """Limit this process, where the system can: not on Windows, and no address space on macOS."""
+    try:
+        import resource
+    except ImportError:
+        return
+    memory = BASE_BYTES + BYTES_PER_MODEL_BYTE * model_bytes
+    limits: list[tuple[Any, int, int]] = [
+        (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_CPU, CPU_SECONDS, CPU_SECONDS + 1),
+        (resource.RLIMIT_AS, memory, memory),
+    ]
+    for kind, soft, hard in limits:
+        with suppress(ValueError, OSError):  # it has lower ones already
+            resource.setrlimit(kind, (soft, hard))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

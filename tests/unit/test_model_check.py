@@ -1,0 +1,220 @@
+import copy
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import flatbuffers
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+import shutterless
+from shutterless import model_check
+from shutterless.deploy import deployer, duration
+from shutterless.errors import ShutterlessError
+from shutterless.model_check import check_model, open_bundle, remember
+from shutterless.runtime.bundle import read_bundle, write_bundle
+from shutterless.runtime.settings import Settings
+from shutterless.serving import serve
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch) -> Path:
+    """Remember nothing from other tests."""
+    monkeypatch.setattr(model_check, "cache_folder", lambda name: tmp_path / "cache")
+    return tmp_path / "cache"
+
+
+@pytest.fixture(scope="module")
+def half_bundle(colour_run, tmp_path_factory) -> Path:
+    """Return a bundle in float16, the first of whose operators LiteRT trusts blindly."""
+    return shutterless.convert(colour_run, tmp_path_factory.mktemp("half") / "bundle").bundle.path
+
+
+@pytest.fixture
+def changed(half_bundle, tmp_path):
+    """Return the folder of a bundle whose model a function has changed."""
+
+    def change(function) -> Path:
+        bundle = read_bundle(half_bundle)
+        model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(bundle.model), 0))
+        function(model)
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(model.Pack(builder), b"TFL3")
+        return write_bundle(tmp_path / "changed", bytes(builder.Output()), bundle).path
+
+    return change
+
+
+def write_nowhere(model):
+    model.subgraphs[0].operators[0].outputs = np.array([-1], np.int32)
+
+
+def add_subgraph(model):
+    model.subgraphs.append(copy.copy(model.subgraphs[0]))
+
+
+@pytest.fixture
+def crashing(changed) -> Path:
+    return changed(write_nowhere)
+
+
+@pytest.fixture
+def python(tmp_path, monkeypatch):
+    """Have a shell script in place of Python in the child process."""
+
+    def replace_python(script: str) -> None:
+        file = tmp_path / "python"
+        file.write_text(f"#!/bin/sh\n{script}\n")
+        file.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(file))
+
+    return replace_python
+
+
+def forbid_children(monkeypatch):
+    def fail(*arguments, **options):
+        raise AssertionError("a child process")
+
+    monkeypatch.setattr(subprocess, "run", fail)
+
+
+WAYS_IN = {
+    "load": shutterless.load,
+    "predict": lambda bundle: shutterless.predict(bundle, b""),
+    "load_model": shutterless.load_model,
+    "evaluate": lambda bundle: shutterless.evaluate(bundle, bundle),
+    "serve": lambda bundle: serve(Settings(bundle, port=0)),
+    "package": lambda bundle: shutterless.package(bundle, bundle / "context"),
+    "plan": lambda bundle: deployer.plan(bundle, "clothes"),
+    "deploy": lambda bundle: deployer.deploy(bundle, "clothes"),
+    "cost": duration.measure,
+}
+
+
+@pytest.mark.parametrize("use", WAYS_IN.values(), ids=WAYS_IN)
+def test_a_model_that_crashes_ends_no_process_but_its_own(crashing, use):
+    with pytest.raises(ShutterlessError, match="crashes: SIG"):
+        use(crashing)
+
+
+def test_a_model_with_loops_which_might_never_end_is_refused(changed):
+    with pytest.raises(ShutterlessError, match="has loops or branches"):
+        open_bundle(changed(add_subgraph))
+
+
+def test_what_litert_says_of_a_model_is_passed_on(colour_bundle, tmp_path):
+    bundle = write_bundle(tmp_path / "bundle", b"no model", read_bundle(colour_bundle))
+    with pytest.raises(ShutterlessError, match="LiteRT cannot"):
+        check_model(bundle)
+
+
+def test_a_bundle_that_changes_while_it_is_read_is_refused(colour_bundle):
+    with pytest.raises(ShutterlessError, match="has changed"):
+        check_model(replace(read_bundle(colour_bundle), sha256="0" * 64))
+
+
+@pytest.mark.parametrize("script", ["exec sleep 600", "kill -XCPU $$"])
+def test_a_model_that_does_not_finish_is_stopped(colour_bundle, python, monkeypatch, script):
+    monkeypatch.setattr(model_check, "WALL_SECONDS", 0.5)
+    python(script)
+    with pytest.raises(ShutterlessError, match="does not finish"):
+        open_bundle(colour_bundle)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it is killed, not waited for
+def test_ctrl_c_ends_the_check(colour_bundle, python):
+    python(f"sleep 0.2; kill -INT {os.getpid()}; exec sleep 600")
+    with pytest.raises(KeyboardInterrupt):
+        open_bundle(colour_bundle)
+
+
+def test_without_a_python_to_start_the_error_says_so(colour_bundle, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(ShutterlessError, match=r"cannot be checked.*/nowhere/python"):
+        open_bundle(colour_bundle)
+
+
+def limited(code: str) -> subprocess.CompletedProcess[str]:
+    start = "import resource, shutterless.model_check as m; m.CPU_SECONDS = 1; m.limit_process(1000);"
+    return subprocess.run([sys.executable, "-c", start + code], capture_output=True, text=True)
+
+
+def test_the_child_has_limits_of_time_and_memory_and_dumps_no_core():
+    kinds = "(resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_CORE)"
+    printed = limited(f"print(*(resource.getrlimit(kind)[1] for kind in {kinds}))").stdout
+    assert [int(limit) for limit in printed.split()] == [2, (2 << 30) + 8000, 0]
+
+
+def test_a_child_over_its_limits_ends():
+    assert limited("\nwhile True: pass").returncode == -24
+    assert "MemoryError" in limited("bytes(3 << 30)").stderr
+
+
+def test_the_limits_of_this_process_stay_as_they_were(colour_bundle):
+    before = resource.getrlimit(resource.RLIMIT_AS), resource.getrlimit(resource.RLIMIT_CPU)
+    check_model(read_bundle(colour_bundle))
+    assert (resource.getrlimit(resource.RLIMIT_AS), resource.getrlimit(resource.RLIMIT_CPU)) == before
+
+
+def test_a_model_that_has_passed_is_not_checked_again(colour_bundle, tmp_path, monkeypatch):
+    copied = shutil.copytree(colour_bundle, tmp_path / "copied")
+    first = open_bundle(colour_bundle)
+    forbid_children(monkeypatch)
+    assert open_bundle(copied) == replace(first, path=copied)
+
+
+def test_a_model_that_has_not_passed_is_checked_each_time(crashing, cache):
+    for _ in range(2):
+        with pytest.raises(ShutterlessError, match="crashes"):
+            open_bundle(crashing)
+    assert not cache.exists()
+
+
+def test_another_model_or_litert_is_checked(colour_bundle, monkeypatch):
+    bundle = open_bundle(colour_bundle)
+    forbid_children(monkeypatch)
+    monkeypatch.setattr(model_check, "litert_version", "99")
+    with pytest.raises(AssertionError, match="a child process"):
+        open_bundle(colour_bundle)
+    assert not model_check.is_remembered(replace(bundle, sha256="0" * 64))
+
+
+def test_convert_remembers_its_own_model(colour_run, tmp_path, monkeypatch):
+    bundle = shutterless.convert(colour_run, tmp_path / "bundle").bundle
+    forbid_children(monkeypatch)
+    assert open_bundle(tmp_path / "bundle") == bundle
+
+
+def put_file_in_place(cache, record):
+    cache.write_text("no folder")
+
+
+def put_folder_in_place(cache, record):
+    record.mkdir(parents=True)
+
+
+def fill_record(cache, record):
+    record.parent.mkdir()
+    record.write_bytes(os.urandom(1000))
+
+
+@pytest.mark.parametrize("tamper", [put_file_in_place, put_folder_in_place, fill_record])
+def test_a_damaged_cache_only_costs_a_check(colour_bundle, cache, tamper):
+    bundle = read_bundle(colour_bundle)
+    remember(bundle)
+    (record,) = cache.iterdir()
+    shutil.rmtree(cache)
+    tamper(cache, record)
+    assert open_bundle(colour_bundle) == bundle
+
+
+def test_nothing_is_imported_from_the_working_folder(colour_bundle, tmp_path, monkeypatch):
+    (tmp_path / "numpy.py").write_text("raise SystemExit('imported')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend("")
+    check_model(read_bundle(colour_bundle))
