@@ -84,12 +84,6 @@ def recognise_output(folder: Path) -> Output | None:
     return next((output for output in OUTPUTS if output.matches(folder)), None)
 
 
-def cache_folder(name: str) -> Path:
-    """Return where files that can be made again are kept: below `XDG_CACHE_HOME`, or `~/.cache`."""
-    home = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(home) if home else Path.home() / ".cache") / "shutterless" / name
-
-
 def ensure_writable(output: Path) -> None:
     """Raise ShutterlessError if nothing can be written to `output`, a file or folder that may be new."""
     place = next(path for path in (output.absolute(), *output.absolute().parents) if path.exists())

@@ -19,8 +19,8 @@ from ai_edge_litert import __version__ as litert_version
 from ai_edge_litert.interpreter import Interpreter
 
 import shutterless
+from shutterless.cache import cache_folder
 from shutterless.errors import ShutterlessError
-from shutterless.files import cache_folder
 from shutterless.runtime.bundle import Bundle, read_bundle
 from shutterless.runtime.classifier import Classifier
 

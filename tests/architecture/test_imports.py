@@ -15,6 +15,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 ORDER = (
     "errors",
     "lazy",
+    "cache",
     "files",
     "names",
     "interrupt",

@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from shutterless.cache import cache_folder
 from shutterless.errors import ShutterlessError
-from shutterless.files import atomic_directory, cache_folder
+from shutterless.files import atomic_directory
 from shutterless.packaging.platforms import MACHINES, PYTHON, Platform, wheel_tags
 from shutterless.progress import Progress, silent
 
