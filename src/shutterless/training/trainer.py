@@ -14,7 +14,7 @@ from shutterless.dataset import SPLITS, Dataset, Photo, PhotoReader, label_indic
 from shutterless.errors import cannot_write
 from shutterless.evaluation import calibrate, predict_labelled
 from shutterless.evaluation.report import write_report
-from shutterless.files import ensure_outside
+from shutterless.files import ensure_outside, ensure_writable
 from shutterless.interrupt import check_interrupt, interruptible
 from shutterless.progress import Progress, automatic
 from shutterless.training.batches import Batches, balanced_weights
@@ -108,6 +108,7 @@ def train(
         ShutterlessError: The input is bad (nothing is written then), or the training cannot go on.
     """
     run = Path(run)
+    ensure_writable(run)
     ensure_outside(run, photos.root if isinstance(photos, Dataset) else Path(photos))
     progress = _interruptible(progress)
     with interruptible(), locked(run):

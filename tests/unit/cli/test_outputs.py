@@ -16,7 +16,6 @@ def no_work(monkeypatch):
         raise AssertionError("work began before the output was checked")
 
     monkeypatch.setattr(scan, "survey", look)
-    monkeypatch.setattr("shutterless.dataset.inspection.survey", look)
     monkeypatch.setattr("shutterless.conversion.converter.to_tflite", look)
     monkeypatch.setattr("shutterless.packaging.context.fetch_wheels", look)
 
