@@ -39,7 +39,7 @@ def shoot_page(browser: Browser, url: str, photo: Path, shot: Path) -> None:
     page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
     page.goto(url)
     page.set_input_files("#file", photo)
-    page.wait_for_selector("#more tr")
+    page.wait_for_selector("#results .more tr")
     page.wait_for_timeout(1000)  # until the bars have grown
     page.screenshot(path=shot)
 
