@@ -132,7 +132,7 @@ def _show(predictions: "Predictions") -> None:
     _show_labels(metrics)
     _show_confusions(metrics)
     result(
-        f"accuracy {percentage_with_interval(metrics.right, metrics.photos)} "
+        f"accuracy {percentage_with_interval(metrics.right, metrics.photos, metrics.effective_photos)} "
         f"on {describe(predictions.splits)}, log loss {rounded(metrics.loss, metrics.loss_error)}, "
         "calibration error " + calibration_text(metrics.calibration_error, metrics.right, metrics.photos)
     )

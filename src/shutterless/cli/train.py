@@ -179,7 +179,8 @@ def _train_folds(photos: Path, output: Path, folds: int, options: dict[str, Any]
         raise
     spread = 100 * figures.standard_deviation
     result(f"mean of the folds {100 * figures.mean:.1f} %, standard deviation {spread:.1f} points")
-    result(f"accuracy over all photos {percentage_with_interval(figures.right, figures.photos)}")
+    accuracy = percentage_with_interval(figures.right, figures.photos, figures.effective_photos)
+    result(f"accuracy over all photos {accuracy}")
     say(f"All figures: {output / training.FOLDS}")
 
 
@@ -243,7 +244,9 @@ def _show_figures(run: "Run") -> None:
 
     for split in ("validation", "test"):
         if figures := run.metrics.get(split):
-            accuracy = percentage_with_interval(figures["right"], figures["photos"])
+            accuracy = percentage_with_interval(
+                figures["right"], figures["photos"], figures.get("effective_photos")
+            )
             loss = rounded(figures["loss"], figures["loss_error"])
             result(f"{split.capitalize()} accuracy {accuracy}, log loss {loss}")
 

@@ -68,7 +68,8 @@ class Predictions:
 
     def measure(self) -> Metrics:
         """Return the model's figures on these photos."""
-        return measure(self.truth, self.probabilities, self.labels, self.threshold)
+        groups = [photo.group or photo.path for photo in self.photos]
+        return measure(self.truth, self.probabilities, self.labels, self.threshold, groups)
 
     def notes(self) -> list[str]:
         """Return, a line each, what to know about the photos before the figures are believed."""
@@ -118,7 +119,10 @@ def predict_folder(
     )
     for warning in (*_doubts(selection, record), *selection.dataset.remarks()):
         on_warning(warning)
-    predictions = predict_labelled(model, root, selection.dataset.photos, progress=progress)
+    measured = selection.dataset.photos
+    if record:
+        measured = record.with_groups(measured)
+    predictions = predict_labelled(model, root, measured, progress=progress)
     return replace(predictions, left_out=selection.left_out)
 
 

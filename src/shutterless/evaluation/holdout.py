@@ -6,7 +6,7 @@ Photos are recognised by their content: a copy under another name in another fol
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from shutterless.dataset import SPLITS, Photo
@@ -23,11 +23,13 @@ class TrainingRecord:
     """The split that each photo of a training run was in.
 
     by_content: the first `HASH_DIGITS` hex digits of the photo's SHA-256 → split.
+    groups: the same digits → the group that the photo is in, for those that are in one.
     root, by_path: the folder of the run's photos, and path below it → split. They recognise a photo that
     was changed in its place, and photos of which no hash was recorded. A bundle has neither.
     """
 
     by_content: Mapping[str, str]
+    groups: Mapping[str, str] = field(default_factory=dict)
     root: Path | None = None
     by_path: Mapping[str, str] = field(default_factory=dict)
 
@@ -38,7 +40,9 @@ class TrainingRecord:
         for photo in sorted(photos, key=lambda photo: SPLITS.index(photo.split)):
             if photo.sha256:
                 by_content.setdefault(photo.sha256[:HASH_DIGITS], photo.split)
-        return cls(by_content, root, {photo.path: photo.split for photo in photos} if root else {})
+        groups = {photo.sha256[:HASH_DIGITS]: photo.group for photo in photos if photo.sha256 and photo.group}
+        by_path = {photo.path: photo.split for photo in photos} if root else {}
+        return cls(by_content, groups, root, by_path)
 
     def split_of(self, photo: Photo, root: Path) -> str | None:
         """Return the split that `photo`, whose path is below `root`, had in the run; None if it had none."""
@@ -47,6 +51,12 @@ class TrainingRecord:
             return split
         # Without hashes, the names below any folder are all there is to go by.
         return self.by_path.get(photo.path) if not self.by_content or self._is_root(root) else None
+
+    def with_groups(self, photos: Iterable[Photo]) -> tuple[Photo, ...]:
+        """Return the photos, each with the group that it was in."""
+        return tuple(
+            replace(photo, group=self.groups.get(photo.sha256[:HASH_DIGITS], "")) for photo in photos
+        )
 
     def changed(self, photos: Iterable[Photo], root: Path) -> list[Photo]:
         """Return those of `photos` below `root` that the run had under this name with another content."""
@@ -62,8 +72,12 @@ class TrainingRecord:
         return self.root is not None and folder.resolve() == self.root.resolve()
 
     def to_text(self) -> str:
-        """Return the record as lines of hash and split, sorted by hash."""
-        return "".join(f"{digits} {split}\n" for digits, split in sorted(self.by_content.items()))
+        """Return the record as lines of hash, split and, if any, the group's number, sorted by hash."""
+        numbers = {group: f" {number}" for number, group in enumerate(sorted(set(self.groups.values())))}
+        return "".join(
+            f"{digits} {split}{numbers.get(self.groups.get(digits, ''), '')}\n"
+            for digits, split in sorted(self.by_content.items())
+        )
 
 
 def read_training_photos(bundle: Bundle) -> TrainingRecord | None:
@@ -83,8 +97,9 @@ def read_training_photos(bundle: Bundle) -> TrainingRecord | None:
         raise ShutterlessError(
             f"{bundle.path / TRAINING_PHOTOS} was changed since the bundle was written", "Convert again."
         )
-    lines = (line.split(maxsplit=1) for line in content.splitlines())
-    return TrainingRecord(dict(lines))
+    lines = [line.split() for line in content.splitlines()]
+    groups = {digits: group for digits, _, *numbers in lines for group in numbers}
+    return TrainingRecord({digits: split for digits, split, *_ in lines}, groups)
 
 
 def explain(measured: Mapping[str, int], left_out: Mapping[str, int]) -> list[str]:

@@ -1,6 +1,6 @@
 """How good a classifier is, from its probabilities and the truth."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn import metrics
 
-from shutterless.evaluation.rounding import rounded, standard_error, wilson_interval
+from shutterless.evaluation.rounding import effective_photos, rounded, standard_error, wilson_interval
 
 # A calibration error is the sum of so many gaps, each measured on so many photos or more.
 CALIBRATION_BINS, PHOTOS_PER_BIN = 10, 20
@@ -62,6 +62,7 @@ class Metrics:
     right: how many photos have the true label as their most probable one.
     accuracy: top-1, the share `right` / `photos`.
     accuracy_interval: its 95 % interval, see `wilson_interval`.
+    effective_photos: fewer than `photos` where they are in groups, see `rounding.effective_photos`.
     loss: the log loss: mean cross-entropy in nats, without label smoothing or class weights.
     loss_error: its standard error.
     calibration_error: how far confidence is from accuracy, see `calibration_error`.
@@ -73,6 +74,7 @@ class Metrics:
     right: int
     accuracy: float
     accuracy_interval: tuple[float, float]
+    effective_photos: float
     loss: float
     loss_error: float
     calibration_error: float
@@ -105,10 +107,12 @@ def measure(
     probabilities: npt.NDArray[np.float32],
     labels: Sequence[str],
     threshold: float | None = None,
+    groups: Sequence[Hashable] | None = None,
 ) -> Metrics:
     """Compare probabilities float32[photos, labels] with the true places in `labels`, int64[photos].
 
     threshold: the confidence from which the model's answers are accepted, if it has one.
+    groups: the group that each photo is in, its own for one that is in none; by default none is in one.
     """
     places = range(len(labels))
     guesses = probabilities.argmax(axis=1)
@@ -120,11 +124,13 @@ def measure(
         truth, guesses, labels=places, zero_division=0
     )
     confusion = metrics.confusion_matrix(truth, guesses, labels=places)
+    effective = float(len(truth)) if groups is None else effective_photos(right.tolist(), groups)
     return Metrics(
         photos=len(truth),
         right=int(right.sum()),
         accuracy=float(np.mean(right)),
-        accuracy_interval=wilson_interval(int(right.sum()), len(truth)),
+        accuracy_interval=wilson_interval(float(np.mean(right)) * effective, effective),
+        effective_photos=effective,
         loss=float(np.mean(losses)),
         loss_error=float(np.std(losses) / np.sqrt(len(truth))),
         calibration_error=calibration_error(confidence, right),

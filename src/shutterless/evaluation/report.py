@@ -155,9 +155,10 @@ def _grid(pictures: Sequence[Picture], columns: int = 5) -> "Figure":
 
 
 def _interval(metrics: Metrics) -> str:
-    places = rounding.decimals(100 * rounding.standard_error(metrics.right, metrics.photos))
-    low, high = (f"{100 * bound:.{places}f}" for bound in metrics.accuracy_interval)
-    return f"95 % interval {low} to {high} %"
+    low, high = metrics.accuracy_interval
+    error = 100 * (high - low) / 2 / rounding.Z95
+    low_text, high_text = rounding.rounded(100 * low, error), rounding.rounded(100 * high, error)
+    return f"95 % interval {low_text} to {high_text} %"
 
 
 def _thresholds(judgement: Judgement) -> list[tuple[int, int]]:

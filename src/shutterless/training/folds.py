@@ -30,6 +30,7 @@ class Fold:
     right: int
     accuracy: float
     loss: float
+    effective_photos: float
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class CrossValidation:
     """The figures of all folds.
 
     photos, right: of all folds together; every photo counts once. accuracy: `right` / `photos`.
-    accuracy_interval: its 95 % interval. mean, standard_deviation: of the folds' accuracies.
+    accuracy_interval: its 95 % interval. effective_photos: see `rounding.effective_photos`.
+    mean, standard_deviation: of the folds' accuracies.
     loss: the mean of the folds' log losses.
     """
 
@@ -49,6 +51,7 @@ class CrossValidation:
     mean: float
     standard_deviation: float
     loss: float
+    effective_photos: float
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures as plain values for a JSON document."""
@@ -117,20 +120,23 @@ def _train(dataset: Dataset, run: Path, options: dict[str, Any]) -> Run:
 
 def _measure(run: Run) -> Fold:
     test = run.metrics["test"]
-    return Fold(run.path.name, test["photos"], test["right"], test["accuracy"], test["loss"])
+    figures = (test[name] for name in ("photos", "right", "accuracy", "loss", "effective_photos"))
+    return Fold(run.path.name, *figures)
 
 
 def summarize(folds: list[Fold]) -> CrossValidation:
     """Return the spread of two or more folds' figures, and the accuracy over all their photos."""
     photos, right = sum(fold.photos for fold in folds), sum(fold.right for fold in folds)
     accuracies = [fold.accuracy for fold in folds]
+    effective = sum(fold.effective_photos for fold in folds)
     return CrossValidation(
         folds=tuple(folds),
         photos=photos,
         right=right,
         accuracy=right / photos,
-        accuracy_interval=wilson_interval(right, photos),
+        accuracy_interval=wilson_interval(right / photos * effective, effective),
         mean=mean(accuracies),
         standard_deviation=stdev(accuracies),
         loss=mean(fold.loss for fold in folds),
+        effective_photos=effective,
     )

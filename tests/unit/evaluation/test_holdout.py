@@ -1,5 +1,7 @@
+import hashlib
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -49,6 +51,20 @@ def test_a_bundle_records_the_photos_of_its_run(colour_run, colour_bundle):
     text = (colour_bundle / TRAINING_PHOTOS).read_text()
     assert text.splitlines() == sorted(text.splitlines())
     assert record.to_text() == text
+
+
+def test_a_bundle_records_which_photos_show_one_thing(colour_bundle, tmp_path):
+    photos = [Photo("x/1", "x", "train", "x/1", A), Photo("x/2", "x", "train", "x/1", B)]
+    record = TrainingRecord.of([*photos, Photo("x/3", "x", "test", "", C)])
+    folder = shutil.copytree(colour_bundle, tmp_path / "bundle")
+    (folder / TRAINING_PHOTOS).write_text(record.to_text())
+    digest = hashlib.sha256(record.to_text().encode()).hexdigest()
+    bundle = replace(read_bundle(colour_bundle), path=folder, files={TRAINING_PHOTOS: digest})
+    recorded = read_training_photos(bundle)
+    assert recorded.by_content == record.by_content
+    one, other, single = recorded.with_groups([*photos, Photo("x/3", "x", "test", "", C)])
+    assert one.group == other.group != ""
+    assert single.group == ""
 
 
 def test_a_changed_record_is_refused_and_a_missing_one_is_none(colour_bundle, tmp_path):

@@ -32,7 +32,7 @@ def test_every_fold_is_measured_on_photos_that_it_was_not_trained_on(colour_phot
 
 
 def test_the_spread_is_that_of_the_folds_and_the_accuracy_that_of_all_photos():
-    figures = summarize([Fold("fold-1", 10, 9, 0.9, 0.2), Fold("fold-2", 30, 21, 0.7, 0.6)])
+    figures = summarize([Fold("fold-1", 10, 9, 0.9, 0.2, 10), Fold("fold-2", 30, 21, 0.7, 0.6, 30)])
     assert (figures.photos, figures.right, figures.accuracy) == (40, 30, 0.75)
     assert figures.accuracy_interval == wilson_interval(30, 40)
     assert figures.mean == pytest.approx(0.8)
