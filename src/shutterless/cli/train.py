@@ -204,6 +204,8 @@ def _list_backbones() -> None:
 
 def say_plan(plan: "Plan", dataset: "Dataset") -> None:
     """Print what is about to be trained, on what: recipe, backbone, size, labels and photos by split."""
+    from shutterless.dataset.records import summarize_groups
+
     recipe = plan.recipe
     cut = f", cut at {recipe.backbone.cut}" if recipe.backbone.cut else ""
     source = "from random weights" if plan.weights == "none" else f"from the weights {plan.weights}"
@@ -213,6 +215,8 @@ def say_plan(plan: "Plan", dataset: "Dataset") -> None:
         note(_counts_by_split(counts))
     else:
         _say_extremes(counts)
+    for line in summarize_groups(dataset.groups):
+        say(line)
 
 
 def _counts_by_split(counts: dict[str, dict[str, int]]) -> "Table":

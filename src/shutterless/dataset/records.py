@@ -155,7 +155,7 @@ class Dataset:
     def remarks(self) -> list[str]:
         """Return, a line each, what a user should know: the warnings, and which files are left out."""
         skipped = (*map(str, self.skipped), *self._unreadable_by_reason())
-        return [*self.warnings, *skipped, *summarize_groups(self.groups)]
+        return [*self.warnings, *skipped]
 
     def _unreadable_by_reason(self) -> list[str]:
         """Return how many files cannot be read, and some of them for each of the commonest reasons."""
@@ -210,13 +210,13 @@ def totals(counts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
 
 
 def summarize_groups(groups: Sequence[Group]) -> list[str]:
-    """Return a line with the number of groups and how they were found; nothing if there are none."""
+    """Return a line with the groups' number and how they were found, most first; nothing without any."""
     if not groups:
         return []
     counts = Counter(reason for group in groups for reason in group.reasons)
-    reasons = ", ".join(f"{REASONS[reason]} {count:,}" for reason, count in counts.most_common())
-    photos = sum(len(group.photos) for group in groups)
-    return [f"{photos:,} photos form {len(groups):,} groups of one thing each, by {reasons}"]
+    reasons = ", ".join(REASONS[reason] for reason, _ in counts.most_common())
+    photos, noun = sum(len(group.photos) for group in groups), "group" if len(groups) == 1 else "groups"
+    return [f"{len(groups):,} {noun} of photos of the same thing ({photos:,} photos), found by {reasons}"]
 
 
 def read_photo(root: Path, photo: Photo) -> bytes:

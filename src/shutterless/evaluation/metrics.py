@@ -188,5 +188,5 @@ def calibration_text(error: float, right: int, photos: int) -> str:
     Fewer photos than `MIN_CALIBRATION_PHOTOS` measure chance rather than calibration, and the text says so.
     """
     if photos < MIN_CALIBRATION_PHOTOS:
-        return f"too few photos to measure ({photos:,}; {MIN_CALIBRATION_PHOTOS} needed)"
+        return f"unknown ({photos:,} photos are too few; {MIN_CALIBRATION_PHOTOS} needed)"
     return rounded(error, standard_error(right, photos))

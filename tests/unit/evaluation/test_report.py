@@ -190,7 +190,7 @@ def test_every_figure_is_a_png_too(folder):
 def test_the_figures_of_the_model_are_said(page):
     assert "80 %" in page.text  # accuracy: 24 of 30
     assert "interval 63 to 90 %" in page.text
-    assert "too few photos to measure (30; 200 needed)" in page.text  # the calibration error
+    assert "unknown (30 photos are too few; 200 needed)" in page.text  # the calibration error
     assert "0123abcd" in page.text
     assert "shutterless train '/the photos' -o" in page.text
     assert "--seed 5" in page.text
