@@ -66,16 +66,21 @@ class AnswerFile:
         if not lines:
             stream.write(self._format.head)
 
+    def require_model(self, model: str) -> None:
+        """Raise `ShutterlessError` if the file has answers of another model than this version."""
+        if self._models - {"", model}:
+            raise ShutterlessError(
+                f"{self._stream.name} has answers of another model", "Give another file, or remove this one."
+            )
+
     def has(self, source: str) -> bool:
         """Tell whether there is an answer for a picture."""
         return _one_line(source) in self._sources
 
     def write(self, answer: Answer) -> None:
         """Write an answer to the disk; raises `ShutterlessError` if the file has those of another model."""
-        if answer.model and self._models - {"", answer.model}:
-            raise ShutterlessError(
-                f"{self._stream.name} has answers of another model", "Give another file, or remove this one."
-            )
+        if answer.model:
+            self.require_model(answer.model)
         try:
             self._stream.write(self._format.to_line(answer).encode())
             self._stream.flush()
@@ -94,10 +99,12 @@ class AnswerFile:
 
 
 @contextmanager
-def open_answers(path: Path) -> Iterator[AnswerFile]:
+def open_answers(path: Path, model: str | None = None) -> Iterator[AnswerFile]:
     """Open a file of answers to continue it, or a new one.
 
-    Raises `ShutterlessError` if its suffix is neither .csv nor .jsonl, or it exists and is anything else.
+    model: the version of the model that answers, "" for one without, if it is known.
+    Raises `ShutterlessError` if its suffix is neither .csv nor .jsonl, it exists and is anything else, or
+    it has answers of another model.
     """
     suffix = path.suffix.lower()
     if suffix not in _FORMATS:
@@ -109,7 +116,10 @@ def open_answers(path: Path) -> Iterator[AnswerFile]:
     except OSError as error:
         raise cannot_write(path, error) from error
     with stream:
-        yield AnswerFile(stream, suffix)
+        answers = AnswerFile(stream, suffix)
+        if model is not None:
+            answers.require_model(model)
+        yield answers
 
 
 def _not_ours(stream: BinaryIO) -> ShutterlessError:

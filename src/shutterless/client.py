@@ -222,7 +222,9 @@ def _content(image: str | os.PathLike[str]) -> tuple[str, bytes]:
         return "application/json", json.dumps({"url": name}).encode()
     file = Path(name)
     if not file.is_file():
-        raise ShutterlessError(f"There is no picture {name}", "Give a file or an http or https URL.")
+        raise CallError(
+            f"There is no picture {name}", "Give a file or an http or https URL.", code="unreadable-image"
+        )
     try:
         with file.open("rb") as stream:
             content = stream.read(MAX_PICTURE + 1)

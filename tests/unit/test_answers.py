@@ -85,6 +85,16 @@ def test_answers_of_another_model_are_not_mixed_in(tmp_path):
     assert path.read_bytes() == before
 
 
+def test_a_file_with_answers_of_another_model_is_refused_even_if_nothing_is_left_to_add(tmp_path):
+    path = tmp_path / "a.csv"
+    write(path, RED, BAD)
+    for version in ("another", ""):
+        with pytest.raises(ShutterlessError), open_answers(path, version):
+            pass
+    with open_answers(path, RED.model) as answers:
+        assert answers.has(RED.source)
+
+
 @pytest.mark.parametrize("name", ["answers", "answers.txt", "folder.csv", "missing/answers.csv"])
 def test_what_cannot_be_written_is_refused(tmp_path, name):
     (tmp_path / "folder.csv").mkdir()

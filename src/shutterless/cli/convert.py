@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli.console import print_json, progress_bar, say, show, table
+from shutterless.cli.console import print_json, progress_bar, say, show, table, warn
 from shutterless.cli.options import share
 
 if TYPE_CHECKING:
@@ -80,7 +80,18 @@ def convert(
         return
     _show(done.comparison)
     _show_confidence(done.calibration, accept_precision)
+    _warn_of_few_photos(done.calibration.photos)
     say(f"Next: shutterless serve {bundle}")
+
+
+def _warn_of_few_photos(photos: int) -> None:
+    from shutterless.evaluation.metrics import MIN_CALIBRATION_PHOTOS
+
+    if photos < MIN_CALIBRATION_PHOTOS:
+        warn(
+            f"{photos:,} validation photos are too few to calibrate: confidences and the threshold are rough "
+            f"estimates, and photos of other kinds may be accepted; {MIN_CALIBRATION_PHOTOS} are needed"
+        )
 
 
 def _show(comparison: "Comparison") -> None:

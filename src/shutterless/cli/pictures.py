@@ -82,17 +82,19 @@ def show_answers(
     output: Path | None,
     top: int,
     as_json: bool,
+    model: str | None = None,
 ) -> bool:
     """Show each answer when it comes; return whether every picture could be read.
 
-    classify: gives an answer for each source, in their order. output: a file for the answers, which is
-    continued. Ctrl-C, or an error that every picture would meet, leaves what has been answered.
+    classify: gives an answer for each source, in their order.
+    output: a file for the answers, which is continued. model: the version that answers, if it is known.
+    Ctrl-C, or an error that every picture would meet, leaves what has been answered.
     """
     counts = Counts()
-    with writing(output, top, as_json) as writer:
+    with writing(output, top, as_json, model) as writer:
         todo = sources.without(writer.has)
-        if todo.total != sources.total:
-            say(f"{sources.total:,} photos, of which {output} has all but {todo.total:,}")
+        if sources.total is not None and todo.total is not None and todo.total < sources.total:
+            say(f"{sources.total - todo.total:,} of {sources.total:,} photos are already in {output}")
         try:
             with progress_bar() as progress, closing(classify(todo.names)) as answers:
                 for answer in answers:

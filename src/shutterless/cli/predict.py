@@ -36,7 +36,8 @@ def predict(
     with quiet_start():
         # Whoever types a URL here may fetch it anyway: no address is off limits.
         classifier = Classifier(model, urls="any")
-    if not show_answers(classifier.answer, sources, output=output, top=top, as_json=as_json):
+    version = classifier.version
+    if not show_answers(classifier.answer, sources, output=output, top=top, as_json=as_json, model=version):
         raise typer.Exit(1)
 
 

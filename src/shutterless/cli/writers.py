@@ -24,14 +24,17 @@ class Writer(Protocol):
 
 
 @contextmanager
-def writing(output: Path | None, top: int, as_json: bool) -> Iterator[Writer]:
-    """Give what writes answers to the file `output`, else to standard output: as JSON, or as rows."""
+def writing(output: Path | None, top: int, as_json: bool, model: str | None) -> Iterator[Writer]:
+    """Give what writes answers to the file `output`, else to standard output: as JSON, or as rows.
+
+    model: see `open_answers`.
+    """
     if output:
         if as_json:
             raise typer.BadParameter("give either --output or --json", param_hint="--json")
         from shutterless.answers import open_answers
 
-        with open_answers(output) as file:
+        with open_answers(output, model) as file:
             yield file
     elif as_json:
         document = _Document()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shutterless.evaluation.metrics import Acceptance, accept, calibration_error
+from shutterless.evaluation.metrics import MIN_CALIBRATION_PHOTOS, Acceptance, accept, calibration_error
 
 PRECISION = 0.95
 # A model that makes no mistake on validation would be driven to a temperature of 0 and to certainty.
@@ -52,7 +52,7 @@ def calibrate(
     truth: the places of the true labels, int64[photos]. precision: the share of accepted answers that
     must be right. seed: for the halves that the calibration error is measured on, and for chance.
     """
-    temperature = fit_temperature(truth, probabilities)
+    temperature = fit_temperature(truth, probabilities, coldest_temperature(len(truth)))
     right = probabilities.argmax(axis=1) == truth
     confidence = apply_temperature(probabilities, temperature).max(axis=1)
     rng = np.random.default_rng(seed)
@@ -75,8 +75,18 @@ def error_of_chance(confidence: npt.NDArray[np.float32], seed: int) -> float:
     return float(np.mean([calibration_error(confidence, right) for right in draws]))
 
 
-def fit_temperature(truth: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float32]) -> float:
-    """Return the temperature, 0.2 to 5, whose scores have the lowest cross-entropy; 1 for no photos.
+def coldest_temperature(photos: int) -> float:
+    """Return the lowest temperature that so many photos permit: too few of them add no confidence.
+
+    Nine right answers in a row would otherwise make a model certain of everything.
+    """
+    return COLDEST if photos >= MIN_CALIBRATION_PHOTOS else 1.0
+
+
+def fit_temperature(
+    truth: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float32], coldest: float = COLDEST
+) -> float:
+    """Return the temperature, `coldest` to 5, whose scores have the lowest cross-entropy; 1 for no photos.
 
     Temperature scaling (Guo et al., "On Calibration of Modern Neural Networks", 2017): softmax(log p / T)
     is softmax(logits / T), because log p is the logits less a number that is the same for all labels.
@@ -95,7 +105,7 @@ def fit_temperature(truth: npt.NDArray[np.int64], probabilities: npt.NDArray[np.
         # As np.logaddexp.reduce, at a quarter of its time: that counts for 1,000 labels.
         return float(np.mean(np.log(np.exp(scaled - highest).sum(axis=1)) + highest[:, 0]))
 
-    found = minimize_scalar(loss, bounds=np.log([COLDEST, HOTTEST]), method="bounded")
+    found = minimize_scalar(loss, bounds=np.log([coldest, HOTTEST]), method="bounded")
     return float(np.exp(found.x))
 
 
@@ -115,7 +125,8 @@ def cross_fit(
     scaled = np.empty_like(probabilities)
     one, other = _halves(truth, rng)
     for fitted, measured in ((one, other), (other, one)):
-        temperature = fit_temperature(truth[fitted], probabilities[fitted])
+        coldest = coldest_temperature(len(truth))
+        temperature = fit_temperature(truth[fitted], probabilities[fitted], coldest)
         scaled[measured] = apply_temperature(probabilities[measured], temperature)
     return scaled
 

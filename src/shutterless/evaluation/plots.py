@@ -38,6 +38,7 @@ STYLE: dict[Any, Any] = {
 }
 SIZE = (5.2, 3.6)  # inches
 MAX_TITLE, MAX_NAME = 22, 40  # characters
+MAX_NAMED = 40  # labels of which a confusion matrix can be read
 MAX_SIDE = 512  # pixels of the overview of a large confusion matrix
 
 
@@ -151,7 +152,12 @@ def coverage(
 
 
 def confusion(metrics: Metrics) -> "Figure":
-    """Draw the confusion matrix, each row shaded by its own share."""
+    """Draw the confusion matrix, with names and numbers for up to `MAX_NAMED` labels, in bounded memory."""
+    return _confusion_table(metrics) if len(metrics.labels) <= MAX_NAMED else _confusion_overview(metrics)
+
+
+def _confusion_table(metrics: Metrics) -> "Figure":
+    """Draw each cell's number, each row shaded by its own share."""
     from matplotlib.figure import Figure
 
     counts = np.array(metrics.confusion)
@@ -170,8 +176,8 @@ def confusion(metrics: Metrics) -> "Figure":
     return figure
 
 
-def confusion_overview(metrics: Metrics) -> "Figure":
-    """Draw a large confusion matrix without names or numbers, in bounded memory.
+def _confusion_overview(metrics: Metrics) -> "Figure":
+    """Draw a large confusion matrix without names or numbers.
 
     Each pixel shows the largest share among the cells that it stands for, so that no confusion vanishes.
     """

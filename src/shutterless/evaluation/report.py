@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 REPORT, FIGURES = "report.html", "figures"
-# A matrix of more labels can neither be read nor drawn in bounded memory; the list is of the largest.
-MAX_MATRIX, MAX_LISTED = 40, 100
+# Confusions that are listed, the largest, where a matrix has too many labels to be read.
+MAX_LISTED = 100
 # So few labels or confusions are shown unfolded.
 MAX_OPEN = 12
 # What `evaluate` measures if it isn't told otherwise, where there are both.
@@ -132,9 +132,8 @@ def _grids(
     heat_maps: Sequence[tuple[Picture, Picture]],
 ) -> "dict[str, Figure]":
     """Draw the figures that the page makes of HTML and photos."""
-    small = len(metrics.labels) <= MAX_MATRIX
     grids = {
-        "confusion": plots.confusion(metrics) if small else plots.confusion_overview(metrics),
+        "confusion": plots.confusion(metrics),
         "samples": _grid(images.samples),
     }
     if images.worst:
@@ -198,7 +197,7 @@ def _render(facts: dict[str, Any]) -> str:
         "calibration_text": calibration_text,
         "rounded": rounding.rounded,
     }
-    bounds = {"max_matrix": MAX_MATRIX, "max_listed": MAX_LISTED, "max_open": MAX_OPEN}
+    bounds = {"max_matrix": plots.MAX_NAMED, "max_listed": MAX_LISTED, "max_open": MAX_OPEN}
     facts = {
         **facts,
         **helpers,

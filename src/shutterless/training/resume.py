@@ -17,7 +17,7 @@ def require_unused(run: Path) -> None:
     if entries(run) - {LOCK}:
         raise ShutterlessError(
             f"{run} already exists and is not empty",
-            "Choose another folder, remove this one first, or add --resume to continue.",
+            "Choose another folder. If it is a run, add --resume to continue its training.",
         )
 
 

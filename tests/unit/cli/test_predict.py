@@ -176,7 +176,7 @@ def test_a_file_of_answers_is_continued_where_it_ends(
     file.write_bytes(whole[: len(whole) // 2])
     done = shutterless(*command)
     assert (done.exit_code, file.read_bytes()) == (0, whole)
-    assert "9 photos, of which" in done.stderr
+    assert "of 9 photos are already in" in done.stderr
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])

@@ -89,7 +89,7 @@ def test_no_photo_is_scaled_by_a_temperature_that_was_fitted_on_it(monkeypatch):
     truth, scores = drawn(1.0, photos=101)
     given = []
 
-    def fit(truth, probabilities):
+    def fit(truth, probabilities, coldest):
         given.append(probabilities)
         return 0.5 * len(given)  # 0.5, then 1.0
 
@@ -106,7 +106,7 @@ def test_every_label_is_shared_out_evenly_over_the_halves(monkeypatch):
     halves = []
     monkeypatch.setattr(
         "shutterless.evaluation.calibration.fit_temperature",
-        lambda truth, probabilities: halves.append(np.bincount(truth).tolist()) or 1.0,
+        lambda truth, probabilities, coldest: halves.append(np.bincount(truth).tolist()) or 1.0,
     )
     cross_fit(truth, np.full((49, 3), 1 / 3, np.float32), np.random.default_rng(0))
     assert np.abs(np.subtract(*halves)).max() <= 1
@@ -154,3 +154,11 @@ def test_the_same_seed_gives_the_same_figures_as_plain_json_values():
     one, same, other = (calibrate(*drawn(2.0, photos=300), seed=seed) for seed in (1, 1, 2))
     assert one == same != other
     assert json.loads(json.dumps(one.to_json()))["acceptance"]["threshold"] == one.acceptance.threshold
+
+
+def test_a_few_right_answers_do_not_make_a_model_certain():
+    truth = np.arange(9) % 3
+    probabilities = np.full((9, 3), 0.05, np.float32)
+    probabilities[np.arange(9), truth] = 0.9
+    assert calibrate(truth, probabilities).temperature == pytest.approx(1, abs=1e-3)
+    assert calibrate(np.tile(truth, 200), np.tile(probabilities, (200, 1))).temperature < 0.5

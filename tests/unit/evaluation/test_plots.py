@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from shutterless.evaluation import Acceptance, measure
-from shutterless.evaluation.plots import confusion_overview, coverage, curve, grid, reliability, style, to_svg
+from shutterless.evaluation.plots import confusion, coverage, curve, grid, reliability, style, to_svg
 from shutterless.evaluation.source import Epoch
 
 
@@ -78,7 +78,7 @@ def test_the_overview_of_many_labels_loses_no_confusion_and_is_bounded():
     guesses = truth.copy()
     guesses[[3, 700]] = 1000, 5
     metrics = measure(truth, np.eye(len(labels), dtype=np.float32)[guesses], labels)
-    (axes,) = confusion_overview(metrics).axes
+    (axes,) = confusion(metrics).axes
     pixels = axes.images[0].get_array()
     assert pixels.shape == (367, 367)  # three labels a pixel
     assert pixels[1, 333] == 1 and pixels[233, 1] == 1

@@ -13,9 +13,9 @@ from PIL import Image
 from shutterless.dataset import Photo
 from shutterless.errors import ShutterlessError
 from shutterless.evaluation import Predictions, plots
+from shutterless.evaluation.plots import MAX_NAMED
 from shutterless.evaluation.report import (
     MAX_LISTED,
-    MAX_MATRIX,
     _commands,
     check_report_folder,
     write_report,
@@ -269,7 +269,7 @@ def test_a_report_that_fails_leaves_the_older_one_and_no_draft(
 def test_a_bundle_is_judged_by_its_own_temperature_and_threshold(predictions, colour_bundle, tmp_path):
     served = predict(predictions.root, predictions.photos, wrong=0, threshold=0.9)
     page = Page(write_report(tmp_path, served, colour_bundle).read_text("utf-8"))
-    assert "the bundle's own temperature (0.2" in page.text
+    assert "the bundle's own temperature (1.0" in page.text
     assert "a threshold of 0.90" in page.text
     assert "Worst mistakes" not in page.text
     assert not (tmp_path / "figures" / "mistakes.png").exists()
@@ -334,7 +334,7 @@ def many(tmp_path_factory):
 
 
 def test_the_report_of_a_thousand_labels_is_bounded(many, run, tmp_path):
-    assert len(many.labels) > MAX_MATRIX
+    assert len(many.labels) > MAX_NAMED
     file = write_report(tmp_path, many, run)
     page = Page(file.read_text("utf-8"))
     assert page.tags.count("img") <= MAX_SAMPLES + MAX_WORST + MAX_MISTAKES
