@@ -120,6 +120,6 @@ def test_the_log_loss_has_a_standard_error():
 
 
 def test_a_calibration_error_of_few_photos_is_not_stated():
-    assert "52; 200 needed" in calibration_text(0.006, 49, 52)
+    assert "52 photos are too few; 200 needed" in calibration_text(0.006, 49, 52)
     assert calibration_text(0.0314, 317, 341) == "0.03"
     assert calibration_text(0.0314, 9300, 10000) == "0.031"

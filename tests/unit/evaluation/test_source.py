@@ -21,7 +21,7 @@ def test_a_run_tells_how_it_was_made(colour_run, colour_photos):
 def test_a_bundle_tells_what_it_was_calibrated_to(colour_bundle):
     source = read_source(colour_bundle)
     assert source.name == "colours"
-    assert source.temperature == pytest.approx(0.2, rel=0.01)
+    assert source.temperature == pytest.approx(1, rel=0.01)  # too few photos to add confidence
     assert source.wanted_precision == 0.95
     assert (source.command, source.history, source.photos) == ("", (), ())
 
