@@ -22,7 +22,7 @@ def test_without_json_the_figures_are_tables_on_standard_output(shutterless, col
     done = shutterless("evaluate", colour_bundle, colour_photos, "--split", "validation")
     assert done.exit_code == 0
     assert "accuracy 100 % (18 of 18; 95 % interval 82 to 100 %) on the validation photos" in done.stdout
-    assert "18; 200 needed" in done.stdout
+    assert "18 photos are too few; 200 needed" in done.stdout
     assert "1 blue" in done.stdout
 
 
