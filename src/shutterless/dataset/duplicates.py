@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shutterless.dataset.looks import Look
-from shutterless.dataset.records import Photo
+from shutterless.dataset.records import Photo, RelatedPhotos
 from shutterless.dataset.union import Union
 
 # Bits of 256 in which the hashes of near duplicates may differ. Of 149 clothing photos all stay within 32
@@ -24,31 +24,19 @@ CHUNK = 2**20
 
 
 @dataclass(frozen=True)
-class Duplicates:
+class Duplicates(RelatedPhotos):
     """Two or more photos that are the same.
 
     exact: their files are equal, byte for byte. distance: bits of 256 in which the hashes differ, the
     largest of the links that hold them together.
     """
 
-    photos: tuple[Photo, ...]
     exact: bool
     distance: int
 
-    @property
-    def labels(self) -> set[str]:
-        """Return the labels that the photos have."""
-        return {photo.label for photo in self.photos}
-
-    @property
-    def splits(self) -> set[str]:
-        """Return the splits that the photos are in."""
-        return {photo.split for photo in self.photos}
-
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object."""
-        files = [{"path": photo.path, "label": photo.label, "split": photo.split} for photo in self.photos]
-        return {"exact": self.exact, "distance": self.distance, "photos": files}
+        return {"exact": self.exact, "distance": self.distance, "photos": self.photos_to_json()}
 
 
 def find_duplicates(looks: Mapping[Photo, Look]) -> tuple[Duplicates, ...]:

@@ -51,19 +51,10 @@ class Photo:
 
 
 @dataclass(frozen=True)
-class Group:
-    """Two or more photos of one thing.
-
-    reasons: how they were found to be: keys of `REASONS`.
-    """
+class RelatedPhotos:
+    """Two or more photos that have to do with each other."""
 
     photos: tuple[Photo, ...]
-    reasons: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """Return the path of the first photo, which stays the same when photos are added after it."""
-        return min(photo.path for photo in self.photos)
 
     @property
     def labels(self) -> set[str]:
@@ -75,10 +66,28 @@ class Group:
         """Return the splits that the photos are in."""
         return {photo.split for photo in self.photos}
 
+    def photos_to_json(self) -> list[dict[str, str]]:
+        """Return a JSON array of the photos."""
+        return [{"path": photo.path, "label": photo.label, "split": photo.split} for photo in self.photos]
+
+
+@dataclass(frozen=True)
+class Group(RelatedPhotos):
+    """Two or more photos of one thing.
+
+    reasons: how they were found to be: keys of `REASONS`.
+    """
+
+    reasons: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Return the path of the first photo, which stays the same when photos are added after it."""
+        return min(photo.path for photo in self.photos)
+
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object."""
-        files = [{"path": photo.path, "label": photo.label, "split": photo.split} for photo in self.photos]
-        return {"name": self.name, "found_by": list(self.reasons), "photos": files}
+        return {"name": self.name, "found_by": list(self.reasons), "photos": self.photos_to_json()}
 
 
 @dataclass(frozen=True)

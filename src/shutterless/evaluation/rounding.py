@@ -5,7 +5,7 @@ has a standard error of 1.3 points and is shown as 94 %. Documents for programs 
 """
 
 import math
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Hashable, Sequence
 
 Z95 = 1.959964  # quantile of the normal distribution for an interval of 95 %
@@ -53,9 +53,9 @@ def effective_photos(right: Sequence[bool], groups: Sequence[Hashable]) -> float
     share = sum(right) / photos
     if things == photos or things == 1 or share in (0, 1):
         return float(things)
-    surplus: Counter[Hashable] = Counter()
+    surplus: defaultdict[Hashable, float] = defaultdict(float)
     for group, is_right in zip(groups, right, strict=True):
-        surplus[group] += is_right - share  # type: ignore[assignment]  # counters take fractions
+        surplus[group] += is_right - share
     by_group = sum(total**2 for total in surplus.values()) * things / (things - 1)
     design_effect = by_group / (photos * share * (1 - share))
     return photos / max(1.0, design_effect)
