@@ -17,15 +17,15 @@ PARTS = {
     "import NumPy": ("import numpy", True),
     "import Pillow and its JPEG decoder": ("from PIL import Image, JpegImagePlugin", True),
     "import LiteRT": ("from ai_edge_litert.interpreter import Interpreter", True),
-    "import our decoder": ("import shutterless.runtime.pixels", False),
+    "import our decoder": ("import shutterless.runtime.image.decoder", False),
     "import the rest of the handler": ("from shutterless.runtime import lambda_function as handler", False),
     "read and verify the bundle": (
-        "from pathlib import Path; from shutterless.runtime.bundle import read_bundle;"
+        "from pathlib import Path; from shutterless.runtime.model.bundle import read_bundle;"
         "bundle = read_bundle(Path(sys.argv[1]))",
         False,
     ),
     "load the model": (
-        "from shutterless.runtime.classifier import Classifier; classifier = Classifier(bundle)",
+        "from shutterless.runtime.model.classifier import Classifier; classifier = Classifier(bundle)",
         True,
     ),
     "run it once": ("classifier.warm_up()", False),

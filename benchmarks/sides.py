@@ -50,7 +50,7 @@ def handler(job: dict[str, Any], photos: list[bytes]) -> Ways:
     """Return the three ways through `lambda_handler`, as HTTP API events and their JSON answers."""
     import base64
 
-    from shutterless.runtime.lambda_function import lambda_handler
+    from shutterless.runtime.adapters.lambda_function import lambda_handler
 
     texts = [base64.b64encode(data).decode() for data in photos]
     raw = [_event(text, "image/jpeg", encoded=True) for text in texts]
@@ -96,7 +96,7 @@ def onnxruntime(job: dict[str, Any], photos: list[bytes]) -> Ways:
     """Return the one way with ONNX Runtime on one thread, and our decoder."""
     import onnxruntime
 
-    from shutterless.runtime.pixels import InputSpec, decode
+    from shutterless.runtime.image.decoder import InputSpec, decode
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -118,7 +118,7 @@ def keras(job: dict[str, Any], photos: list[bytes]) -> Ways:
     tf.config.threading.set_inter_op_parallelism_threads(1)
     import keras
 
-    from shutterless.runtime.pixels import InputSpec, decode
+    from shutterless.runtime.image.decoder import InputSpec, decode
 
     model, spec = keras.models.load_model(job["keras"], compile=False), InputSpec(**job["input"])
     return {"raw": lambda n: _scores(job, model.predict_on_batch(decode(photos[n], spec)[None])[0])}

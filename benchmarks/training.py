@@ -74,9 +74,9 @@ def _figures(model: Any, batches: Batches, steps: int) -> Figures:
 
 
 def _our_model(labels: int) -> Any:
-    from shutterless.training.backbones import find_backbone
-    from shutterless.training.fit import compile_for
-    from shutterless.training.network import build_network, freeze_first, set_batch_norm_momentum
+    from shutterless.training.backbones.builder import find_backbone
+    from shutterless.training.loop import compile_for
+    from shutterless.training.model import build_network, freeze_first, set_batch_norm_momentum
     from shutterless.training.recipe import load_recipe
 
     recipe = load_recipe("standard")
@@ -96,8 +96,8 @@ def _our_batches(root: Path) -> tuple[Batches, float]:
 
     from shutterless import load_dataset
     from shutterless.dataset import PhotoReader, label_indices
-    from shutterless.runtime.pixels import InputSpec
-    from shutterless.training.batches import Batches as Augmented
+    from shutterless.runtime.image.decoder import InputSpec
+    from shutterless.training.data import Batches as Augmented
     from shutterless.training.recipe import load_recipe
 
     dataset = load_dataset(root)

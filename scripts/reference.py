@@ -21,7 +21,7 @@ from mkdocs.structure.files import File, Files
 import shutterless
 import shutterless.deploy
 from shutterless.cli.app import app
-from shutterless.quiet import quiet_start
+from shutterless.utils.quiet import quiet_start
 
 ROOT = Path(__file__).parents[1]
 SOURCE = Path(shutterless.__file__).parent

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shutterless.runtime.bundle import Bundle
-from shutterless.runtime.pixels import InputSpec
+from shutterless.runtime.image.decoder import InputSpec
+from shutterless.runtime.model.bundle import Bundle
 
 
 def pytest_addoption(parser):
@@ -48,7 +48,7 @@ def checked_models(tmp_path_factory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def running():
     """Return a context manager that serves an app by our HTTP server, in a thread, and gives its port."""
-    from shutterless.runtime.server import Server
+    from shutterless.runtime.adapters.http_server import Server
 
     @contextmanager
     def run(app):

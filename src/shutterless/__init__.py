@@ -18,21 +18,21 @@ _HOME = {
     "ShutterlessError": "errors",
     "CallError": "client",
     "Classifier": "inference",
-    "Prediction": "runtime.prediction",
+    "Prediction": "runtime.model.prediction",
     "load": "inference",
     "predict": "inference",
-    "read_bundle": "runtime.bundle",
+    "read_bundle": "runtime.model.bundle",
     "serve": "serving",
     "draw_sample": "dataset",
     "load_dataset": "dataset",
-    "inspect_dataset": "dataset.inspection",
-    "write_inspection": "dataset.report",
-    "download_dataset": "dataset.download",
+    "inspect_dataset": "dataset.inspect.inspection",
+    "write_inspection": "dataset.inspect.report",
+    "download_dataset": "dataset.public.download",
     "evaluate": "models",
     "load_model": "models",
     "calibrate": "evaluation",
     "predict_folder": "evaluation",
-    "write_report": "evaluation.report",
+    "write_report": "evaluation.report.report",
     "load_run": "training",
     "train": "training",
     "cross_validate": "training",
@@ -51,7 +51,7 @@ __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
-    from shutterless.lazy import attribute
+    from shutterless.utils.lazy import attribute
 
     return attribute(__name__, _HOME, name)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from shutterless.errors import ShutterlessError, cannot_write
-from shutterless.runtime.prediction import Prediction
+from shutterless.runtime.model.prediction import Prediction
 
 COLUMNS = ("source", "label", "confidence", "accepted", "code", "detail", "model")
 

@@ -10,7 +10,7 @@ from threading import Timer
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from shutterless.runtime.events import Response
+from shutterless.runtime.http_messages import Response
 
 # More than Lambda can answer; an API that sends more is not one of ours.
 MAX_ANSWER = 8_000_000

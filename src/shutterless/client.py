@@ -14,9 +14,10 @@ from urllib.parse import SplitResult, urlsplit
 from shutterless.answers import Answer
 from shutterless.api_connection import ApiConnection
 from shutterless.errors import ShutterlessError
-from shutterless.pipeline import map_ahead
-from shutterless.runtime.events import Request, Response, to_event, to_response
-from shutterless.runtime.prediction import Prediction
+from shutterless.runtime.adapters.lambda_events import to_event, to_response
+from shutterless.runtime.http_messages import Request, Response
+from shutterless.runtime.model.prediction import Prediction
+from shutterless.utils.pipeline import map_ahead
 
 # Lambda takes 6 MB in one call, and a picture reaches it in base64: 4.4 MB become 5.9.
 MAX_PICTURE = 4_400_000

@@ -12,12 +12,13 @@ from PIL import Image
 from shutterless.answers import Answer
 from shutterless.errors import ShutterlessError
 from shutterless.model_check import open_bundle
-from shutterless.pipeline import map_ahead
-from shutterless.runtime import classifier, pixels
-from shutterless.runtime.limits import cores
-from shutterless.runtime.prediction import Prediction
-from shutterless.runtime.problem import Problem
+from shutterless.runtime.host_resources import cores
+from shutterless.runtime.image import decoder
+from shutterless.runtime.model import classifier
+from shutterless.runtime.model.prediction import Prediction
+from shutterless.runtime.problems import Problem
 from shutterless.runtime.settings import Urls
+from shutterless.utils.pipeline import map_ahead
 
 if TYPE_CHECKING:
     from shutterless.evaluation import Predictor
@@ -126,21 +127,21 @@ class Classifier:
         if isinstance(picture, np.ndarray):
             picture = _from_array(picture)
         if isinstance(picture, Image.Image):
-            return pixels.fit(picture, self._model.input)
+            return decoder.fit(picture, self._model.input)
         data = picture if isinstance(picture, bytes) else self._read(os.fspath(picture))
-        return pixels.decode(data, self._model.input)
+        return decoder.decode(data, self._model.input)
 
     def _read(self, source: str) -> bytes:
         if source.lower().startswith(("http://", "https://")):
-            from shutterless.runtime import fetch
+            from shutterless.runtime.fetch import fetcher
 
-            return fetch.fetch(source, fetch.Policy(self._urls), max_bytes=pixels.MAX_BYTES)
+            return fetcher.fetch(source, fetcher.Policy(self._urls), max_bytes=decoder.MAX_BYTES)
         if not source or Path(source).is_dir():
             raise Problem(
                 "unreadable-image", f"{source or 'an empty name'} is not a picture", "Give its file."
             )
         try:
-            return pixels.read(Path(source))
+            return decoder.read(Path(source))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise Problem("unreadable-image", f"the file cannot be read: {reason}") from error

@@ -19,10 +19,10 @@ from ai_edge_litert import __version__ as litert_version
 from ai_edge_litert.interpreter import Interpreter
 
 import shutterless
-from shutterless.cache import cache_folder
 from shutterless.errors import ShutterlessError
-from shutterless.runtime.bundle import Bundle, read_bundle
-from shutterless.runtime.classifier import Classifier
+from shutterless.runtime.model.bundle import Bundle, read_bundle
+from shutterless.runtime.model.classifier import Classifier
+from shutterless.utils.cache import cache_folder
 
 # Of processor time, and in all on a machine that is busy: the slowest backbones need seconds.
 CPU_SECONDS, WALL_SECONDS = 60, 180

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from shutterless.evaluation import Metrics, Predictor, predict_folder
-from shutterless.progress import Progress, automatic
-from shutterless.runtime.bundle import DESCRIPTION
+from shutterless.runtime.model.bundle import DESCRIPTION
+from shutterless.utils.progress import Progress, automatic
 
 
 def load_model(path: str | Path) -> Predictor:
@@ -23,7 +23,7 @@ def load_model(path: str | Path) -> Predictor:
     folder = Path(path)
     if (folder / DESCRIPTION).is_file():
         from shutterless.model_check import open_bundle
-        from shutterless.runtime.classifier import Classifier
+        from shutterless.runtime.model.classifier import Classifier
 
         return Classifier(open_bundle(folder))
     from shutterless.training import load_run  # imports TensorFlow, which a bundle does not need

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from shutterless.model_check import open_bundle
-from shutterless.runtime import server
-from shutterless.runtime.log import Log, to_stderr
+from shutterless.runtime.access_log import Log, to_stderr
+from shutterless.runtime.adapters import http_server
 from shutterless.runtime.settings import Settings
 
 
@@ -27,4 +27,4 @@ def serve(
         KeyboardInterrupt: At the end, if it was stopped by SIGINT.
     """
     open_bundle(settings.bundle)
-    server.serve(settings, host, ready, write)
+    http_server.serve(settings, host, ready, write)

@@ -3,6 +3,7 @@
 import ast
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -11,21 +12,16 @@ import shutterless
 
 SOURCE = Path(shutterless.__file__).parent
 MODULES = sorted(SOURCE.rglob("*.py"))
+FOLDERS = sorted({module.parent for module in MODULES})
 # A part may import those before it, never one behind it.
 ORDER = (
     "errors",
-    "lazy",
-    "cache",
     "files",
-    "names",
-    "interrupt",
-    "quiet",
-    "progress",
     "runtime",
+    "utils",
     "model_check",
-    "parallel",
-    "pipeline",
     "dataset",
+    "artifacts",
     "evaluation",
     "training",
     "models",
@@ -39,19 +35,29 @@ ORDER = (
     "deploy",
     "cli",
 )
+MAX_FILES = 14  # in one folder, its wings counted apart
 # The parts that may import a library; whatever is not named here, none may.
 LIBRARIES = {
-    "PIL": {"runtime", "dataset", "evaluation", "inference"},
+    "PIL": {"runtime", "utils", "dataset", "evaluation", "inference"},
     "ai_edge_litert": {"runtime", "model_check"},
     "awslambdaric": {"runtime"},
     "boto3": {"deploy"},
     "botocore": {"deploy"},
-    "jinja2": {"dataset"},
+    "jinja2": {"utils"},
     "h11": {"runtime"},
     "keras": {"training", "conversion"},
     "matplotlib": {"evaluation"},
-    "numpy": {"runtime", "model_check", "dataset", "evaluation", "training", "conversion", "inference"},
-    "pydantic": {"training"},
+    "numpy": {
+        "runtime",
+        "utils",
+        "model_check",
+        "dataset",
+        "evaluation",
+        "training",
+        "conversion",
+        "inference",
+    },
+    "pydantic": {"artifacts", "training"},
     "rich": {"cli"},
     "scipy": {"evaluation"},
     "sklearn": {"evaluation"},
@@ -86,6 +92,20 @@ def inside(module: Path) -> set[str]:
     return {name[1] for name in names if name[0] == "shutterless" and len(name) > 1} & set(ORDER)
 
 
+def neighbours(part: str) -> dict[str, set[str]]:
+    """Return which files and wings of a part each of its files and wings imports."""
+    graph: dict[str, set[str]] = {}
+    for module in (SOURCE / part).rglob("*.py"):
+        name = name_of(module).split(".")[1]
+        if name != "__init__":  # which gathers what the part offers
+            prefix = f"shutterless.{part}."
+            names = {
+                each.removeprefix(prefix).split(".")[0] for each in imports(module) if each.startswith(prefix)
+            }
+            graph.setdefault(name, set()).update(names - {name})
+    return graph
+
+
 def outside(module: Path) -> set[str]:
     """Return the libraries that a module imports."""
     known = {"shutterless", *sys.stdlib_module_names, *TYPING_ONLY}
@@ -96,10 +116,20 @@ def outside(module: Path) -> set[str]:
 def test_a_part_imports_only_parts_before_it(module):
     part = part_of(name_of(module))
     if part == "__init__":
-        assert inside(module) <= {"lazy"}
+        assert inside(module) <= {"utils"}
         return
     permitted = ORDER[: ORDER.index(part) + 1]
     assert inside(module) <= set(permitted)
+
+
+@pytest.mark.parametrize("part", [part for part in ORDER if (SOURCE / part).is_dir()])
+def test_no_files_or_wings_of_a_part_import_each_other_in_a_circle(part):
+    assert list(TopologicalSorter(neighbours(part)).static_order())
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(SOURCE)))
+def test_a_folder_holds_no_more_files_than_one_can_survey(folder):
+    assert len(list(folder.glob("*.py"))) <= MAX_FILES
 
 
 @pytest.mark.parametrize("module", MODULES, ids=name_of)
@@ -110,11 +140,11 @@ def test_a_library_is_imported_only_where_it_belongs(module):
 
 @pytest.mark.parametrize("module", sorted((SOURCE / "runtime").rglob("*.py")), ids=name_of)
 def test_the_runtime_imports_nothing_of_ours_but_itself_and_the_error(module):
-    writes = {"files"} if name_of(module) == "runtime.bundle" else set()  # where bundles are made
+    writes = {"files"} if name_of(module) == "runtime.model.bundle" else set()  # where bundles are made
     assert inside(module) <= {"runtime", "errors"} | writes
 
 
 @pytest.mark.parametrize("module", sorted((SOURCE / "runtime").rglob("*.py")), ids=name_of)
 def test_the_web_server_stays_out_of_what_lambda_runs(module):
-    if name_of(module) not in ("runtime.server", "runtime.connection"):
+    if name_of(module) not in ("runtime.adapters.http_server", "runtime.adapters.http_connection"):
         assert outside(module) <= {"numpy", "PIL", "ai_edge_litert", "awslambdaric"}

@@ -45,7 +45,7 @@ def test_the_handler_answers_where_the_training_stack_cannot_be_imported(
 import base64, json, pathlib, sys
 photo, *blocked = sys.argv[1:]
 sys.modules.update(dict.fromkeys(blocked))  # importing one of them is an ImportError
-from shutterless.runtime.lambda_function import lambda_handler
+from shutterless.runtime.adapters.lambda_function import lambda_handler
 print(json.dumps(lambda_handler({"image": base64.b64encode(pathlib.Path(photo).read_bytes()).decode()})))
 """
     photo = colour_photos / "test" / "red" / "00.png"
@@ -54,7 +54,7 @@ print(json.dumps(lambda_handler({"image": base64.b64encode(pathlib.Path(photo).r
 
 
 def test_the_handler_loads_nothing_that_it_does_not_need(tmp_path):
-    code = "import sys, shutterless.runtime.lambda_function; print('\\n'.join(sys.modules))"
+    code = "import sys, shutterless.runtime.adapters.lambda_function; print('\\n'.join(sys.modules))"
     loaded = {name.split(".")[0] for name in run(code, tmp_path).split()}
     assert loaded.isdisjoint({*BLOCKED, "ssl", "http", "email"})
 
@@ -64,7 +64,7 @@ def test_a_photo_loads_no_decoder_that_other_pictures_need(colour_bundle, tmp_pa
     Image.new("RGB", (64, 48), "red").save(photo)
     code = """
 import base64, pathlib, sys
-from shutterless.runtime.lambda_function import lambda_handler
+from shutterless.runtime.adapters.lambda_function import lambda_handler
 lambda_handler({"image": base64.b64encode(pathlib.Path(sys.argv[1]).read_bytes()).decode()})
 print("\\n".join(name for name in sys.modules if name.endswith("ImagePlugin")))
 """
@@ -87,7 +87,7 @@ except SystemExit:
     loaded = done.stderr.split()
     ours = {name.split(".")[1] for name in loaded if name.startswith("shutterless.")}
     assert "Usage: shutterless" in done.stdout
-    assert ours == {"cli", "errors", "interrupt", "progress", "quiet"}
+    assert ours == {"cli", "errors", "utils"}
     assert {name.split(".")[0] for name in loaded}.isdisjoint(
         {"numpy", "PIL", "ai_edge_litert", "keras", "tensorflow", "boto3", "sklearn", "h11"}
     )

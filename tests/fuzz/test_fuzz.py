@@ -30,10 +30,10 @@ from typing import Any
 
 import pytest
 
-from shutterless.runtime.bundle import read_bundle
-from shutterless.runtime.classifier import Classifier
-from shutterless.runtime.lambda_function import handle
-from shutterless.runtime.problem import Problem
+from shutterless.runtime.adapters.lambda_function import handle
+from shutterless.runtime.model.bundle import read_bundle
+from shutterless.runtime.model.classifier import Classifier
+from shutterless.runtime.problems import Problem
 from shutterless.runtime.service import Service
 from shutterless.runtime.settings import Settings
 

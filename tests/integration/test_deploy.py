@@ -20,12 +20,12 @@ from moto.cloudformation import models, parsing
 from moto.server import ThreadedMotoServer
 
 from shutterless.deploy import deployer
-from shutterless.deploy.registry import ensure_repository
-from shutterless.deploy.releases import KEPT
+from shutterless.deploy.aws.ecr import ensure_repository
 from shutterless.deploy.status import read_status
+from shutterless.deploy.template.releases import KEPT
 from shutterless.errors import ShutterlessError
 from shutterless.model_check import remember
-from shutterless.runtime.bundle import read_bundle, write_bundle
+from shutterless.runtime.model.bundle import read_bundle, write_bundle
 
 REGION = "eu-central-1"
 NAME = "clothes"

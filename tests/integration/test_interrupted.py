@@ -7,7 +7,7 @@ import pytest
 
 from shutterless.models import evaluate
 from shutterless.training import MODEL, load_run, train
-from shutterless.training.checkpoint import CHECKPOINT
+from shutterless.training.callbacks.checkpoint import CHECKPOINT
 
 PATIENCE = 120  # seconds in which one epoch on small pictures is done on any machine
 

@@ -14,11 +14,11 @@ import pytest
 from PIL import ExifTags, Image
 from playwright.sync_api import expect, sync_playwright
 
-from shutterless.runtime.bundle import read_bundle
-from shutterless.runtime.classifier import Classifier
-from shutterless.runtime.events import Response
-from shutterless.runtime.problem import Problem
-from shutterless.runtime.server import App
+from shutterless.runtime.adapters.http_server import App
+from shutterless.runtime.http_messages import Response
+from shutterless.runtime.model.bundle import read_bundle
+from shutterless.runtime.model.classifier import Classifier
+from shutterless.runtime.problems import Problem
 from shutterless.runtime.service import PAGE, Service, problem_response
 from shutterless.runtime.settings import Settings
 

@@ -19,11 +19,11 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from shutterless.deploy import registry
-from shutterless.deploy.session import connect
+from shutterless.deploy.aws import ecr
+from shutterless.deploy.aws.session import connect
 from shutterless.errors import ShutterlessError
 from shutterless.packaging.push import push_image
-from shutterless.progress import silent
+from shutterless.utils.progress import silent
 
 NAME = "shutterless/clothes"
 # ECR's token as moto hands it out, and its hash: perl -e 'print crypt("123456789012-auth-token", "$2y$05$…")'
@@ -96,8 +96,8 @@ def session() -> Iterator[boto3.Session]:
 
 
 @pytest.fixture
-def repository(session, host) -> registry.Repository:
-    return registry.ensure_repository(session, NAME, host)
+def repository(session, host) -> ecr.Repository:
+    return ecr.ensure_repository(session, NAME, host)
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def image(tmp_path) -> Iterator[str]:
 
 def ask(host: str, path: str) -> tuple[str, bytes]:
     """Return the media type and the bytes that the registry has at a path."""
-    headers = {"Authorization": f"Basic {TOKEN}", "Accept": ", ".join(registry.ACCEPTED)}
+    headers = {"Authorization": f"Basic {TOKEN}", "Accept": ", ".join(ecr.ACCEPTED)}
     request = urllib.request.Request(f"http://{host}/v2/{NAME}/{path}", headers=headers)
     with urllib.request.urlopen(request) as answer:
         return answer.headers["Content-Type"], answer.read()
@@ -138,12 +138,12 @@ def tags(host: str) -> list[str]:
 
 def test_a_pushed_image_is_found_by_its_digest_as_lambda_wants_it(session, repository, image, host):
     reported = []
-    uri = registry.push(session, repository, image, lambda *report: reported.append(report))
+    uri = ecr.push(session, repository, image, lambda *report: reported.append(report))
     address, digest = uri.split("@")
     kind, manifest = ask(host, f"manifests/{digest}")
     assert address == f"{host}/{NAME}"
     assert digest == f"sha256:{hashlib.sha256(manifest).hexdigest()}"
-    assert kind in registry.ACCEPTED
+    assert kind in ecr.ACCEPTED
     assert json.loads(manifest)["config"]["digest"] == docker(
         "image", "inspect", "--format", "{{.Id}}", image
     )
@@ -152,15 +152,15 @@ def test_a_pushed_image_is_found_by_its_digest_as_lambda_wants_it(session, repos
 
 def test_the_tag_says_model_and_content(session, repository, image, host):
     before = set(tags(host))
-    registry.push(session, repository, image)
+    ecr.push(session, repository, image)
     number = docker("image", "inspect", "--format", "{{.Id}}", image).removeprefix("sha256:")
     assert set(tags(host)) - before == {f"0123456789ab-{number[:12]}"}
 
 
 def test_the_same_image_is_not_pushed_again(session, repository, image):
-    first = registry.push(session, repository, image)
+    first = ecr.push(session, repository, image)
     reported = []
-    assert registry.push(session, repository, image, lambda *report: reported.append(report)) == first
+    assert ecr.push(session, repository, image, lambda *report: reported.append(report)) == first
     assert reported == []
 
 
@@ -171,10 +171,10 @@ def test_an_interrupted_push_leaves_no_tag_and_is_finished_by_the_next(session, 
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        registry.push(session, repository, image, interrupt)
+        ecr.push(session, repository, image, interrupt)
     assert tags(host) == before
-    _, digest = registry.push(session, repository, image).split("@")
-    assert ask(host, f"manifests/{digest}")[0] in registry.ACCEPTED
+    _, digest = ecr.push(session, repository, image).split("@")
+    assert ask(host, f"manifests/{digest}")[0] in ecr.ACCEPTED
 
 
 def test_neither_a_login_nor_a_second_tag_stays_on_this_machine(
@@ -186,7 +186,7 @@ def test_neither_a_login_nor_a_second_tag_stays_on_this_machine(
     monkeypatch.setenv("DOCKER_CONFIG", str(own))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
-    registry.push(session, repository, image)
+    ecr.push(session, repository, image)
     assert [(file.name, file.read_text()) for file in own.iterdir()] == [("config.json", "{}")]
     assert list((tmp_path / "temporary").iterdir()) == []
     assert repository.host not in docker("image", "ls", "--format", "{{.Repository}}")
@@ -194,13 +194,13 @@ def test_neither_a_login_nor_a_second_tag_stays_on_this_machine(
 
 def test_an_index_is_refused_in_words(session, repository, image, host):
     """As buildx pushes one when it adds an attestation of provenance."""
-    digest = registry.push(session, repository, image).partition("@")[2]
+    digest = ecr.push(session, repository, image).partition("@")[2]
     kind, manifest = ask(host, f"manifests/{digest}")
     entry = {"mediaType": kind, "digest": digest, "size": len(manifest)}
-    index = {"schemaVersion": 2, "mediaType": registry.INDEXES[1], "manifests": [entry]}
-    put(host, "manifests/index", registry.INDEXES[1], json.dumps(index).encode())
+    index = {"schemaVersion": 2, "mediaType": ecr.INDEXES[1], "manifests": [entry]}
+    put(host, "manifests/index", ecr.INDEXES[1], json.dumps(index).encode())
     with pytest.raises(ShutterlessError, match="an index") as refused:
-        registry.pushed_digest(repository, "index", TOKEN)
+        ecr.pushed_digest(repository, "index", TOKEN)
     assert "--provenance=false" in refused.value.hint
 
 
@@ -212,9 +212,9 @@ def test_a_refused_login_is_put_into_words(repository, image):
 def test_a_registry_that_is_not_there_is_put_into_words(session, repository, image, free_tcp_port):
     nowhere = replace(repository, uri=f"127.0.0.1:{free_tcp_port}/{NAME}")
     with pytest.raises(ShutterlessError, match=r"cannot be reached: .*refused"):
-        registry.push(session, nowhere, image)
+        ecr.push(session, nowhere, image)
 
 
 def test_an_image_that_is_not_there_is_named(session, repository):
     with pytest.raises(ShutterlessError, match=r"There is no such image \(.*no-such:image\)"):
-        registry.push(session, repository, "no-such:image")
+        ecr.push(session, repository, "no-such:image")

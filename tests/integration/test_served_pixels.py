@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from shutterless.packaging.layers import DROPPED
-from shutterless.runtime.bundle import read_bundle
-from shutterless.runtime.classifier import Classifier
-from shutterless.runtime.pixels import decode
+from shutterless.runtime.image.decoder import decode
+from shutterless.runtime.model.bundle import read_bundle
+from shutterless.runtime.model.classifier import Classifier
 
 CORPUS = Path(__file__).parents[1] / "fuzz" / "corpus"
 # Decode every picture of a folder where the modules named in the first argument cannot be imported.
@@ -22,8 +22,8 @@ missing = sys.argv[1].split()
 for name in missing:
     sys.modules[name] = None
 warnings.filterwarnings("ignore", module="PIL")
-from shutterless.runtime.pixels import InputSpec, decode
-from shutterless.runtime.problem import Problem
+from shutterless.runtime.image.decoder import InputSpec, decode
+from shutterless.runtime.problems import Problem
 for file in sorted(pathlib.Path(sys.argv[2]).iterdir()):
     if file.suffix != ".json":
         try:

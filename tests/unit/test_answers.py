@@ -6,7 +6,7 @@ import pytest
 
 from shutterless.answers import COLUMNS, Answer, open_answers
 from shutterless.errors import ShutterlessError
-from shutterless.runtime.prediction import Prediction
+from shutterless.runtime.model.prediction import Prediction
 
 RED = Answer("red.jpg", Prediction("red", 0.75, False, {"blue": 0.25, "red": 0.75}), "abc")
 BAD = Answer('bad, "worse".jpg', code="unreadable-image", detail="it is damaged", hint="Save it again.")

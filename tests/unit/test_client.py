@@ -13,9 +13,9 @@ import trustme
 from shutterless import client
 from shutterless.client import MAX_PICTURE, CallError, call, call_many
 from shutterless.errors import ShutterlessError
-from shutterless.runtime.bundle import read_bundle
-from shutterless.runtime.classifier import Classifier
-from shutterless.runtime.server import INVOCATIONS, App
+from shutterless.runtime.adapters.http_server import INVOCATIONS, App
+from shutterless.runtime.model.bundle import read_bundle
+from shutterless.runtime.model.classifier import Classifier
 from shutterless.runtime.service import Service
 from shutterless.runtime.settings import Settings
 

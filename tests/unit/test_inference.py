@@ -9,7 +9,7 @@ from PIL import Image
 import shutterless
 from shutterless.errors import ShutterlessError
 from shutterless.inference import Classifier
-from shutterless.runtime.prediction import Prediction
+from shutterless.runtime.model.prediction import Prediction
 
 
 @pytest.fixture(scope="module")

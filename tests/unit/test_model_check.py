@@ -14,10 +14,11 @@ from ai_edge_litert import schema_py_generated as schema
 
 import shutterless
 from shutterless import model_check
-from shutterless.deploy import deployer, duration
+from shutterless.deploy import deployer
+from shutterless.deploy.cost.estimate import local_latency
 from shutterless.errors import ShutterlessError
 from shutterless.model_check import check_model, open_bundle, remember
-from shutterless.runtime.bundle import read_bundle, write_bundle
+from shutterless.runtime.model.bundle import read_bundle, write_bundle
 from shutterless.runtime.settings import Settings
 from shutterless.serving import serve
 
@@ -92,7 +93,7 @@ WAYS_IN = {
     "package": lambda bundle: shutterless.package(bundle, bundle / "context"),
     "plan": lambda bundle: deployer.plan(bundle, "clothes"),
     "deploy": lambda bundle: deployer.deploy(bundle, "clothes"),
-    "cost": duration.measure,
+    "cost": local_latency.measure,
 }
 
 

@@ -8,7 +8,7 @@ import shutterless
 from shutterless.errors import ShutterlessError
 from shutterless.evaluation import predict_folder
 from shutterless.models import evaluate, load_model
-from shutterless.runtime.bundle import TRAINING_PHOTOS
+from shutterless.runtime.model.bundle import TRAINING_PHOTOS
 
 
 def flat(colour_photos, folder, splits=("train", "validation", "test")):

@@ -5,7 +5,7 @@ import sys
 import warnings
 from contextlib import suppress
 
-from shutterless.interrupt import interruptible
+from shutterless.utils.interrupt import interruptible
 
 
 def main() -> None:

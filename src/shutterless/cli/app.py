@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 import shutterless
-from shutterless.cli import (
+from shutterless.cli.commands import (
     call,
     convert,
     cost,
@@ -26,7 +26,7 @@ from shutterless.cli import (
 )
 from shutterless.cli.console import INTERRUPTED, PIPE_CLOSED, ReaderGoneError, say_error
 from shutterless.errors import ShutterlessError
-from shutterless.interrupt import interrupted
+from shutterless.utils.interrupt import interrupted
 
 Command = typer.Typer | Callable[..., None]
 

@@ -20,7 +20,7 @@ from rich.progress import Progress as RichProgress
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from shutterless.progress import Progress
+from shutterless.utils.progress import Progress
 
 output = Console(highlight=False)
 console = Console(stderr=True, highlight=False)

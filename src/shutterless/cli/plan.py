@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from shutterless.cli.console import print_json, result, show, table
 from shutterless.errors import ShutterlessError
-from shutterless.quiet import quiet_start
+from shutterless.utils.quiet import quiet_start
 
 if TYPE_CHECKING:
     from shutterless.deploy.deployer import Plan
-    from shutterless.deploy.differences import Difference
+    from shutterless.deploy.template.diff import Difference
 
 SIGNS = {"added": "+", "changed": "~", "replaced": "!", "removed": "-"}
 # Of longer values the beginning and the end.
@@ -81,9 +81,9 @@ def _short(value: Any) -> str:
 
 def _costs(plan: "Plan", bundle: Path) -> list[str]:
     """Return what it costs now, if that is anything else, and what it would cost, a line each."""
-    from shutterless.deploy.charges import charges
-    from shutterless.deploy.duration import measure
-    from shutterless.deploy.prices import load_prices
+    from shutterless.deploy.cost.local_latency import measure
+    from shutterless.deploy.cost.plan import charges
+    from shutterless.deploy.cost.prices import load_prices
 
     try:
         prices = load_prices(plan.region)

@@ -11,19 +11,19 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from shutterless.conversion.compare import Comparison, check_drop, compare
 from shutterless.conversion.export import Precision, to_tflite
-from shutterless.conversion.gate import Comparison, check_drop, compare
 from shutterless.dataset import Photo, read_pixels, verify_photos
 from shutterless.errors import ShutterlessError
 from shutterless.evaluation import Calibration, calibrate, predict_labelled
 from shutterless.evaluation.calibration import PRECISION
 from shutterless.files import BUNDLE, ensure_outside, ensure_replaceable
 from shutterless.model_check import remember
-from shutterless.progress import Progress, automatic
-from shutterless.runtime.bundle import Bundle, write_bundle
-from shutterless.runtime.classifier import Classifier
-from shutterless.runtime.pixels import InputSpec
+from shutterless.runtime.image.decoder import InputSpec
+from shutterless.runtime.model.bundle import Bundle, write_bundle
+from shutterless.runtime.model.classifier import Classifier
 from shutterless.training import Run, load_run
+from shutterless.utils.progress import Progress, automatic
 
 # How many training photos int8 learns its ranges from, spread evenly over the labels.
 CALIBRATION_PHOTOS = 300

@@ -1,12 +1,11 @@
 """Photos on disk → a checked, split data set → pixels; and a drawn data set to try it all with."""
 
-from shutterless.dataset.folders import find_pictures
 from shutterless.dataset.integrity import verify_photos
-from shutterless.dataset.labelled import Selection, load_labelled
-from shutterless.dataset.photos import PhotoReader, label_indices, read_pixels
-from shutterless.dataset.sample import draw_sample
+from shutterless.dataset.layout import find_pictures
+from shutterless.dataset.loader import PhotoReader, label_indices, read_pixels
 from shutterless.dataset.scan import SPLITS, Dataset, Photo, Unreadable, load_dataset
-from shutterless.dataset.split import read_split, write_split
+from shutterless.dataset.selection import Selection, load_labelled
+from shutterless.dataset.synthetic.render import draw_sample
 
 __all__ = [
     "SPLITS",
@@ -21,7 +20,5 @@ __all__ = [
     "load_dataset",
     "load_labelled",
     "read_pixels",
-    "read_split",
     "verify_photos",
-    "write_split",
 ]

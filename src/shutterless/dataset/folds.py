@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
-from shutterless.dataset.records import Dataset, Photo
 from shutterless.dataset.scan import HELD_BACK
 from shutterless.dataset.split import assign
+from shutterless.dataset.types import Dataset, Photo
 from shutterless.errors import ShutterlessError
-from shutterless.names import shortened
+from shutterless.utils.messages import shortened
 
 
 def split_into_folds(dataset: Dataset, folds: int, *, seed: int) -> list[Dataset]:

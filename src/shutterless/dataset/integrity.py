@@ -4,20 +4,20 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from shutterless.dataset.records import Photo
+from shutterless.dataset.types import Photo
 from shutterless.errors import ShutterlessError
-from shutterless.names import shortened
-from shutterless.parallel import map_in_threads
-from shutterless.progress import Progress, silent
-from shutterless.runtime import pixels
-from shutterless.runtime.problem import Problem
+from shutterless.runtime.image import decoder
+from shutterless.runtime.problems import Problem
+from shutterless.utils.messages import shortened
+from shutterless.utils.parallel import map_in_threads
+from shutterless.utils.progress import Progress, silent
 
 
 def content_hash(file: Path) -> str:
     """Return the SHA-256 of a photo's file in hex, or "" if it is no plain file that can be read."""
     try:
         # Reading a pipe or a device might never end.
-        return hashlib.sha256(pixels.read(file)).hexdigest() if file.is_file() else ""
+        return hashlib.sha256(decoder.read(file)).hexdigest() if file.is_file() else ""
     except (OSError, Problem):
         return ""
 

@@ -10,19 +10,19 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from shutterless.dataset.duplicates import Duplicates, find_duplicates
-from shutterless.dataset.folders import LAYOUT_HINT, OUTSIDE_LABELS, Found, find_photos, split_folders
-from shutterless.dataset.groups import AUTO, find_groups, leaking, parse_group_by, with_groups
-from shutterless.dataset.looks import Look, look
-from shutterless.dataset.photos import fits_in_memory
-from shutterless.dataset.records import SPLITS, Dataset, Decoded, Group, Photo, Unreadable, printable
+from shutterless.dataset.groups.duplicates import Duplicates, find_duplicates
+from shutterless.dataset.groups.grouping import AUTO, find_groups, leaking, parse_group_by, with_groups
+from shutterless.dataset.layout import LAYOUT_HINT, OUTSIDE_LABELS, Found, find_photos, split_folders
+from shutterless.dataset.loader import fits_in_memory
+from shutterless.dataset.photo_stats import Look, look
 from shutterless.dataset.split import assign
+from shutterless.dataset.types import SPLITS, Dataset, Decoded, Group, Photo, Unreadable, printable
 from shutterless.errors import ShutterlessError
-from shutterless.parallel import map_in_threads
-from shutterless.progress import Progress, automatic
-from shutterless.runtime import pixels
-from shutterless.runtime.pixels import InputSpec
-from shutterless.runtime.problem import Problem
+from shutterless.runtime.image import decoder
+from shutterless.runtime.image.decoder import InputSpec
+from shutterless.runtime.problems import Problem
+from shutterless.utils.parallel import map_in_threads
+from shutterless.utils.progress import Progress, automatic
 
 __all__ = ["SPLITS", "Dataset", "Photo", "Unreadable", "load_dataset"]
 
@@ -115,7 +115,7 @@ def scan_photos(
     keep = spec if spec and fits_in_memory(len(found.photos), spec) else None
 
     def visit(data: bytes) -> tuple[Look, npt.NDArray[np.uint8] | None]:
-        return look(data), pixels.decode(data, keep) if keep else None
+        return look(data), decoder.decode(data, keep) if keep else None
 
     visits, unreadable = survey(root, found, visit, progress=progress, what=what)
     looks = {photo: seen for photo, (seen, _) in visits.items()}
@@ -189,7 +189,7 @@ def _examine(root: Path, photo: Photo, look: Callable[[bytes], Seen]) -> tuple[P
         if not path.is_file():  # reading a pipe or a device might never end
             reason = "the link leads nowhere" if path.is_symlink() else "not a regular file"
             return Unreadable(photo.path, reason)
-        data = pixels.read(path)
+        data = decoder.read(path)
         return replace(photo, sha256=hashlib.sha256(data).hexdigest()), look(data)
     except Problem as problem:
         return Unreadable(photo.path, problem.detail)

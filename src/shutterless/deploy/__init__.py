@@ -8,7 +8,7 @@ Each function is imported when it is first asked for, because prices need no bot
 
 from typing import Any
 
-from shutterless.lazy import attribute
+from shutterless.utils.lazy import attribute
 
 _HOME = {
     "deploy": "deployer",
@@ -16,12 +16,12 @@ _HOME = {
     "promote": "deployer",
     "rollback": "deployer",
     "destroy": "deployer",
-    "connect": "session",
+    "connect": "aws.session",
     "read_status": "status",
-    "read_logs": "logs",
-    "follow_logs": "logs",
-    "estimate_cost": "cost",
-    "load_prices": "prices",
+    "read_logs": "aws.logs",
+    "follow_logs": "aws.logs",
+    "estimate_cost": "cost.estimate",
+    "load_prices": "cost.prices",
 }
 
 __all__ = sorted(_HOME)

@@ -8,16 +8,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from shutterless.deploy.checks import check_template
-from shutterless.deploy.differences import Difference, differences
-from shutterless.deploy.failures import aws_errors, error_code
-from shutterless.deploy.function import alarm_names
-from shutterless.deploy.image import Publish, image_source, is_in_registry, publish_image
-from shutterless.deploy.options import Options, check_name
-from shutterless.deploy.registry import delete_repository
-from shutterless.deploy.releases import Releases, Template, read_releases, turned
-from shutterless.deploy.session import connect
-from shutterless.deploy.stack import (
+from shutterless.deploy.aws.cloudformation import (
     STUCK,
     Stack,
     Watch,
@@ -29,7 +20,16 @@ from shutterless.deploy.stack import (
     remove_stack,
     settle,
 )
-from shutterless.deploy.template import (
+from shutterless.deploy.aws.ecr import delete_repository
+from shutterless.deploy.aws.errors import aws_errors, error_code
+from shutterless.deploy.aws.session import connect
+from shutterless.deploy.image import Publish, image_source, is_in_registry, publish_image
+from shutterless.deploy.options import Options, check_name
+from shutterless.deploy.template.checks import check_template
+from shutterless.deploy.template.diff import Difference, differences
+from shutterless.deploy.template.function import alarm_names
+from shutterless.deploy.template.releases import Releases, Template, read_releases, turned
+from shutterless.deploy.template.template import (
     build_template,
     read_options,
     repository_name,
@@ -37,8 +37,8 @@ from shutterless.deploy.template import (
 )
 from shutterless.errors import ShutterlessError
 from shutterless.model_check import open_bundle
-from shutterless.progress import Progress, automatic
-from shutterless.runtime.bundle import Bundle
+from shutterless.runtime.model.bundle import Bundle
+from shutterless.utils.progress import Progress, automatic
 
 # Stands for a digest that only a push can tell.
 UNKNOWN_DIGEST = "sha256:" + "0" * 64

@@ -9,12 +9,12 @@ import boto3
 from botocore.exceptions import ClientError
 
 import shutterless
-from shutterless.deploy.failures import error_code
+from shutterless.deploy.aws.ecr import ensure_repository, push
+from shutterless.deploy.aws.errors import error_code
 from shutterless.deploy.options import Options
-from shutterless.deploy.registry import ensure_repository, push
-from shutterless.deploy.template import repository_name
-from shutterless.progress import Progress
-from shutterless.runtime.bundle import Bundle
+from shutterless.deploy.template.template import repository_name
+from shutterless.runtime.model.bundle import Bundle
+from shutterless.utils.progress import Progress
 
 # Session, the deployment's name, the bundle's folder, options → `uri@sha256:…`.
 Publish = Callable[[boto3.Session, str, Path, Options, Progress], str]

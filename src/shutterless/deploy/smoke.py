@@ -10,12 +10,13 @@ from typing import Any
 import boto3
 
 from shutterless import client
+from shutterless.deploy.aws.errors import aws_errors
 from shutterless.deploy.deployer import Deployment
-from shutterless.deploy.failures import aws_errors
-from shutterless.deploy.function import ALIAS
-from shutterless.deploy.template import stack_name
+from shutterless.deploy.template.function import ALIAS
+from shutterless.deploy.template.template import stack_name
 from shutterless.errors import ShutterlessError
-from shutterless.runtime.events import Request, to_event, to_response
+from shutterless.runtime.adapters.lambda_events import to_event, to_response
+from shutterless.runtime.http_messages import Request
 
 # A new stage and a new key take a while to be known everywhere in API Gateway.
 PATIENCE_SECONDS = 60
@@ -44,7 +45,7 @@ def smoke_test(session: boto3.Session, deployment: Deployment, photo: Path | Non
 
 
 def _drawn_photo(file: Path) -> Path:
-    from shutterless.dataset.sample import draw_garment
+    from shutterless.dataset.synthetic.render import draw_garment
 
     draw_garment("pants", 224, Random(42)).save(file, "JPEG")
     return file

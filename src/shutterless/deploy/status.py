@@ -7,14 +7,14 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from shutterless.deploy import cost
-from shutterless.deploy.failures import aws_errors
-from shutterless.deploy.function import ALIAS
-from shutterless.deploy.metrics import PAST, Observed, observe
+from shutterless.deploy.aws.cloudformation import Stack, no_deployment, read_stack
+from shutterless.deploy.aws.cloudwatch import PAST, Observed, observe
+from shutterless.deploy.aws.errors import aws_errors
+from shutterless.deploy.cost.estimate import Workload, estimate_cost
+from shutterless.deploy.cost.prices import load_prices
 from shutterless.deploy.options import check_name
-from shutterless.deploy.prices import load_prices
-from shutterless.deploy.stack import Stack, no_deployment, read_stack
-from shutterless.deploy.template import stack_name
+from shutterless.deploy.template.function import ALIAS
+from shutterless.deploy.template.template import stack_name
 from shutterless.errors import ShutterlessError
 
 MONTH = timedelta(days=30)
@@ -102,7 +102,7 @@ def live_function(session: boto3.Session, name: str) -> dict[str, Any]:
     }
 
 
-def deployed_workload(session: boto3.Session, name: str) -> cost.Workload:
+def deployed_workload(session: boto3.Session, name: str) -> Workload:
     """Return what the last 14 days of the deployment `name` make of a month.
 
     Raises `ShutterlessError` if nothing is live or there was no request.
@@ -119,11 +119,11 @@ def deployed_workload(session: boto3.Session, name: str) -> cost.Workload:
     return seen
 
 
-def _workload(session: boto3.Session, name: str, live: dict[str, Any]) -> cost.Workload | None:
+def _workload(session: boto3.Session, name: str, live: dict[str, Any]) -> Workload | None:
     seen = observe(session, stack_name(name), PAST)
     if not seen:
         return None
-    return cost.Workload(
+    return Workload(
         duration_ms=seen.mean_ms,
         requests=round(seen.requests * (MONTH / PAST)),
         **{member: live[member] for member in ("memory", "architecture", "snapstart", "provisioned")},
@@ -133,7 +133,7 @@ def _workload(session: boto3.Session, name: str, live: dict[str, Any]) -> cost.W
 def _monthly_usd(session: boto3.Session, name: str, live: dict[str, Any]) -> float | None:
     seen = _workload(session, name, live)
     try:
-        return cost.estimate_cost(seen, load_prices(session.region_name)).monthly_usd if seen else None
+        return estimate_cost(seen, load_prices(session.region_name)).monthly_usd if seen else None
     except ShutterlessError:  # the region's prices are not known
         return None
 

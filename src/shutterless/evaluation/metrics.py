@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn import metrics
 
-from shutterless.evaluation.rounding import effective_photos, rounded, standard_error, wilson_interval
+from shutterless.evaluation.intervals import effective_photos, rounded, standard_error, wilson_interval
 
 # A calibration error is the sum of so many gaps, each measured on so many photos or more.
 CALIBRATION_BINS, PHOTOS_PER_BIN = 10, 20

@@ -23,9 +23,9 @@ from shutterless.packaging.platforms import PYTHON
 ENTRIES = (
     "awslambdaric.bootstrap",
     "awslambdaric.lambda_runtime_client",
-    "shutterless.runtime.fetch",
-    "shutterless.runtime.lambda_client",
-    "shutterless.runtime.server",
+    "shutterless.runtime.fetch.fetcher",
+    "shutterless.runtime.adapters.runtime_client",
+    "shutterless.runtime.adapters.http_server",
 )
 
 # Runs in the other Python: a tar of the layers comes in, a tar of bytecode goes out. Hash-based and

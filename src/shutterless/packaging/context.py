@@ -14,7 +14,7 @@ from shutterless.packaging import layers
 from shutterless.packaging.bytecode import Python, compile_layers, local_python
 from shutterless.packaging.platforms import Platform, check_platform
 from shutterless.packaging.wheels import fetch_wheels
-from shutterless.progress import Progress, automatic
+from shutterless.utils.progress import Progress, automatic
 
 BASE_IMAGE = "python:3.13-slim-trixie"
 

@@ -8,11 +8,11 @@ from typing import Any
 from shutterless.errors import ShutterlessError
 from shutterless.packaging import layers
 from shutterless.packaging.bytecode import Python, local_python
+from shutterless.packaging.check import Trial, try_image
 from shutterless.packaging.context import write_context
 from shutterless.packaging.docker import DockerError, WrongProcessorError, docker, query
 from shutterless.packaging.platforms import PYTHON, Platform
-from shutterless.packaging.trial import Trial, try_image
-from shutterless.progress import Progress, automatic
+from shutterless.utils.progress import Progress, automatic
 
 # What Lambda takes. An index, which a provenance record makes of an image, it refuses (docker/buildx#1533).
 MEDIA_TYPES = (

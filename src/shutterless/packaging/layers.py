@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 import shutterless
 from shutterless import errors, runtime
-from shutterless.runtime.bundle import DESCRIPTION, MODEL
+from shutterless.runtime.model.bundle import DESCRIPTION, MODEL
 
 HOME = PurePosixPath("opt/shutterless")
 DEPENDENCIES, RUNTIME, BUNDLE = LAYERS = ("dependencies", "runtime", "bundle")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from shutterless.packaging.docker import docker, follow
-from shutterless.progress import Progress
+from shutterless.utils.progress import Progress
 
 # Without a terminal `docker push` says "layer: state", a line each.
 LAYER = re.compile(r"(?P<layer>[0-9a-f]{12}): (?P<state>.+)")

@@ -6,11 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from shutterless.cache import cache_folder
 from shutterless.errors import ShutterlessError
 from shutterless.files import atomic_directory
 from shutterless.packaging.platforms import MACHINES, PYTHON, Platform, wheel_tags
-from shutterless.progress import Progress, silent
+from shutterless.utils.cache import cache_folder
+from shutterless.utils.progress import Progress, silent
 
 # Every wheel by name, version and SHA-256, for both platforms; written by requirements/update.
 LOCK = Path(__file__).with_name("dependencies.txt")

@@ -26,11 +26,11 @@ def main() -> int:
 def _answer() -> None:
     api = os.environ.get("AWS_LAMBDA_RUNTIME_API", "")
     if api:
-        from shutterless.runtime import lambda_client
+        from shutterless.runtime.adapters import runtime_client
 
-        lambda_client.run(api, _begin)
+        runtime_client.run(api, _begin)
     else:
-        from shutterless.runtime.server import serve  # which Lambda need not load
+        from shutterless.runtime.adapters.http_server import serve  # which Lambda need not load
 
         serve(Settings.from_env(os.environ), host="0.0.0.0", ready=lambda url: _begin())
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from shutterless import __version__
-from shutterless.runtime.bundle import Bundle
-from shutterless.runtime.problem import KINDS
+from shutterless.runtime.model.bundle import Bundle
+from shutterless.runtime.problems import KINDS
 
 Node = dict[str, Any]
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from shutterless.runtime.bundle import read_bundle
-from shutterless.runtime.classifier import Classifier
-from shutterless.runtime.events import Request, Response, decode_base64, parse_json
-from shutterless.runtime.limits import cores, memory
-from shutterless.runtime.pixels import MAX_BYTES, cost, decode
-from shutterless.runtime.problem import Problem
+from shutterless.runtime.host_resources import cores, memory
+from shutterless.runtime.http_messages import Request, Response, decode_base64, parse_json
+from shutterless.runtime.image.decoder import MAX_BYTES, cost, decode
+from shutterless.runtime.model.bundle import read_bundle
+from shutterless.runtime.model.classifier import Classifier
+from shutterless.runtime.problems import Problem
 from shutterless.runtime.settings import Settings
 
 # Several pictures must fit Lambda's 6 MB and API Gateway's 29 s, in which they are also decoded.
@@ -224,16 +224,18 @@ class Service:
         return self.classify(data, fetch_ms)
 
     def _fetch(self, url: str, deadline: float) -> bytes:
-        from shutterless.runtime import fetch  # TLS and HTTP cost a cold start that many never need
+        from shutterless.runtime.fetch import fetcher  # TLS and HTTP cost a cold start that many never need
 
         left = deadline - time.monotonic()
         if left <= 0:
             raise Problem("fetch-failed", "the pictures before it left no time for this one")
-        policy = fetch.Policy(self._settings.urls, self._settings.url_hosts, seconds=min(fetch.SECONDS, left))
+        policy = fetcher.Policy(
+            self._settings.urls, self._settings.url_hosts, seconds=min(fetcher.SECONDS, left)
+        )
         if not self._fetches.acquire(blocking=False):
             raise Problem("busy", "too many URLs are being fetched", headers={"Retry-After": "1"})
         try:
-            return fetch.fetch(url, policy, max_bytes=MAX_BYTES)
+            return fetcher.fetch(url, policy, max_bytes=MAX_BYTES)
         finally:
             self._fetches.release()
 

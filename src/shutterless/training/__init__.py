@@ -1,13 +1,14 @@
 """Transfer learning: from labelled photos to a run folder."""
 
-from shutterless.quiet import quiet_start
+from shutterless.utils.quiet import quiet_start
 
 with quiet_start():  # TensorFlow's notes belong to nobody who types `import shutterless`
+    from shutterless.artifacts.history import Epoch
+    from shutterless.artifacts.run_files import FOLDS, MODEL, is_run
     from shutterless.training.augmentation import augmented_copies
-    from shutterless.training.folds import FOLDS, CrossValidation, Fold, cross_validate
-    from shutterless.training.history import Epoch
+    from shutterless.training.cross_validation import CrossValidation, Fold, cross_validate
     from shutterless.training.recipe import load_recipe, recipe_text
-    from shutterless.training.run import MODEL, Run, is_run, load_run
+    from shutterless.training.run import Run, load_run
     from shutterless.training.trainer import train
 
 __all__ = [

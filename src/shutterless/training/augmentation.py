@@ -1,12 +1,15 @@
 """Random changes of training photos: of geometry, in one resampling, of colour, and mixtures of two."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
+from shutterless.dataset import Photo, read_pixels
 from shutterless.training.recipe import Augmentation
+from shutterless.training.run import Run
 
 
 def augment(pixels: np.ndarray, augmentation: Augmentation, rng: np.random.Generator) -> np.ndarray:
@@ -37,6 +40,19 @@ def augmented_copies(
     """
     copies = np.repeat(pixels[np.newaxis], count, axis=0)
     return augment(copies, augmentation, np.random.default_rng(seed))
+
+
+def augmented_example(run: Run, root: Path, photo: Photo) -> list[np.ndarray]:
+    """Return ten copies uint8[height, width, 3] of a photo below `root`, as the run's last phase changed it.
+
+    None if that phase changed nothing.
+    """
+    *_, last = run.recipe.phases(pretrained=run.settings.weights != "none").values()
+    augmentation = getattr(last, "augmentation", None)
+    if augmentation is None:
+        return []
+    (pixels,) = read_pixels(root, [photo], run.input)
+    return list(augmented_copies(pixels, augmentation))
 
 
 class Moves(NamedTuple):

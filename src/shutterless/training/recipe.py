@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from shutterless.errors import ShutterlessError
 from shutterless.files import read_text
-from shutterless.names import did_you_mean
-from shutterless.training.scaling import Scaling
+from shutterless.training.backbones.scaling import Scaling
+from shutterless.utils.messages import did_you_mean
 
 # Beyond every training there is, and small enough to be counted in steps without overflow.
 MAX_EPOCHS, MAX_BATCH_SIZE, MAX_HIDDEN_UNITS, MAX_FILE_BYTES = 1_000_000, 65_536, 65_536, 1_000_000

@@ -3,13 +3,14 @@
 from collections.abc import Collection
 from pathlib import Path
 
+from shutterless.artifacts.lock import LOCK
+from shutterless.artifacts.run_files import METRICS, SPLIT
 from shutterless.dataset import Dataset, Photo
 from shutterless.errors import ShutterlessError
 from shutterless.files import entries
-from shutterless.names import shortened
-from shutterless.training.checkpoint import CHECKPOINT
-from shutterless.training.lock import LOCK
-from shutterless.training.run import METRICS, SPLIT, Run, load_run
+from shutterless.training.callbacks.checkpoint import CHECKPOINT
+from shutterless.training.run import Run, load_run
+from shutterless.utils.messages import shortened
 
 
 def require_unused(run: Path) -> None:

@@ -1,6 +1,5 @@
 """The run folder: what training leaves behind and every later stage reads."""
 
-import json
 import tomllib
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,39 +9,17 @@ from typing import Any
 import keras
 import numpy as np
 import tomli_w
-from pydantic import BaseModel, ConfigDict
 
-from shutterless.dataset import Photo, read_split
-from shutterless.dataset.groups import NONE
+from shutterless.artifacts.metrics import read_metrics
+from shutterless.artifacts.run_files import MODEL, RECIPE, SPLIT, is_run
+from shutterless.artifacts.settings import Settings
+from shutterless.artifacts.split import read_split
+from shutterless.artifacts.training_record import TrainingRecord
+from shutterless.dataset import Photo
 from shutterless.errors import ShutterlessError
-from shutterless.evaluation.holdout import TrainingRecord
-from shutterless.files import MAX_TABLE_BYTES, atomic_file, read_text
-from shutterless.runtime.pixels import InputSpec
+from shutterless.files import atomic_file, read_text
+from shutterless.runtime.image.decoder import InputSpec
 from shutterless.training.recipe import Recipe
-
-MODEL, RECIPE, SPLIT, HISTORY, METRICS, LOGS = (
-    "model.keras",
-    "recipe.toml",
-    "split.csv",
-    "history.csv",
-    "metrics.json",
-    "logs",
-)
-
-
-class Settings(BaseModel):
-    """What was trained on what: the part of recipe.toml that a recipe file does not fix."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    photos: Path
-    dataset_fingerprint: str
-    backbone: str
-    weights: str
-    cut: str | None = None
-    image_size: int
-    seed: int
-    group_by: str = NONE  # of a run of before there were groups
 
 
 @dataclass(frozen=True, repr=False)
@@ -100,15 +77,7 @@ class Run:
     @property
     def metrics(self) -> dict[str, Any]:
         """What metrics.json says; raises `ShutterlessError` if the training was interrupted before it."""
-        file = self.path / METRICS
-        if not file.is_file():
-            raise ShutterlessError(
-                f"{self.path} has no {METRICS}", "Its training was interrupted; evaluate it."
-            )
-        try:
-            return dict(json.loads(read_text(file, MAX_TABLE_BYTES)))
-        except (OSError, ValueError) as error:
-            raise ShutterlessError(f"{file} cannot be read: {error}", "Evaluate the run.") from error
+        return read_metrics(self.path)
 
     @property
     def training_record(self) -> TrainingRecord:
@@ -118,12 +87,6 @@ class Run:
     def of(self, split: str) -> tuple[Photo, ...]:
         """Return the photos of one split, as they were recorded before training."""
         return tuple(photo for photo in self.photos if photo.split == split)
-
-
-def is_run(path: str | Path) -> bool:
-    """Tell whether `path` is a run folder."""
-    path = Path(path)
-    return (path / RECIPE).is_file() and (path / SPLIT).is_file()
 
 
 def load_run(path: str | Path) -> Run:
@@ -146,14 +109,5 @@ def write_recipe(file: Path, recipe: Recipe, settings: Settings) -> None:
     """Write the recipe as it was run, with its settings in the table `run`, whole or not at all."""
     document = recipe.model_dump(mode="json", exclude_none=True)
     document["run"] = settings.model_dump(mode="json", exclude_none=True)
-    _write(file, tomli_w.dumps(document))
-
-
-def write_metrics(file: Path, metrics: dict[str, Any]) -> None:
-    """Write metrics.json whole or not at all."""
-    _write(file, json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
-
-
-def _write(file: Path, text: str) -> None:
     with atomic_file(file) as draft:
-        draft.write_text(text, "utf-8")
+        draft.write_text(tomli_w.dumps(document), "utf-8")

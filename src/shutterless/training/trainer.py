@@ -10,35 +10,30 @@ from typing import Any
 import keras
 import numpy as np
 
-from shutterless.dataset import SPLITS, Dataset, Photo, PhotoReader, label_indices, load_dataset, write_split
+from shutterless.artifacts.history import Epoch
+from shutterless.artifacts.lock import locked
+from shutterless.artifacts.metrics import write_metrics
+from shutterless.artifacts.run_files import METRICS, RECIPE, SPLIT
+from shutterless.artifacts.split import write_split
+from shutterless.dataset import SPLITS, Dataset, Photo, PhotoReader, label_indices, load_dataset
 from shutterless.errors import cannot_write
 from shutterless.evaluation import calibrate, predict_labelled
-from shutterless.evaluation.report import write_report
+from shutterless.evaluation.report.report import write_report
 from shutterless.files import ensure_outside, ensure_writable
-from shutterless.interrupt import check_interrupt, interruptible
-from shutterless.progress import Progress, automatic
-from shutterless.training.batches import Batches, balanced_weights
-from shutterless.training.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint
-from shutterless.training.examples import augmented_example
-from shutterless.training.fit import HEAD, fit_head, fit_network
+from shutterless.training.augmentation import augmented_example
+from shutterless.training.callbacks.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint
+from shutterless.training.callbacks.journal import Journal, OnEpoch
+from shutterless.training.config import Plan, make_plan, require_same
+from shutterless.training.data import Batches, balanced_weights
 from shutterless.training.gradcam import GradCam
-from shutterless.training.history import Epoch
-from shutterless.training.journal import Journal, OnEpoch
-from shutterless.training.lock import locked
-from shutterless.training.network import Network, build_network
-from shutterless.training.plan import Plan, make_plan, require_same
-from shutterless.training.randomness import seeded
+from shutterless.training.loop import HEAD, fit_head, fit_network
+from shutterless.training.model import Network, build_network
+from shutterless.training.optimization.seeding import seeded
 from shutterless.training.recipe import HeadPhase, NetworkPhase, Phase
 from shutterless.training.resume import find_earlier, is_finished, require_same_photos, require_unused
-from shutterless.training.run import (
-    METRICS,
-    RECIPE,
-    SPLIT,
-    Run,
-    load_run,
-    write_metrics,
-    write_recipe,
-)
+from shutterless.training.run import Run, load_run, write_recipe
+from shutterless.utils.interrupt import check_interrupt, interruptible
+from shutterless.utils.progress import Progress, automatic
 
 OnStart = Callable[[Plan, Dataset], None]
 

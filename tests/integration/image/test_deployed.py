@@ -18,7 +18,7 @@ import pytest
 
 from shutterless import client
 from shutterless.deploy.options import Options
-from shutterless.deploy.template import build_template
+from shutterless.deploy.template.template import build_template
 from shutterless.packaging.container import ask
 
 ENDPOINT = Path(__file__).parents[2] / "endpoint"

@@ -25,8 +25,8 @@ from shutterless.packaging.context import write_context
 from shutterless.packaging.docker import WrongProcessorError
 from shutterless.packaging.image import base_python
 from shutterless.packaging.push import content_tag
-from shutterless.progress import silent
-from shutterless.runtime.bundle import read_bundle
+from shutterless.runtime.model.bundle import read_bundle
+from shutterless.utils.progress import silent
 
 BASE = "shutterless-base:trixie"
 AARCH64 = 183  # e_machine of an ELF file
@@ -164,7 +164,7 @@ def test_every_format_that_pillow_should_read_is_read(docker, image):
 def test_a_start_compiles_nothing(docker, image):
     code = """
 import importlib.util, sys
-import shutterless.runtime.server, shutterless.runtime.lambda_client
+import shutterless.runtime.adapters.http_server, shutterless.runtime.adapters.runtime_client
 from pathlib import Path
 modules = [module for module in sys.modules.values() if getattr(module, "__cached__", None)]
 print([module.__file__ for module in modules if not Path(module.__cached__).exists()])

@@ -5,7 +5,7 @@ import pytest
 from shutterless import client
 from shutterless.answers import Answer
 from shutterless.client import CallError
-from shutterless.runtime.prediction import Prediction
+from shutterless.runtime.model.prediction import Prediction
 
 URL = "https://api.example.com/test"
 KEY = "a-secret-of-the-owner"

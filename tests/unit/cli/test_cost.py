@@ -44,7 +44,7 @@ def test_a_duration_is_that_at_the_memory_given_with_it(shutterless):
 
 
 def test_a_bundle_is_measured_and_slowed_down_by_its_share_of_a_processor(shutterless, monkeypatch, tmp_path):
-    monkeypatch.setattr("shutterless.deploy.duration.measure", lambda bundle, photo: 10.0)
+    monkeypatch.setattr("shutterless.deploy.cost.local_latency.measure", lambda bundle, photo: 10.0)
     done = shutterless("cost", "--bundle", tmp_path, "--memory", 512, "--json")
     document = json.loads(done.stdout)
     assert document["workload"]["duration_ms"] == pytest.approx(10 * 1769 / 512)
@@ -66,8 +66,9 @@ def test_a_region_without_prices_is_refused(shutterless):
 
 
 def test_a_deployment_is_reckoned_by_what_cloudwatch_saw(shutterless, monkeypatch):
-    from shutterless.deploy import session, status
-    from shutterless.deploy.cost import Workload
+    from shutterless.deploy import status
+    from shutterless.deploy.aws import session
+    from shutterless.deploy.cost.estimate import Workload
 
     class Session:
         region_name = "eu-west-1"

@@ -1,6 +1,6 @@
 import json
 
-from shutterless.dataset import download
+from shutterless.dataset.public import download
 
 
 def test_sample_draws_photos_and_says_how_many(shutterless, tmp_path):

@@ -4,10 +4,12 @@ from pathlib import Path
 import pytest
 import typer
 
-from shutterless.deploy import deployer, duration, session, smoke
+from shutterless.deploy import deployer, smoke
+from shutterless.deploy.aws import session
+from shutterless.deploy.cost import local_latency
 from shutterless.deploy.deployer import Deployment, Plan
-from shutterless.deploy.differences import Change, Difference
 from shutterless.deploy.options import Options
+from shutterless.deploy.template.diff import Change, Difference
 
 URL = "https://abc.execute-api.eu-central-1.amazonaws.com/prod"
 DEPLOYED = Deployment("clothes", URL, "api-key", "key-id", "clothes 1", "image", {"Resources": {}})
@@ -32,7 +34,7 @@ def asked(monkeypatch):
     monkeypatch.setattr(deployer, "deploy", answer("deploy", DEPLOYED))
     monkeypatch.setattr(session, "connect", answer("connect", None))
     monkeypatch.setattr(smoke, "smoke_test", answer("smoke_test", {"label": "pants", "confidence": 0.97}))
-    monkeypatch.setattr(duration, "measure", lambda bundle: 20.0)
+    monkeypatch.setattr(local_latency, "measure", lambda bundle: 20.0)
     return asked
 
 

@@ -4,8 +4,8 @@ import shutil
 import numpy as np
 import pytest
 
+from shutterless.cli.commands.evaluate import _show_confusions
 from shutterless.cli.console import output
-from shutterless.cli.evaluate import _show_confusions
 from shutterless.evaluation import measure
 
 

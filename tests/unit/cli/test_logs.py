@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from shutterless.deploy import logs, session
-from shutterless.deploy.logs import Entry
+from shutterless.deploy.aws import logs, session
+from shutterless.deploy.aws.logs import Entry
 
 RECORD = {"request_id": "r-1", "status": 200, "duration_ms": 40.6, "route": "/predict"}
 ONE = RECORD | {"label": "pants", "confidence": 0.973, "accepted": True}

@@ -8,8 +8,8 @@ import pytest
 
 from shutterless import inference
 from shutterless.cli import pictures
-from shutterless.runtime.bundle import read_bundle
-from shutterless.runtime.prediction import Prediction
+from shutterless.runtime.model.bundle import read_bundle
+from shutterless.runtime.model.prediction import Prediction
 
 COLOURS = [label for label in ("blue", "green", "red") for _ in range(3)]
 

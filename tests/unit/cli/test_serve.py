@@ -2,8 +2,8 @@ import socket
 
 import pytest
 
+from shutterless.cli.commands.serve import say_request
 from shutterless.cli.console import console
-from shutterless.cli.serve import say_request
 
 
 def test_a_busy_port_is_told_with_a_way_out(shutterless, colour_bundle):

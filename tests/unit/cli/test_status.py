@@ -3,8 +3,9 @@ from dataclasses import replace
 
 import pytest
 
-from shutterless.deploy import session, status
-from shutterless.deploy.metrics import Observed
+from shutterless.deploy import status
+from shutterless.deploy.aws import session
+from shutterless.deploy.aws.cloudwatch import Observed
 from shutterless.deploy.status import Status
 
 CLOTHES = Status(

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from shutterless import training
-from shutterless.cli.train import say_plan
-from shutterless.runtime.bundle import read_bundle
-from shutterless.runtime.classifier import Classifier
+from shutterless.cli.commands.train import say_plan
+from shutterless.runtime.model.bundle import read_bundle
+from shutterless.runtime.model.classifier import Classifier
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,7 @@ def test_a_wrong_cut_lists_where_to_cut_and_leaves_nothing(shutterless, tiny, tm
 
 @pytest.fixture
 def plan():
-    from shutterless.training.plan import make_plan
+    from shutterless.training.config import make_plan
 
     return make_plan("quick", backbone="tiny", image_size=32)
 

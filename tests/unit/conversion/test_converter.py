@@ -11,8 +11,8 @@ from shutterless.dataset import Photo
 from shutterless.errors import ShutterlessError
 from shutterless.evaluation import calibrate, predict_folder
 from shutterless.models import evaluate
-from shutterless.runtime.bundle import read_bundle
-from shutterless.runtime.classifier import Classifier
+from shutterless.runtime.model.bundle import read_bundle
+from shutterless.runtime.model.classifier import Classifier
 
 
 def test_a_bundle_serves_what_was_trained_and_says_how_good_it_is(colour_run, colour_photos, tmp_path):

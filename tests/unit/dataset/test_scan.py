@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from shutterless.dataset.folders import NOT_A_SPLIT, OUTSIDE_LABELS
+from shutterless.dataset.layout import NOT_A_SPLIT, OUTSIDE_LABELS
 from shutterless.dataset.scan import SPLITS, Unreadable, load_dataset
 from shutterless.errors import ShutterlessError
-from shutterless.runtime import pixels
+from shutterless.runtime.image import decoder
 
 
 @pytest.fixture
@@ -93,14 +93,14 @@ def test_unreadable_files_are_named_with_a_reason_and_left_out(tmp_path, two_lab
 
 
 def test_a_file_that_may_not_be_read_is_left_out(tmp_path, two_labels, monkeypatch):
-    honest = pixels.read
+    honest = decoder.read
 
     def read(path: Path) -> bytes:
         if path.name == "003.png":
             raise PermissionError(13, "Permission denied")
         return honest(path)
 
-    monkeypatch.setattr(pixels, "read", read)
+    monkeypatch.setattr(decoder, "read", read)
     reasons = {one.path: one.reason for one in load_dataset(tmp_path).unreadable}
     assert reasons == {"dress/003.png": "Permission denied", "hat/003.png": "Permission denied"}
 

@@ -1,14 +1,11 @@
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shutterless.dataset.records import Dataset, Photo
-from shutterless.dataset.split import assign, read_split, write_split
-from shutterless.errors import ShutterlessError
+from shutterless.dataset.split import assign
+from shutterless.dataset.types import Photo
 
 SHARES = {"validation": 0.1, "test": 0.1}
 
@@ -39,68 +36,6 @@ def test_a_photo_more_leaves_nearly_all_others_where_they_were():
     before = assign(photos("hat", 100), shares=SHARES, seed=1)
     after = assign(photos("hat", 101), shares=SHARES, seed=1)
     assert len(set(before) - set(after)) <= 2
-
-
-@pytest.fixture
-def dataset(tmp_path) -> Dataset:
-    shared = assign([*photos("T-shirt, weiß", 3), *photos("hat", 3)], shares=SHARES, seed=1)
-    return Dataset(tmp_path, ("T-shirt, weiß", "hat"), shared, (), ())
-
-
-def test_a_written_split_reads_back_the_same_with_groups_and_hashes(dataset, tmp_path):
-    first, *others = dataset.photos
-    photos = (replace(first, group="hat/straw", sha256="0f" * 32), *others)
-    write_split(replace(dataset, photos=photos), tmp_path / "split.csv")
-    assert read_split(tmp_path / "split.csv") == photos
-    assert [path.name for path in tmp_path.iterdir()] == ["split.csv"]
-
-
-def test_a_split_of_the_first_three_columns_is_still_read(tmp_path):
-    (tmp_path / "split.csv").write_text("path,label,split\nhat/1.jpg,hat,train\n")
-    assert read_split(tmp_path / "split.csv") == (Photo("hat/1.jpg", "hat", "train"),)
-
-
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(dataset, tmp_path, monkeypatch):
-    file = tmp_path / "split.csv"
-    file.write_text("old")
-
-    def disk_full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "replace", disk_full)
-    with pytest.raises(ShutterlessError, match="No space left"):
-        write_split(dataset, file)
-    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("", "first line"),
-        ("path,label\n", "first line"),
-        ("path,label,split\na.jpg,hat\n", "row 2"),
-        ("path,label,split\na.jpg,,train\n", "row 2"),
-        ("path,label,split\na.jpg,hat,holiday\n", "'holiday'"),
-        ("path,label,split,group,sha256\na.jpg,hat,train\n", "row 2"),
-        ("path,label,split,group,sha256\na.jpg,hat,train,,beef\n", "row 2"),
-        ('path,label,split\n"a.jpg,hat,train\n', "Cannot read the split"),
-        ("path,label,split\n/etc/a.jpg,hat,train\n", "outside"),
-        ("path,label,split\nhat/../../a.jpg,hat,train\n", "outside"),
-        ("path,label,split\nhat\\..\\a.jpg,hat,train\n", "outside"),
-        ("path,label,split\nC:\\a.jpg,hat,train\n", "outside"),
-    ],
-)
-def test_a_malformed_or_climbing_split_is_refused(tmp_path, text, reason):
-    (tmp_path / "split.csv").write_text(text)
-    with pytest.raises(ShutterlessError, match=reason):
-        read_split(tmp_path / "split.csv")
-
-
-def test_a_split_that_is_missing_or_no_text_is_refused(tmp_path):
-    (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")
-    for name in ("missing.csv", "bytes.csv"):
-        with pytest.raises(ShutterlessError, match=name):
-            read_split(tmp_path / name)
 
 
 def in_groups(label: str, *sizes: int) -> list[Photo]:
@@ -151,10 +86,3 @@ def test_a_group_more_leaves_nearly_all_others_where_they_were():
     before = assign(in_groups("hat", *[4] * 60), shares=SHARES, seed=1)
     after = assign(in_groups("hat", *[4] * 61), shares=SHARES, seed=1)
     assert len(set(before) - set(after)) <= 8
-
-
-def test_a_pipe_and_a_device_are_no_split(tmp_path):
-    os.mkfifo(tmp_path / "split.csv")
-    for file in (tmp_path / "split.csv", Path("/dev/zero")):
-        with pytest.raises(ShutterlessError, match="not a plain file"):
-            read_split(file)

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import pytest
 
 from shutterless.deploy import deployer
+from shutterless.deploy.aws.cloudformation import Stack
 from shutterless.deploy.options import Options
-from shutterless.deploy.stack import Stack
-from shutterless.deploy.template import build_template
+from shutterless.deploy.template.template import build_template
 from shutterless.errors import ShutterlessError
 from shutterless.model_check import remember
-from shutterless.runtime.bundle import write_bundle
+from shutterless.runtime.model.bundle import write_bundle
 
 TIME = datetime(2026, 1, 1, tzinfo=UTC)
 IMAGE = f"host/shutterless/clothes@sha256:{1:064x}"

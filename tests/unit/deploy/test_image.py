@@ -7,9 +7,9 @@ import pytest
 from moto import mock_aws
 
 from shutterless.deploy import image
+from shutterless.deploy.aws.ecr import ensure_repository
 from shutterless.deploy.options import Options
-from shutterless.deploy.registry import ensure_repository
-from shutterless.progress import silent
+from shutterless.utils.progress import silent
 
 
 @pytest.fixture

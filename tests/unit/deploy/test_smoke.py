@@ -10,8 +10,8 @@ from shutterless import client
 from shutterless.deploy import smoke
 from shutterless.deploy.deployer import Deployment
 from shutterless.errors import ShutterlessError
-from shutterless.runtime.events import to_request
-from shutterless.runtime.pixels import read
+from shutterless.runtime.adapters.lambda_events import to_request
+from shutterless.runtime.image.decoder import read
 
 ANSWER = {"label": "pants", "confidence": 0.9, "scores": {"pants": 0.9}}
 

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shutterless.deploy.metrics import Observed
+from shutterless.deploy.aws.cloudwatch import Observed
 from shutterless.deploy.status import deployed_workload, read_status
 from shutterless.errors import ShutterlessError
 

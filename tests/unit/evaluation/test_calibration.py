@@ -5,9 +5,9 @@ import pytest
 
 from shutterless.evaluation import calibrate
 from shutterless.evaluation.calibration import apply_temperature, cross_fit, find_threshold, fit_temperature
-from shutterless.runtime.bundle import Bundle
-from shutterless.runtime.classifier import Classifier
-from shutterless.runtime.pixels import InputSpec
+from shutterless.runtime.image.decoder import InputSpec
+from shutterless.runtime.model.bundle import Bundle
+from shutterless.runtime.model.classifier import Classifier
 
 PHOTOS = 2000
 
@@ -73,7 +73,7 @@ def test_scores_are_scaled_bit_for_bit_as_the_bundle_will_serve_them(monkeypatch
         def get_tensor(self, index):
             return next(served)[np.newaxis].copy()
 
-    monkeypatch.setattr("shutterless.runtime.classifier.Interpreter", Model)
+    monkeypatch.setattr("shutterless.runtime.model.classifier.Interpreter", Model)
     bundle = Bundle("x", tuple("abcde"), InputSpec(1, 1), "", "", "", "", "", temperature=0.7, path=tmp_path)
     pixels = np.zeros((200, 1, 1, 3), np.uint8)
     np.testing.assert_array_equal(Classifier(bundle).probabilities(pixels), apply_temperature(scores, 0.7))

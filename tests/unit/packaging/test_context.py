@@ -8,7 +8,7 @@ import pytest
 from shutterless.errors import ShutterlessError
 from shutterless.packaging import context, package
 from shutterless.packaging.bytecode import Python
-from shutterless.runtime.bundle import read_bundle
+from shutterless.runtime.model.bundle import read_bundle
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pytest
 from shutterless.errors import ShutterlessError
 from shutterless.packaging.docker import DockerError
 from shutterless.packaging.push import content_tag, push_image
-from shutterless.progress import silent
+from shutterless.utils.progress import silent
 
 TARGET = "registry/clothes:tag"
 AUTHORIZATION = "QVdTOng="

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from shutterless.runtime.bundle import read_bundle
-from shutterless.runtime.classifier import Classifier
+from shutterless.runtime.model.bundle import read_bundle
+from shutterless.runtime.model.classifier import Classifier
 from shutterless.runtime.service import Service
 from shutterless.runtime.settings import Settings
 

@@ -3,9 +3,9 @@ import json
 import pytest
 
 from shutterless.runtime import openapi
-from shutterless.runtime.bundle import read_bundle
-from shutterless.runtime.events import Request
-from shutterless.runtime.problem import KINDS
+from shutterless.runtime.http_messages import Request
+from shutterless.runtime.model.bundle import read_bundle
+from shutterless.runtime.problems import KINDS
 from shutterless.runtime.service import MAX_IMAGES
 
 

@@ -15,12 +15,12 @@ from PIL import Image
 
 from shutterless.errors import ShutterlessError
 from shutterless.runtime import service as service_module
-from shutterless.runtime.bundle import read_bundle
-from shutterless.runtime.classifier import Classifier
-from shutterless.runtime.events import Request, Response
-from shutterless.runtime.picture_limits import MAX_PIXELS
-from shutterless.runtime.pixels import cost, decode
-from shutterless.runtime.problem import KINDS
+from shutterless.runtime.http_messages import Request, Response
+from shutterless.runtime.image.decoder import cost, decode
+from shutterless.runtime.image.limits import MAX_PIXELS
+from shutterless.runtime.model.bundle import read_bundle
+from shutterless.runtime.model.classifier import Classifier
+from shutterless.runtime.problems import KINDS
 from shutterless.runtime.service import DECODE_MEMORY, MAX_IMAGES, MAX_REQUEST_COST, PAGE, Service
 from shutterless.runtime.settings import Settings
 
@@ -303,7 +303,7 @@ def test_what_is_no_picture_is_a_problem_however_it_comes(service, data, code):
 
 
 def test_too_large_a_picture_is_a_problem(service, pictures, monkeypatch):
-    monkeypatch.setattr("shutterless.runtime.pixels.MAX_BYTES", 100)
+    monkeypatch.setattr("shutterless.runtime.image.decoder.MAX_BYTES", 100)
     assert problem(service.respond(post(pictures["red"], "image/png"))) == "too-large"
 
 

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 
 from shutterless.training import load_run
-from shutterless.training.backbones import find_backbone
+from shutterless.training.backbones.builder import find_backbone
 from shutterless.training.gradcam import GradCam
-from shutterless.training.network import build_network
+from shutterless.training.model import build_network
 from shutterless.training.recipe import Head
 
 

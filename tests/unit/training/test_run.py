@@ -4,10 +4,10 @@ import shutil
 import numpy as np
 import pytest
 
+from shutterless.artifacts.run_files import RECIPE
 from shutterless.dataset import Photo, read_pixels
 from shutterless.errors import ShutterlessError
 from shutterless.training import MODEL, is_run, load_run
-from shutterless.training.run import RECIPE
 
 
 def test_a_run_knows_what_it_was_trained_on(colour_run, colour_photos):

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from tensorflow.python.eager import context
 
+from shutterless.artifacts.run_files import METRICS
 from shutterless.errors import ShutterlessError
 from shutterless.models import evaluate
 from shutterless.training import MODEL, load_run, train
-from shutterless.training.checkpoint import CHECKPOINT
-from shutterless.training.run import METRICS
+from shutterless.training.callbacks.checkpoint import CHECKPOINT
 
 QUICKLY = {"backbone": "tiny", "image_size": 32, "batch_size": 6, "report": False}
 
@@ -141,7 +141,7 @@ def test_photos_that_cannot_be_read_are_named_and_left_out(colour_photos, tmp_pa
 
 
 def test_a_photo_that_goes_missing_in_the_middle_is_named(colour_photos, tmp_path, monkeypatch):
-    monkeypatch.setattr("shutterless.dataset.photos.memory", lambda: 0)  # so that photos are read each epoch
+    monkeypatch.setattr("shutterless.dataset.loader.memory", lambda: 0)  # so that photos are read each epoch
     photos = shutil.copytree(colour_photos, tmp_path / "photos")
 
     def remove(epoch):
@@ -284,7 +284,8 @@ def test_a_run_that_died_is_resumed_to_what_it_would_have_been(
     place, time, colour_photos, unbroken, tmp_path, monkeypatch
 ):
     whole, options = unbroken
-    from shutterless.training import journal, trainer
+    from shutterless.training import trainer
+    from shutterless.training.callbacks import journal
 
     module, name = place.split(".")
     module = {"journal": journal, "trainer": trainer}[module]

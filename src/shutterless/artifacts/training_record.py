@@ -1,0 +1,102 @@
+"""Which photos a model was trained on, so that it is measured on others.
+
+A training run knows it from its split.csv, a bundle from the file `TRAINING_PHOTOS` beside its model.
+Photos are recognised by their content: a copy under another name in another folder is the same photo.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from shutterless.dataset.types import SPLITS, Photo
+from shutterless.errors import ShutterlessError
+from shutterless.files import MAX_TABLE_BYTES, read_text
+from shutterless.runtime.model.bundle import TRAINING_PHOTOS, Bundle
+
+# 64 bits: among a million photos the chance that two share them is 1 in 37 million.
+HASH_DIGITS = 16
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """The split that each photo of a training run was in.
+
+    by_content: the first `HASH_DIGITS` hex digits of the photo's SHA-256 → split.
+    groups: the same digits → the group that the photo is in, for those that are in one.
+    root, by_path: the folder of the run's photos, and path below it → split. They recognise a photo that
+    was changed in its place, and photos of which no hash was recorded. A bundle has neither.
+    """
+
+    by_content: Mapping[str, str]
+    groups: Mapping[str, str] = field(default_factory=dict)
+    root: Path | None = None
+    by_path: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, photos: Iterable[Photo], root: Path | None = None) -> "TrainingRecord":
+        """Return the record of a run's photos; content that is in several splits counts as trained on."""
+        by_content: dict[str, str] = {}
+        for photo in sorted(photos, key=lambda photo: SPLITS.index(photo.split)):
+            if photo.sha256:
+                by_content.setdefault(photo.sha256[:HASH_DIGITS], photo.split)
+        groups = {photo.sha256[:HASH_DIGITS]: photo.group for photo in photos if photo.sha256 and photo.group}
+        by_path = {photo.path: photo.split for photo in photos} if root else {}
+        return cls(by_content, groups, root, by_path)
+
+    def split_of(self, photo: Photo, root: Path) -> str | None:
+        """Return the split that `photo`, whose path is below `root`, had in the run; None if it had none."""
+        split = self.by_content.get(photo.sha256[:HASH_DIGITS])
+        if split:
+            return split
+        # Without hashes, the names below any folder are all there is to go by.
+        return self.by_path.get(photo.path) if not self.by_content or self._is_root(root) else None
+
+    def with_groups(self, photos: Iterable[Photo]) -> tuple[Photo, ...]:
+        """Return the photos, each with the group that it was in."""
+        return tuple(
+            replace(photo, group=self.groups.get(photo.sha256[:HASH_DIGITS], "")) for photo in photos
+        )
+
+    def changed(self, photos: Iterable[Photo], root: Path) -> list[Photo]:
+        """Return those of `photos` below `root` that the run had under this name with another content."""
+        if not self.by_content or not self._is_root(root):
+            return []
+        return [
+            photo
+            for photo in photos
+            if photo.path in self.by_path and photo.sha256[:HASH_DIGITS] not in self.by_content
+        ]
+
+    def _is_root(self, folder: Path) -> bool:
+        return self.root is not None and folder.resolve() == self.root.resolve()
+
+    def to_text(self) -> str:
+        """Return the record as lines of hash, split and, if any, the group's number, sorted by hash."""
+        numbers = {group: f" {number}" for number, group in enumerate(sorted(set(self.groups.values())))}
+        return "".join(
+            f"{digits} {split}{numbers.get(self.groups.get(digits, ''), '')}\n"
+            for digits, split in sorted(self.by_content.items())
+        )
+
+
+def read_training_photos(bundle: Bundle) -> TrainingRecord | None:
+    """Return what a bundle records of its training photos, or None if it has no such record.
+
+    Raises:
+        ShutterlessError: The file is not the one that the bundle was written with.
+    """
+    expected = bundle.files.get(TRAINING_PHOTOS)
+    if bundle.path is None or expected is None or not (bundle.path / TRAINING_PHOTOS).is_file():
+        return None
+    try:
+        content = read_text(bundle.path / TRAINING_PHOTOS, MAX_TABLE_BYTES)
+    except (OSError, UnicodeDecodeError):
+        content = ""
+    if hashlib.sha256(content.encode()).hexdigest() != expected:
+        raise ShutterlessError(
+            f"{bundle.path / TRAINING_PHOTOS} was changed since the bundle was written", "Convert again."
+        )
+    lines = [line.split() for line in content.splitlines()]
+    groups = {digits: group for digits, _, *numbers in lines for group in numbers}
+    return TrainingRecord({digits: split for digits, split, *_ in lines}, groups)

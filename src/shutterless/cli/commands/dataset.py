@@ -1,0 +1,170 @@
+"""`shutterless dataset`: look at and make folders of labelled photos."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shutterless.cli.console import print_json, progress_bar, result, say, show, table
+
+if TYPE_CHECKING:
+    from shutterless.dataset.inspect.findings import Finding
+    from shutterless.dataset.inspect.inspection import Inspection
+    from shutterless.dataset.types import Group
+
+GroupBy = Annotated[
+    str,
+    typer.Option(
+        metavar="RULE",
+        help="Which photos show one thing and stay in one split: auto, none, folder, a regular expression "
+        "with one group, or a .csv file with the columns path and group.",
+    ),
+]
+
+# Photos, or groups of them, that are named below a finding.
+NAMED = 5
+
+app = typer.Typer(no_args_is_help=True, help="Get, draw and inspect folders of labelled photos.")
+
+
+@app.command()
+def sample(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
+    per_label: Annotated[int, typer.Option(min=10, metavar="N", help="Photos of each label.")] = 120,
+    size: Annotated[
+        int, typer.Option(min=32, max=512, metavar="PX", help="Side of a photo, in pixels.")
+    ] = 128,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same seed draws the same photos.")] = 42,
+) -> None:
+    """Draw ten kinds of garments, to try everything without photos.
+
+    \b
+    Examples:
+      shutterless dataset sample photos
+      shutterless dataset sample photos --per-label 20 --size 64
+    """
+    from shutterless.dataset import draw_sample, load_dataset
+
+    with progress_bar() as progress:
+        draw_sample(folder, per_label=per_label, size=size, seed=seed, progress=progress)
+        drawn = load_dataset(folder, progress=progress)
+    _show_counts(drawn.counts())
+    say(f"Next: shutterless train {folder} -o run --backbone tiny")
+
+
+@app.command()
+def download(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Which one: clothing.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
+) -> None:
+    """Fetch a public data set and check what came.
+
+    The same command goes on after a cut connection.
+
+    Example: shutterless dataset download clothing photos
+    """
+    from shutterless.dataset import load_dataset
+    from shutterless.dataset.public.download import download_dataset
+
+    with progress_bar() as progress:
+        download_dataset(name, folder, progress=progress)
+        fetched = load_dataset(folder, progress=progress)
+    _show_counts(fetched.counts())
+    say(f"Next: shutterless dataset inspect {folder}")
+
+
+@app.command()
+def inspect(
+    photos: Annotated[Path, typer.Argument(metavar="PHOTOS", help="A folder of labelled photos.")],
+    report: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also write a page with pictures into this folder.")
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Training's seed, where no folders say the splits.")
+    ] = 42,
+    group_by: GroupBy = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if anything is found.")] = False,
+) -> None:
+    """Summarize a data set and report problems.
+
+    Corrupt files, duplicates, leakage between splits, wrong labels, imbalance, odd sizes.
+
+    \b
+    Examples:
+      shutterless dataset inspect photos
+      shutterless dataset inspect photos --report inspection --strict
+    """
+    from shutterless.dataset.inspect.inspection import inspect_dataset
+
+    if report:
+        from shutterless.dataset.inspect.report import require_report_folder
+
+        require_report_folder(report, photos)
+    with progress_bar() as progress:
+        inspection = inspect_dataset(photos, seed=seed, group_by=group_by, progress=progress)
+        page = None
+        if report:
+            from shutterless.dataset.inspect.report import write_inspection
+
+            page = write_inspection(inspection, report, progress=progress)
+    if as_json:
+        print_json(inspection.to_json())
+    else:
+        _show_inspection(inspection)
+    if page:
+        say(f"Report: {page}")
+    if strict and inspection.findings:
+        raise typer.Exit(1)
+
+
+def _show_inspection(inspection: "Inspection") -> None:
+    _show_counts(inspection.dataset.counts())
+    if not inspection.laid_out:
+        result("The photos lie by label only: training shares them out like this, by its seed.")
+    formats = ", ".join(f"{count:,} {name}" for name, count in inspection.formats.items())
+    sides = (
+        f"{name} {figures['smallest']:g} to {figures['largest']:g} px, median {figures['median']:g}"
+        for name, figures in inspection.sides.items()
+    )
+    result("; ".join((formats, *sides)))
+    for skipped in inspection.dataset.skipped:
+        result(str(skipped))
+    for finding in inspection.findings:
+        _show_finding(finding)
+    _show_groups(inspection.dataset.groups)
+    result(f"\nFindings: {len(inspection.findings)}")
+
+
+def _show_groups(groups: Sequence["Group"]) -> None:
+    from shutterless.dataset.types import summarize_groups
+
+    for line in summarize_groups(groups):
+        result(f"\n{line}\n  Training keeps each group in one split; --group-by overrides the rules.")
+    _show_files([[photo.path for photo in group.photos] for group in groups])
+
+
+def _show_finding(finding: "Finding") -> None:
+    result(f"\n{finding.level}: {finding.title}\n  {finding.advice}")
+    _show_files(finding.files)
+
+
+def _show_files(groups: Sequence[Sequence[str]]) -> None:
+    for together in groups[:NAMED]:
+        more = f" and {len(together) - NAMED} more" if len(together) > NAMED else ""
+        result(f"    {' = '.join(together[:NAMED])}{more}")
+    if len(groups) > NAMED:
+        result(f"    and {len(groups) - NAMED:,} more: --json lists them all")
+
+
+def _show_counts(counts: Mapping[str, Mapping[str, int]]) -> None:
+    from shutterless.dataset.inspect.plots import count_rows
+
+    head, *rows, total = count_rows(counts)
+    listing = table(*head)
+    for row in rows:
+        listing.add_row(*row)
+    listing.add_section()
+    listing.add_row(*total)
+    show(listing)

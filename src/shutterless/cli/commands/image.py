@@ -1,0 +1,88 @@
+"""`shutterless image`: build a bundle's image, and run one as Lambda would."""
+
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shutterless.cli.commands.package import BaseImage, Platform
+from shutterless.cli.commands.serve import Urls, say_ready
+from shutterless.cli.console import progress_bar, result, say, show, table
+
+if TYPE_CHECKING:
+    from shutterless.packaging import Image
+
+TERMINATED = 143  # what shells report for a process that SIGTERM ended: 128 + 15
+
+app = typer.Typer(no_args_is_help=True, help="Build the container image; run it as Lambda would.")
+
+
+@app.command("build")
+def build(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle, as convert writes it.")],
+    tag: Annotated[
+        str, typer.Option("-t", "--tag", metavar="NAME", help="The image's name, with or without a :version.")
+    ],
+    platform: Platform = "linux/amd64",
+    base_image: BaseImage = None,
+) -> None:
+    """Build the image of a bundle, and try it.
+
+    It must start as in Lambda and answer as the bundle does. Needs Docker.
+
+    \b
+    Examples:
+      shutterless image build bundle -t clothes
+      shutterless image build bundle -t clothes:2 --platform linux/arm64
+    """
+    from shutterless import packaging
+
+    with progress_bar() as progress:
+        image = packaging.build_image(
+            bundle, tag, platform=platform, base_image=base_image, progress=progress
+        )
+    _show(image)
+    say(f"Next: shutterless image run {tag}")
+
+
+@app.command("run")
+def run(
+    tag: Annotated[str, typer.Argument(metavar="IMAGE", help="An image.")],
+    port: Annotated[
+        int,
+        typer.Option(
+            "-p", "--port", metavar="N", min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one."
+        ),
+    ] = 8080,
+    memory: Annotated[
+        int, typer.Option(metavar="MB", help="128 to 10240; as in Lambda, more has more of a processor.")
+    ] = 1024,
+    urls: Urls = "public",
+) -> None:
+    """Run an image as Lambda would, until Ctrl-C.
+
+    With Lambda's memory, share of processors, read-only files and /tmp. Needs Docker.
+
+    Example: shutterless image run clothes -p 8080 --memory 512
+    """
+    from shutterless import packaging
+
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(TERMINATED))  # and end the container too
+    packaging.run_image(tag, port=port, memory=memory, urls=urls, ready=say_ready)
+
+
+def _show(image: "Image") -> None:
+    figures = table("layer", "digest", "megabytes", text=2)
+    for layer in image.layers:
+        figures.add_row(layer.name, layer.digest[:19], f"{layer.bytes / 1e6:.2f}")
+    figures.add_row("in all", "", f"{sum(layer.bytes for layer in image.layers) / 1e6:.2f}")
+    show(figures)
+    result(f"{image.tag} is {image.platform}, {image.id[:19]}, its manifest {image.media_type}")
+    if image.trial:
+        result(f"It answers like the bundle: scores differ by {image.trial.difference:.6f} at most.")
+    else:
+        result(f"Not tried: this machine runs no programs for {image.platform}.")
+    if not image.compiled:
+        result("No Python 3.13 was here to compile the modules: each start takes about 0.2 s longer.")

@@ -1,0 +1,263 @@
+"""`shutterless train`: from photos to a run."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shutterless.cli.console import note, progress_bar, result, say, show, table, warn
+
+if TYPE_CHECKING:
+    from shutterless.cli.console import Table
+    from shutterless.dataset import Dataset
+    from shutterless.training import Epoch, Fold, Run
+    from shutterless.training.config import Plan
+
+# Labels that are listed one by one; of more, only the smallest and the largest are named.
+MAX_ROWS = 12
+EXTREMES = (slice(3), slice(-3, None))
+
+
+def train(
+    photos: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="PHOTOS", help="<label>/*.jpg, or train/ validation/ test/ with labels below."
+        ),
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="The run folder to write.")
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="quick, standard, best, tutorial, or a TOML file.  [default: quick]"
+        ),
+    ] = None,
+    show_recipe: Annotated[
+        bool, typer.Option("--show", help="Print the recipe and do nothing else.")
+    ] = False,
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Its name, or list to see them all.  [default: the recipe's, mobilenetv2]"
+        ),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="imagenet, none, or a Keras weights file.  [default: imagenet if there are any]",
+        ),
+    ] = None,
+    cut: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LAYER",
+            help="Where the backbone ends; a wrong name lists all.  [default: its last layer]",
+        ),
+    ] = None,
+    image_size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PX", min=1, help="The network's input.  [default: the recipe's or the backbone's]"
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Of the recipe's last phase.  [default: the recipe's]"),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Of the recipe's last phase.  [default: the recipe's]"),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="For the split, the order and the first weights.  [default: 42]"),
+    ] = None,
+    group_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE",
+            help="Which photos show one thing and stay in one split: auto, none, folder, a regular "
+            "expression with one group, or a .csv file with the columns path and group.  [default: auto]",
+        ),
+    ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K", min=2, help="Cross-validate: train K runs below DIR, each measured on its own fold."
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where a training into this folder ended.")
+    ] = False,
+    no_report: Annotated[
+        bool, typer.Option("--no-report", help="Leave out report.html and its figures.")
+    ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write event files for TensorBoard, to RUN/logs.")
+    ] = False,
+) -> None:
+    """Train a classifier by transfer learning.
+
+    Press Ctrl-C to stop. The best model so far is kept; add --resume to continue.
+
+    \b
+    Examples:
+      shutterless train photos -o run
+      shutterless train photos -o run --recipe standard --backbone efficientnetb0
+      shutterless train photos -o run --recipe standard --resume
+      shutterless train photos -o folds --folds 5
+      shutterless train --backbone list
+    """
+    from shutterless import training
+
+    if show_recipe:
+        training.load_recipe(recipe or "quick")
+        sys.stdout.write(training.recipe_text(recipe or "quick"))
+        return
+    if backbone == "list":
+        _list_backbones()
+        return
+    if photos is None or run is None:
+        raise typer.BadParameter("PHOTOS and -o RUN are needed to train.")
+    options = {
+        "recipe": recipe,
+        "backbone": backbone,
+        "weights": weights,
+        "cut": cut,
+        "image_size": image_size,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "group_by": group_by,
+        "resume": resume,
+        "report": not no_report,
+        "tensorboard": tensorboard,
+        "on_warning": warn,
+        "on_epoch": _say_epoch,
+        **({} if seed is None else {"seed": seed}),
+    }
+    if folds:
+        _train_folds(photos, run, folds, options)
+    else:
+        _train_once(photos, run, options)
+
+
+def _train_once(photos: Path, run: Path, options: dict[str, Any]) -> None:
+    from shutterless import training
+
+    try:
+        with progress_bar() as progress:
+            trained = training.train(photos, run, progress=progress, on_start=say_plan, **options)
+    except KeyboardInterrupt:
+        if (run / training.MODEL).is_file():
+            say(f"The best network so far is in {run} and can be evaluated and converted.")
+            say("Run the same command with --resume to continue.")
+        raise
+    _show_figures(trained)
+    if options["report"]:
+        say(f"Report: {run / 'report.html'}")
+    say(f"Next: shutterless convert {run} -o bundle")
+
+
+def _train_folds(photos: Path, output: Path, folds: int, options: dict[str, Any]) -> None:
+    from shutterless import training
+    from shutterless.evaluation.intervals import percentage_of, percentage_with_interval
+
+    def say_fold(number: int, fold: "Fold") -> None:
+        result(f"fold {number} of {folds}: accuracy {percentage_of(fold.right, fold.photos)}")
+
+    try:
+        with progress_bar() as progress:
+            figures = training.cross_validate(
+                photos, output, folds=folds, progress=progress, on_fold=say_fold, **options
+            )
+    except KeyboardInterrupt:
+        say("Run the same command with --resume to continue; finished folds are kept.")
+        raise
+    spread = 100 * figures.standard_deviation
+    result(f"mean of the folds {100 * figures.mean:.1f} %, standard deviation {spread:.1f} points")
+    accuracy = percentage_with_interval(figures.right, figures.photos, figures.effective_photos)
+    result(f"accuracy over all photos {accuracy}")
+    say(f"All figures: {output / training.FOLDS}")
+
+
+def _list_backbones() -> None:
+    from shutterless.training.backbones.builder import BACKBONES, is_cached
+
+    listing = table("backbone", "px", "parameters (M)", "MB", "top-1 (%)", "cached")
+    for backbone in BACKBONES.values():
+        listing.add_row(
+            backbone.name,
+            str(backbone.image_size),
+            f"{backbone.parameters / 1e6:.1f}",
+            f"{backbone.megabytes:.1f}" if backbone.pretrained else "none",
+            f"{backbone.top1:.1f}" if backbone.top1 else "",
+            "yes" if is_cached(backbone) else "no" if backbone.pretrained else "",
+        )
+    show(listing)
+    say("px: side of the input. Parameters and MB: without the top, float32. cached: no download needed.")
+    say("top-1: of ImageNet's labels, as Keras states it: https://keras.io/api/applications/")
+
+
+def say_plan(plan: "Plan", dataset: "Dataset") -> None:
+    """Print what is about to be trained, on what: recipe, backbone, size, labels and photos by split."""
+    from shutterless.dataset.types import summarize_groups
+
+    recipe = plan.recipe
+    cut = f", cut at {recipe.backbone.cut}" if recipe.backbone.cut else ""
+    source = "from random weights" if plan.weights == "none" else f"from the weights {plan.weights}"
+    say(f"Recipe {recipe.name}: {plan.backbone.name}{cut}, {plan.image_size} px, {source}, seed {plan.seed}")
+    counts = dataset.counts()
+    if len(counts) <= MAX_ROWS:
+        note(_counts_by_split(counts))
+    else:
+        _say_extremes(counts)
+    for line in summarize_groups(dataset.groups):
+        say(line)
+
+
+def _counts_by_split(counts: dict[str, dict[str, int]]) -> "Table":
+    from shutterless.dataset.types import totals
+
+    splits = totals(counts)
+    listing = table("label", *splits)
+    for label, row in counts.items():
+        listing.add_row(label, *(f"{row[split]:,}" for split in splits))
+    listing.add_section()
+    listing.add_row(f"{len(counts)} labels", *(f"{count:,}" for count in splits.values()))
+    return listing
+
+
+def _say_extremes(counts: dict[str, dict[str, int]]) -> None:
+    """Print the sums, and the labels with the fewest and the most training photos."""
+    from shutterless.dataset.types import totals
+
+    photos = ", ".join(f"{count:,} for {split}" for split, count in totals(counts).items())
+    say(f"{len(counts):,} labels; photos: {photos}")
+    by_size = sorted(counts, key=lambda label: counts[label]["train"])
+    fewest, most = ([f"{label} ({counts[label]['train']:,})" for label in by_size[part]] for part in EXTREMES)
+    say(f"Fewest training photos: {', '.join(fewest)}; most: {', '.join(reversed(most))}")
+
+
+def _show_figures(run: "Run") -> None:
+    """Print the accuracy on the validation photos, which chose the best epoch, and on the test photos."""
+    from shutterless.evaluation.intervals import percentage_with_interval, rounded
+
+    for split in ("validation", "test"):
+        if figures := run.metrics.get(split):
+            accuracy = percentage_with_interval(
+                figures["right"], figures["photos"], figures.get("effective_photos")
+            )
+            loss = rounded(figures["loss"], figures["loss_error"])
+            result(f"{split.capitalize()} accuracy {accuracy}, log loss {loss}")
+
+
+def _say_epoch(epoch: "Epoch") -> None:
+    say(
+        f"{epoch.phase} {epoch.epoch:>3}  log loss {epoch.log_loss:.3f}  accuracy {epoch.accuracy:.3f}  "
+        f"validation log loss {epoch.val_log_loss:.3f}  accuracy {epoch.val_accuracy:.3f}  "
+        f"{epoch.seconds:.0f} s{'  best' if epoch.best else ''}"
+    )

@@ -1,0 +1,1 @@
+"""Inspect a data set: photo statistics, findings, and a report of them."""

@@ -1,0 +1,1 @@
+"""Draw a data set of clothing, to try everything without photos or a network."""

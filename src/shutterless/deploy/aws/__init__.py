@@ -1,0 +1,1 @@
+"""AWS's services: session, CloudFormation, ECR, CloudWatch, logs, and errors explained."""

@@ -1,0 +1,1 @@
+"""The HTML report of an evaluation, its plots and its photos."""

@@ -1,0 +1,214 @@
+"""The report's figures, drawn by matplotlib without its global state of windows and current axes.
+
+matplotlib is imported when the first figure is drawn: importing it takes a while and writes a font cache.
+"""
+
+import io
+import math
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shutterless.artifacts.history import Epoch
+from shutterless.evaluation.intervals import wilson_interval
+from shutterless.evaluation.metrics import Acceptance, Metrics, calibration_bins
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# The PNG's colours, on white; in the page each is replaced by what suits light and dark.
+INK, FAINT, FIRST, SECOND = "#1b1d20", "#86857f", "#1b6b57", "#b34700"
+IN_PAGE = {INK: "currentColor", FAINT: "var(--edge)", FIRST: "var(--first)", SECOND: "var(--second)"}
+STYLE: dict[Any, Any] = {
+    **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), INK),
+    **dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), FAINT),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
+    "axes.facecolor": "none",
+    "text.parse_math": False,  # a label is text, even "$x$"
+    "svg.fonttype": "none",
+    "svg.hashsalt": "shutterless",
+}
+SIZE = (5.2, 3.6)  # inches
+MAX_TITLE, MAX_NAME = 22, 40  # characters
+MAX_NAMED = 40  # labels of which a confusion matrix can be read
+MAX_SIDE = 512  # pixels of the overview of a large confusion matrix
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw and save in the report's style, whatever the user's own matplotlibrc says."""
+    import matplotlib
+
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        # A label in a script that matplotlib's font lacks shows boxes in the PNG; the page has no such limit.
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        yield
+
+
+def write_png(figure: "Figure", file: Path) -> None:
+    """Write a figure as PNG on white."""
+    figure.savefig(file, format="png", dpi=150, facecolor="white")
+
+
+def to_svg(figure: "Figure", name: str) -> str:
+    """Return a figure as an <svg> element for the page, its colours the page's, its ids all its own."""
+    text = io.StringIO()
+    figure.savefig(text, format="svg", transparent=True)
+    svg = text.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(
+        r"<metadata>.*?</metadata>|<style.*?</style>| xmlns(:xlink)?=\"[^\"]*\"", "", svg, flags=re.S
+    )
+    svg = re.sub(r"(\bid=\"|href=\"#|url\(#)", rf"\g<1>{name}-", svg)
+    for colour, replacement in IN_PAGE.items():
+        svg = svg.replace(colour, replacement)
+    return svg
+
+
+def _axes(x: str, y: str) -> tuple["Figure", "Axes"]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=SIZE, layout="constrained")
+    axes = figure.add_subplot(xlabel=x, ylabel=y)
+    axes.grid(color=FAINT, alpha=0.25)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def curve(history: Sequence[Epoch], figure_of: str) -> "Figure":
+    """Draw `loss` or `accuracy` of training and validation over the epochs of all phases."""
+    from matplotlib.ticker import MaxNLocator
+
+    figure, axes = _axes("epoch", figure_of)
+    epochs = np.arange(1, len(history) + 1)
+    validation = [getattr(epoch, f"val_{figure_of}") for epoch in history]
+    axes.plot(epochs, [getattr(epoch, figure_of) for epoch in history], color=SECOND, label="training")
+    axes.plot(epochs, validation, color=FIRST, label="validation")
+    best = max((number for number, epoch in enumerate(history) if epoch.best), default=None)
+    if best is not None:
+        axes.plot(epochs[best], validation[best], "o", color=FIRST, label="kept")
+    for number in np.flatnonzero([one.phase != other.phase for one, other in pairwise(history)]):
+        axes.axvline(epochs[number] + 0.5, color=FAINT, linestyle=":")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend()
+    return figure
+
+
+def reliability(
+    before: npt.NDArray[np.float32], after: npt.NDArray[np.float32], right: npt.NDArray[np.bool_]
+) -> "Figure":
+    """Draw accuracy against confidence, float32[photos] each, in the bins of the calibration error.
+
+    The bars are 95 % intervals of the accuracy; a calibrated model's reach the diagonal.
+    """
+    figure, axes = _axes("mean confidence", "accuracy")
+    axes.plot([0, 1], [0, 1], color=FAINT, linestyle="--")
+    least = 1.0
+    for confidence, colour, label in ((before, SECOND, "before"), (after, FIRST, "after calibration")):
+        bins = calibration_bins(confidence)
+        counts = np.bincount(bins)
+        filled = counts > 0
+        hits = np.bincount(bins, weights=right)[filled].astype(int)
+        counts, means = counts[filled], np.bincount(bins, weights=confidence)[filled] / counts[filled]
+        ends = np.array([wilson_interval(int(hit), int(n)) for hit, n in zip(hits, counts, strict=True)])
+        shares = hits / counts
+        bars = np.maximum(0, [shares - ends[:, 0], ends[:, 1] - shares])
+        axes.errorbar(means, shares, bars, color=colour, marker="o", markersize=4, linewidth=1, label=label)
+        least = min(least, means.min())
+    axes.set(xlim=(math.floor(10 * least - 0.5) / 10, 1.02), ylim=(0, 1.02))
+    axes.legend(loc="lower right")
+    return figure
+
+
+def coverage(
+    confidence: npt.NDArray[np.float32],
+    right: npt.NDArray[np.bool_],
+    acceptance: Acceptance,
+    wanted: float | None,
+) -> "Figure":
+    """Draw how much of the most confident answers is right against how many they are."""
+    figure, axes = _axes("share of answers accepted", "accuracy of accepted answers")
+    order = np.argsort(-confidence, kind="stable")
+    accepted = np.arange(1, len(order) + 1)
+    axes.plot(accepted / len(order), np.cumsum(right[order]) / accepted, color=FIRST)
+    if wanted is not None:
+        axes.axhline(wanted, color=SECOND, linestyle="--", linewidth=1, label=f"target: {wanted:.0%}")
+    if acceptance.precision is not None:
+        label = f"threshold {acceptance.threshold:.2f}"
+        axes.plot(acceptance.coverage, acceptance.precision, "o", color=FIRST, label=label)
+    axes.set_xlim(0, 1.02)
+    axes.legend()
+    return figure
+
+
+def confusion(metrics: Metrics) -> "Figure":
+    """Draw the confusion matrix, with names and numbers for up to `MAX_NAMED` labels, in bounded memory."""
+    return _confusion_table(metrics) if len(metrics.labels) <= MAX_NAMED else _confusion_overview(metrics)
+
+
+def _confusion_table(metrics: Metrics) -> "Figure":
+    """Draw each cell's number, each row shaded by its own share."""
+    from matplotlib.figure import Figure
+
+    counts = np.array(metrics.confusion)
+    side = 2.5 + 0.45 * len(counts)
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.add_subplot(xlabel="predicted label", ylabel="true label")
+    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    names = [_short(label, MAX_NAME) for label in metrics.labels]
+    axes.set_xticks(range(len(names)), names, rotation=90)
+    axes.set_yticks(range(len(names)), names)
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            ink = "white" if shares[row, column] > 0.5 else INK
+            axes.text(column, row, str(count), ha="center", va="center", color=ink)
+    return figure
+
+
+def _confusion_overview(metrics: Metrics) -> "Figure":
+    """Draw a large confusion matrix without names or numbers.
+
+    Each pixel shows the largest share among the cells that it stands for, so that no confusion vanishes.
+    """
+    from matplotlib.figure import Figure
+
+    counts = np.array(metrics.confusion)
+    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    step = -(-len(shares) // MAX_SIDE)
+    starts = np.arange(0, len(shares), step)
+    largest = np.maximum.reduceat(np.maximum.reduceat(shares, starts, axis=0), starts, axis=1)
+    figure = Figure(figsize=(8, 8), layout="constrained")
+    axes = figure.add_subplot(xlabel="predicted label, by number", ylabel="true label, by number")
+    extent = (0.5, len(shares) + 0.5, len(shares) + 0.5, 0.5)
+    axes.imshow(largest, cmap="Blues", vmin=0, vmax=1, interpolation="nearest", extent=extent)
+    return figure
+
+
+def grid(pictures: Sequence[npt.NDArray[np.uint8]], titles: Sequence[str], columns: int = 5) -> "Figure":
+    """Draw pictures uint8[height, width, 3], of any sizes, in rows, each below its title."""
+    from matplotlib.figure import Figure
+
+    rows = -(-len(pictures) // columns)
+    figure = Figure(figsize=(2 * columns, 2.4 * rows), layout="constrained")
+    panes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for pane in panes:
+        pane.set_axis_off()
+    for pane, picture, title in zip(panes, pictures, titles, strict=False):
+        pane.imshow(picture)
+        pane.set_title("\n".join(_short(line) for line in title.split("\n")), fontsize=9)
+    return figure
+
+
+def _short(text: str, limit: int = MAX_TITLE) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

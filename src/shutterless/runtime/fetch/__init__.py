@@ -1,0 +1,1 @@
+"""Fetch the picture behind a URL, from public addresses only."""

@@ -1,0 +1,1 @@
+"""The bundle, the classifier that runs its model, and what it predicts."""

@@ -1,0 +1,1 @@
+"""The pretrained backbones: a catalogue of them, their scaling, and how one is built."""

@@ -1,0 +1,106 @@
+"""Find, build and cut backbones; what there is stands in `training.catalogue`."""
+
+import os
+from pathlib import Path
+
+import keras
+
+from shutterless.errors import ShutterlessError
+from shutterless.training.backbones.catalogue import BACKBONES, END, Backbone
+from shutterless.utils.messages import did_you_mean
+
+__all__ = ["BACKBONES", "Backbone", "build_backbone", "find_backbone", "is_cached"]
+
+
+def find_backbone(name: str) -> Backbone:
+    """Return the backbone called `name`; raises `ShutterlessError` with the closest names otherwise."""
+    try:
+        return BACKBONES[name.lower()]
+    except KeyError:
+        raise ShutterlessError(
+            f"There is no backbone called {name!r}",
+            f"{did_you_mean(name, BACKBONES)}Run `shutterless train --backbone list` to see all of them.",
+        ) from None
+
+
+def is_cached(backbone: Backbone) -> bool:
+    """Tell whether Keras has the ImageNet weights, at the backbone's own size, without a download."""
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    return backbone.weights_file is not None and (home / "models" / backbone.weights_file).is_file()
+
+
+def build_backbone(
+    backbone: Backbone, *, image_size: int, weights: str = "imagenet", cut: str | None = None
+) -> keras.Model:
+    """Build `backbone` for square images, load its weights and cut it behind the layer `cut`.
+
+    weights: `imagenet` (from Keras's cache or its web address), `none`, or a file of Keras weights.
+    cut: a layer's name; None or `end` for the whole of it.
+    The result maps scaled float32[n, image_size, image_size, 3] to a feature map float32[n, h, w, c].
+    Raises `ShutterlessError` for a size that is too small, weights that do not load or an unknown layer.
+    """
+    if image_size < backbone.smallest:
+        raise ShutterlessError(
+            f"{backbone.name} cannot take images of {image_size} px",
+            f"Choose an image size of {backbone.smallest} or more; {backbone.image_size} is its usual one.",
+        )
+    shape, source = (image_size, image_size, 3), _weights_argument(backbone, weights)
+    try:
+        model = backbone.build(shape, source)
+    except Exception as error:  # Keras raises whatever its download and its file formats raise
+        raise _weights_error(backbone, weights, error) from error
+    return model if cut in (None, END) else _cut_at(model, str(cut), backbone.cuts)
+
+
+def _weights_argument(backbone: Backbone, weights: str) -> str | None:
+    if weights == "none":
+        return None
+    if weights == "imagenet":
+        if not backbone.pretrained:
+            raise ShutterlessError(
+                f"There are no ImageNet weights for {backbone.name}", "Train it with --weights none."
+            )
+        return weights
+    if not Path(weights).is_file():
+        raise ShutterlessError(
+            f"There is no weights file {weights}", "Give imagenet, none, or the path of a Keras .h5 file."
+        )
+    return weights
+
+
+def _weights_error(backbone: Backbone, weights: str, error: Exception) -> ShutterlessError:
+    reason = str(error).strip().partition("\n")[0]
+    if weights == "imagenet":
+        return ShutterlessError(
+            f"The ImageNet weights of {backbone.name} could not be loaded: {reason}",
+            "Check the network, or give a file with --weights FILE.",
+        )
+    return ShutterlessError(
+        f"The weights in {weights} do not fit {backbone.name}: {reason}",
+        "Give the file of this very backbone, without its top.",
+    )
+
+
+def _cut_at(model: keras.Model, cut: str, usual: tuple[str, ...]) -> keras.Model:
+    layers = {layer.name: layer for layer in model.layers}
+    if cut not in layers:
+        listing = "\n".join(f"  {name}  {_shape(layer)}" for name, layer in layers.items() if _is_map(layer))
+        raise ShutterlessError(
+            f"{model.name} has no layer called {cut!r}",
+            did_you_mean(cut, layers)
+            + f"Cut at {' or '.join(usual)}, the usual places, or at any of these:\n{listing}",
+        )
+    if not _is_map(layers[cut]):
+        raise ShutterlessError(
+            f"The layer {cut!r} gives no feature map",
+            "Cut at a layer whose output has height, width and channels.",
+        )
+    return keras.Model(model.input, layers[cut].output, name=model.name)
+
+
+def _is_map(layer: keras.layers.Layer) -> bool:
+    return isinstance(layer.output, keras.KerasTensor) and len(layer.output.shape) == 4
+
+
+def _shape(layer: keras.layers.Layer) -> str:
+    return "×".join(str(side) for side in layer.output.shape[1:])

@@ -1,0 +1,1 @@
+"""What training writes after each epoch: checkpoint, best model, history, TensorBoard events."""

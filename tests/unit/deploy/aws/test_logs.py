@@ -1,0 +1,96 @@
+import json
+from datetime import timedelta
+from itertools import islice
+
+import pytest
+
+from shutterless.deploy.aws.logs import POLL_S, Entry, follow_logs, parse_since, read_logs
+from shutterless.errors import ShutterlessError
+
+GROUP = "/aws/lambda/shutterless-clothes"
+
+
+def page(*events, **rest):
+    made = [{"eventId": number, "timestamp": when, "message": f"{number}\n"} for number, when in events]
+    return {"events": made, **rest}
+
+
+def test_all_pages_are_read_oldest_first(aws):
+    aws.answer("logs", "filter_log_events", page(("a", 1), nextToken="more"))
+    aws.answer("logs", "filter_log_events", page(nextToken="still more"))
+    aws.answer("logs", "filter_log_events", page(("b", 2)))
+    entries = read_logs(aws, "clothes", timedelta(minutes=10))
+    assert list(entries) == [Entry(1, "a"), Entry(2, "b")]
+
+
+def test_the_log_of_the_function_is_asked_for_from_that_time_on(aws, monkeypatch):
+    monkeypatch.setattr("time.time", lambda: 2_000_000.0)
+    asked = {"logGroupName": GROUP, "startTime": 2_000_000_000 - 600_000}
+    aws.answer("logs", "filter_log_events", page(), **asked)
+    assert list(read_logs(aws, "clothes", timedelta(minutes=10))) == []
+
+
+def test_following_shows_each_line_once_late_ones_too_and_waits_between(aws, monkeypatch):
+    monkeypatch.setattr("time.time", lambda: 100.0)
+    waited = []
+    aws.answer("logs", "filter_log_events", page(("a", 200_000)), logGroupName=GROUP, startTime=40_000)
+    # From here on it asks again only for what may still come late.
+    asked = {"logGroupName": GROUP, "startTime": 185_000}
+    aws.answer("logs", "filter_log_events", page(("late", 190_000), ("a", 200_000)), **asked)
+    aws.answer("logs", "filter_log_events", page(("a", 200_000), ("b", 200_001)), **asked)
+    entries = follow_logs(aws, "clothes", timedelta(minutes=1), waited.append)
+    assert [entry.text for entry in islice(entries, 3)] == ["a", "late", "b"]
+    assert waited == [POLL_S, POLL_S]
+
+
+def test_a_deployment_without_a_log_is_refused(aws):
+    aws.fail("logs", "filter_log_events", "ResourceNotFoundException")
+    with pytest.raises(ShutterlessError, match="There is no log of a deployment clothes in us-east-1"):
+        list(read_logs(aws, "clothes", timedelta(minutes=10)))
+
+
+def test_a_failure_in_the_middle_is_put_into_words(aws):
+    aws.answer("logs", "filter_log_events", page(("a", 1), nextToken="more"))
+    aws.fail("logs", "filter_log_events", "ThrottlingException", "Rate exceeded")
+    with pytest.raises(ShutterlessError, match="fewer requests at a time"):
+        list(read_logs(aws, "clothes", timedelta(minutes=10)))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("30s", 30), ("10m", 600), ("2h", 7200), ("1d", 86_400), ("0s", 0)]
+)
+def test_a_time_is_understood(text, seconds):
+    assert parse_since(text).total_seconds() == seconds
+
+
+@pytest.mark.parametrize("text", ["", "10", "m", "-5m", "10 m", "10w", "1.5h", "99999d"])
+def test_what_is_no_time_is_refused(text):
+    with pytest.raises(ShutterlessError, match="--since"):
+        parse_since(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "routine"),
+    [
+        ("START RequestId: 1 Version: 7", True),
+        ("END RequestId: 1", True),
+        ("REPORT RequestId: 1\tDuration: 41.00 ms\tBilled Duration: 42 ms", True),
+        ("REPORT RequestId: 1\tDuration: 28000.00 ms\tStatus: timeout", False),
+        ("INIT_START Runtime Version: python:3.13", True),
+        ("RESTORE_START Runtime Version: python:3.13", True),
+        ("2026-11-25T00:00:00Z 1 Task timed out after 28.00 seconds", False),
+        ('{"request_id": "1"}', False),
+        ("INFO: Created TensorFlow Lite XNNPACK delegate for CPU.", True),
+    ],
+)
+def test_lambda_s_own_lines_are_told_from_those_that_say_something(text, routine):
+    assert Entry(0, text).is_routine is routine
+
+
+@pytest.mark.parametrize(
+    ("text", "record"),
+    [(json.dumps({"a": 1}), {"a": 1}), ("[1]", {}), ("{", {}), ("text", {}), ("[" * 100_000, {})],
+    ids=["object", "list", "broken", "text", "deep"],
+)
+def test_only_an_object_is_a_record(text, record):
+    assert Entry(0, text).record == record

@@ -1,0 +1,107 @@
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+import pytest
+from moto import mock_aws
+
+from shutterless.deploy.aws.session import connect
+from shutterless.errors import ShutterlessError
+
+SSO = """
+[profile work]
+region = eu-west-1
+sso_session = company
+sso_account_id = 123456789012
+sso_role_name = dev
+[sso-session company]
+sso_region = eu-west-1
+sso_start_url = https://company.awsapps.com/start
+"""
+
+
+@pytest.fixture
+def key(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+
+
+def test_a_session_that_aws_has_answered_is_returned(key):
+    with mock_aws():
+        assert connect(region="eu-central-1").region_name == "eu-central-1"
+
+
+def test_region_and_key_of_a_profile_are_found(home):
+    (home / "config").write_text("[profile shop]\nregion = eu-west-1\n")
+    (home / "credentials").write_text("[shop]\naws_access_key_id = a\naws_secret_access_key = b\n")
+    with mock_aws():
+        assert connect("shop").region_name == "eu-west-1"
+
+
+def test_the_region_given_comes_before_the_environment_s(key, monkeypatch):
+    """AWS_REGION comes before AWS_DEFAULT_REGION, as in AWS's own command line."""
+    with mock_aws():
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+        assert connect().region_name == "eu-west-1"
+        monkeypatch.setenv("AWS_REGION", "eu-west-3")
+        assert connect().region_name == "eu-west-3"
+        assert connect(region="eu-central-1").region_name == "eu-central-1"
+
+
+def test_nobody_is_told_to_sign_in():
+    with pytest.raises(ShutterlessError, match="There are no AWS credentials"):
+        connect(region="eu-central-1")
+
+
+def test_a_session_without_a_region_is_refused(key):
+    with pytest.raises(ShutterlessError, match="No AWS region is set") as error:
+        connect()
+    assert "--region" in error.value.hint
+
+
+def test_a_profile_that_is_not_there_is_named():
+    with pytest.raises(ShutterlessError, match="There is no AWS profile wrok"):
+        connect("wrok", "eu-central-1")
+
+
+def test_a_profile_that_was_never_signed_in_is_told_how(home):
+    (home / "config").write_text(SSO)
+    with pytest.raises(ShutterlessError, match="sign-in has expired") as error:
+        connect("work")
+    assert "aws sso login --profile work" in error.value.hint
+
+
+def test_a_region_that_is_misspelt_is_refused(key):
+    with pytest.raises(ShutterlessError, match="eu central is no AWS region"):
+        connect(region="eu central")
+
+
+def test_an_endpoint_of_one_s_own_is_asked_and_named(key, monkeypatch, free_tcp_port):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_tcp_port}")
+    with pytest.raises(ShutterlessError, match=f"AWS cannot be reached at http://127.0.0.1:{free_tcp_port}"):
+        connect(region="eu-central-1")
+
+
+def test_an_endpoint_that_is_no_url_is_refused(key, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "nonsense")
+    with pytest.raises(ShutterlessError, match="Invalid endpoint: nonsense") as error:
+        connect(region="eu-central-1")
+    assert "AWS_ENDPOINT_URL" in error.value.hint
+
+
+def test_what_answers_in_place_of_aws_is_not_taken_for_it(key, monkeypatch):
+    """As a hotel's network does with its page to log in at."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<!doctype html><p>Welcome & log in")
+
+        def log_message(self, *arguments):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        Thread(target=server.handle_request).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        with pytest.raises(ShutterlessError, match="no answer of AWS"):
+            connect(region="eu-central-1")

@@ -1,0 +1,152 @@
+import json
+
+import pytest
+
+from shutterless.deploy.options import Options
+from shutterless.deploy.template.rest_api import ROUTES, api_resources, stage_resources
+from shutterless.runtime.image.decoder import PLUGINS
+from shutterless.runtime.problems import KINDS
+
+
+def build(**options):
+    chosen = Options(**options)
+    api = api_resources("clothes", chosen)
+    return {**api, **stage_resources("clothes", chosen, api)}
+
+
+def of(resources, kind):
+    named = {key: value["Properties"] for key, value in resources.items()}
+    return {key: named[key] for key in named if resources[key]["Type"] == f"AWS::ApiGateway::{kind}"}
+
+
+def deployment(**options):
+    return next(key for key in build(**options) if key.startswith("Deployment"))
+
+
+def asked(resources, kind, name):
+    """Return which methods ask for the property."""
+    return {key for key, method in of(resources, "Method").items() if method[kind] == name}
+
+
+def test_every_path_of_the_api_has_its_method_and_one_for_preflights():
+    methods = of(build(), "Method")
+    assert len(methods) == 2 * len(ROUTES)
+    for path, (method, stem) in ROUTES.items():
+        assert methods[f"{stem}{method.capitalize()}"]["HttpMethod"] == method
+        assert methods[f"{stem}Other"]["HttpMethod"] == "ANY"
+        if path != "/":
+            assert of(build(), "Resource")[f"{stem}Resource"]["PathPart"] == path[1:]
+
+
+def test_every_method_is_a_proxy_to_the_alias():
+    for method in of(build(), "Method").values():
+        assert method["Integration"]["Type"] == "AWS_PROXY"
+        assert method["Integration"]["IntegrationHttpMethod"] == "POST"
+        assert method["Integration"]["Uri"]["Fn::Sub"].endswith("functions/${Function.Arn}:live/invocations")
+
+
+def test_with_a_key_only_predictions_ask_for_it():
+    resources = build(auth="api-key")
+    assert asked(resources, "ApiKeyRequired", True) == {"PredictPost"}
+    assert asked(resources, "AuthorizationType", "AWS_IAM") == set()
+    assert of(resources, "UsagePlanKey")["UsagePlanKey"]["KeyId"] == {"Ref": "ApiKey"}
+
+
+def test_without_a_key_nothing_asks_and_there_is_none():
+    resources = build(auth="none")
+    assert (
+        asked(resources, "ApiKeyRequired", True) == asked(resources, "AuthorizationType", "AWS_IAM") == set()
+    )
+    assert of(resources, "ApiKey") == of(resources, "UsagePlan") == of(resources, "UsagePlanKey") == {}
+
+
+def test_with_iam_everything_is_signed_but_preflights():
+    resources = build(auth="iam")
+    signed = {f"{stem}{method.capitalize()}" for method, stem in ROUTES.values()}
+    assert asked(resources, "AuthorizationType", "AWS_IAM") == signed
+    assert asked(resources, "ApiKeyRequired", True) == set()
+
+
+def test_pictures_of_every_format_arrive_as_bytes():
+    (api,) = of(build(), "RestApi").values()
+    types = api["BinaryMediaTypes"]
+    assert {f"image/{name.lower()}" for name in PLUGINS} <= set(types)
+    assert {"multipart/form-data", "application/octet-stream"} <= set(types)
+    assert not any("*" in kind for kind in types)
+    assert api["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
+
+
+@pytest.mark.parametrize("auth", ["api-key", "none", "iam"])
+def test_what_the_gateway_answers_itself_is_a_problem_that_browsers_can_read(auth):
+    for answer in of(build(auth=auth), "GatewayResponse").values():
+        assert answer["ResponseParameters"] == {
+            "gatewayresponse.header.Access-Control-Allow-Origin": "'*'",
+            "gatewayresponse.header.Content-Type": "'application/problem+json'",
+        }
+        assert {"type", "title", "detail", "code"} <= problem(answer).keys()
+        assert str(problem(answer).get("status", "")) == answer.get("StatusCode", "")
+
+
+def problem(answer):
+    """Return the body of one of the gateway's own answers, with its own words filled in."""
+    template = answer["ResponseTemplates"]["application/json"]
+    return json.loads(template.replace("$context.error.messageString", '"Forbidden"'))
+
+
+def answers(**options):
+    """Return status and code of each kind of the gateway's own answers."""
+    found = of(build(**options), "GatewayResponse").values()
+    return {each["ResponseType"]: (each.get("StatusCode"), problem(each)["code"]) for each in found}
+
+
+def test_each_refusal_of_the_gateway_has_its_code():
+    found = answers()
+    assert found["REQUEST_TOO_LARGE"] == ("413", "too-large")
+    assert found["INVALID_API_KEY"] == ("403", "forbidden")
+    assert found["THROTTLED"] == ("429", "throttled")
+    assert found["QUOTA_EXCEEDED"] == ("429", "quota-exceeded")
+    assert found["INTEGRATION_TIMEOUT"] == ("504", "timeout")
+    assert found["DEFAULT_5XX"] == (None, "internal")
+
+
+def test_an_unknown_path_is_not_found_unless_the_signature_may_be_missing():
+    assert answers()["MISSING_AUTHENTICATION_TOKEN"] == ("404", "not-found")
+    assert answers(auth="iam")["MISSING_AUTHENTICATION_TOKEN"] == ("403", "forbidden")
+
+
+def test_codes_that_the_function_has_too_have_its_status():
+    for status, code in answers().values():
+        if status and code in KINDS:
+            assert int(status) == KINDS[code][0]
+
+
+def test_the_deployment_waits_for_all_that_it_freezes():
+    resources = build()
+    needed = {*of(resources, "Method"), *of(resources, "GatewayResponse")}
+    assert set(resources[deployment()]["DependsOn"]) == needed
+
+
+def test_a_changed_api_is_another_deployment_a_changed_stage_is_not():
+    assert deployment() != deployment(auth="none")
+    assert deployment() == deployment(stage="test", rate=5, quota=1, memory=3008)
+
+
+def test_stage_and_plan_hold_the_same_rate():
+    resources = build(rate=3, burst=4, quota=500)
+    (setting,) = of(resources, "Stage")["Stage"]["MethodSettings"]
+    assert (setting["ThrottlingRateLimit"], setting["ThrottlingBurstLimit"]) == (3, 4)
+    plan = of(resources, "UsagePlan")["UsagePlan"]
+    assert plan["Throttle"] == {"RateLimit": 3, "BurstLimit": 4}
+    assert plan["Quota"] == {"Limit": 500, "Period": "MONTH"}
+    assert plan["ApiStages"] == [{"ApiId": {"Ref": "Api"}, "Stage": {"Ref": "Stage"}}]
+
+
+def test_a_quota_of_0_is_none():
+    assert "Quota" not in of(build(quota=0), "UsagePlan")["UsagePlan"]
+
+
+def test_only_this_api_may_call_and_only_the_alias():
+    permission = build()["ApiMayCallFunction"]
+    assert permission["DependsOn"] == "LiveAlias"
+    assert permission["Properties"]["FunctionName"] == {"Fn::Sub": "${Function.Arn}:live"}
+    assert permission["Properties"]["SourceArn"]["Fn::Sub"].endswith(":${AWS::AccountId}:${Api}/*")

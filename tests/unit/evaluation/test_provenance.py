@@ -1,0 +1,44 @@
+import shutil
+
+import pytest
+
+from shutterless.errors import ShutterlessError
+from shutterless.evaluation.provenance import read_source
+
+
+def test_a_run_tells_how_it_was_made(colour_run, colour_photos):
+    source = read_source(colour_run)
+    assert source.name == "run"
+    assert source.command.startswith(f"shutterless train {colour_photos} -o {colour_run} --recipe quick")
+    assert "--backbone tiny --weights none --image-size 32 --seed 42" in source.command
+    assert len(source.photos) == 63
+    assert len(source.history) == 8 and source.history[0].phase == "network"
+    assert any(epoch.best for epoch in source.history)
+    assert {"shutterless", "keras"} <= source.made_with.keys()
+    assert source.temperature is None
+
+
+def test_a_bundle_tells_what_it_was_calibrated_to(colour_bundle):
+    source = read_source(colour_bundle)
+    assert source.name == "colours"
+    assert source.temperature == pytest.approx(1, rel=0.01)  # too few photos to add confidence
+    assert source.wanted_precision == 0.95
+    assert (source.command, source.history, source.photos) == ("", (), ())
+
+
+def test_an_interrupted_run_is_a_source_too(colour_run, tmp_path):
+    run = shutil.copytree(colour_run, tmp_path / "run")
+    (run / "metrics.json").unlink()
+    (run / "history.csv").unlink()
+    source = read_source(run)
+    assert (source.history, source.made_with) == ((), {})
+
+
+@pytest.mark.parametrize(
+    "history", ["phase\nhead\n", "phase,loss,accuracy,val_loss,val_accuracy,best\nhead,1\n"]
+)
+def test_a_history_that_cannot_be_read_is_refused(history, colour_run, tmp_path):
+    run = shutil.copytree(colour_run, tmp_path / "run")
+    (run / "history.csv").write_text(history)
+    with pytest.raises(ShutterlessError, match="cannot be read"):
+        read_source(run)

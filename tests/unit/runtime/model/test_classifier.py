@@ -1,0 +1,264 @@
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from shutterless.errors import ShutterlessError
+from shutterless.runtime.image.decoder import InputSpec, decode
+from shutterless.runtime.model import classifier as classifier_module
+from shutterless.runtime.model.bundle import Bundle, read_bundle, write_bundle
+from shutterless.runtime.model.classifier import Classifier, Prediction
+
+SCORES = np.array([[0.25, 0.375, 0.125, 0.25]], np.float32)
+BLACK = np.zeros((2, 3, 3), np.uint8)
+
+
+@pytest.fixture
+def scored(tmp_path, monkeypatch):
+    """Return a classifier whose model gives `SCORES` for any picture."""
+
+    class Model:
+        def __init__(self, model_content: bytes, num_threads: int | None) -> None: ...
+
+        def allocate_tensors(self) -> None: ...
+
+        def get_input_details(self) -> list[dict]:
+            return [{"index": 0, "shape": np.array([1, 2, 3, 3]), "dtype": np.uint8}]
+
+        def get_output_details(self) -> list[dict]:
+            return [{"index": 1, "shape": np.array([1, 4]), "dtype": np.float32}]
+
+        def set_tensor(self, index: int, value: np.ndarray) -> None:
+            assert (index, value.shape) == (0, (1, 2, 3, 3))
+
+        def invoke(self) -> None: ...
+
+        def get_tensor(self, index: int) -> np.ndarray:
+            return {1: SCORES}[index].copy()
+
+    monkeypatch.setattr("shutterless.runtime.model.classifier.Interpreter", Model)
+
+    def make(**members) -> Classifier:
+        bundle = Bundle("x", ("d", "c", "b", "a"), InputSpec(2, 3), "float32", "", "", "", "", path=tmp_path)
+        return Classifier(replace(bundle, **members))
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def noise() -> np.ndarray:
+    """Different pictures, so that a score that belongs to another one shows."""
+    rng = np.random.default_rng(11)
+    colours = rng.integers(0, 256, (48, 1, 1, 3))
+    return np.clip(colours + rng.normal(0, 20, (48, 32, 32, 3)), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("label", ["blue", "green", "red"])
+def test_a_picture_gets_its_label(classifier, pictures, label):
+    prediction = classifier.classify(decode(pictures[label], classifier.input))
+    assert prediction.label == label
+    assert prediction.confidence == max(prediction.scores.values())
+
+
+def test_scores_come_in_label_order_and_add_up_to_1(classifier, noise):
+    for pixels in noise:
+        scores = classifier.classify(pixels).scores
+        assert list(scores) == ["blue", "green", "red"] == list(classifier.labels)
+        assert sum(scores.values()) == pytest.approx(1, abs=1e-6)
+
+
+def test_an_answer_is_plain_numbers(scored):
+    assert scored().classify(BLACK) == Prediction(
+        label="c", confidence=0.375, accepted=True, scores={"d": 0.25, "c": 0.375, "b": 0.125, "a": 0.25}
+    )
+    assert type(scored().classify(BLACK).scores["d"]) is float
+
+
+@pytest.mark.parametrize(
+    ("threshold", "accepted"), [(0.0, True), (0.375, True), (0.37501, False), (1.0, False)]
+)
+def test_a_confidence_that_reaches_the_threshold_is_accepted(scored, threshold, accepted):
+    assert scored(threshold=threshold).classify(BLACK).accepted is accepted
+
+
+@pytest.mark.parametrize("temperature", [0.25, 0.5, 2.0, 4.0])
+def test_the_temperature_divides_the_logits(scored, temperature):
+    logits = np.log(SCORES[0].astype(np.float64)) / temperature
+    expected = np.exp(logits) / np.exp(logits).sum()
+    scores = scored(temperature=temperature).classify(BLACK).scores
+    assert list(scores.values()) == pytest.approx(expected.tolist(), abs=1e-6)
+
+
+def test_a_very_low_temperature_leaves_the_best(scored):
+    assert list(scored(temperature=1e-4).classify(BLACK).scores.values()) == [0, 1, 0, 0]
+
+
+def test_many_pictures_get_what_each_gets_alone(classifier, noise):
+    probabilities = classifier.probabilities(noise)
+    assert (probabilities.shape, probabilities.dtype) == ((48, 3), np.float32)
+    alone = [list(classifier.classify(pixels).scores.values()) for pixels in noise]
+    np.testing.assert_array_equal(probabilities, np.array(alone, np.float32))
+    assert len({tuple(row) for row in alone}) > 40
+
+
+def test_many_pictures_are_classified_on_several_cores_at_once(colour_bundle, noise, monkeypatch):
+    classifier, meeting = Classifier(read_bundle(colour_bundle)), threading.Barrier(2, timeout=30)
+    infer = classifier._infer
+    monkeypatch.setattr("shutterless.runtime.host_resources.cores", lambda: 2)
+    monkeypatch.setattr(classifier, "_infer", lambda picture: (meeting.wait(), infer(picture))[1])
+    assert len(classifier.probabilities(noise[:2])) == 2  # one after the other, the first would wait in vain
+
+
+def test_no_pictures_get_no_scores(classifier, noise):
+    probabilities = classifier.probabilities(noise[:0])
+    assert (probabilities.shape, probabilities.dtype) == ((0, 3), np.float32)
+
+
+def test_warming_up_changes_no_answer(classifier, noise):
+    before = classifier.classify(noise[0])
+    classifier.warm_up()
+    assert classifier.classify(noise[0]) == before
+
+
+def test_the_temperature_counts_for_many_as_well(scored):
+    rows = scored(temperature=2.0).probabilities(np.stack([BLACK, BLACK]))
+    np.testing.assert_allclose(rows.sum(1), 1, atol=1e-6)
+    np.testing.assert_allclose(rows[0] ** 2 / (rows[0] ** 2).sum(), SCORES[0], atol=1e-6)
+
+
+def test_several_threads_get_what_one_gets(classifier, noise):
+    many = np.concatenate([noise] * 10)
+    expected = [classifier.classify(pixels) for pixels in many]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(classifier.classify, many)) == expected
+
+
+def test_the_number_of_threads_of_an_inference_changes_no_answer(colour_bundle, classifier, noise):
+    other = Classifier(read_bundle(colour_bundle), threads=2)
+    np.testing.assert_array_equal(other.probabilities(noise), classifier.probabilities(noise))
+
+
+def test_interpreters_are_made_when_two_predict_at_once_and_kept(colour_bundle, noise, monkeypatch):
+    made, both_inside = [], threading.Barrier(2)
+
+    class Counted(Interpreter):
+        def __init__(self, *arguments, **options) -> None:
+            made.append(self)
+            super().__init__(*arguments, **options)
+
+        def set_tensor(self, *arguments) -> None:
+            both_inside.wait(60)
+            super().set_tensor(*arguments)
+
+    monkeypatch.setattr("shutterless.runtime.model.classifier.Interpreter", Counted)
+    classifier = Classifier(read_bundle(colour_bundle))
+    assert len(made) == 1
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(3):
+            list(pool.map(classifier.classify, noise[:2]))
+    assert len(made) == 2
+
+
+def test_an_interpreter_that_failed_is_used_again(scored, monkeypatch):
+    classifier = scored()
+    with monkeypatch.context() as patch:
+        patch.setattr(classifier._idle[0], "invoke", lambda: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            classifier.classify(BLACK)
+    assert len(classifier._idle) == 1
+    assert classifier.classify(BLACK).label == "c"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labels": ("blue", "green", "red", "white")},
+        {"labels": ("blue", "green")},
+        {"input": InputSpec(16, 32)},
+        {"input": InputSpec(32, 16)},
+    ],
+)
+def test_a_model_that_is_not_what_its_bundle_says_is_refused(colour_bundle, change):
+    with pytest.raises(ShutterlessError) as caught:
+        Classifier(replace(read_bundle(colour_bundle), **change))
+    assert "maps uint8[1, 32, 32, 3] to float32[1, 3], not what its bundle says" in caught.value.message
+
+
+@pytest.mark.parametrize("model", [b"", b"no model", b"\x1c\0\0\0TFL3" + bytes(100)])
+def test_a_file_that_is_no_model_is_refused(colour_bundle, tmp_path, model):
+    bundle = write_bundle(tmp_path / "bundle", model, read_bundle(colour_bundle))
+    with pytest.raises(ShutterlessError, match="cannot load the model"):
+        Classifier(bundle)
+
+
+def test_a_bundle_that_was_not_read_from_a_folder_is_refused(colour_bundle):
+    with pytest.raises(ShutterlessError, match="not read from a folder"):
+        Classifier(replace(read_bundle(colour_bundle), path=None))
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [[np.nan] * 4, [0.5, 0.5, np.inf, 0], [0.5, 0.5, 0.5, -0.5], [0, 0, 0, 0], [5.0, 2.0, -3.0, -3.0]],
+)
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_a_model_whose_scores_are_no_probabilities_is_refused(scored, monkeypatch, scores, temperature):
+    classifier = scored(temperature=temperature)
+    given = np.array([scores], np.float32)
+    monkeypatch.setattr(classifier._idle[0], "get_tensor", lambda index: given)
+    with np.errstate(all="ignore"), pytest.raises(ShutterlessError, match="are not probabilities"):
+        classifier.warm_up()
+
+
+def test_scores_that_are_rounded_to_8_bits_are_probabilities(scored, monkeypatch):
+    classifier = scored()
+    monkeypatch.setattr(
+        classifier._idle[0], "get_tensor", lambda index: np.array([[63, 63, 63, 64]], np.float32) / 256
+    )
+    classifier.warm_up()
+
+
+def test_a_bundle_that_is_replaced_changes_nothing_in_a_loaded_one(colour_bundle, tmp_path, noise):
+    folder = shutil.copytree(colour_bundle, tmp_path / "bundle")
+    classifier = Classifier(read_bundle(folder))
+    before = classifier.probabilities(noise)
+    (folder / "model.tflite").write_bytes(b"another model")
+    classifier._idle.clear()  # so that the next prediction loads the model again
+    np.testing.assert_array_equal(classifier.probabilities(noise), before)
+
+
+LOADS = """
+import sys
+from pathlib import Path
+from shutterless.runtime.model.bundle import read_bundle
+from shutterless.runtime.model.classifier import Classifier
+import os
+class Told(Classifier):
+    def _load(self):
+        interpreter = super()._load()
+        os.write(2, b"after\\n")
+        return interpreter
+for _ in range(2):
+    Told(read_bundle(Path(sys.argv[1]))).warm_up()
+"""
+
+
+def test_loading_a_model_writes_nothing_to_standard_error(colour_bundle):
+    process = subprocess.run([sys.executable, "-c", LOADS, colour_bundle], capture_output=True)
+    assert (process.returncode, process.stderr) == (0, b"after\nafter\n")
+
+
+@pytest.mark.parametrize("said", [b"ERROR: what is wrong\n", b"x" * 10_000])
+def test_what_else_is_written_while_a_model_loads_is_kept(monkeypatch, capfd, said):
+    monkeypatch.setattr(classifier_module, "_is_notice_written", False)
+    notice = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
+    with classifier_module._without_notice():
+        os.write(2, said[:5] + b"\n" + notice + said)
+    assert capfd.readouterr().err.encode() == said[:5] + b"\n" + said
+    assert classifier_module._is_notice_written

@@ -1,0 +1,122 @@
+"""Each family by its smallest member at its smallest size, cut early where that is enough."""
+
+import dataclasses
+import importlib
+import inspect
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from shutterless.conversion.export import Precision, to_tflite
+from shutterless.training.backbones.catalogue import BACKBONES, END
+from shutterless.training.model import build_network
+from shutterless.training.recipe import Head
+
+OWN_SCALING = (keras.layers.Rescaling, keras.layers.Normalization)
+
+
+def smallest_members():
+    families = {}
+    for backbone in sorted(BACKBONES.values(), key=lambda backbone: backbone.parameters, reverse=True):
+        families[backbone.family] = backbone
+    return families
+
+
+@pytest.fixture(scope="module", params=smallest_members().values(), ids=smallest_members())
+def member(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def built(member):
+    """Return the whole backbone and the file that Keras asked for; its weights stay random."""
+    asked = []
+
+    def stand_in(name, *arguments, **options):
+        asked.append(name)
+        return name
+
+    keras.utils.set_random_seed(1)
+    shape = (member.smallest, member.smallest, 3)
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MobileNets say that 32 px are not those of their weights
+        patch.setattr("keras.src.utils.file_utils.get_file", stand_in)
+        patch.setattr(keras.Model, "load_weights", lambda model, file: None)
+        model = member.build(shape, "imagenet" if member.pretrained else None)
+    return model, asked
+
+
+@pytest.fixture(scope="module")
+def trunk(built):
+    return built[0]
+
+
+@pytest.fixture(scope="module")
+def early(member, trunk):
+    """Return a classifier on the first layers of that very backbone, those that could scale among them."""
+    first = keras.Model(trunk.input, trunk.layers[6].output)
+    return build_network(
+        dataclasses.replace(member, build=lambda shape, weights: first),
+        Head(pooling="average"),
+        labels=3,
+        image_size=member.smallest,
+        weights="none",
+        cut=None,
+    )
+
+
+@pytest.fixture(scope="module")
+def pixels(member):
+    return np.random.default_rng(0).integers(0, 256, (3, member.smallest, member.smallest, 3), dtype=np.uint8)
+
+
+def test_every_classifier_of_keras_applications_is_there():
+    offered = {
+        name.lower()
+        for name, thing in vars(keras.applications).items()
+        if inspect.isfunction(thing) and "include_top" in inspect.signature(thing).parameters
+    }
+    assert offered | {"tiny"} == set(BACKBONES)
+
+
+def test_the_figures_are_those_of_the_network(member, trunk):
+    assert trunk.count_params() == member.parameters
+    assert len(trunk.output.shape) == 4
+
+
+def test_it_is_cut_at_each_layer_it_names_and_the_last_is_its_end(member, trunk):
+    *cuts, last = member.cuts
+    sides = [trunk.get_layer(cut).output.shape[1] for cut in cuts]
+    assert len(sides) >= 1
+    assert sides == sorted(sides, reverse=True)
+    assert last == END or trunk.get_layer(last).output.shape == trunk.output.shape
+
+
+def test_pixels_are_scaled_exactly_once_and_as_keras_documents_it(member, trunk, early, pixels):
+    """Either in front of the backbone or in its own graph; together it is what `preprocess_input` gives."""
+    if member.name == "tiny":
+        expected = pixels / np.float32(127.5) - 1
+    else:
+        module = importlib.import_module(f"keras.applications.{member.family}")
+        expected = module.preprocess_input(pixels.astype("float32"))
+    scaled = keras.Model(early.features.input, early.features.get_layer("scaling").output)(pixels)
+    np.testing.assert_allclose(scaled, expected, atol=1e-4)
+    scales_itself = any(isinstance(layer, OWN_SCALING) for layer in trunk.layers[:3])
+    assert scales_itself is (member.scaling == "none")
+
+
+def test_what_is_converted_agrees_with_keras(early, pixels):
+    interpreter = Interpreter(model_content=to_tflite(early.whole, Precision.FLOAT32))
+    interpreter.allocate_tensors()
+    for photo, expected in zip(pixels, early.whole.predict_on_batch(pixels), strict=True):
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], photo[np.newaxis])
+        interpreter.invoke()
+        found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0]
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_keras_looks_for_its_weights_where_the_catalogue_says(member, built):
+    assert built[1] == ([member.weights_file] if member.pretrained else [])
