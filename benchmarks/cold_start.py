@@ -18,7 +18,10 @@ PARTS = {
     "import Pillow and its JPEG decoder": ("from PIL import Image, JpegImagePlugin", True),
     "import LiteRT": ("from ai_edge_litert.interpreter import Interpreter", True),
     "import our decoder": ("import shutterless.runtime.image.decoder", False),
-    "import the rest of the handler": ("from shutterless.runtime import lambda_function as handler", False),
+    "import the rest of the handler": (
+        "from shutterless.runtime.adapters import lambda_function as handler",
+        False,
+    ),
     "read and verify the bundle": (
         "from pathlib import Path; from shutterless.runtime.model.bundle import read_bundle;"
         "bundle = read_bundle(Path(sys.argv[1]))",

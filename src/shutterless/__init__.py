@@ -15,8 +15,23 @@ __version__ = "0.1.0"
 # What the package offers, and the part that each name lives in. TensorFlow takes seconds to import, so
 # nothing is imported before it is used.
 _HOME = {
-    "ShutterlessError": "errors",
-    "CallError": "client",
+    **dict.fromkeys(
+        (
+            "BundleError",
+            "CallError",
+            "ConversionError",
+            "DatasetError",
+            "DeployError",
+            "InputError",
+            "OutputError",
+            "PackagingError",
+            "RecipeError",
+            "RunError",
+            "ShutterlessError",
+        ),
+        "errors",
+    ),
+    "ImageError": "runtime.problems",
     "Classifier": "inference",
     "Prediction": "runtime.model.prediction",
     "load": "inference",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from shutterless.errors import ShutterlessError, cannot_write
+from shutterless.errors import OutputError, ShutterlessError, cannot_write
 from shutterless.runtime.model.prediction import Prediction
 
 COLUMNS = ("source", "label", "confidence", "accepted", "code", "detail", "model")
@@ -69,8 +69,10 @@ class AnswerFile:
     def require_model(self, model: str) -> None:
         """Raise `ShutterlessError` if the file has answers of another model than this version."""
         if self._models - {"", model}:
-            raise ShutterlessError(
-                f"{self._stream.name} has answers of another model", "Give another file, or remove this one."
+            raise OutputError(
+                "answers-of-another-model",
+                f"{self._stream.name} has answers of another model",
+                "Give another file, or remove this one.",
             )
 
     def has(self, source: str) -> bool:
@@ -108,9 +110,11 @@ def open_answers(path: Path, model: str | None = None) -> Iterator[AnswerFile]:
     """
     suffix = path.suffix.lower()
     if suffix not in _FORMATS:
-        raise ShutterlessError(f"{path} ends in neither .csv nor .jsonl", "Choose one of them.")
+        raise OutputError(
+            "unsupported-file-type", f"{path} ends in neither .csv nor .jsonl", "Choose one of them."
+        )
     if path.exists() and not path.is_file():
-        raise ShutterlessError(f"{path} is not a file", "Give the name of a file.")
+        raise OutputError("not-a-file", f"{path} is not a file", "Give the name of a file.")
     try:
         stream = path.open("r+b" if path.exists() else "x+b")
     except OSError as error:
@@ -123,8 +127,10 @@ def open_answers(path: Path, model: str | None = None) -> Iterator[AnswerFile]:
 
 
 def _not_ours(stream: BinaryIO) -> ShutterlessError:
-    return ShutterlessError(
-        f"{stream.name} exists and is not a file of predictions", "Choose another name; it is unchanged."
+    return OutputError(
+        "not-ours",
+        f"{stream.name} exists and is not a file of predictions",
+        "Choose another name; it is unchanged.",
     )
 
 

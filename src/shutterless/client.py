@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from shutterless.answers import Answer
 from shutterless.api_connection import ApiConnection
-from shutterless.errors import ShutterlessError
+from shutterless.errors import CallError, InputError
 from shutterless.runtime.adapters.lambda_events import to_event, to_response
 from shutterless.runtime.http_messages import Request, Response
 from shutterless.runtime.model.prediction import Prediction
@@ -60,31 +60,6 @@ HINTS: dict[str | int, str] = {
     429: "The API permits only so many requests at a time, or in a month: try again later.",
     504: "The first answer after a pause takes longest: try again.",
 }
-OF_THE_PICTURE = frozenset(
-    ("too-large", "unsupported-format", "unreadable-image", "url-refused", "fetch-failed")
-)
-
-
-class CallError(ShutterlessError):
-    """An API gave no prediction.
-
-    status: of HTTP, None if nothing came back. code: of a problem as docs/http-api.md lists them, "" if
-    the answer is not one of shutterless.
-    """
-
-    def __init__(self, message: str, hint: str = "", *, status: int | None = None, code: str = "") -> None:
-        super().__init__(message, hint)
-        self.status = status
-        self.code = code
-
-    @property
-    def is_of_the_picture(self) -> bool:
-        """Whether it is this picture's fault; if not, the next one would fare no better."""
-        return self.code in OF_THE_PICTURE or self.status == 413
-
-    def to_json(self) -> dict[str, Any]:
-        """Return status, code and detail, as in a problem document, and the hint."""
-        return {"status": self.status, "code": self.code, "detail": self.message, "hint": self.hint}
 
 
 def call(
@@ -157,7 +132,7 @@ class _Api:
         try:
             found = self.ask(image)
         except CallError as error:
-            if not error.is_of_the_picture:
+            if not error.concerns_picture:
                 raise
             return Answer(source, code=error.code, detail=error.message, hint=error.hint)
         prediction = Prediction(found["label"], found["confidence"], found["accepted"], found["scores"])
@@ -199,9 +174,13 @@ def _endpoint(url: str) -> SplitResult:
     except ValueError:
         valid = False
     if not valid or not parts.geturl().isascii() or any(character.isspace() for character in parts.geturl()):
-        raise ShutterlessError(f"{url} is not the URL of an API", "Give one like https://host/stage.")
+        raise InputError(
+            "invalid-url", f"{url} is not the URL of an API", "Give one like https://host/stage."
+        )
     if "@" in parts.netloc:
-        raise ShutterlessError("The API's URL has a user name or password in it", "Leave it out.")
+        raise InputError(
+            "credentials-in-url", "The API's URL has a user name or password in it", "Leave it out."
+        )
     path = parts.path.rstrip("/")
     if not path.endswith(("/predict", "/invocations")):
         path += "/predict"
@@ -212,7 +191,9 @@ def _key(api_key: str | None) -> dict[str, str]:
     if not api_key:
         return {}
     if not all("!" <= character <= "~" for character in api_key):
-        raise ShutterlessError("The API key has spaces or other characters that no key has", "Copy it anew.")
+        raise InputError(
+            "invalid-api-key", "The API key has spaces or other characters that no key has", "Copy it anew."
+        )
     return {"X-Api-Key": api_key}
 
 
@@ -224,21 +205,25 @@ def _content(image: str | os.PathLike[str]) -> tuple[str, bytes]:
     file = Path(name)
     if not file.is_file():
         raise CallError(
-            f"There is no picture {name}", "Give a file or an http or https URL.", code="unreadable-image"
+            "unreadable-image",
+            f"There is no picture {name}",
+            "Give a file or an http or https URL.",
         )
     try:
         with file.open("rb") as stream:
             content = stream.read(MAX_PICTURE + 1)
     except OSError as error:
         raise CallError(
-            f"Cannot read {name}: {error.strerror}", "Check its permissions.", code="unreadable-image"
+            "unreadable-image",
+            f"Cannot read {name}: {error.strerror}",
+            "Check its permissions.",
         ) from error
     if len(content) > MAX_PICTURE:
         size = file.stat().st_size / 1e6
         raise CallError(
+            "too-large",
             f"{name} has {size:,.1f} MB, and Lambda takes {MAX_PICTURE / 1e6} MB of picture",
             HINTS["too-large"],
-            code="too-large",
         )
     return TYPES.get(file.suffix.lower(), "application/octet-stream"), content
 
@@ -250,7 +235,9 @@ def _post_once(
         return connection.post(body, headers)
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise CallError(
-            f"{target.netloc} does not answer: {_reason(error)}", "Check the API's URL and the connection."
+            "no-answer",
+            f"{target.netloc} does not answer: {_reason(error)}",
+            "Check the API's URL and the connection.",
         ) from error
 
 
@@ -275,6 +262,7 @@ def _unwrap(target: SplitResult, response: Response) -> Response:
     answer = _document(response)
     if response.status == 200 and "errorMessage" in answer:
         raise CallError(
+            "function-failed",
             f"The function failed: {str(answer['errorMessage'])[:LONGEST_WORDS]}",
             HINTS["internal"],
             status=200,
@@ -292,7 +280,12 @@ def _prediction(target: SplitResult, response: Response) -> dict[str, Any]:
     code, detail = answer.get("code"), answer.get("detail")
     if isinstance(code, str) and isinstance(detail, str):
         hint = HINTS.get(code) or _advice(response)  # a gateway has codes of its own
-        raise CallError(detail[:LONGEST_WORDS], hint, status=response.status, code=code[:LONGEST_WORDS])
+        raise CallError(
+            code[:LONGEST_WORDS],
+            detail[:LONGEST_WORDS],
+            hint,
+            status=response.status,
+        )
     raise _not_ours(target, response)
 
 
@@ -336,4 +329,6 @@ def _not_ours(target: SplitResult, response: Response) -> CallError:
     else:
         hint = _advice(response) or ("Try again in a moment." if status >= 500 else HINTS["not-found"])
     said = f": {words}" if words else ", and not as shutterless answers" if status == 200 else ""
-    return CallError(f"{target.netloc} answered {status} {name}{said}", hint, status=status)
+    return CallError(
+        "unexpected-answer", f"{target.netloc} answered {status} {name}{said}", hint, status=status
+    )

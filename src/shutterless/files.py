@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from shutterless.errors import ShutterlessError, cannot_write
+from shutterless.errors import OutputError, cannot_write
 
 # What a draft is called: the name of its output, hidden, with a random token.
 DRAFT = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part", re.DOTALL)
@@ -90,7 +90,9 @@ def ensure_writable(output: Path) -> None:
     if place == output.absolute() and not place.is_dir():
         place = place.parent
     if not place.is_dir():
-        raise ShutterlessError(f"Cannot write {output}: {place} is a file", "Choose another folder.")
+        raise OutputError(
+            "cannot-write", f"Cannot write {output}: {place} is a file", "Choose another folder."
+        )
     if not os.access(place, os.W_OK | os.X_OK):
         raise cannot_write(output, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
 
@@ -102,8 +104,10 @@ def ensure_empty(folder: Path) -> None:
     """
     ensure_writable(folder)
     if folder.exists() and (not folder.is_dir() or entries(folder)):
-        raise ShutterlessError(
-            f"{folder} already exists and is not empty", "Choose a new folder, or empty this one first."
+        raise OutputError(
+            "not-empty",
+            f"{folder} already exists and is not empty",
+            "Choose a new folder, or empty this one first.",
         )
 
 
@@ -116,8 +120,10 @@ def ensure_replaceable(folder: Path, output: Output) -> None:
     if not folder.exists() or (folder.is_dir() and not entries(folder)):
         return
     if not folder.is_dir() or not _is_wholly(folder, output):
-        raise ShutterlessError(
-            f"{folder} already exists and is not just {output.name}", "Choose a new or empty folder."
+        raise OutputError(
+            "not-ours",
+            f"{folder} already exists and is not just {output.name}",
+            "Choose a new or empty folder.",
         )
 
 
@@ -127,7 +133,8 @@ def ensure_outside(folder: Path, photos: Path) -> None:
     It would be one of the labels next time.
     """
     if folder.resolve().is_relative_to(photos.resolve()):
-        raise ShutterlessError(
+        raise OutputError(
+            "output-inside-photos",
             f"The output {folder} lies in the folder of photos {photos}",
             "Choose a folder outside it: whatever lies among the photos counts as photos.",
         )

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from shutterless.answers import Answer
-from shutterless.errors import ShutterlessError
+from shutterless.errors import InputError
 from shutterless.model_check import open_bundle
 from shutterless.runtime.host_resources import cores
 from shutterless.runtime.image import decoder
@@ -87,7 +87,8 @@ class Classifier:
         if isinstance(pictures, (str, os.PathLike, bytes, Image.Image, np.ndarray)):
             return self._predict_one(pictures)
         if not isinstance(pictures, Iterable):
-            raise ShutterlessError(
+            raise InputError(
+                "not-a-picture",
                 f"{type(pictures).__name__} is not a picture",
                 "Give a path, a URL, bytes, a PIL picture, an array, or several of them.",
             )
@@ -170,7 +171,8 @@ def _load(path: Path) -> "Predictor":
         from shutterless.models import load_model  # imports TensorFlow, which a bundle does not need
 
         return load_model(path)
-    raise ShutterlessError(
+    raise InputError(
+        "not-a-model",
         f"{path} is neither a bundle nor a run",
         "Give the folder that `shutterless convert` or `train` wrote.",
     )
@@ -179,7 +181,8 @@ def _load(path: Path) -> "Predictor":
 def _from_array(array: npt.NDArray[np.uint8]) -> Image.Image:
     has_shape = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)
     if array.dtype != np.uint8 or not has_shape or not array.size:
-        raise ShutterlessError(
+        raise InputError(
+            "not-a-picture",
             f"An array of {array.dtype}{list(array.shape)} is not a picture",
             "Give uint8[height, width, 3] or uint8[height, width], with values from 0 to 255.",
         )

@@ -19,7 +19,7 @@ from ai_edge_litert import __version__ as litert_version
 from ai_edge_litert.interpreter import Interpreter
 
 import shutterless
-from shutterless.errors import ShutterlessError
+from shutterless.errors import BundleError, ShutterlessError
 from shutterless.runtime.model.bundle import Bundle, read_bundle
 from shutterless.runtime.model.classifier import Classifier
 from shutterless.utils.cache import cache_folder
@@ -65,14 +65,15 @@ def check_model(bundle: Bundle) -> None:
     except subprocess.TimeoutExpired:
         raise _endless(bundle) from None
     except OSError as error:
-        raise ShutterlessError(
+        raise BundleError(
+            "model-not-checked",
             f"The model of {bundle.path} cannot be checked: {error.strerror}: {sys.executable}",
             "shutterless starts Python to check a model that is new to it.",
         ) from error
     if child.returncode:
         raise _crash(bundle, child)
     if problem := json.loads(child.stdout):
-        raise ShutterlessError(*problem)
+        raise BundleError(*problem)
 
 
 def remember(bundle: Bundle) -> None:
@@ -103,8 +104,10 @@ def _environment() -> dict[str, str]:
 
 
 def _endless(bundle: Bundle) -> ShutterlessError:
-    return ShutterlessError(
-        f"The model of {bundle.path} does not finish", f"It was stopped after {CPU_SECONDS} s. Do not use it."
+    return BundleError(
+        "endless-model",
+        f"The model of {bundle.path} does not finish",
+        f"It was stopped after {CPU_SECONDS} s. Do not use it.",
     )
 
 
@@ -116,7 +119,8 @@ def _crash(bundle: Bundle, child: subprocess.CompletedProcess[bytes]) -> Shutter
         reason = signal.Signals(-child.returncode).name
     elif lines := child.stderr.decode(errors="replace").split("\n"):
         reason = next((line for line in reversed(lines) if line.strip()), reason)
-    return ShutterlessError(
+    return BundleError(
+        "crashing-model",
         f"The model of {bundle.path} crashes: {reason}",
         "It is damaged or malicious, or needs too much memory. If it is your own, convert it again.",
     )
@@ -127,21 +131,26 @@ def main(folder: str, sha256: str) -> None:
     try:
         bundle = read_bundle(folder)
         if bundle.sha256 != sha256:
-            raise ShutterlessError(f"{folder} has changed while it was being read", "Try again.")
+            raise BundleError("changed-bundle", f"{folder} has changed while it was being read", "Try again.")
         limit_process(len(bundle.model))
         _run(bundle)
         problem = None
     except ShutterlessError as error:
-        problem = error.message, error.hint
+        problem = error.code, error.message, error.hint
     except (ValueError, RuntimeError, MemoryError) as error:  # LiteRT's own
-        problem = f"LiteRT cannot run the model of {folder}: {error or 'out of memory'}", "Do not use it."
+        problem = (
+            "crashing-model",
+            f"LiteRT cannot run the model of {folder}: {error or 'out of memory'}",
+            "Do not use it.",
+        )
     print(json.dumps(problem))
 
 
 def _run(bundle: Bundle) -> None:
     """Run the model on a black picture and on noise; one without loops takes equally long for any other."""
     if Interpreter(model_content=bundle.model).num_subgraphs() > 1:
-        raise ShutterlessError(
+        raise BundleError(
+            "endless-model",
             f"The model of {bundle.path} has loops or branches",
             "It could run forever on some pictures. shutterless convert makes no such models.",
         )

@@ -11,8 +11,8 @@ import pytest
 import trustme
 
 from shutterless import client
-from shutterless.client import MAX_PICTURE, CallError, call, call_many
-from shutterless.errors import ShutterlessError
+from shutterless.client import MAX_PICTURE, call, call_many
+from shutterless.errors import PICTURE_CODES, CallError, ShutterlessError
 from shutterless.runtime.adapters.http_server import INVOCATIONS, App
 from shutterless.runtime.model.bundle import read_bundle
 from shutterless.runtime.model.classifier import Classifier
@@ -104,8 +104,7 @@ def test_its_problems_come_with_code_and_hint(served, tmp_path, path):
     text = tmp_path / "notes.jpg"
     text.write_text("no picture")
     error = failure(served + path, text)
-    assert (error.status, error.code, error.is_of_the_picture) == (415, "unsupported-format", True)
-    assert error.message.startswith("this is no picture in one of the formats")
+    assert (error.status, error.code, error.concerns_picture) == (415, "unsupported-format", True)
     assert "JPEG" in error.hint
     error = failure(served + path, "http://127.0.0.1/a.jpg")
     assert (error.status, error.code) == (422, "url-refused")
@@ -154,7 +153,7 @@ def test_a_function_that_gives_no_http_answer_is_an_error(api, photo, answer):
     api.says(200, answer)
     error = failure(api.url + INVOCATIONS, photo)
     assert error.status == 200
-    assert not error.is_of_the_picture
+    assert not error.concerns_picture
 
 
 def test_the_key_is_sent_as_the_gateway_expects_it(api, photo):
@@ -219,9 +218,7 @@ def test_what_others_answer_is_put_into_words(api, photo, status, answer, header
     assert len(api.requests) == 1
 
 
-@pytest.mark.parametrize(
-    "code", [*sorted(client.OF_THE_PICTURE), "internal", "busy", "invalid-request", "not-found"]
-)
+@pytest.mark.parametrize("code", [*sorted(PICTURE_CODES), "internal", "busy", "invalid-request", "not-found"])
 def test_every_code_has_a_hint(api, photo, code, pauses):
     api.says(500, {"code": code, "detail": "so it is"})
     error = failure(api.url, photo)
@@ -307,7 +304,7 @@ def test_a_password_in_the_url_is_refused_and_not_shown(photo):
 
 def test_an_api_that_is_not_there_is_said(photo, free_tcp_port):
     error = failure(f"http://127.0.0.1:{free_tcp_port}", photo)
-    assert (error.status, error.code, error.is_of_the_picture) == (None, "", False)
+    assert (error.status, error.code, error.concerns_picture) == (None, "no-answer", False)
     assert error.message.startswith(f"127.0.0.1:{free_tcp_port} does not answer")
 
 
@@ -337,7 +334,7 @@ def test_a_file_that_lambda_would_not_take_is_refused_before_it_is_sent(api, tmp
     large = tmp_path / "large.jpg"
     large.write_bytes(bytes(MAX_PICTURE + 1))
     error = failure(api.url, large)
-    assert (error.code, error.is_of_the_picture, api.requests) == ("too-large", True, [])
+    assert (error.code, error.concerns_picture, api.requests) == ("too-large", True, [])
     assert error.message == f"{large} has 4.4 MB, and Lambda takes 4.4 MB of picture"
     assert "Make it smaller" in error.hint
 

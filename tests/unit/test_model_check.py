@@ -15,7 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 import shutterless
 from shutterless import model_check
 from shutterless.deploy import deployer
-from shutterless.deploy.cost.estimate import local_latency
+from shutterless.deploy.cost import local_latency
 from shutterless.errors import ShutterlessError
 from shutterless.model_check import check_model, open_bundle, remember
 from shutterless.runtime.model.bundle import read_bundle, write_bundle

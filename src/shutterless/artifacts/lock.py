@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from shutterless.errors import ShutterlessError, cannot_write
+from shutterless.errors import RunError, cannot_write
 
 LOCK = ".lock"
 
@@ -49,7 +49,8 @@ def _lock(run: Path) -> BinaryIO:
             stream.seek(0)
             process = stream.read(20).decode(errors="replace")
             stream.close()
-            raise ShutterlessError(
+            raise RunError(
+                "training-in-progress",
                 f"Another training is running in {run} (process {process})",
                 "Wait until it ends, stop it, or choose another folder.",
             ) from None

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from shutterless.artifacts.run_files import METRICS
-from shutterless.errors import ShutterlessError
+from shutterless.errors import RunError
 from shutterless.files import MAX_TABLE_BYTES, atomic_file, read_text
 
 
@@ -17,11 +17,15 @@ def read_metrics(run: Path) -> dict[str, Any]:
     """
     file = run / METRICS
     if not file.is_file():
-        raise ShutterlessError(f"{run} has no {METRICS}", "Its training was interrupted; evaluate it.")
+        raise RunError(
+            "unfinished-run", f"{run} has no {METRICS}", "Its training was interrupted; evaluate it."
+        )
     try:
         return dict(json.loads(read_text(file, MAX_TABLE_BYTES)))
     except (OSError, ValueError) as error:
-        raise ShutterlessError(f"{file} cannot be read: {error}", "Evaluate the run.") from error
+        raise RunError(
+            "unreadable-metrics", f"{file} cannot be read: {error}", "Evaluate the run."
+        ) from error
 
 
 def write_metrics(file: Path, metrics: dict[str, Any]) -> None:

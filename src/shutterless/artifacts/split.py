@@ -7,7 +7,7 @@ from dataclasses import astuple
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from shutterless.dataset.types import SPLITS, Dataset, Photo
-from shutterless.errors import ShutterlessError
+from shutterless.errors import RunError, ShutterlessError
 from shutterless.files import MAX_TABLE_BYTES, atomic_file, read_text
 
 COLUMNS = ("path", "label", "split", "group", "sha256")
@@ -61,6 +61,8 @@ def _photo(file: Path, number: int, columns: list[str], row: list[str]) -> Photo
 
 
 def _malformed(file: Path, reason: str) -> ShutterlessError:
-    return ShutterlessError(
-        f"Cannot read the split in {file}: {reason}", "Restore the file from the run that wrote it."
+    return RunError(
+        "unreadable-split",
+        f"Cannot read the split in {file}: {reason}",
+        "Restore the file from the run that wrote it.",
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from shutterless.dataset.types import SPLITS, Photo
-from shutterless.errors import ShutterlessError
+from shutterless.errors import BundleError
 from shutterless.files import MAX_TABLE_BYTES, read_text
 from shutterless.runtime.model.bundle import TRAINING_PHOTOS, Bundle
 
@@ -94,8 +94,10 @@ def read_training_photos(bundle: Bundle) -> TrainingRecord | None:
     except (OSError, UnicodeDecodeError):
         content = ""
     if hashlib.sha256(content.encode()).hexdigest() != expected:
-        raise ShutterlessError(
-            f"{bundle.path / TRAINING_PHOTOS} was changed since the bundle was written", "Convert again."
+        raise BundleError(
+            "changed-training-photos",
+            f"{bundle.path / TRAINING_PHOTOS} was changed since the bundle was written",
+            "Convert again.",
         )
     lines = [line.split() for line in content.splitlines()]
     groups = {digits: group for digits, _, *numbers in lines for group in numbers}

@@ -12,7 +12,7 @@ import typer
 
 from shutterless.cli.console import progress_bar, say
 from shutterless.cli.writers import writing
-from shutterless.errors import ShutterlessError
+from shutterless.errors import InputError, ShutterlessError
 
 if TYPE_CHECKING:
     from shutterless.answers import Answer
@@ -71,7 +71,9 @@ def expand(given: Sequence[str]) -> Sources:
         names = [name for source in given for name in _expand(source)]
         return Sources(names, len(names))
     if len(given) > 1:
-        raise ShutterlessError("- and other pictures are given", "Put all of them into the list.")
+        raise InputError(
+            "conflicting-sources", "- and other pictures are given", "Put all of them into the list."
+        )
     return Sources(_listed())
 
 
@@ -125,17 +127,23 @@ def _listed() -> Iterator[str]:
 
 def _expand(source: str) -> Iterator[str]:
     if not source:  # pathlib takes it for the current folder
-        raise ShutterlessError("The name of a picture is empty", "Is a variable of the shell not set?")
+        raise InputError(
+            "empty-name", "The name of a picture is empty", "Is a variable of the shell not set?"
+        )
     if source.lower().startswith(("http://", "https://")) or Path(source).is_file():
         yield source
         return
     if not Path(source).is_dir():
-        raise ShutterlessError(f"There is no picture or folder {source}", "Give a file, a folder or a URL.")
+        raise InputError(
+            "not-found", f"There is no picture or folder {source}", "Give a file, a folder or a URL."
+        )
     from shutterless.dataset import find_pictures
 
     pictures, skipped = find_pictures(Path(source))
     for one in skipped:
         say(f"{source}: {one}")
     if not pictures:
-        raise ShutterlessError(f"There are no pictures in {source}", "Give a folder with .jpg, .png … files.")
+        raise InputError(
+            "no-pictures", f"There are no pictures in {source}", "Give a folder with .jpg, .png … files."
+        )
     yield from map(str, pictures)

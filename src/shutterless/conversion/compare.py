@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shutterless.dataset import read_pixels
-from shutterless.errors import ShutterlessError
+from shutterless.errors import ConversionError
 from shutterless.evaluation import Metrics, Predictions
 from shutterless.runtime.model.classifier import Classifier
 
@@ -42,11 +42,12 @@ class Comparison:
         return {**asdict(self), "drop": self.drop}
 
 
-class ConversionRefusedError(ShutterlessError):
+class ConversionRefusedError(ConversionError):
     """The converted file lost more accuracy than was permitted; `comparison` has the figures."""
 
     def __init__(self, comparison: Comparison, max_drop: float) -> None:
         super().__init__(
+            "accuracy-drop",
             f"The {comparison.precision} file loses {comparison.drop:.2%} accuracy "
             f"({comparison.converted.right:,} instead of {comparison.keras.right:,} of "
             f"{comparison.keras.photos:,} validation photos right), more than the {max_drop:.2%} allowed; "

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from shutterless.conversion.compare import Comparison, check_drop, compare
 from shutterless.conversion.export import Precision, to_tflite
 from shutterless.dataset import Photo, read_pixels, verify_photos
-from shutterless.errors import ShutterlessError
+from shutterless.errors import InputError
 from shutterless.evaluation import Calibration, calibrate, predict_labelled
 from shutterless.evaluation.calibration import PRECISION
 from shutterless.files import BUNDLE, ensure_outside, ensure_replaceable
@@ -95,8 +95,8 @@ def _precision(name: str) -> Precision:
     try:
         return Precision(name)
     except ValueError:
-        raise ShutterlessError(
-            f"There is no precision {name!r}", f"Choose one of: {', '.join(Precision)}."
+        raise InputError(
+            "unknown-precision", f"There is no precision {name!r}", f"Choose one of: {', '.join(Precision)}."
         ) from None
 
 

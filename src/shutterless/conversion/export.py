@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import ConversionError
 
 
 class Precision(StrEnum):
@@ -43,7 +43,8 @@ def to_tflite(
         try:
             converted: bytes = _converter(folder, precision, calibration).convert()
         except Exception as error:
-            raise ShutterlessError(
+            raise ConversionError(
+                "conversion-failed",
                 f"TensorFlow cannot convert this network to {precision}: {error}",
                 "Choose another precision; float32 always converts what was trained here.",
             ) from error

@@ -8,7 +8,7 @@ from dataclasses import replace
 from shutterless.dataset.scan import HELD_BACK
 from shutterless.dataset.split import assign
 from shutterless.dataset.types import Dataset, Photo
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DatasetError
 from shutterless.utils.messages import shortened
 
 
@@ -28,7 +28,8 @@ def split_into_folds(dataset: Dataset, folds: int, *, seed: int) -> list[Dataset
     """
     units = _units(dataset.photos)
     if not 2 <= folds <= len(units):
-        raise ShutterlessError(
+        raise DatasetError(
+            "too-few-photos",
             f"{len(units):,} photos or groups of photos cannot be shared out to {folds} folds",
             "Choose 2 folds or more, 5 or 10 as a rule.",
         )
@@ -69,7 +70,8 @@ def _require_two_folds_each(dataset: Dataset, fold_of: dict[str, int]) -> None:
     counts = Counter(label for label, _ in pairs)
     lone = [label for label in dataset.labels if counts[label] < 2]
     if lone:
-        raise ShutterlessError(
+        raise DatasetError(
+            "label-in-one-fold",
             f"All photos of {shortened(lone)} fall into one fold, so that no fold could train on them",
             "Add photos, or choose --group-by none if the photos of a label do not show one thing.",
         )

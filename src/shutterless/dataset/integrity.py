@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shutterless.dataset.types import Photo
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DatasetError
 from shutterless.runtime.image import decoder
 from shutterless.runtime.problems import Problem
 from shutterless.utils.messages import shortened
@@ -39,14 +39,16 @@ def verify_photos(root: Path, photos: Sequence[Photo], *, progress: Progress = s
 
     missing = [photo.path for photo in photos if not (root / photo.path).is_file()]
     if missing:
-        raise ShutterlessError(
+        raise DatasetError(
+            "missing-photos",
             f"{len(missing):,} of the {len(photos):,} photos needed are not in {root}: {shortened(missing)}",
             "Give the folder that they are in now with --photos DIR.",
         )
     checks = map_in_threads(is_same, photos, progress=progress, what="verifying photos")
     changed = [photo.path for photo, same in zip(photos, checks, strict=True) if not same]
     if changed:
-        raise ShutterlessError(
+        raise DatasetError(
+            "changed-photos",
             f"{len(changed):,} of the {len(photos):,} photos needed in {root} have changed since the "
             f"training: {shortened(changed)}",
             "Restore them, or train again with the photos as they are now.",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shutterless.dataset.formats import SUFFIXES, is_picture, is_raw
 from shutterless.dataset.types import NOT_A_PICTURE, SPLITS, Photo, Skipped, Unreadable, printable
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DatasetError
 from shutterless.files import recognise_output
 from shutterless.utils.messages import shortened
 
@@ -71,12 +71,16 @@ def subfolders(folder: Path) -> list[Path]:
     try:
         folders = [path for path in sorted(folder.iterdir()) if path.is_dir()]
     except FileNotFoundError as error:
-        raise ShutterlessError(f"There is no folder {folder}", "Check the path.") from error
+        raise DatasetError("not-found", f"There is no folder {folder}", "Check the path.") from error
     except NotADirectoryError as error:
-        raise ShutterlessError(f"{folder} is a file, not a folder of photos", LAYOUT_HINT) from error
+        raise DatasetError(
+            "not-a-folder", f"{folder} is a file, not a folder of photos", LAYOUT_HINT
+        ) from error
     except OSError as error:
-        raise ShutterlessError(
-            f"Cannot look into {folder}: {error.strerror or error}", "Check the folder's permissions."
+        raise DatasetError(
+            "unreadable-folder",
+            f"Cannot look into {folder}: {error.strerror or error}",
+            "Check the folder's permissions.",
         ) from error
     return [path for path in folders if not _is_hidden(path.name)]
 
@@ -119,7 +123,8 @@ def split_folders(root: Path) -> dict[str, Path]:
         return {}
     if "train" in splits and not flat and (len(splits) > 1 or not any(map(label_folders, others))):
         return splits
-    raise ShutterlessError(
+    raise DatasetError(
+        "mixed-splits-and-labels",
         f"{root} has folders named like splits ({_names(splits.values())}) beside others ({_names(others)})",
         WAY_OUT,
     )
@@ -156,7 +161,8 @@ def _by_split(root: Path, folders: list[Path]) -> dict[str, Path]:
     for folder, name in zip(folders, names, strict=True):
         split = _split_of(name) or _split_of(folder.name)
         if split in splits:
-            raise ShutterlessError(
+            raise DatasetError(
+                "duplicate-split",
                 f"Both {splits[split].name}/ and {folder.name}/ in {root} stand for {split}",
                 "Keep one of them.",
             )
@@ -187,7 +193,8 @@ def _may_be_label(folder: Path) -> bool:
 
 def _refuse_photos_without_labels(root: Path, splits: list[Path]) -> None:
     if any(map(_holds_photos, splits)):
-        raise ShutterlessError(
+        raise DatasetError(
+            "photos-without-label",
             f"{root} has photos directly in {_names(splits)}, in no label's folder",
             f"{LAYOUT_HINT} {WAY_OUT}",
         )
@@ -199,7 +206,8 @@ def _refuse_repeated_labels(root: Path, folders: list[Path]) -> None:
         return
     names = [{label.name for label in label_folders(folder)} for folder in folders]
     if len(common := set.intersection(*names)) >= 2:
-        raise ShutterlessError(
+        raise DatasetError(
+            "ambiguous-layout",
             f"The folders {_names(folders)} in {root} may be labels or splits: "
             f"they hold the same folders, {shortened(sorted(common))}",
             WAY_OUT,

@@ -17,7 +17,7 @@ from shutterless.dataset.loader import fits_in_memory
 from shutterless.dataset.photo_stats import Look, look
 from shutterless.dataset.split import assign
 from shutterless.dataset.types import SPLITS, Dataset, Decoded, Group, Photo, Unreadable, printable
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DatasetError
 from shutterless.runtime.image import decoder
 from shutterless.runtime.image.decoder import InputSpec
 from shutterless.runtime.problems import Problem
@@ -77,7 +77,9 @@ def load_dataset(
     root = Path(root)
     folders = split_folders(root)
     if folders and "train" not in folders:
-        raise ShutterlessError(f"{root} has {_names(folders)} but no train folder", LAYOUT_HINT)
+        raise DatasetError(
+            "no-training-photos", f"{root} has {_names(folders)} but no train folder", LAYOUT_HINT
+        )
     found = find_photos(root, folders or {"train": root})
     scan = scan_photos(
         root,
@@ -163,7 +165,7 @@ def survey(
     if not found.photos:
         problem = "photos, but none in a label's folder" if OUTSIDE_LABELS in found.skipped else "no photos"
         hints = (LAYOUT_HINT, *(f"{str(one).capitalize()}." for one in found.summary()))
-        raise ShutterlessError(f"{root} has {problem}", " ".join(hints))
+        raise DatasetError("no-photos", f"{root} has {problem}", " ".join(hints))
     photos = sorted(found.photos, key=lambda photo: photo.path)
 
     def examine(photo: Photo) -> tuple[Photo, Seen] | Unreadable:
@@ -174,7 +176,8 @@ def survey(
     unreadable = [result for result in results if isinstance(result, Unreadable)]
     unreadable = sorted((*unreadable, *found.unreadable), key=lambda one: one.path)
     if not seen:
-        raise ShutterlessError(
+        raise DatasetError(
+            "no-readable-photos",
             f"None of the {len(found.photos)} photos in {root} can be read",
             f"Mend or replace them; the first, {unreadable[0].path}: {unreadable[0].reason}.",
         )
@@ -203,7 +206,8 @@ def _require_trainable(dataset: Dataset) -> None:
     root, labels = dataset.root, dataset.labels
     foreign = {photo.label for photo in dataset.photos} - set(labels)
     if foreign:
-        raise ShutterlessError(
+        raise DatasetError(
+            "label-without-training-photos",
             f"Training lacks the label {_names(foreign)}, which validation or test has, in {root}",
             "Add such photos to train/, or remove the label's other folders.",
         )
@@ -211,16 +215,20 @@ def _require_trainable(dataset: Dataset) -> None:
     if empty:
         unread = [one for one in dataset.unreadable if empty & {*PurePosixPath(one.path).parts}]
         example = f" {unread[0].path} is left out: {unread[0].reason}." if unread else ""
-        raise ShutterlessError(
+        raise DatasetError(
+            "label-without-training-photos",
             f"No readable photo to train on for the label {_names(empty)} in {root}",
             f"Add photos to the label's folder, or remove the folder.{example}",
         )
     if len(labels) < 2:
-        raise ShutterlessError(
-            f"{root} has only the label {_names(labels)}", f"A classifier needs two or more. {LAYOUT_HINT}"
+        raise DatasetError(
+            "single-label",
+            f"{root} has only the label {_names(labels)}",
+            f"A classifier needs two or more. {LAYOUT_HINT}",
         )
     if not dataset.of("validation"):
-        raise ShutterlessError(
+        raise DatasetError(
+            "no-validation-photos",
             f"{root} leaves no readable photo for validation",
             "Give every label photos of two things or more; a validation/ folder needs some of its own.",
         )

@@ -9,7 +9,7 @@ from shutterless.dataset.integrity import content_hash
 from shutterless.dataset.layout import find_photos, split_folders
 from shutterless.dataset.scan import split_gaps, survey
 from shutterless.dataset.types import NEW, SPLITS, Dataset, Photo
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DatasetError, InputError
 from shutterless.runtime.image import decoder
 from shutterless.utils.messages import did_you_mean, shortened
 from shutterless.utils.parallel import map_in_threads
@@ -95,12 +95,14 @@ def _renamed(photos: Sequence[Photo], label_map: Mapping[str, str], labels: Sequ
     present = {photo.label for photo in photos}
     for old, new in label_map.items():
         if old not in present:
-            raise ShutterlessError(
+            raise InputError(
+                "unused-label-map",
                 f"The label map renames '{old}', but there are no such photos",
                 f"{did_you_mean(old, present)}Labels are the names of the photos' folders.",
             )
         if new not in labels:
-            raise ShutterlessError(
+            raise InputError(
+                "unknown-label",
                 f"The label map renames '{old}' to '{new}', a label that the model does not know",
                 f"{did_you_mean(new, labels)}The model knows {_names(labels)}.",
             )
@@ -110,7 +112,9 @@ def _renamed(photos: Sequence[Photo], label_map: Mapping[str, str], labels: Sequ
 def _of_split(root: Path, photos: Sequence[Photo], split: str | None) -> list[Photo]:
     name = SHORT_NAMES.get(split, split) if split else None
     if name is not None and name not in CHOICES:
-        raise ShutterlessError(f"There is no split {split!r}", f"Choose one of: {', '.join(CHOICES)}.")
+        raise InputError(
+            "unknown-split", f"There is no split {split!r}", f"Choose one of: {', '.join(CHOICES)}."
+        )
     if name == ALL or not photos:
         return list(photos)
     for wanted in [(name,)] if name else [("test", NEW), ("validation",)]:
@@ -119,8 +123,9 @@ def _of_split(root: Path, photos: Sequence[Photo], split: str | None) -> list[Ph
     counts = Counter(photo.split for photo in photos)
     listing = ", ".join(f"{count:,} {split}" for split, count in sorted(counts.items()))
     if name:
-        raise ShutterlessError(f"{root} has no {name} photos", f"It has: {listing}.")
-    raise ShutterlessError(
+        raise DatasetError("empty-split", f"{root} has no {name} photos", f"It has: {listing}.")
+    raise DatasetError(
+        "only-training-photos",
         f"All {len(photos):,} photos in {root} were trained on, so they cannot show how good the model is",
         "Give photos that it has not seen, or measure these nevertheless with --split train.",
     )
@@ -132,7 +137,8 @@ def _of_known_labels(
     known = [photo for photo in photos if photo.label in set(labels)]
     if len(known) < len(photos) and not (skip_unknown and known):
         unknown = {photo.label for photo in photos} - set(labels)
-        raise ShutterlessError(
+        raise DatasetError(
+            "unknown-labels",
             f"The model does not know {len(unknown):,} of the labels in {root}: {_names(unknown)} "
             f"({len(photos) - len(known):,} photos)",
             f"It knows {_names(labels)}. Rename labels with --label-map old=new, "

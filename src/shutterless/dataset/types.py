@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DatasetError, ShutterlessError
 from shutterless.runtime.image import decoder
 from shutterless.utils.messages import shortened
 
@@ -238,7 +238,8 @@ def read_photo(root: Path, photo: Photo) -> bytes:
 
 def changed(root: Path, photo: Photo, reason: str) -> ShutterlessError:
     """Return the error for a photo that was readable when the data set was scanned and is no longer."""
-    return ShutterlessError(
+    return DatasetError(
+        "unreadable-photo",
         f"Cannot read the photo {root / photo.path}: {reason}",
         "It was readable when the data set was scanned: restore the file, or run the command again.",
     )

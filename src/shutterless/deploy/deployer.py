@@ -35,7 +35,7 @@ from shutterless.deploy.template.template import (
     repository_name,
     stack_name,
 )
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DeployError, InputError
 from shutterless.model_check import open_bundle
 from shutterless.runtime.model.bundle import Bundle
 from shutterless.utils.progress import Progress, automatic
@@ -270,9 +270,12 @@ def _check(
     check_name(name)
     Options().changed(given)
     if not 0 <= canary < 1:
-        raise ShutterlessError(f"A canary cannot get {canary:.0%} of the calls", "Give it 1% to 99%.")
+        raise InputError(
+            "invalid-canary", f"A canary cannot get {canary:.0%} of the calls", "Give it 1% to 99%."
+        )
     if not 0 <= minutes <= MAX_CANARY_MINUTES:
-        raise ShutterlessError(
+        raise InputError(
+            "invalid-canary",
             f"A canary cannot be watched for {minutes} minutes",
             f"Give 1 to {MAX_CANARY_MINUTES}, or 0 to promote it by hand.",
         )
@@ -290,7 +293,8 @@ def _wanted(
     options = (read_options(deployed) if deployed else Options()).changed(given)
     running = read_releases(deployed).canary if deployed else ""
     if (canary or running) and options.provisioned_concurrency:
-        raise ShutterlessError(
+        raise InputError(
+            "conflicting-options",
             "Lambda takes no canary beside provisioned concurrency",
             "Promote the canary or roll back first, or give --provisioned-concurrency 0.",
         )
@@ -334,7 +338,9 @@ def _change(
 
 def _describe(state: _State, *, changed: bool) -> Deployment:
     if state.stack is None or state.template is None:
-        raise ShutterlessError(f"The stack of {state.name} was deleted meanwhile", "Deploy it again.")
+        raise DeployError(
+            "stack-deleted", f"The stack of {state.name} was deleted meanwhile", "Deploy it again."
+        )
     releases, outputs = read_releases(state.template), state.stack.outputs
     return Deployment(
         name=state.name,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import InputError, ShutterlessError
 from shutterless.runtime.settings import Urls, check_urls, parse_hosts
 
 Auth = Literal["api-key", "none", "iam"]
@@ -92,7 +92,8 @@ class Options:
         check_urls(self.urls, "--urls")
         parse_hosts(self.url_hosts, "--url-hosts")
         if self.snapstart and self.provisioned_concurrency:
-            raise ShutterlessError(
+            raise InputError(
+                "conflicting-options",
                 "SnapStart and provisioned concurrency exclude each other at AWS",
                 "Give --no-snapstart, or --provisioned-concurrency 0.",
             )
@@ -104,8 +105,10 @@ class Options:
         """
         known = {field.name for field in fields(self)}
         if unknown := sorted(given.keys() - known):
-            raise ShutterlessError(
-                f"There is no option {unknown[0]}", f"Known are: {', '.join(sorted(known))}."
+            raise InputError(
+                "unknown-option",
+                f"There is no option {unknown[0]}",
+                f"Known are: {', '.join(sorted(known))}.",
             )
         return replace(self, **{name: value for name, value in given.items() if value is not None})
 
@@ -117,7 +120,8 @@ class Options:
 def check_name(name: str) -> str:
     """Return `name` if a deployment can be called so; raises `ShutterlessError` if not."""
     if len(name) > MAX_NAME or not NAME.fullmatch(name):
-        raise ShutterlessError(
+        raise InputError(
+            "invalid-name",
             f"{name!r} cannot be a deployment's name",
             f"Use up to {MAX_NAME} small letters, digits and single hyphens, a letter first.",
         )
@@ -125,4 +129,4 @@ def check_name(name: str) -> str:
 
 
 def _refused(name: str, value: Any, permitted: str) -> ShutterlessError:
-    return ShutterlessError(f"--{name.replace('_', '-')} is {value!r}", f"Set it to {permitted}.")
+    return InputError("invalid-option", f"--{name.replace('_', '-')} is {value!r}", f"Set it to {permitted}.")

@@ -14,7 +14,7 @@ from shutterless.deploy.aws.errors import aws_errors
 from shutterless.deploy.deployer import Deployment
 from shutterless.deploy.template.function import ALIAS
 from shutterless.deploy.template.template import stack_name
-from shutterless.errors import ShutterlessError
+from shutterless.errors import CallError, DeployError
 from shutterless.runtime.adapters.lambda_events import to_event, to_response
 from shutterless.runtime.http_messages import Request
 
@@ -36,8 +36,9 @@ def smoke_test(session: boto3.Session, deployment: Deployment, photo: Path | Non
             if deployment.auth == "iam":
                 return _invoke(session, deployment.name, file)
             return _call(deployment.url, file, _key(session, deployment))
-        except client.CallError as error:
-            raise ShutterlessError(
+        except CallError as error:
+            raise DeployError(
+                "smoke-test-failed",
                 f"It is deployed, but does not answer as it should: {error.message}",
                 f"See why with: shutterless logs {deployment.name}; "
                 f"go back with: shutterless rollback {deployment.name}",
@@ -64,7 +65,7 @@ def _call(url: str, photo: Path, key: str | None) -> dict[str, Any]:
     while True:
         try:
             return client.call(url, photo, key)
-        except client.CallError as error:
+        except CallError as error:
             if error.status not in NOT_READY or time.monotonic() > deadline:
                 raise
         time.sleep(PAUSE_SECONDS)
@@ -80,8 +81,8 @@ def _invoke(session: boto3.Session, name: str, photo: Path) -> dict[str, Any]:
         )
     document = json.load(answer["Payload"])
     if "FunctionError" in answer:
-        raise client.CallError(str(document.get("errorMessage", document)))
+        raise CallError("function-failed", str(document.get("errorMessage", document)))
     response = to_response(document)
     if response.status != 200:
-        raise client.CallError(response.body.decode(errors="replace"), status=response.status)
+        raise CallError("unexpected-answer", response.body.decode(errors="replace"), status=response.status)
     return dict(json.loads(response.body))

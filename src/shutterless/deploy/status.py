@@ -15,7 +15,7 @@ from shutterless.deploy.cost.prices import load_prices
 from shutterless.deploy.options import check_name
 from shutterless.deploy.template.function import ALIAS
 from shutterless.deploy.template.template import stack_name
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DeployError, ShutterlessError
 
 MONTH = timedelta(days=30)
 
@@ -112,7 +112,8 @@ def deployed_workload(session: boto3.Session, name: str) -> Workload:
         live = live_function(session, name)
     seen = _workload(session, name, live) if live else None
     if not seen:
-        raise ShutterlessError(
+        raise DeployError(
+            "never-called",
             f"{name} was not called in the last 14 days, so nobody knows how long it takes",
             "Leave the name out, and give --duration MS or --bundle BUNDLE to measure it on this machine.",
         )

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from shutterless.artifacts.training_record import TrainingRecord, read_training_photos
 from shutterless.dataset import SPLITS, Photo, Selection, label_indices, load_labelled, read_pixels
 from shutterless.dataset.types import NEW
-from shutterless.errors import ShutterlessError
+from shutterless.errors import BundleError, RunError
 from shutterless.evaluation.holdout import explain
 from shutterless.evaluation.metrics import Metrics, measure
 from shutterless.runtime.image.decoder import InputSpec
@@ -137,12 +137,14 @@ def own_photos(model: Predictor) -> Path:
     """Return the folder of a run's photos; raises `ShutterlessError` if it is gone or not recorded."""
     record = training_record(model)
     if record is None or record.root is None:
-        raise ShutterlessError(
-            "A bundle does not record where its photos are", "Give the folder of photos to measure it on."
+        raise BundleError(
+            "no-photos-recorded",
+            "A bundle does not record where its photos are",
+            "Give the folder of photos to measure it on.",
         )
     if not record.root.is_dir():
-        raise ShutterlessError(
-            f"The run's photos are not in {record.root}", "Give the folder they are in now."
+        raise RunError(
+            "missing-photos", f"The run's photos are not in {record.root}", "Give the folder they are in now."
         )
     return record.root
 

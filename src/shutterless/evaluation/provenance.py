@@ -11,7 +11,7 @@ from shutterless.artifacts.history import Epoch, read_history
 from shutterless.artifacts.run_files import HISTORY, METRICS, RECIPE, SPLIT
 from shutterless.artifacts.split import read_split
 from shutterless.dataset import Photo
-from shutterless.errors import ShutterlessError
+from shutterless.errors import RunError
 from shutterless.files import MAX_TABLE_BYTES, read_text
 from shutterless.runtime.model.bundle import DESCRIPTION, read_bundle
 
@@ -82,8 +82,10 @@ def _of_run(folder: Path) -> Source:
         made_with, measured = metrics["made_with"], _measured(metrics)
         history = read_history(folder / HISTORY)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ShutterlessError(
-            f"The run {folder} cannot be read: {error}", "Give the folder that `shutterless train -o` wrote."
+        raise RunError(
+            "unreadable-run",
+            f"The run {folder} cannot be read: {error}",
+            "Give the folder that `shutterless train -o` wrote.",
         ) from error
     settings = document.get("run", {})
     facts = {

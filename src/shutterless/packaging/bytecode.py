@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import PackagingError
 from shutterless.packaging.platforms import PYTHON
 
 # What the container imports, sooner or later; what of the standard library comes with it is compiled too.
@@ -92,7 +92,8 @@ def compile_layers(layers: Sequence[Path], python: Python) -> None:
     done = subprocess.run(command, input=_archive(layers), capture_output=True)
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
-        raise ShutterlessError(
+        raise PackagingError(
+            "unusable-base-image",
             f"The base image cannot load the modules: {said[-1]}",
             "Use one with glibc 2.28 or newer and libstdc++, such as the default.",
         )

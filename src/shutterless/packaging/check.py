@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 from shutterless.dataset.synthetic.render import draw_garment
-from shutterless.errors import ShutterlessError
+from shutterless.errors import PackagingError
 from shutterless.packaging.container import ask, running, terms
 from shutterless.packaging.docker import WrongProcessorError
 from shutterless.packaging.platforms import Platform
@@ -41,7 +41,8 @@ def try_image(tag: str, bundle: Path, platform: Platform) -> Trial | None:
     scores = json.loads(answered)["scores"]
     difference = max(abs(own[label] - scores[label]) for label in own)
     if difference > TOLERANCE:
-        raise ShutterlessError(
+        raise PackagingError(
+            "different-answers",
             f"The image {tag} gives scores that differ from the bundle's own by up to {difference:.3f}",
             "Do not deploy it: use the default base image, or report this.",
         )

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import InputError
 from shutterless.packaging.docker import DockerError, docker, last_words
 
 MEMORY = 1024
@@ -43,8 +43,10 @@ def terms(memory: int = MEMORY) -> list[str]:
     memory.
     """
     if not LEAST_MEMORY <= memory <= MOST_MEMORY:
-        raise ShutterlessError(
-            f"Lambda has no {memory} MB", f"Give from {LEAST_MEMORY} to {MOST_MEMORY} megabytes."
+        raise InputError(
+            "invalid-memory",
+            f"Lambda has no {memory} MB",
+            f"Give from {LEAST_MEMORY} to {MOST_MEMORY} megabytes.",
         )
     processors = int(docker("info", "--format", "{{.NCPU}}"))
     limits = ["--memory", f"{memory}m", "--memory-swap", f"{memory}m"]

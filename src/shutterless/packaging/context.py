@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import InputError, PackagingError
 from shutterless.files import CONTEXT, atomic_directory, ensure_replaceable, read_text
 from shutterless.model_check import open_bundle
 from shutterless.packaging import layers
@@ -124,7 +124,9 @@ def _ensure_replaceable(context: Path) -> None:
     for name, template in (("Dockerfile", DOCKERFILE), ("README.md", README)):
         file = context / name
         if file.exists() and not re.fullmatch(_pattern(template), read_text(file)):
-            raise ShutterlessError(f"{file} has been edited", "Choose another folder, or delete this one.")
+            raise PackagingError(
+                "edited-context", f"{file} has been edited", "Choose another folder, or delete this one."
+            )
 
 
 def _pattern(template: str) -> str:
@@ -172,5 +174,7 @@ def _local_python(platform: Platform, base_image: str) -> Python | None:
 def _check_reference(image: str) -> str:
     """Return the name of an image; one with a space or a line break would be more than a name."""
     if not re.fullmatch(r"[A-Za-z0-9][\w./:@-]*", image):
-        raise ShutterlessError(f"{image!r} is not the name of an image", "Give one like python:3.13-slim.")
+        raise InputError(
+            "invalid-image-name", f"{image!r} is not the name of an image", "Give one like python:3.13-slim."
+        )
     return image

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import PackagingError, ShutterlessError
 
 
-class DockerError(ShutterlessError):
+class DockerError(PackagingError):
     """Docker refused; `said` is what it said of it."""
 
-    def __init__(self, message: str, hint: str, said: str) -> None:
-        super().__init__(message, hint)
+    def __init__(self, code: str, message: str, hint: str, said: str) -> None:
+        super().__init__(code, message, hint)
         self.said = said
 
 
@@ -124,7 +124,9 @@ def last_words(container: str) -> ShutterlessError:
         return complaint(done.stdout, "docker run")
     lines = done.stdout.strip().splitlines() or ["it said nothing"]
     reason = next((line for line in lines if line.startswith("error: ")), lines[-1])
-    return ShutterlessError(f"The container ended: {reason.strip()}", "docker run shows all that it says.")
+    return PackagingError(
+        "container-ended", f"The container ended: {reason.strip()}", "docker run shows all that it says."
+    )
 
 
 def complaint(said: str, command: str) -> DockerError:
@@ -135,14 +137,17 @@ def complaint(said: str, command: str) -> DockerError:
     )
     if re.search(WRONG_PROCESSOR, said, re.IGNORECASE):
         return WrongProcessorError(
+            "wrong-processor",
             f"The image is for another processor ({reason})",
             "Build with this machine's --platform to run it here, or install emulation (binfmt).",
             said,
         )
     for words, message, hint in COMPLAINTS:
         if re.search(words, said, re.IGNORECASE | re.MULTILINE):
-            return DockerError(f"{message} ({reason})", hint, said)
-    return DockerError(f"{command} failed: {reason}", "Type the command by hand to see more.", said)
+            return DockerError("docker-failed", f"{message} ({reason})", hint, said)
+    return DockerError(
+        "docker-failed", f"{command} failed: {reason}", "Type the command by hand to see more.", said
+    )
 
 
 @contextmanager
@@ -150,7 +155,8 @@ def _installed() -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise ShutterlessError(
+        raise PackagingError(
+            "docker-not-installed",
             "The command docker is not installed",
             "Install Docker (docs.docker.com/get-docker); shutterless serve needs none.",
         ) from error

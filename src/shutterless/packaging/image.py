@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import PackagingError
 from shutterless.packaging import layers
 from shutterless.packaging.bytecode import Python, local_python
 from shutterless.packaging.check import Trial, try_image
@@ -97,13 +97,17 @@ def base_python(platform: Platform, base_image: str) -> Python | None:
     except WrongProcessorError:
         return local_python()
     except DockerError as error:
-        raise ShutterlessError(
-            f"The base image {base_image} has no python3 that runs", "Give another one as --base-image."
+        raise PackagingError(
+            "unusable-base-image",
+            f"The base image {base_image} has no python3 that runs",
+            "Give another one as --base-image.",
         ) from error
     if [int(part) for part in version] != [*PYTHON]:
         found, wanted = (".".join(map(str, parts)) for parts in (map(bytes.decode, version), PYTHON))
-        raise ShutterlessError(
-            f"The base image {base_image} has Python {found}", f"Give one with Python {wanted}."
+        raise PackagingError(
+            "unusable-base-image",
+            f"The base image {base_image} has Python {found}",
+            f"Give one with Python {wanted}.",
         )
     return Python(("docker", *python), is_base=True)
 
@@ -130,12 +134,14 @@ def _build_command() -> list[str]:
 
 def _check(tag: str, described: dict[str, Any], platform: Platform) -> None:
     if _media_type(described) not in MEDIA_TYPES:
-        raise ShutterlessError(
+        raise PackagingError(
+            "unsupported-manifest",
             f"The image {tag} has the manifest type {_media_type(described)}, which Lambda refuses",
             "Turn off attestations: BUILDX_NO_DEFAULT_ATTESTATIONS=1, then build again.",
         )
     if _platform(described) != platform:
-        raise ShutterlessError(
+        raise PackagingError(
+            "wrong-platform",
             f"The image {tag} is for {_platform(described)}, not for {platform}",
             f"So is its base: docker pull --platform {platform} BASE_IMAGE, then build again.",
         )

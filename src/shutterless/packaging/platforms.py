@@ -2,7 +2,7 @@
 
 from typing import Literal, get_args
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import InputError
 
 Platform = Literal["linux/amd64", "linux/arm64"]
 PLATFORMS: tuple[Platform, ...] = get_args(Platform)
@@ -17,8 +17,10 @@ GLIBC_MINORS = range(34, 16, -1)
 def check_platform(value: str) -> Platform:
     """Return `value` if it is a platform; raises `ShutterlessError` that names them if not."""
     if value not in PLATFORMS:
-        raise ShutterlessError(
-            f"There is no platform {value!r}", f"Lambda runs these: {', '.join(PLATFORMS)}."
+        raise InputError(
+            "unknown-platform",
+            f"There is no platform {value!r}",
+            f"Lambda runs these: {', '.join(PLATFORMS)}.",
         )
     return value
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import PackagingError, ShutterlessError
 from shutterless.files import atomic_directory
 from shutterless.packaging.platforms import MACHINES, PYTHON, Platform, wheel_tags
 from shutterless.utils.cache import cache_folder
@@ -71,11 +71,14 @@ def _download(folder: Path, platform: Platform, progress: Progress) -> None:
 
 def _failed(said: list[str]) -> ShutterlessError:
     if said and said[-1].endswith("No module named pip"):
-        return ShutterlessError(
-            "This Python has no pip to fetch wheels with", "Give it one: python -m ensurepip"
+        return PackagingError(
+            "wheels-not-fetched",
+            "This Python has no pip to fetch wheels with",
+            "Give it one: python -m ensurepip",
         )
     errors = [line.removeprefix("ERROR: ") for line in said if line.startswith("ERROR: ")]
-    return ShutterlessError(
+    return PackagingError(
+        "wheels-not-fetched",
         f"pip cannot fetch the wheels: {(errors or said or ['it said nothing'])[0]}",
         "Check the network and pip's settings; wheels are fetched once and then kept.",
     )

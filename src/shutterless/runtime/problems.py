@@ -30,8 +30,7 @@ class Problem(ShutterlessError):
     def __init__(
         self, code: str, detail: str, hint: str = "", headers: Mapping[str, str] | None = None
     ) -> None:
-        super().__init__(detail, hint)
-        self.code = code
+        super().__init__(code, detail, hint)
         self.detail = detail
         self.status, self.title = KINDS[code]
         self.headers = headers or {}
@@ -45,3 +44,7 @@ class Problem(ShutterlessError):
             "detail": self.detail,
             "code": self.code,
         }
+
+
+class ImageError(Problem):
+    """A picture that cannot be decoded: too large, of another format, or damaged."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import InputError
 
 Urls = Literal["public", "any", "off"]
 
@@ -36,7 +36,9 @@ class Settings:
         """
         bundle = environ.get("SHUTTERLESS_BUNDLE", "")
         if not bundle:
-            raise ShutterlessError("SHUTTERLESS_BUNDLE is not set", "Set it to the bundle's folder.")
+            raise InputError(
+                "missing-setting", "SHUTTERLESS_BUNDLE is not set", "Set it to the bundle's folder."
+            )
         return cls(
             bundle=Path(bundle),
             urls=check_urls(environ.get("SHUTTERLESS_URLS", "public"), "SHUTTERLESS_URLS"),
@@ -50,7 +52,9 @@ class Settings:
 def check_urls(value: str, name: str) -> Urls:
     """Return `value` if it is one of `Urls`; raises `ShutterlessError` about the setting `name` if not."""
     if value not in get_args(Urls):
-        raise ShutterlessError(f"{name} is {value!r}", f"Set it to one of: {', '.join(get_args(Urls))}.")
+        raise InputError(
+            "invalid-setting", f"{name} is {value!r}", f"Set it to one of: {', '.join(get_args(Urls))}."
+        )
     return cast(Urls, value)
 
 
@@ -65,7 +69,8 @@ def parse_hosts(text: str, name: str) -> frozenset[str]:
     entries = [entry.strip().lower() for entry in text.split(",")] if text else []
     hosts = [entry for entry in entries if entry]
     if wrong := [host for host in hosts if not re.fullmatch(_HOST, host)] or entries[: not hosts]:
-        raise ShutterlessError(
+        raise InputError(
+            "invalid-setting",
             f"{name} has {wrong[0]!r}, which is not a host name",
             "Separate names by commas, without scheme, port or path: photos.example.com,cdn.example.com.",
         )
@@ -74,5 +79,7 @@ def parse_hosts(text: str, name: str) -> frozenset[str]:
 
 def _number(name: str, value: str, least: int, most: int) -> int:
     if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
-        raise ShutterlessError(f"{name} is {value!r}", f"Set it to a whole number from {least} to {most}.")
+        raise InputError(
+            "invalid-setting", f"{name} is {value!r}", f"Set it to a whole number from {least} to {most}."
+        )
     return int(value)

@@ -7,7 +7,7 @@ from typing import Any
 from shutterless.artifacts.settings import Settings
 from shutterless.dataset import Dataset
 from shutterless.dataset.groups.grouping import AUTO
-from shutterless.errors import ShutterlessError
+from shutterless.errors import InputError, RunError
 from shutterless.runtime.image.decoder import InputSpec
 from shutterless.training.backbones.builder import find_backbone
 from shutterless.training.backbones.catalogue import Backbone
@@ -110,7 +110,7 @@ def _changed(recipe: Recipe, changes: dict[str, dict[str, Any]]) -> Recipe:
 
 def _seed(seed: int) -> int:
     if not 0 <= seed <= MAX_SEED:
-        raise ShutterlessError(f"{seed} is no seed", f"Choose a seed from 0 to {MAX_SEED}.")
+        raise InputError("invalid-seed", f"{seed} is no seed", f"Choose a seed from 0 to {MAX_SEED}.")
     return seed
 
 
@@ -119,7 +119,8 @@ def require_same(plan: Plan, earlier: Run) -> None:
     before, now = _flat(_recorded(earlier)), _flat(plan)
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
-            raise ShutterlessError(
+            raise RunError(
+                "changed-settings",
                 f"{earlier.path} was started with {name} {before.get(name)}, not {now.get(name)}",
                 "Leave that option out to resume it, or train into another folder.",
             )

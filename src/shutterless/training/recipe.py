@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import RecipeError
 from shutterless.files import read_text
 from shutterless.training.backbones.scaling import Scaling
 from shutterless.utils.messages import did_you_mean
@@ -218,7 +218,8 @@ def recipe_text(name_or_file: str | Path) -> str:
     if name in recipe_names():
         return _shipped().joinpath(f"{name}.toml").read_text("utf-8")
     if not Path(name).exists():
-        raise ShutterlessError(
+        raise RecipeError(
+            "unknown-recipe",
             f"There is no recipe {name!r}",
             did_you_mean(name, recipe_names())
             + f"Choose one of {', '.join(recipe_names())}, or give the path of a .toml file.",
@@ -226,10 +227,12 @@ def recipe_text(name_or_file: str | Path) -> str:
     try:
         return read_text(Path(name), MAX_FILE_BYTES)
     except UnicodeDecodeError as error:
-        raise ShutterlessError(f"The recipe {name} is not UTF-8 text", "Give a .toml file.") from error
+        raise RecipeError(
+            "unreadable-recipe", f"The recipe {name} is not UTF-8 text", "Give a .toml file."
+        ) from error
     except OSError as error:
-        raise ShutterlessError(
-            f"The recipe {name} cannot be read: {error.strerror}", "Give a .toml file."
+        raise RecipeError(
+            "unreadable-recipe", f"The recipe {name} cannot be read: {error.strerror}", "Give a .toml file."
         ) from error
 
 
@@ -238,8 +241,8 @@ def parse_recipe(text: str, source: str) -> Recipe:
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: also a number of thousands of digits
-        raise ShutterlessError(
-            f"The recipe {source} is not valid TOML: {error}", "Correct that line."
+        raise RecipeError(
+            "invalid-recipe", f"The recipe {source} is not valid TOML: {error}", "Correct that line."
         ) from error
     return validate_recipe(document, source)
 
@@ -255,7 +258,8 @@ def validate_recipe(document: dict[str, Any], source: str) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "field"
-        raise ShutterlessError(
+        raise RecipeError(
+            "invalid-recipe",
             f"The recipe {source} has a wrong {field}: {first['msg'].removeprefix('Value error, ')}",
             'Correct that field or option; the documentation\'s page "Recipe fields" lists them all.',
         ) from error

@@ -6,7 +6,7 @@ from pathlib import Path
 from shutterless.artifacts.lock import LOCK
 from shutterless.artifacts.run_files import METRICS, SPLIT
 from shutterless.dataset import Dataset, Photo
-from shutterless.errors import ShutterlessError
+from shutterless.errors import OutputError, RunError
 from shutterless.files import entries
 from shutterless.training.callbacks.checkpoint import CHECKPOINT
 from shutterless.training.run import Run, load_run
@@ -16,7 +16,8 @@ from shutterless.utils.messages import shortened
 def require_unused(run: Path) -> None:
     """Raise ShutterlessError if the folder `run` holds anything."""
     if entries(run) - {LOCK}:
-        raise ShutterlessError(
+        raise OutputError(
+            "not-empty",
             f"{run} already exists and is not empty",
             "Choose another folder. If it is a run, add --resume to continue its training.",
         )
@@ -39,7 +40,8 @@ def require_same_photos(dataset: Dataset, earlier: Run) -> None:
     if dataset.fingerprint == earlier.settings.dataset_fingerprint:
         return
     changes = describe_changes(earlier.photos, dataset.photos)
-    raise ShutterlessError(
+    raise RunError(
+        "changed-photos",
         f"The photos in {dataset.root} have changed since {earlier.path} was started: {changes}",
         "Restore them to continue, or train on the new photos from the start, into another folder.",
     )

@@ -16,7 +16,7 @@ from shutterless.artifacts.settings import Settings
 from shutterless.artifacts.split import read_split
 from shutterless.artifacts.training_record import TrainingRecord
 from shutterless.dataset import Photo
-from shutterless.errors import ShutterlessError
+from shutterless.errors import RunError, ShutterlessError
 from shutterless.files import atomic_file, read_text
 from shutterless.runtime.image.decoder import InputSpec
 from shutterless.training.recipe import Recipe
@@ -56,19 +56,22 @@ class Run:
         """The best network of the run; raises `ShutterlessError` if it does not load."""
         file = self.path / MODEL
         if not file.is_file():
-            raise ShutterlessError(
-                f"{self.path} has no {MODEL}", "Its training did not finish an epoch; train again."
+            raise RunError(
+                "unfinished-run",
+                f"{self.path} has no {MODEL}",
+                "Its training did not finish an epoch; train again.",
             )
         try:
             return keras.models.load_model(file, compile=False)
         except Exception as error:
-            raise ShutterlessError(f"{file} does not load: {error}", "Train again.") from error
+            raise RunError("unreadable-model", f"{file} does not load: {error}", "Train again.") from error
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
         """Map uint8[n, height, width, 3] to probabilities float32[n, labels]."""
         scores = np.asarray(self.model.predict(pixels, batch_size=32, verbose=0), np.float32)
         if not np.isfinite(scores).all():
-            raise ShutterlessError(
+            raise RunError(
+                "not-finite",
                 f"The network in {self.path} gives scores that are not finite numbers",
                 "Train again with a lower learning_rate in the recipe.",
             )
@@ -93,15 +96,17 @@ def load_run(path: str | Path) -> Run:
     """Read a run folder; raises `ShutterlessError` if it is none or has been tampered with."""
     path = Path(path)
     if not is_run(path):
-        raise ShutterlessError(
-            f"{path} is not a run folder", "Give the folder that `shutterless train -o` wrote."
+        raise RunError(
+            "not-a-run", f"{path} is not a run folder", "Give the folder that `shutterless train -o` wrote."
         )
     try:
         document = tomllib.loads(read_text(path / RECIPE))
         settings = Settings.model_validate(document.pop("run", {}))
         recipe = Recipe.model_validate(document)
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, no TOML or no recipe
-        raise ShutterlessError(f"{path / RECIPE} cannot be read: {error}", "Train again.") from error
+        raise RunError(
+            "unreadable-run", f"{path / RECIPE} cannot be read: {error}", "Train again."
+        ) from error
     return Run(path, settings, recipe, read_split(path / SPLIT))
 
 

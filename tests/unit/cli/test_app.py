@@ -93,7 +93,7 @@ def test_version_is_the_package_s(shutterless):
 
 
 def test_what_is_wrong_and_what_to_do_are_a_line_each(shutterless, failing, tmp_path):
-    failing(ShutterlessError("The [sky] is red", "Wait for [noon]."))
+    failing(ShutterlessError("red-sky", "The [sky] is red", "Wait for [noon]."))
     done = shutterless("dataset", "sample", tmp_path / "new")
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr == "error: The [sky] is red\nWait for [noon].\n"
@@ -136,7 +136,7 @@ def test_what_the_system_raises_is_put_into_words(shutterless, failing, tmp_path
 
 
 def test_debug_lets_the_error_through(shutterless, failing, tmp_path):
-    error = ShutterlessError("The sky is red")
+    error = ShutterlessError("red-sky", "The sky is red")
     failing(error)
     assert shutterless("--debug", "dataset", "sample", tmp_path / "new").exception is error
 

@@ -4,7 +4,7 @@ import pytest
 
 from shutterless import client
 from shutterless.answers import Answer
-from shutterless.client import CallError
+from shutterless.errors import PICTURE_CODES, CallError
 from shutterless.runtime.model.prediction import Prediction
 
 URL = "https://api.example.com/test"
@@ -20,11 +20,11 @@ def asked(monkeypatch):
         for image in images:
             calls.append((url, image, api_key, timeout))
             if "internal" in image:
-                raise CallError("so it is", client.HINTS["internal"], status=500, code="internal")
+                raise CallError("internal", "so it is", client.HINTS["internal"], status=500)
             yield answer(image)
 
     def answer(image):
-        for code in client.OF_THE_PICTURE:
+        for code in PICTURE_CODES:
             if code in image:
                 return Answer(image, code=code, detail="so it is", hint=client.HINTS[code])
         scores = {"blue": 0.1, "red": 0.9}

@@ -9,7 +9,7 @@ from botocore.stub import ANY, Stubber
 from shutterless import client
 from shutterless.deploy import smoke
 from shutterless.deploy.deployer import Deployment
-from shutterless.errors import ShutterlessError
+from shutterless.errors import CallError, ShutterlessError
 from shutterless.runtime.adapters.lambda_events import to_request
 from shutterless.runtime.image.decoder import read
 
@@ -76,14 +76,14 @@ def test_a_given_photo_is_sent(calls, tmp_path):
 @pytest.mark.parametrize("status", [None, 403, 404, 500, 503])
 def test_an_api_that_is_not_ready_is_asked_again(calls, status):
     asked, answers = calls
-    answers.extend([client.CallError("not yet", status=status), ANSWER])
+    answers.extend([CallError("unexpected-answer", "not yet", status=status), ANSWER])
     assert smoke.smoke_test(None, deployed("none")) == ANSWER
     assert len(asked) == 2
 
 
 def test_an_api_that_never_gets_ready_is_told_with_the_way_back(calls, monkeypatch):
     monkeypatch.setattr(smoke, "PATIENCE_SECONDS", -1)
-    calls[1].append(client.CallError("host answered 500", status=500))
+    calls[1].append(CallError("unexpected-answer", "host answered 500", status=500))
     with pytest.raises(ShutterlessError, match="host answered 500") as caught:
         smoke.smoke_test(None, deployed("none"))
     assert "shutterless rollback clothes" in caught.value.hint
@@ -91,7 +91,7 @@ def test_an_api_that_never_gets_ready_is_told_with_the_way_back(calls, monkeypat
 
 def test_a_refused_photo_is_not_sent_again(calls):
     asked, answers = calls
-    answers.append(client.CallError("no picture", status=422))
+    answers.append(CallError("unreadable-image", "no picture", status=422))
     with pytest.raises(ShutterlessError, match="no picture"):
         smoke.smoke_test(None, deployed("none"))
     assert len(asked) == 1

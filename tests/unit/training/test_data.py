@@ -83,7 +83,7 @@ def test_balanced_weights_let_every_label_count_alike():
 def test_an_error_of_the_reader_is_kept_for_whoever_catches_what_keras_makes_of_it():
     class Broken:
         def __getitem__(self, numbers):
-            raise ShutterlessError("gone")
+            raise ShutterlessError("gone", "gone")
 
     source = Batches(Broken(), np.eye(2), batch_size=1, seed=1)
     with pytest.raises(ShutterlessError):

@@ -8,7 +8,7 @@ import typer
 
 from shutterless.cli.aws_options import Profile, Region
 from shutterless.cli.console import print_json, result, show, table
-from shutterless.errors import ShutterlessError
+from shutterless.errors import InputError
 from shutterless.utils.quiet import quiet_start
 
 if TYPE_CHECKING:
@@ -113,7 +113,8 @@ def _planned(bundle: Path | None, photo: Path | None, duration: float | None) ->
     if duration:
         return Workload(duration), "as given"
     if not bundle:
-        raise ShutterlessError(
+        raise InputError(
+            "unknown-duration",
             "The duration of a request is unknown",
             "Give a deployment's name, --bundle BUNDLE to measure it here, or --duration MS.",
         )

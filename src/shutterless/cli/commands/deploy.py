@@ -12,7 +12,7 @@ from shutterless.cli.aws_options import Profile, Region
 from shutterless.cli.console import print_json, progress_bar, result, say
 from shutterless.cli.options import share
 from shutterless.cli.plan import show_plan
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DeployError, InputError
 from shutterless.utils.progress import Progress
 
 if TYPE_CHECKING:
@@ -226,7 +226,9 @@ def destroy(
     with _at_aws() as progress:
         deployer.destroy(name, progress=progress, **where)
     if left := deployer.inventory(name, **where):
-        raise ShutterlessError(f"Left of {name} in AWS: {', '.join(left)}", "Run the same command again.")
+        raise DeployError(
+            "resources-left", f"Left of {name} in AWS: {', '.join(left)}", "Run the same command again."
+        )
     result(f"Left of {name} in AWS: nothing.")
 
 
@@ -238,8 +240,10 @@ def _agrees(question: str) -> bool:
         say("")  # below the question
         if isinstance(stopped.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from stopped
-        raise ShutterlessError(
-            "Nobody answered, so nothing was removed", "Give --yes to have it removed unasked."
+        raise InputError(
+            "not-confirmed",
+            "Nobody answered, so nothing was removed",
+            "Give --yes to have it removed unasked.",
         ) from stopped
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from shutterless.cli.pictures import AsJson, Output, Pictures, Top, expand, show_answers
-from shutterless.errors import ShutterlessError
+from shutterless.errors import InputError
 from shutterless.utils.quiet import quiet_start
 
 
@@ -45,7 +45,8 @@ def _check_order(model: Path, pictures: list[str]) -> None:
     """Raise `ShutterlessError` if the bundle is given behind the pictures."""
     bundles = [name for name in pictures if (Path(name) / "bundle.json").is_file()]
     if bundles and not (model / "bundle.json").is_file():
-        raise ShutterlessError(
+        raise InputError(
+            "swapped-arguments",
             f"{model} is not a bundle, but {bundles[0]} is",
             f"The bundle comes first: shutterless predict {bundles[0]} {model}",
         )

@@ -17,7 +17,7 @@ from shutterless.dataset.groups.file_names import read_name
 from shutterless.dataset.groups.union_find import Union
 from shutterless.dataset.photo_stats import Look
 from shutterless.dataset.types import REASONS, Group, Photo
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DatasetError, InputError, ShutterlessError
 from shutterless.files import MAX_TABLE_BYTES, read_text
 from shutterless.utils.progress import Progress, silent
 
@@ -165,7 +165,8 @@ def _matching(expression: str) -> KeyOf:
 
 
 def _refused(expression: str, reason: str) -> ShutterlessError:
-    return ShutterlessError(
+    return InputError(
+        "invalid-group-by",
         f"Cannot group the photos by {expression!r}: {reason}",
         r"Give auto, none, folder, a .csv file, or a regular expression with one group: 'bottle(\d+)_'.",
     )
@@ -179,7 +180,7 @@ def _read_groups(file: Path) -> dict[str, str]:
         reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
         rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ShutterlessError(f"Cannot read the groups in {file}: {error}", hint) from error
+        raise DatasetError("unreadable-groups", f"Cannot read the groups in {file}: {error}", hint) from error
     if not {"path", "group"} <= set(reader.fieldnames or ()):
-        raise ShutterlessError(f"{file} lacks the column path or group", hint)
+        raise DatasetError("missing-column", f"{file} lacks the column path or group", hint)
     return {row["path"]: row["group"] for row in rows if row["path"] and row["group"]}

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DatasetError, ShutterlessError
 
 # What is taken out of the archive's one folder; what is named otherwise stays in it.
 WANTED = re.compile(r"(train|validation|test)/[a-z][a-z-]*/[A-Za-z0-9_-]+\.jpg|LICENSE")
@@ -132,7 +132,8 @@ def _check(entry: Entry, path: PurePosixPath) -> None:
 
 
 def _refusal(reason: str) -> ShutterlessError:
-    return ShutterlessError(
+    return DatasetError(
+        "archive-refused",
         f"The archive is refused: {reason}",
         "It is not what was published. Run it again; if it fails again, check the network in between.",
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from shutterless.dataset.layout import find_pictures, subfolders
 from shutterless.dataset.public.archive import unpack
 from shutterless.dataset.public.transfer import fetch, forget
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DatasetError, InputError, ShutterlessError
 from shutterless.files import atomic_directory, ensure_empty
 from shutterless.utils.progress import Progress, automatic
 
@@ -56,7 +56,9 @@ def download_dataset(name: str, folder: str | Path, *, progress: Progress = auto
     """
     folder = Path(folder)
     if name not in PUBLISHED:
-        raise ShutterlessError(f"No data set is known as {name!r}", f"Known are: {', '.join(PUBLISHED)}.")
+        raise InputError(
+            "unknown-dataset", f"No data set is known as {name!r}", f"Known are: {', '.join(PUBLISHED)}."
+        )
     published = PUBLISHED[name]
     ensure_empty(folder)
     target = folder.absolute()
@@ -111,7 +113,8 @@ def _git_id(kind: str, content: bytes) -> bytes:
 
 
 def _wrong(reason: str) -> ShutterlessError:
-    return ShutterlessError(
+    return DatasetError(
+        "download-differs",
         f"What was downloaded is not what was published: {reason}",
         "Nothing was kept. Run it again; if it stays so, look for a newer shutterless.",
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DatasetError, ShutterlessError
 
 # Seconds without a byte after which a server counts as gone.
 PATIENCE = 60
@@ -62,14 +62,18 @@ def _open(request: urllib.request.Request) -> Iterator[http.client.HTTPResponse]
     except urllib.error.HTTPError as error:
         if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             error.close()
-            raise ShutterlessError(
-                f"{address} answers {error.code} {error.reason}", _after_refusal(error.code)
+            raise DatasetError(
+                "download-failed",
+                f"{address} answers {error.code} {error.reason}",
+                _after_refusal(error.code),
             ) from error
         response = error
     except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: a redirect to no URL
         reason = getattr(error, "reason", None) or error
-        raise ShutterlessError(
-            f"Cannot reach {address}: {reason}", "Check the network and its proxy, then run it again."
+        raise DatasetError(
+            "download-failed",
+            f"Cannot reach {address}: {reason}",
+            "Check the network and its proxy, then run it again.",
         ) from error
     with response:
         yield response
@@ -115,7 +119,8 @@ def _read(response: http.client.HTTPResponse, have: int) -> bytes:
 
 
 def _cut(have: int) -> ShutterlessError:
-    return ShutterlessError(
+    return DatasetError(
+        "download-interrupted",
         f"The connection was cut after {have:,} bytes",
         "Run the same command again: it goes on from there if the server permits.",
     )
@@ -123,7 +128,8 @@ def _cut(have: int) -> ShutterlessError:
 
 def _too_large(part: Path, most: int) -> ShutterlessError:
     forget(part)  # going on with it would only end here again
-    return ShutterlessError(
+    return DatasetError(
+        "download-too-large",
         f"The server sends more than {most:,} bytes",
         "It is not what was published, and nothing was kept: look for a newer shutterless.",
     )
@@ -131,6 +137,8 @@ def _too_large(part: Path, most: int) -> ShutterlessError:
 
 def _forgotten(part: Path) -> ShutterlessError:
     forget(part)
-    return ShutterlessError(
-        "The server does not go on where the last try was cut", "Run it again: it begins from the start."
+    return DatasetError(
+        "download-interrupted",
+        "The server does not go on where the last try was cut",
+        "Run it again: it begins from the start.",
     )

@@ -14,7 +14,7 @@ from shutterless.deploy.aws.ecr import TAG
 from shutterless.deploy.aws.errors import error_code, explain_reason
 from shutterless.deploy.template.releases import METADATA, Template
 from shutterless.deploy.template.template import PREFIX, template_text
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DeployError, ShutterlessError
 from shutterless.utils.progress import Progress
 
 POLL_SECONDS = 3
@@ -71,13 +71,16 @@ def read_stack(cloudformation: Any, name: str) -> Stack | None:
     changed = found.get("LastUpdatedTime", found["CreationTime"])
     stack = Stack(found["StackName"], found["StackId"], found["StackStatus"], changed, outputs, tags)
     if TAG not in stack.tags:
-        raise ShutterlessError(f"The stack {stack.name} was not made by shutterless", "Choose another name.")
+        raise DeployError(
+            "foreign-stack", f"The stack {stack.name} was not made by shutterless", "Choose another name."
+        )
     return None if stack.status == "DELETE_COMPLETE" else stack
 
 
 def no_deployment(name: str, region: str) -> ShutterlessError:
     """Return the error for a name of which there is no stack, or none that ever lived."""
-    return ShutterlessError(
+    return DeployError(
+        "no-deployment",
         f"There is no deployment {name} in {region}",
         "Check the name, --region and --profile, or make it: shutterless deploy",
     )
@@ -92,7 +95,8 @@ def read_template(cloudformation: Any, stack: Stack | None) -> Template | None:
         return None
     template = cloudformation.get_template(StackName=stack.id)["TemplateBody"]
     if not isinstance(template, dict) or METADATA not in template.get("Metadata", {}):
-        raise ShutterlessError(
+        raise DeployError(
+            "foreign-template",
             f"The stack {stack.name} was changed by a template that is not of shutterless",
             f"Give it back its own, or: shutterless destroy {stack.name.removeprefix(PREFIX)}, then deploy.",
         )
@@ -171,7 +175,8 @@ def cancel_update(cloudformation: Any, stack: Stack, progress: Progress) -> None
     except ClientError as error:
         if error_code(error) != "ValidationError":
             raise
-        raise ShutterlessError(
+        raise DeployError(
+            "stack-busy",
             f"The stack {stack.name} cannot be turned back in the middle of {stack.status}",
             "Wait until it has finished, then run the same command again.",
         ) from error
@@ -225,13 +230,15 @@ def _failure(cloudformation: Any, stack_id: str) -> ShutterlessError:
     """Return the words for what failed first in the last thing that was done to a stack."""
     reasons = list(_reasons(cloudformation, stack_id))
     if not reasons:
-        return ShutterlessError(
+        return DeployError(
+            "rolled-back",
             f"The last change of the stack {stack_id.split('/')[1]} was taken back; AWS names no failure",
             "Somebody may have cancelled it (shutterless rollback does). The same command tries again.",
         )
     resource, reason = reasons[-1]
     explained = explain_reason(reason)
-    return ShutterlessError(
+    return DeployError(
+        "rolled-back",
         f"{resource}: {explained.message}",
         explained.hint or "AWS has taken everything back; mend the cause and run the same command again.",
     )

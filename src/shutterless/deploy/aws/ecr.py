@@ -11,7 +11,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from shutterless.deploy.aws.errors import aws_errors, error_code, explain_reason, unsupported_manifest
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DeployError, ShutterlessError
 from shutterless.packaging.docker import DockerError
 from shutterless.packaging.push import content_tag, push_image
 from shutterless.utils.progress import Progress, silent
@@ -72,7 +72,8 @@ def ensure_repository(session: boto3.Session, name: str, host: str | None = None
     with aws_errors():
         found = _find(ecr, name) or _create(ecr, name)
         if not _is_ours(ecr, found["repositoryArn"]):
-            raise ShutterlessError(
+            raise DeployError(
+                "foreign-repository",
                 f"The repository {name} exists and was not made by shutterless",
                 f"Choose another --name, or adopt it: aws ecr tag-resource --resource-arn "
                 f"{found['repositoryArn']} --tags Key={TAG},Value={name.rpartition('/')[2]}",
@@ -93,7 +94,8 @@ def delete_repository(session: boto3.Session, name: str) -> bool:
         if not found:
             return False
         if not _is_ours(ecr, found["repositoryArn"]):
-            raise ShutterlessError(
+            raise DeployError(
+                "foreign-repository",
                 f"The repository {name} was not made by shutterless",
                 f"If it may go: aws ecr delete-repository --repository-name {name} --force",
             )
@@ -118,7 +120,8 @@ def push(session: boto3.Session, repository: Repository, local_tag: str, progres
             raise explain_reason(error.said, otherwise=error) from error
         digest = pushed_digest(repository, tag, authorization)
     if not digest:
-        raise ShutterlessError(
+        raise DeployError(
+            "image-not-in-registry",
             f"The registry does not have {repository.uri}:{tag}, which was just pushed",
             "Run the same command again.",
         )
@@ -205,6 +208,8 @@ def _manifest(repository: Repository, tag: str, authorization: str) -> tuple[str
 
 
 def _no_registry(repository: Repository, why: str) -> ShutterlessError:
-    return ShutterlessError(
-        f"The registry {repository.host} {why}", "Check the network, then run the same command again."
+    return DeployError(
+        "registry-unavailable",
+        f"The registry {repository.host} {why}",
+        "Check the network, then run the same command again.",
     )

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 from botocore.parsers import ResponseParserError
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DeployError, ShutterlessError
 
 SIGN_IN = "Run: aws sso login{profile}, or get new credentials where the old ones came from."
 GET_CREDENTIALS = "Run: aws configure sso (or aws configure), or set AWS_PROFILE to a profile that has some."
@@ -246,7 +246,8 @@ def aws_errors(profile: str | None = None) -> Iterator[None]:
     except (BotoCoreError, ClientError) as error:
         raise explain(error, profile) from error
     except ResponseParserError as error:
-        raise ShutterlessError(
+        raise DeployError(
+            "not-aws",
             "What answered in place of AWS is no answer of AWS",
             "Check AWS_ENDPOINT_URL and HTTPS_PROXY, and whether this network wants a login in the browser.",
         ) from error
@@ -269,8 +270,8 @@ def explain(error: BotoCoreError | ClientError, profile: str | None = None) -> S
         if family.__name__ in WITHOUT_ANSWER:
             message, hint = WITHOUT_ANSWER[family.__name__]
             fields = _Fields({"profile": option, **error.kwargs})
-            return ShutterlessError(message.format_map(fields), hint.format_map(fields))
-    return ShutterlessError(f"AWS: {_one_line(str(error))}")
+            return DeployError("aws-unreachable", message.format_map(fields), hint.format_map(fields))
+    return DeployError("aws-error", f"AWS: {_one_line(str(error))}")
 
 
 def explain_reason(text: str, otherwise: ShutterlessError | None = None) -> ShutterlessError:
@@ -287,17 +288,19 @@ def explain_reason(text: str, otherwise: ShutterlessError | None = None) -> Shut
 
 def unsupported_manifest(media_type: str) -> ShutterlessError:
     """Return the error for an image whose manifest Lambda would refuse, before Lambda sees it."""
-    return ShutterlessError(f"{UNSUPPORTED_MANIFEST} ({media_type})", BUILD_PLAIN_IMAGE)
+    return DeployError("unsupported-manifest", f"{UNSUPPORTED_MANIFEST} ({media_type})", BUILD_PLAIN_IMAGE)
 
 
 def stuck(stack: str, status: str) -> ShutterlessError | None:
     """Return why a stack in this status takes no change and the way out, or None if it takes one."""
     name = stack.removeprefix("shutterless-")
     if status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS":
-        return ShutterlessError(f"The stack {stack} is being changed ({status})", WAIT.format(name=name))
+        return DeployError(
+            "stack-busy", f"The stack {stack} is being changed ({status})", WAIT.format(name=name)
+        )
     if status in STUCK:
         hint = STUCK[status].format(name=name, stack=stack)
-        return ShutterlessError(f"The stack {stack} is stuck in {status}", hint)
+        return DeployError("stack-stuck", f"The stack {stack} is stuck in {status}", hint)
     return None
 
 
@@ -313,15 +316,15 @@ def _of_service(error: ClientError, profile: str) -> ShutterlessError:
     code, text = error_code(error), _one_line(answer.get("Message") or "no reason given")
     request_id = error.response.get("ResponseMetadata", {}).get("RequestId", "none")
     explained = _recognise(code, text, {"profile": profile, "operation": error.operation_name})
-    refused = explained or ShutterlessError(f"AWS refused {error.operation_name}", ASK_SUPPORT)
+    refused = explained or DeployError("aws-error", f"AWS refused {error.operation_name}", ASK_SUPPORT)
     return _quoting(f"{code}: {text} (request {request_id})", refused)
 
 
 def _quoting(answer: str, explained: ShutterlessError | None) -> ShutterlessError:
     """Return our words followed by AWS's answer, which support and search engines ask for."""
     if explained is None:
-        return ShutterlessError(f"AWS says: {answer}")
-    return ShutterlessError(f"{explained.message}. AWS says: {answer}", explained.hint)
+        return DeployError("aws-error", f"AWS says: {answer}")
+    return DeployError(explained.code, f"{explained.message}. AWS says: {answer}", explained.hint)
 
 
 def _recognise(code: str, text: str, fields: dict[str, Any]) -> ShutterlessError | None:
@@ -334,7 +337,7 @@ def _recognise(code: str, text: str, fields: dict[str, Any]) -> ShutterlessError
         groups = {name: value or "" for name, value in match.groupdict().items()}
         on = f" on {groups['resource']}" if groups.get("resource") else ""
         values = _Fields({"profile": "", **fields, **groups, "on": on})
-        return ShutterlessError(failure.message.format_map(values), failure.hint.format_map(values))
+        return DeployError("aws-error", failure.message.format_map(values), failure.hint.format_map(values))
     return None
 
 

@@ -13,7 +13,7 @@ import boto3
 from shutterless.deploy.aws.errors import aws_errors
 from shutterless.deploy.options import check_name
 from shutterless.deploy.template.template import stack_name
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DeployError, InputError, ShutterlessError
 
 POLL_S = 2.0
 # CloudWatch shows a line up to some seconds after others that were written later.
@@ -51,7 +51,9 @@ def parse_since(text: str) -> timedelta:
     """Return the time that `10m`, `2h`, `1d` or `30s` stands for; raises `ShutterlessError` for others."""
     found = re.fullmatch(r"(\d{1,4})([smhd])", text)
     if not found:
-        raise ShutterlessError(f"--since is {text!r}", "Give a number with s, m, h or d, as in 10m.")
+        raise InputError(
+            "invalid-duration", f"--since is {text!r}", "Give a number with s, m, h or d, as in 10m."
+        )
     return timedelta(**{UNITS[found[2]]: int(found[1])})
 
 
@@ -96,7 +98,8 @@ def _events(session: boto3.Session, name: str, start: int) -> Iterator[dict[str,
     except ShutterlessError as error:
         if not isinstance(error.__cause__, client.exceptions.ResourceNotFoundException):
             raise
-        raise ShutterlessError(
+        raise DeployError(
+            "no-log",
             f"There is no log of a deployment {name} in {session.region_name}",
             "Check the name, --region and --profile, or make it: shutterless deploy",
         ) from error

@@ -8,7 +8,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from shutterless.deploy.aws.errors import aws_errors
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DeployError
 
 # Whoever has no network should learn it in seconds, not after the minutes that botocore would try.
 IMPATIENT = Config(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 2})
@@ -26,7 +26,8 @@ def connect(profile: str | None = None, region: str | None = None) -> boto3.Sess
         # AWS's own command line and its other SDKs read AWS_REGION; boto3 knows AWS_DEFAULT_REGION only.
         session = boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION"))
         if not session.region_name:
-            raise ShutterlessError(
+            raise DeployError(
+                "no-region",
                 "No AWS region is set",
                 "Give --region, for example --region eu-central-1, or set AWS_REGION or AWS_DEFAULT_REGION.",
             )
@@ -40,4 +41,6 @@ def _sts(session: boto3.Session) -> Any:
     except BotoCoreError:
         raise
     except ValueError as error:  # all that botocore has for an endpoint that is no URL
-        raise ShutterlessError(f"AWS: {error}", "Set AWS_ENDPOINT_URL to a URL, or unset it.") from error
+        raise DeployError(
+            "aws-error", f"AWS: {error}", "Set AWS_ENDPOINT_URL to a URL, or unset it."
+        ) from error

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from shutterless.deploy.cost.prices import Prices
-from shutterless.errors import ShutterlessError
+from shutterless.errors import InputError
 
 # AWS's calculator counts 730 hours in a month.
 MONTH_S = 730 * 3600
@@ -47,12 +47,16 @@ class Workload:
 
     def __post_init__(self) -> None:
         if self.architecture not in ARCHITECTURES:
-            raise ShutterlessError(
-                f"The architecture is {self.architecture!r}", f"Set it to one of: {', '.join(ARCHITECTURES)}."
+            raise InputError(
+                "unknown-architecture",
+                f"The architecture is {self.architecture!r}",
+                f"Set it to one of: {', '.join(ARCHITECTURES)}.",
             )
         if self.snapstart and self.provisioned:
-            raise ShutterlessError(
-                "SnapStart and provisioned concurrency exclude each other at AWS", "Choose one of them."
+            raise InputError(
+                "conflicting-options",
+                "SnapStart and provisioned concurrency exclude each other at AWS",
+                "Choose one of them.",
             )
 
     @property

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DeployError, InputError, ShutterlessError
 from shutterless.files import read_text
 
 TABLE = Path(__file__).with_name("prices.toml")
@@ -48,7 +48,8 @@ class Prices:
         return self.figures[name]
 
     def _missing(self, name: str) -> ShutterlessError:
-        return ShutterlessError(
+        return DeployError(
+            "unknown-price",
             f"The price table of {self.date} has no {name} for {self.region}",
             f"Take it from AWS's page into a table of your own, like {TABLE}, and give --prices FILE.",
         )
@@ -62,7 +63,8 @@ def load_prices(region: str, file: Path | None = None) -> Prices:
     table = _read(file or TABLE)
     regions = table["region"]
     if not isinstance(regions.get(region), dict):
-        raise ShutterlessError(
+        raise DeployError(
+            "unknown-region",
             f"The price table of {table['date']} does not have the region {region}",
             f"Give --region {' or '.join(regions)} to have an idea, or --prices FILE with {region} in it.",
         )
@@ -73,11 +75,17 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         table = tomllib.loads(read_text(file))
     except OSError as error:
-        raise ShutterlessError(f"{file}: {error.strerror}", "Give a price table to --prices.") from error
+        raise InputError(
+            "unreadable-prices", f"{file}: {error.strerror}", "Give a price table to --prices."
+        ) from error
     except ValueError as error:
-        raise ShutterlessError(f"{file} is no TOML: {error}", f"Make one like {TABLE}.") from error
+        raise InputError(
+            "unreadable-prices", f"{file} is no TOML: {error}", f"Make one like {TABLE}."
+        ) from error
     kinds = {"date": str, "sources": dict, "free": dict, "region": dict}
     wrong = [name for name, kind in kinds.items() if not isinstance(table.get(name), kind)]
     if wrong:
-        raise ShutterlessError(f"{file} is no price table: {wrong[0]} is missing", f"Make one like {TABLE}.")
+        raise InputError(
+            "unreadable-prices", f"{file} is no price table: {wrong[0]} is missing", f"Make one like {TABLE}."
+        )
     return table

@@ -9,7 +9,7 @@ from shutterless.deploy.template.function import ALIAS, Resource, fingerprint
 from shutterless.deploy.template.releases import ALIAS_ID, Template
 from shutterless.deploy.template.rest_api import ROUTES
 from shutterless.deploy.template.template import template_text
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DeployError
 
 MAX_TEMPLATE = 51_200  # bytes that a change set takes in its request
 SNAPSTART_STORAGE = 512  # MB of /tmp, the most that SnapStart takes
@@ -31,7 +31,8 @@ def faults(template: Template) -> list[str]:
 def check_template(template: Template) -> Template:
     """Return `template`; raises `ShutterlessError` with the first of its faults."""
     if found := faults(template):
-        raise ShutterlessError(
+        raise DeployError(
+            "invalid-template",
             f"The template is not fit to be deployed: {found[0]}",
             "This is a fault of shutterless: please report it.",
         )

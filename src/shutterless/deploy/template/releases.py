@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shutterless.deploy.template.function import Resource, alias_resource
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DeployError
 
 Template = dict[str, Any]
 
@@ -43,7 +43,8 @@ class Releases:
     def __post_init__(self) -> None:
         versions = [release.version for release in self.kept]
         if self.live not in versions or (self.canary and self.canary not in versions):
-            raise ShutterlessError(
+            raise DeployError(
+                "inconsistent-stack",
                 "The stack's alias and its list of releases do not agree",
                 "Was the stack changed by hand? Deploy again.",
             )
@@ -73,8 +74,8 @@ class Releases:
     def promoted(self) -> "Releases":
         """Return the releases with the canary live; raises `ShutterlessError` if there is none."""
         if not self.canary:
-            raise ShutterlessError(
-                "There is no canary to promote", "shutterless deploy --canary 10% starts one."
+            raise DeployError(
+                "no-canary", "There is no canary to promote", "shutterless deploy --canary 10% starts one."
             )
         return Releases(self.kept, self.canary)
 
@@ -87,8 +88,10 @@ class Releases:
         if self.canary:
             return Releases(self.kept, self.live)
         if not before:
-            raise ShutterlessError(
-                f"There is no version before {self.live_release.model}", "Deploy another bundle instead."
+            raise DeployError(
+                "no-previous-version",
+                f"There is no version before {self.live_release.model}",
+                "Deploy another bundle instead.",
             )
         return Releases(self.kept, before[-1].version)
 

@@ -17,7 +17,7 @@ import numpy as np
 from shutterless import __version__
 from shutterless.dataset import Photo
 from shutterless.dataset.types import count_photos, totals
-from shutterless.errors import ShutterlessError
+from shutterless.errors import OutputError
 from shutterless.evaluation import intervals
 from shutterless.evaluation.calibration import PRECISION, Judgement, judge, judge_calibrated
 from shutterless.evaluation.metrics import MIN_CALIBRATION_PHOTOS, Metrics, calibration_text
@@ -220,7 +220,7 @@ def check_report_folder(folder: Path, photos: Path) -> None:
     figures = folder / FIGURES
     for path, is_ours in ((folder / REPORT, REPORT_KIND.matches(folder)), (figures, _are_ours(figures))):
         if path.exists() and not is_ours:
-            raise ShutterlessError(f"{path} was not written by shutterless", "Choose another folder.")
+            raise OutputError("not-ours", f"{path} was not written by shutterless", "Choose another folder.")
 
 
 def _are_ours(figures: Path) -> bool:

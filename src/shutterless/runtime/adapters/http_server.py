@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType, SimpleNamespace
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import InputError
 from shutterless.runtime import access_log
 from shutterless.runtime.adapters.http_connection import BODY_SECONDS, Connection
 from shutterless.runtime.adapters.lambda_function import handle
@@ -239,7 +239,8 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=MAX_CONNECTIONS)
     except OSError as error:
-        raise ShutterlessError(
+        raise InputError(
+            "cannot-listen",
             f"Cannot listen on {host}, port {port}: {error.strerror or error}",
             "Choose another port with --port (0 takes a free one), or stop what is using this one.",
         ) from error

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile
 
-from shutterless.runtime.problems import Problem
+from shutterless.runtime.problems import ImageError, Problem
 
 # TIFF tags.
 BITS, PHOTOMETRIC, PLANAR, SAMPLE_FORMAT, MAX_VALUE, MAX_SAMPLE_VALUE = 258, 262, 284, 339, 281, 341
@@ -35,7 +35,7 @@ def depth(picture: ImageFile.ImageFile) -> Depth:
     grey = picture.mode.startswith(("I", "F"))
     deep = grey or max(tags.get(BITS, (8,))) > 8 or ";16" in str(picture.tile[:1])
     if deep and not grey and tags.get(PLANAR) == BY_PLANES:
-        raise Problem("unsupported-format", "TIFFs of 16 bits that store each colour apart are not read")
+        raise ImageError("unsupported-format", "TIFFs of 16 bits that store each colour apart are not read")
     inverted = grey and tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
     return Depth(_stated_white(tags) or _usual_white(picture.mode, tags), inverted, deep)
 
@@ -89,7 +89,7 @@ def _extremes(picture: Image.Image) -> tuple[float, float]:
 
 
 def _wrong_range(low: float, high: float, white: float) -> Problem:
-    return Problem(
+    return ImageError(
         "unsupported-format",
         f"the picture's values go from {low:g} to {high:g} where 0 to {white:g} is its range; "
         "save it with 8 bits, or scale it to the whole range",

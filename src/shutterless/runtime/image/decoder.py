@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, ImageFile, JpegImagePlugin
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import InputError
 from shutterless.runtime.image import limits, metadata
 from shutterless.runtime.image.bit_depth import Depth, check_range, depth, to_8_bits
 from shutterless.runtime.image.heic import HEIC, heif_opener, is_heic
 from shutterless.runtime.image.metadata import PictureFile, exif_orientation
-from shutterless.runtime.problems import Problem
+from shutterless.runtime.problems import ImageError, Problem
 
 Resize = Literal["stretch", "crop", "pad"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
@@ -88,13 +88,15 @@ class InputSpec:
 
     def __post_init__(self) -> None:
         if not (1 <= self.height <= 4096 and 1 <= self.width <= 4096):
-            raise ShutterlessError(
-                f"An input of {self.height}×{self.width} pixels is not possible", "Use 1 to 4096 pixels."
+            raise InputError(
+                "invalid-input-size",
+                f"An input of {self.height}×{self.width} pixels is not possible",
+                "Use 1 to 4096 pixels.",
             )
         for value, known in ((self.resize, get_args(Resize)), (self.interpolation, get_args(Interpolation))):
             if value not in known:
-                raise ShutterlessError(
-                    f"{value!r} is no way to resize", f"Choose one of: {', '.join(known)}."
+                raise InputError(
+                    "unknown-resize", f"{value!r} is no way to resize", f"Choose one of: {', '.join(known)}."
                 )
 
 
@@ -131,7 +133,7 @@ def fit(picture: Image.Image, spec: InputSpec) -> npt.NDArray[np.uint8]:
     Raises `Problem` for grey of more than 8 bits, of which only a file says what is white.
     """
     if picture.mode.startswith(("I", "F")):
-        raise Problem("unsupported-format", f"a picture of the mode {picture.mode} has no stated white")
+        raise ImageError("unsupported-format", f"a picture of the mode {picture.mode} has no stated white")
     orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
     return np.asarray(_fit(_to_rgb(_upright(picture, orientation), Depth(255, deep=False)), spec))
 
@@ -178,16 +180,16 @@ class _Opened(NamedTuple):
 def _open(data: bytes) -> _Opened:
     """Read a picture's header; nothing is decoded yet, and nothing will be that is too much."""
     if not data:
-        raise Problem("unreadable-image", "the picture is empty")
+        raise ImageError("unreadable-image", "the picture is empty")
     if len(data) > MAX_BYTES:
-        raise Problem("too-large", f"the picture has more than the {MAX_BYTES:,} bytes that are permitted")
+        raise ImageError("too-large", f"the picture has more than the {MAX_BYTES:,} bytes that are permitted")
     kind = _kind(data)
     file = STRIPPERS.get(kind, PictureFile)(data)
     with _blaming_the_picture():
         # As Image.open does it, which would first import five formats: 10 ms of the first answer.
         picture = _opener(kind)(_Pieces(file.data), "")
     if picture.mode == "LAB":  # what Pillow needs to convert it is not in the container image
-        raise Problem("unsupported-format", "pictures in LAB colours are not read; save it in RGB")
+        raise ImageError("unsupported-format", "pictures in LAB colours are not read; save it in RGB")
     limits.check_work(picture, file.scans)
     exif = picture.info.get("exif", b"") if kind in ("WEBP", "AVIF") else b""
     orientation = exif_orientation(exif) if exif else file.orientation
@@ -208,18 +210,18 @@ def _blaming_the_picture() -> Iterator[None]:
         raise _too_much_memory() from error
     except SyntaxError as error:
         if str(error) == "unknown pixel mode":  # of a whole TIFF, of 64 bits for example
-            raise Problem(
+            raise ImageError(
                 "unsupported-format", "this TIFF is not read; save it with 8 bits a channel"
             ) from error
-        raise Problem("unreadable-image", metadata.DAMAGED) from error
+        raise ImageError("unreadable-image", metadata.DAMAGED) from error
     except (IndexError, TypeError, struct.error) as error:
-        raise Problem("unreadable-image", metadata.DAMAGED) from error
+        raise ImageError("unreadable-image", metadata.DAMAGED) from error
     except Exception as error:  # its plug-ins raise what they like on malformed bytes
-        raise Problem("unreadable-image", f"the picture is damaged: {error}") from error
+        raise ImageError("unreadable-image", f"the picture is damaged: {error}") from error
 
 
 def _too_much_memory() -> Problem:
-    return Problem("too-large", "the picture needs more memory than is permitted")
+    return ImageError("too-large", "the picture needs more memory than is permitted")
 
 
 def _kind(data: bytes) -> str:
@@ -231,7 +233,7 @@ def _kind(data: bytes) -> str:
     for kind in _formats():
         if _begins_like(kind, data):
             return kind
-    raise Problem("unsupported-format", f"this is no picture in one of the formats {', '.join(_formats())}")
+    raise ImageError("unsupported-format", f"not a supported picture format ({', '.join(_formats())})")
 
 
 @functools.cache

@@ -4,7 +4,7 @@ import importlib
 
 from PIL import ImageFile
 
-from shutterless.runtime.problems import Problem
+from shutterless.runtime.problems import ImageError
 
 HEIC = "HEIF"
 # The brands of ISO/IEC 23008-12 for HEVC, single pictures and sequences.
@@ -29,7 +29,7 @@ def heif_opener() -> type[ImageFile.ImageFile]:
     try:
         return importlib.import_module("pillow_heif").HeifImageFile
     except ModuleNotFoundError as error:
-        raise Problem(
+        raise ImageError(
             "unsupported-format",
             "HEIC is read only where the extra shutterless[heic] is installed; save the picture as JPEG",
         ) from error

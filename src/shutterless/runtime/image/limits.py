@@ -2,7 +2,7 @@
 
 from PIL import ImageFile, JpegImagePlugin
 
-from shutterless.runtime.problems import Problem
+from shutterless.runtime.problems import ImageError
 
 # A phone's photo has 12 to 50 megapixels; 50 take 0.2 GB of memory, with transparency 0.4, as WebP 1.
 MAX_PIXELS = 50_000_000
@@ -28,7 +28,7 @@ def check_size(width: int, height: int, most: int) -> None:
     """Raise the `Problem` of a picture with too many pixels in all or on a side."""
     if width * height > most or max(width, height) > MAX_SIDE:
         limits = f"{most:,} in all and {MAX_SIDE:,} on a side are permitted"
-        raise Problem("too-large", f"the picture has {width}×{height} pixels; {limits}")
+        raise ImageError("too-large", f"the picture has {width}×{height} pixels; {limits}")
 
 
 def check_work(picture: ImageFile.ImageFile, scans: int) -> None:
@@ -41,11 +41,11 @@ def check_work(picture: ImageFile.ImageFile, scans: int) -> None:
     if isinstance(picture, JpegImagePlugin.JpegImageFile):
         check_size(picture.width, picture.height, MAX_JPEG_PIXELS)
         if scans > 1 and _coefficient_bytes(picture.size, picture.layer) > MAX_COEFFICIENT_BYTES:
-            raise Problem("too-large", "the picture is too large for a progressive JPEG")
+            raise ImageError("too-large", "the picture is too large for a progressive JPEG")
     else:
         check_size(picture.width, picture.height, MAX_PIXELS)
     if cost(picture, scans) > MAX_PIXELS:
-        raise Problem("too-large", "the picture takes more work to decode than is permitted")
+        raise ImageError("too-large", "the picture takes more work to decode than is permitted")
 
 
 def cost(picture: ImageFile.ImageFile, scans: int) -> int:

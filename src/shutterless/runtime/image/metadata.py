@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from shutterless.runtime.image.limits import MAX_PIXELS, check_size
-from shutterless.runtime.problems import Problem
+from shutterless.runtime.problems import ImageError, Problem
 
 # A photo has tens of segments, chunks or blocks; each costs time, however small it is.
 MAX_PIECES = 250_000
@@ -74,11 +74,11 @@ def strip_jpeg(data: bytes) -> PictureFile:
         elif marker not in JPEG_METADATA or content.startswith((b"JFIF", b"Adobe")):
             kept.append(data[at:end])
     else:
-        raise Problem("unreadable-image", DAMAGED)
+        raise ImageError("unreadable-image", DAMAGED)
     several = frame[0] in PROGRESSIVE or _byte(data, at + 4) < frame[1]
     scans = data.count(b"\xff\xda\0", at) if several else 1
     if scans > MAX_SCANS:
-        raise Problem("unreadable-image", f"the JPEG has more than {MAX_SCANS} scans")
+        raise ImageError("unreadable-image", f"the JPEG has more than {MAX_SCANS} scans")
     return PictureFile(b"".join((*kept, data[at:])), exif_orientation(exif), scans)
 
 
@@ -128,11 +128,11 @@ def strip_tiff(data: bytes) -> PictureFile:
         (start,) = offset.unpack_from(data, offset.size)
         (count,) = number.unpack_from(data, start)
     except (struct.error, OverflowError):
-        raise Problem("unreadable-image", DAMAGED) from None
+        raise ImageError("unreadable-image", DAMAGED) from None
     tags = list(_tags(data, order, start + number.size, count, offset))
     kept = [tag for tag in tags if tag.number in TIFF_PIXELS]
     if sum(tag.values for tag in kept) > MAX_PIECES:
-        raise Problem("unreadable-image", "the TIFF's tags hold absurdly many values")
+        raise ImageError("unreadable-image", "the TIFF's tags hold absurdly many values")
     jpeg = {tag.first for tag in tags if tag.number == COMPRESSION} - NO_JPEG
     scans = _scans_in_tiff(data) if jpeg else 0
     orientation = next((tag.first for tag in tags if tag.number == ORIENTATION), 1)
@@ -195,7 +195,7 @@ def _segments(jpeg: bytes) -> Iterator[tuple[int, int, int]]:
 def _refuse_arithmetic(marker: int) -> None:
     # No camera, phone or browser writes or reads it, and 2 KB of it can keep a core busy for half a minute.
     if marker in ARITHMETIC:
-        raise Problem("unsupported-format", "JPEGs with arithmetic coding are not read")
+        raise ImageError("unsupported-format", "JPEGs with arithmetic coding are not read")
 
 
 def _end_of_blocks(gif: bytes, at: int) -> int:
@@ -255,4 +255,4 @@ def _byte(data: bytes, at: int) -> int:
 
 def too_many_pieces() -> Problem:
     """Return the `Problem` of a picture whose parts are too many to look at."""
-    return Problem("unreadable-image", "the picture consists of absurdly many pieces")
+    return ImageError("unreadable-image", "the picture consists of absurdly many pieces")

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import BundleError, ShutterlessError
 from shutterless.runtime.image.decoder import InputSpec
 
 FORMAT_VERSION = 1
@@ -77,7 +77,8 @@ def read_bundle(path: str | Path) -> Bundle:
         document = _parse_json(_read(path / DESCRIPTION, MAX_DESCRIPTION_BYTES))
         model = _read(path / MODEL, MAX_MODEL_BYTES)
     except OSError as error:
-        raise ShutterlessError(
+        raise BundleError(
+            "not-a-bundle",
             f"{path} is not a bundle: {error.filename}: {error.strerror}",
             "Give the folder that `shutterless convert -o` wrote.",
         ) from error
@@ -154,7 +155,8 @@ def _to_text(bundle: Bundle) -> str:
     try:
         return json.dumps(bundle.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     except ValueError as error:
-        raise ShutterlessError(
+        raise BundleError(
+            "invalid-figures",
             "The bundle's figures are not all finite numbers",
             "The network's output is not finite: train again with a lower learning rate.",
         ) from error
@@ -174,7 +176,8 @@ def _parse(path: Path, document: Any) -> Bundle:
     if not isinstance(document, dict):
         raise _refused(path, f"{DESCRIPTION} is no JSON object")
     if document.get("format_version") != FORMAT_VERSION:
-        raise ShutterlessError(
+        raise BundleError(
+            "unsupported-bundle-format",
             f"{path} has the bundle format {document.get('format_version')!r}, not {FORMAT_VERSION}",
             "Convert again, or install the version of shutterless that made it.",
         )
@@ -201,7 +204,8 @@ def _input(path: Path, members: dict[str, Any]) -> InputSpec:
 
 
 def _refused(path: Path, reason: str) -> ShutterlessError:
-    return ShutterlessError(
+    return BundleError(
+        "corrupt-bundle",
         f"The bundle {path} does not verify: {reason}",
         "It was changed or damaged: convert again, or copy it anew.",
     )

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import BundleError
 from shutterless.runtime.image.decoder import InputSpec
 from shutterless.runtime.model.bundle import Bundle
 from shutterless.runtime.model.prediction import Prediction
@@ -26,7 +26,9 @@ class Classifier:
 
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
         if bundle.path is None:
-            raise ShutterlessError("This bundle was not read from a folder", "Use read_bundle.")
+            raise BundleError(
+                "bundle-without-folder", "This bundle was not read from a folder", "Use read_bundle."
+            )
         self.bundle = bundle
         self._threads = threads
         first = self._load()
@@ -71,7 +73,8 @@ class Classifier:
         scores = self._infer(np.zeros((self.input.height, self.input.width, 3), np.uint8))
         tolerance = 0.01 + len(scores) / 512  # an int8 model rounds each score to the next 256th
         if not (np.isfinite(scores).all() and scores.min() >= 0 and abs(scores.sum() - 1) <= tolerance):
-            raise ShutterlessError(
+            raise BundleError(
+                "not-probabilities",
                 f"The scores of the model of {self.bundle.path} are not probabilities",
                 "Train again with a lower learning rate if they are not finite, and convert again.",
             )
@@ -117,8 +120,10 @@ class Classifier:
                 interpreter = Interpreter(model_content=self.bundle.model, num_threads=self._threads)
                 interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise ShutterlessError(
-                f"LiteRT cannot load the model of {self.bundle.path}: {error}", "Convert again."
+            raise BundleError(
+                "unreadable-model",
+                f"LiteRT cannot load the model of {self.bundle.path}: {error}",
+                "Convert again.",
             ) from error
         return interpreter
 
@@ -185,7 +190,8 @@ def _tensors(interpreter: Interpreter, bundle: Bundle) -> tuple[int, int]:
     expected = [1, spec.height, spec.width, 3], np.uint8, [1, len(bundle.labels)], np.float32
     actual = [*source["shape"]], source["dtype"], [*target["shape"]], target["dtype"]
     if actual != expected or more_in or more_out:
-        raise ShutterlessError(
+        raise BundleError(
+            "unfitting-model",
             f"The model of {bundle.path} maps {_words(source)} to {_words(target)}, not what its bundle says",
             "Convert again.",
         )

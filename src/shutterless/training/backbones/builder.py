@@ -5,7 +5,7 @@ from pathlib import Path
 
 import keras
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import RecipeError, ShutterlessError
 from shutterless.training.backbones.catalogue import BACKBONES, END, Backbone
 from shutterless.utils.messages import did_you_mean
 
@@ -17,7 +17,8 @@ def find_backbone(name: str) -> Backbone:
     try:
         return BACKBONES[name.lower()]
     except KeyError:
-        raise ShutterlessError(
+        raise RecipeError(
+            "unknown-backbone",
             f"There is no backbone called {name!r}",
             f"{did_you_mean(name, BACKBONES)}Run `shutterless train --backbone list` to see all of them.",
         ) from None
@@ -40,7 +41,8 @@ def build_backbone(
     Raises `ShutterlessError` for a size that is too small, weights that do not load or an unknown layer.
     """
     if image_size < backbone.smallest:
-        raise ShutterlessError(
+        raise RecipeError(
+            "invalid-image-size",
             f"{backbone.name} cannot take images of {image_size} px",
             f"Choose an image size of {backbone.smallest} or more; {backbone.image_size} is its usual one.",
         )
@@ -57,13 +59,17 @@ def _weights_argument(backbone: Backbone, weights: str) -> str | None:
         return None
     if weights == "imagenet":
         if not backbone.pretrained:
-            raise ShutterlessError(
-                f"There are no ImageNet weights for {backbone.name}", "Train it with --weights none."
+            raise RecipeError(
+                "no-imagenet-weights",
+                f"There are no ImageNet weights for {backbone.name}",
+                "Train it with --weights none.",
             )
         return weights
     if not Path(weights).is_file():
-        raise ShutterlessError(
-            f"There is no weights file {weights}", "Give imagenet, none, or the path of a Keras .h5 file."
+        raise RecipeError(
+            "weights-not-found",
+            f"There is no weights file {weights}",
+            "Give imagenet, none, or the path of a Keras .h5 file.",
         )
     return weights
 
@@ -71,11 +77,13 @@ def _weights_argument(backbone: Backbone, weights: str) -> str | None:
 def _weights_error(backbone: Backbone, weights: str, error: Exception) -> ShutterlessError:
     reason = str(error).strip().partition("\n")[0]
     if weights == "imagenet":
-        return ShutterlessError(
+        return RecipeError(
+            "weights-not-loaded",
             f"The ImageNet weights of {backbone.name} could not be loaded: {reason}",
             "Check the network, or give a file with --weights FILE.",
         )
-    return ShutterlessError(
+    return RecipeError(
+        "unfitting-weights",
         f"The weights in {weights} do not fit {backbone.name}: {reason}",
         "Give the file of this very backbone, without its top.",
     )
@@ -85,13 +93,15 @@ def _cut_at(model: keras.Model, cut: str, usual: tuple[str, ...]) -> keras.Model
     layers = {layer.name: layer for layer in model.layers}
     if cut not in layers:
         listing = "\n".join(f"  {name}  {_shape(layer)}" for name, layer in layers.items() if _is_map(layer))
-        raise ShutterlessError(
+        raise RecipeError(
+            "unknown-layer",
             f"{model.name} has no layer called {cut!r}",
             did_you_mean(cut, layers)
             + f"Cut at {' or '.join(usual)}, the usual places, or at any of these:\n{listing}",
         )
     if not _is_map(layers[cut]):
-        raise ShutterlessError(
+        raise RecipeError(
+            "no-feature-map",
             f"The layer {cut!r} gives no feature map",
             "Cut at a layer whose output has height, width and channels.",
         )

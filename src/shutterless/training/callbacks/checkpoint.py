@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from shutterless.artifacts.history import Epoch
-from shutterless.errors import ShutterlessError
+from shutterless.errors import RunError
 from shutterless.files import atomic_file
 
 CHECKPOINT = "checkpoint.npz"
@@ -70,7 +70,8 @@ def read_checkpoint(file: Path) -> Checkpoint | None:
             epochs = tuple(Epoch(**epoch) for epoch in json.loads(state["epochs"].item()))
             return Checkpoint(epochs, _group(state, "variable"), _group(state, "optimizer"))
     except Exception as error:  # a damaged zip archive raises whatever its damage leads to
-        raise ShutterlessError(
+        raise RunError(
+            "damaged-checkpoint",
             f"{file} is damaged: {error}",
             "Train again, into another folder; this one keeps its best network.",
         ) from error
@@ -78,7 +79,11 @@ def read_checkpoint(file: Path) -> Checkpoint | None:
 
 def _assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -> None:
     if [tuple(variable.shape) for variable in variables] != [value.shape for value in values]:
-        raise ShutterlessError("The checkpoint does not fit the network", "Train again, into another folder.")
+        raise RunError(
+            "unfitting-checkpoint",
+            "The checkpoint does not fit the network",
+            "Train again, into another folder.",
+        )
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 

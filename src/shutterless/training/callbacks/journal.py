@@ -12,7 +12,7 @@ import numpy as np
 
 from shutterless.artifacts.history import Epoch, best_of, write_history
 from shutterless.artifacts.run_files import HISTORY, LOGS, MODEL
-from shutterless.errors import ShutterlessError
+from shutterless.errors import RunError, ShutterlessError
 from shutterless.files import atomic_file
 from shutterless.training.callbacks.checkpoint import CHECKPOINT, write_checkpoint
 from shutterless.training.callbacks.tensorboard import EventLog
@@ -144,7 +144,8 @@ class Journal(keras.callbacks.Callback):
 
     def _diverged(self, epoch: int) -> ShutterlessError:
         kept = f" The best network before it is in {self._run}." if self.model_file.exists() else ""
-        return ShutterlessError(
+        return RunError(
+            "diverged",
             f"The loss is no longer a finite number in epoch {epoch} of the phase {self._phase}",
             f"Lower the recipe's learning_rate and train into another folder.{kept}",
         )

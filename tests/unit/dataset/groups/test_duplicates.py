@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from shutterless.dataset.groups import duplicates
 from shutterless.dataset.groups.duplicates import find_duplicates, near_rows
-from shutterless.dataset.groups.grouping import duplicates
 from shutterless.dataset.photo_stats import Look, look
 from shutterless.dataset.types import Photo
 

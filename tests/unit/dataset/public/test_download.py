@@ -25,7 +25,7 @@ TREES = {  # git rev-parse HEAD:train HEAD:validation, of these files
     "train": "35dcb54434d38c966a94fc5fe6aaea5ee9d65625",
     "validation": "a4cb7cabf10159e894f66213d83c00a3a15926db",
 }
-CLOTHING = Path(__file__).parents[4] / "shared" / "datasets" / "clothing"
+CLOTHING = Path(__file__).parents[5] / "shared" / "datasets" / "clothing"
 
 
 def packed(files: dict[str, bytes], *more: tarfile.TarInfo) -> bytes:

@@ -316,7 +316,7 @@ def test_the_reason_that_a_stack_gives_is_put_into_words(case):
 
 
 def test_a_reason_that_is_not_of_aws_keeps_the_words_it_came_with():
-    own = ShutterlessError("The registry cannot be reached", "Check the network.")
+    own = ShutterlessError("registry-unavailable", "The registry cannot be reached", "Check the network.")
     assert explain_reason("dial tcp: lookup x: no such host", otherwise=own) is own
     denied = "denied: User: anna is not authorized to perform: ecr:PutImage on resource: arn:x"
     explained = explain_reason(denied, otherwise=own).message

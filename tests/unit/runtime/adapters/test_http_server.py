@@ -389,7 +389,7 @@ def test_the_slowest_body_makes_way_when_all_bodies_are_too_large(service, runni
     make_room, is_held = Server._make_room, threading.Event()
 
     def note_and_make_room(server: Server) -> None:
-        if sum(http_connection.body_size for connection in list(server._connections)) == 80_000:
+        if sum(connection.body_size for connection in list(server._connections)) == 80_000:
             is_held.set()
         make_room(server)
 
@@ -702,12 +702,13 @@ def test_a_container_that_cannot_start_says_in_two_lines_why(environ, message):
 def test_garbage_is_looked_for_once_all_is_loaded_and_not_before(colour_bundle):
     code = """
 import gc
-from shutterless.runtime import __main__, server
+from shutterless.runtime import __main__
+from shutterless.runtime.adapters import http_server
 def serve(settings, host, ready):
     print(gc.isenabled())
     ready("http://here")
     print(gc.isenabled(), gc.get_freeze_count() > 1000)
-server.serve = serve
+http_server.serve = serve
 __main__.main()
 """
     environ = {**os.environ, "SHUTTERLESS_BUNDLE": str(colour_bundle)}

@@ -7,7 +7,7 @@ import pytest
 from shutterless.errors import ShutterlessError
 from shutterless.training.backbones.builder import build_backbone, find_backbone, is_cached
 
-SHARED = Path(__file__).parents[4] / "shared" / "keras"
+SHARED = Path(__file__).parents[5] / "shared" / "keras"
 
 
 def test_a_cut_gives_the_named_layers_feature_map():
