@@ -49,11 +49,13 @@ STAGES = {
     "errors": "Errors",
     "dataset": "Photos",
     "training": "Training",
+    "artifacts": "Training records",
     "evaluation": "Evaluation",
     "conversion": "Conversion",
     "models": "Measuring runs and bundles",
     "inference": "Predicting",
-    "runtime": "Bundles",
+    "answers": "Answers",
+    "runtime": "Bundles and predictions",
     "serving": "Serving",
     "packaging": "Container",
     "deploy": "AWS",
@@ -189,7 +191,8 @@ def _numbers(kind: dict[str, Any]) -> Iterator[str]:
 
 def python_page() -> str:
     """Return what the package offers, as its source writes it."""
-    homes = shutterless._HOME | {name: f"deploy.{home}" for name, home in shutterless.deploy._HOME.items()}
+    aws = {name: f"deploy.{module}" for name, module in shutterless.deploy._MODULE_OF.items()}
+    homes = {**shutterless._MODULE_OF, **aws}
     parts = [PYTHON]
     for stage, title in STAGES.items():
         names = [name for name, home in homes.items() if home.split(".")[0] == stage]

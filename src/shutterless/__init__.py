@@ -1,74 +1,73 @@
 """From a folder of labelled photos to a serverless image-classification API.
 
-Everything the command line does is a function here, imported when it is first asked for:
+Everything the command line does is a function here. Importing `shutterless` imports nothing else: each name
+is imported when it is first used, because TensorFlow takes seconds.
 
     import shutterless
+
     shutterless.train("photos", "run", recipe="quick")
     shutterless.convert("run", "bundle")
     shutterless.load("bundle").predict("photo.jpg")
 """
 
-from typing import Any
-
 __version__ = "0.1.0"
 
-# What the package offers, and the part that each name lives in. TensorFlow takes seconds to import, so
-# nothing is imported before it is used.
-_HOME = {
-    **dict.fromkeys(
-        (
-            "BundleError",
-            "CallError",
-            "ConversionError",
-            "DatasetError",
-            "DeployError",
-            "InputError",
-            "OutputError",
-            "PackagingError",
-            "RecipeError",
-            "RunError",
-            "ShutterlessError",
-        ),
-        "errors",
+# module: the names that it defines. Their types are in __init__.pyi, which a test compares with this table.
+_EXPORTS = {
+    "errors": (
+        "BundleError",
+        "CallError",
+        "ConversionError",
+        "DatasetError",
+        "DeployError",
+        "InputError",
+        "OutputError",
+        "PackagingError",
+        "RecipeError",
+        "RunError",
+        "ShutterlessError",
     ),
-    "ImageError": "runtime.problems",
-    "Classifier": "inference",
-    "Prediction": "runtime.model.prediction",
-    "load": "inference",
-    "predict": "inference",
-    "read_bundle": "runtime.model.bundle",
-    "serve": "serving",
-    "draw_sample": "dataset",
-    "load_dataset": "dataset",
-    "inspect_dataset": "dataset.inspect.inspection",
-    "write_inspection": "dataset.inspect.report",
-    "download_dataset": "dataset.public.download",
-    "evaluate": "models",
-    "load_model": "models",
-    "calibrate": "evaluation",
-    "predict_folder": "evaluation",
-    "write_report": "evaluation.report.report",
-    "load_run": "training",
-    "train": "training",
-    "cross_validate": "training",
-    "convert": "conversion",
-    "call": "client",
-    "call_many": "client",
-    "estimate_cost": "deploy",
-    "read_status": "deploy",
-    "read_logs": "deploy",
-    "package": "packaging",
-    "build_image": "packaging",
-    "run_image": "packaging",
+    "runtime.problems": ("ImageError", "Problem"),
+    "dataset.types": ("Dataset", "Photo"),
+    "dataset.scan": ("load_dataset",),
+    "dataset.synthetic.render": ("draw_sample",),
+    "dataset.public.download": ("download_dataset",),
+    "dataset.inspect.findings": ("Finding",),
+    "dataset.inspect.inspection": ("Inspection", "inspect_dataset"),
+    "dataset.inspect.report": ("write_inspection",),
+    "artifacts.history": ("Epoch",),
+    "training.trainer": ("train",),
+    "training.run": ("Run", "load_run"),
+    "training.cross_validation": ("CrossValidation", "Fold", "cross_validate"),
+    "evaluation.metrics": ("LabelMetrics", "Metrics"),
+    "evaluation.predict": ("Predictions", "Predictor", "predict_folder"),
+    "evaluation.calibration": ("Calibration", "calibrate"),
+    "evaluation.report.report": ("write_report",),
+    "models": ("evaluate", "load_model"),
+    "conversion.compare": ("Comparison", "ConversionRefusedError"),
+    "conversion.converter": ("Conversion", "convert"),
+    "runtime.model.bundle": ("Bundle", "read_bundle"),
+    "runtime.model.prediction": ("Prediction",),
+    "answers": ("Answer",),
+    "inference": ("Classifier", "load", "predict"),
+    "runtime.settings": ("Settings",),
+    "serving": ("serve",),
+    "client": ("call", "call_many"),
+    "packaging.context": ("Context", "package"),
+    "packaging.check": ("Trial",),
+    "packaging.image": ("Image", "build_image"),
+    "packaging.run": ("run_image",),
+    "deploy": ("deploy",),  # the module itself: `shutterless.deploy.plan(…)`
 }
+_MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names}
 
-__all__ = sorted(_HOME)
+__all__ = sorted(_MODULE_OF)
 
 
-def __getattr__(name: str) -> Any:
-    from shutterless.utils.lazy import attribute
+def __getattr__(name: str) -> object:
+    from shutterless.utils.lazy import import_name
 
-    return attribute(__name__, _HOME, name)
+    return import_name(__name__, _MODULE_OF, name)
 
 
 def __dir__() -> list[str]:

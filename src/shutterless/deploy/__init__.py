@@ -1,34 +1,31 @@
-"""Deploy a bundle's image to AWS: registry, function, API, and what it all costs.
+"""Deploy a bundle to AWS: image, function, API and alarms, and what they cost.
 
-    from shutterless import deploy
-    deployment = deploy.deploy(Path("bundle"), "clothes", region="eu-central-1")
+    import shutterless
 
-Each function is imported when it is first asked for, because prices need no boto3.
+    deployment = shutterless.deploy.deploy("bundle", "clothes", region="eu-central-1")
+
+Each name is imported when it is first used, because prices need no boto3.
 """
 
-from typing import Any
+from shutterless.utils.lazy import import_name
 
-from shutterless.utils.lazy import attribute
-
-_HOME = {
-    "deploy": "deployer",
-    "plan": "deployer",
-    "promote": "deployer",
-    "rollback": "deployer",
-    "destroy": "deployer",
-    "connect": "aws.session",
-    "read_status": "status",
-    "read_logs": "aws.logs",
-    "follow_logs": "aws.logs",
-    "estimate_cost": "cost.estimate",
-    "load_prices": "cost.prices",
+# module: the names that it defines. Their types are in __init__.pyi, which a test compares with this table.
+_EXPORTS = {
+    "deployer": ("Deployment", "Plan", "deploy", "destroy", "inventory", "plan", "promote", "rollback"),
+    "options": ("Options",),
+    "status": ("Status", "read_status"),
+    "aws.session": ("connect",),
+    "aws.logs": ("Entry", "follow_logs", "read_logs"),
+    "cost.estimate": ("Estimate", "Workload", "estimate_cost"),
+    "cost.prices": ("Prices", "load_prices"),
 }
+_MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names}
 
-__all__ = sorted(_HOME)
+__all__ = sorted(_MODULE_OF)
 
 
-def __getattr__(name: str) -> Any:
-    return attribute(__name__, _HOME, name)
+def __getattr__(name: str) -> object:
+    return import_name(__name__, _MODULE_OF, name)
 
 
 def __dir__() -> list[str]:

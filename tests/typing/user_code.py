@@ -1,0 +1,172 @@
+"""What users write: a call of every public function, checked by mypy and never run."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import shutterless
+from shutterless import deploy
+
+
+def show_progress(what: str, done: int, total: int) -> None:
+    print(f"{what}: {done} of {total}")
+
+
+def prepare_photos(folder: Path) -> shutterless.Dataset:
+    shutterless.draw_sample("photos", per_label=20, size=64, seed=1, progress=show_progress)
+    shutterless.download_dataset("clothing", folder / "clothing", progress=show_progress)
+    inspection: shutterless.Inspection = shutterless.inspect_dataset(folder, seed=1, group_by="none")
+    findings: tuple[shutterless.Finding, ...] = inspection.findings
+    page: Path = shutterless.write_inspection(inspection, "inspection")
+    print(page, [finding.advice for finding in findings])
+    dataset = shutterless.load_dataset(folder, seed=1, group_by="auto", progress=show_progress)
+    first: shutterless.Photo = dataset.photos[0]
+    print(first.path, first.label, dataset.labels, dataset.counts())
+    return dataset
+
+
+def train(dataset: shutterless.Dataset) -> shutterless.Run:
+    def on_epoch(epoch: shutterless.Epoch) -> None:
+        print(epoch.phase, epoch.epoch, epoch.val_accuracy)
+
+    run = shutterless.train(
+        dataset,
+        "run",
+        recipe="quick",
+        backbone="mobilenet_v2",
+        weights="imagenet",
+        image_size=224,
+        epochs=5,
+        batch_size=32,
+        seed=1,
+        resume=True,
+        tensorboard=True,
+        report=False,
+        progress=show_progress,
+        on_epoch=on_epoch,
+        on_warning=print,
+    )
+    return shutterless.load_run(run.path)
+
+
+def cross_validate() -> float:
+    result: shutterless.CrossValidation = shutterless.cross_validate(
+        "photos", "folds", folds=3, seed=1, group_by="none", resume=True, recipe="quick", epochs=3
+    )
+    folds: tuple[shutterless.Fold, ...] = result.folds
+    print([fold.accuracy for fold in folds])
+    return result.standard_deviation
+
+
+def measure(run: shutterless.Run) -> float:
+    metrics: shutterless.Metrics = shutterless.evaluate(
+        run, "new-photos", split="new", label_map={"tee": "t-shirt"}, skip_unknown_labels=True
+    )
+    hats: shutterless.LabelMetrics = metrics.per_label["hat"]
+    model: shutterless.Predictor = shutterless.load_model("bundle")
+    predictions: shutterless.Predictions = shutterless.predict_folder(model, "photos", split="all")
+    calibration: shutterless.Calibration = shutterless.calibrate(
+        predictions.truth, predictions.probabilities, precision=0.9, seed=1
+    )
+    shutterless.write_report("report", predictions, "bundle", precision=0.9, seed=1)
+    print(hats.recall, calibration.temperature)
+    return metrics.accuracy
+
+
+def convert() -> shutterless.Bundle:
+    conversion: shutterless.Conversion = shutterless.convert(
+        "run", "bundle", precision="int8", max_drop=0.02, accept_precision=0.9, name="clothes"
+    )
+    comparison: shutterless.Comparison = conversion.comparison
+    print(comparison.drop, comparison.agreement)
+    return shutterless.read_bundle("bundle")
+
+
+def predict(photo: Path) -> list[str]:
+    model: shutterless.Classifier = shutterless.load("bundle", urls="any")
+    one: shutterless.Prediction = model.predict(photo)
+    several: list[shutterless.Prediction] = model.predict([photo, "https://example.com/hat.jpg"])
+    pictures = iter([photo.read_bytes(), photo.with_suffix(".png").read_bytes()])
+    stream: Iterator[shutterless.Prediction] = model.predict(pictures)
+    grey: shutterless.Prediction = model.predict(Image.new("L", (32, 32)))
+    array: shutterless.Prediction = shutterless.predict("bundle", np.zeros((32, 32, 3), np.uint8))
+    answers: Iterator[shutterless.Answer] = model.answer(["hat.jpg"])
+    print([answer.code for answer in answers], array.top(3))
+    return [prediction.label for prediction in (one, grey, *several, *stream)]
+
+
+def serve() -> None:
+    shutterless.serve(shutterless.Settings(Path("bundle"), port=8080, urls="off"), "127.0.0.1", ready=print)
+
+
+def call(url: str) -> None:
+    answer = shutterless.call(url, "hat.jpg", api_key="secret", timeout=10)
+    for each in shutterless.call_many(url, [Path("hat.jpg")], api_key="secret", timeout=10, connections=2):
+        print(each.source, each.prediction, answer["label"])
+
+
+def build_container() -> None:
+    context: shutterless.Context = shutterless.package("bundle", "context", platform="linux/arm64")
+    image: shutterless.Image = shutterless.build_image(
+        "bundle", context.tag, platform="linux/amd64", base_image="python:3.13-slim", trial=True
+    )
+    trial: shutterless.Trial | None = image.trial
+    print(image.id, trial and trial.difference)
+    shutterless.run_image("clothes", port=8080, memory=1769, urls="off", ready=print)
+
+
+def deploy_to_aws() -> str:
+    plan: deploy.Plan = deploy.plan("bundle", "clothes", region="eu-central-1", memory=3008)
+    options: deploy.Options = plan.options
+    deployment: deploy.Deployment = deploy.deploy(
+        "bundle", "clothes", profile="work", canary=0.1, canary_minutes=5, quota=options.quota
+    )
+    deploy.promote("clothes", region="eu-central-1")
+    deploy.rollback("clothes", region="eu-central-1", progress=show_progress)
+    session = deploy.connect(profile="work", region="eu-central-1")
+    status: deploy.Status = deploy.read_status(session, "clothes", show_key=True)
+    entries: Iterator[deploy.Entry] = deploy.read_logs(session, "clothes", timedelta(hours=1))
+    for entry in deploy.follow_logs(session, "clothes", timedelta(minutes=5)):
+        print(entry.text, status.url, list(entries))
+    deploy.destroy("clothes", profile="work")
+    print(deploy.inventory("clothes", region="eu-central-1"))
+    return deployment.url
+
+
+def estimate_cost() -> float:
+    prices: deploy.Prices = deploy.load_prices("eu-central-1", Path("prices.toml"))
+    estimate: deploy.Estimate = shutterless.deploy.estimate_cost(deploy.Workload(duration_ms=40), prices)
+    return estimate.monthly_usd
+
+
+def handle_errors() -> str:
+    try:
+        shutterless.train("photos", "run")
+    except (
+        shutterless.DatasetError,
+        shutterless.InputError,
+        shutterless.OutputError,
+        shutterless.RecipeError,
+        shutterless.RunError,
+    ) as error:
+        return error.code
+    except (
+        shutterless.BundleError,
+        shutterless.ConversionError,
+        shutterless.ConversionRefusedError,
+        shutterless.DeployError,
+        shutterless.PackagingError,
+    ) as error:
+        return error.message
+    except shutterless.CallError as error:
+        return str(error.status)
+    except shutterless.ImageError as error:
+        return error.title
+    except shutterless.Problem as error:
+        return error.detail
+    except shutterless.ShutterlessError as error:
+        return error.hint
+    return shutterless.__version__
