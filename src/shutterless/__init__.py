@@ -53,6 +53,7 @@ _EXPORTS = {
     "runtime.settings": ("Settings",),
     "serving": ("serve",),
     "client": ("call", "call_many"),
+    "packaging.docker": ("DockerError", "WrongProcessorError"),
     "packaging.context": ("Context", "package"),
     "packaging.check": ("Trial",),
     "packaging.image": ("Image", "build_image"),

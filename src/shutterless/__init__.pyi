@@ -45,6 +45,8 @@ from shutterless.models import load_model as load_model
 from shutterless.packaging.check import Trial as Trial
 from shutterless.packaging.context import Context as Context
 from shutterless.packaging.context import package as package
+from shutterless.packaging.docker import DockerError as DockerError
+from shutterless.packaging.docker import WrongProcessorError as WrongProcessorError
 from shutterless.packaging.image import Image as Image
 from shutterless.packaging.image import build_image as build_image
 from shutterless.packaging.run import run_image as run_image

@@ -11,6 +11,7 @@ import typer
 
 import shutterless
 import shutterless.deploy
+from error_codes import find_raises
 from shutterless.cli.app import app
 
 ROOT = Path(__file__).parents[2]
@@ -74,9 +75,22 @@ def test_every_command_is_in_the_reference_with_its_options(site, name, command)
     assert [option for option in options if option not in section] == []
 
 
-@pytest.mark.parametrize("name", [*shutterless.__all__, *shutterless.deploy.__all__])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(f"shutterless.{name}" for name in shutterless.__all__ if name != "deploy"),
+        *(f"shutterless.deploy.{name}" for name in shutterless.deploy.__all__),
+    ],
+)
 def test_everything_the_package_offers_is_in_the_reference(site, name):
-    assert f'id="{name.lower()}"' in (site / "python.html").read_text("utf-8")
+    assert f'id="{name}"' in (site / "python.html").read_text("utf-8")
+
+
+def test_every_error_is_in_the_reference(site):
+    page = (site / "errors.html").read_text("utf-8")
+    raises = [each for each in find_raises(Path(shutterless.__file__).parent) if each.code]
+    assert [each for each in raises if f"<code>{each.code}</code>" not in page] == []
+    assert [each for each in raises if f"<code>{each.module}</code>" not in page] == []
 
 
 def test_recipes_and_their_fields_are_in_the_reference(site):

@@ -153,6 +153,8 @@ def handle_errors() -> str:
         shutterless.RunError,
     ) as error:
         return error.code
+    except (shutterless.DockerError, shutterless.WrongProcessorError) as error:
+        return error.message
     except (
         shutterless.BundleError,
         shutterless.ConversionError,
