@@ -66,8 +66,8 @@ def test_a_damaged_bundle_is_a_failure_of_initialisation(
         model.write(b"!")
     tmp_path.chmod(0o755)
     name = function("--volume", f"{damaged}:/damaged:ro", "--env", "SHUTTERLESS_BUNDLE=/damaged")
-    assert runtime_api.init_error["errorType"] == "ShutterlessError"
-    assert "does not verify" in runtime_api.init_error["errorMessage"]
+    assert runtime_api.init_error["errorType"] == "BundleError"
+    assert "/damaged" in runtime_api.init_error["errorMessage"]
     assert docker("wait", name) == "1"
 
 
