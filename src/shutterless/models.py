@@ -1,10 +1,14 @@
-"""A trained model by the path of its folder, a training run's or a bundle's, and how good it is."""
+"""Load a trained model from the folder of its run or bundle, and evaluate it."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
-from shutterless.evaluation import Metrics, Predictor, predict_folder
+from shutterless.errors import InputError
+from shutterless.evaluation import Metrics, Predictions, Predictor, predict_folder
+from shutterless.evaluation.predict import own_photos
 from shutterless.runtime.model.bundle import DESCRIPTION
+from shutterless.runtime.model.classifier import Classifier
 from shutterless.utils.progress import Progress, automatic
 
 
@@ -15,15 +19,19 @@ def load_model(path: str | Path) -> Predictor:
         path: A run folder, as `train` writes it, or a bundle, as `convert` writes it.
 
     Returns:
-        A `training.Run` or a `runtime.classifier.Classifier`.
+        A `training.Run` or a `runtime.model.classifier.Classifier`. To classify pictures, use `load`.
 
     Raises:
-        ShutterlessError: The folder is neither, or was damaged, or the bundle's model cannot be run safely.
+        RunError: The folder is neither, or the run is damaged.
+        BundleError: The bundle does not verify, or its model cannot be run safely.
+
+    Example:
+        >>> import shutterless
+        >>> labels = shutterless.load_model("bundle").labels
     """
     folder = Path(path)
     if (folder / DESCRIPTION).is_file():
         from shutterless.model_check import open_bundle
-        from shutterless.runtime.model.classifier import Classifier
 
         return Classifier(open_bundle(folder))
     from shutterless.training import load_run  # imports TensorFlow, which a bundle does not need
@@ -38,34 +46,76 @@ def evaluate(
     split: str | None = None,
     label_map: Mapping[str, str] | None = None,
     skip_unknown_labels: bool = False,
+    report: str | Path | None = None,
     progress: Progress = automatic,
     on_warning: Callable[[str], None] = lambda warning: None,
 ) -> Metrics:
     """Measure a model on labelled photos that it was not trained on.
 
     Args:
-        model: The folder of a run or a bundle, or a loaded one.
+        model: The folder of a run or a bundle, or what `load_model` returned.
         photos: A folder of labelled photos; by default those of the run.
-        split: train, validation, test, new or all; by default the test photos of the model's run and
-            photos that it did not have, or its validation photos if there are neither.
-        label_map: Label in the folder → label of the model, for labels that were renamed.
+        split: train, validation, test, new or all. By default test photos of the model's run and photos
+            that were not part of it; validation photos if there are neither.
+        label_map: Label in the folder → label of the model, for renamed labels.
         skip_unknown_labels: Leave out photos whose label the model does not know.
-        progress: Called as the work goes on.
-        on_warning: Called with what is odd about the photos.
+        report: Folder in which to also write report.html and its figures, see `write_report`.
+        progress: Called with what is being done, the steps done so far, and how many there are.
+        on_warning: Called with each problem of the photos.
 
     Returns:
-        Accuracy with its interval, log loss, calibration error, and figures by label.
+        Accuracy with its interval, log loss, calibration error, confusion matrix, and figures by label.
 
     Raises:
-        ShutterlessError: The model or the photos cannot be used; see `evaluation.predict_folder`.
+        RunError: The run is damaged, or its photos are gone.
+        BundleError: The bundle does not verify, or `photos` is not given for a bundle.
+        DatasetError: The photos cannot be used; see `predict_folder`.
+        OutputError: The report cannot be written there.
+
+    Example:
+        >>> import shutterless
+        >>> metrics = shutterless.evaluate("bundle", "photos")
+        >>> mistakes = metrics.confusions()
     """
-    loaded = load_model(model) if isinstance(model, str | Path) else model
-    return predict_folder(
-        loaded,
+    if report and photos:
+        _check_report(report, photos)  # before the model is loaded, which takes a while
+    loaded_model = load_model(model) if isinstance(model, str | Path) else model
+    if report and not photos:
+        _check_report(report, own_photos(loaded_model))
+    writer = _report_writer(loaded_model) if report else None
+    predictions = predict_folder(
+        loaded_model,
         photos,
         split=split,
         label_map=label_map,
         skip_unknown_labels=skip_unknown_labels,
         progress=progress,
         on_warning=on_warning,
-    ).measure()
+    )
+    if writer and report:
+        writer(report, predictions)
+    return predictions.measure()
+
+
+def _check_report(folder: str | Path, photos: str | Path) -> None:
+    from shutterless.evaluation.report.report import check_report_folder  # imports Jinja
+
+    check_report_folder(Path(folder), Path(photos))
+
+
+def _report_writer(model: Predictor) -> Callable[[str | Path, Predictions], Path]:
+    """Return the function that writes a report on this model into a folder."""
+    if isinstance(model, Classifier) and model.bundle.path:
+        from shutterless.evaluation.report.report import write_report
+
+        return partial(write_report, model=model.bundle.path)
+    from shutterless.training.report import write_run_report
+    from shutterless.training.run import Run
+
+    if not isinstance(model, Run):
+        raise InputError(
+            "not-a-model",
+            f"A report needs a run or a bundle, not a {type(model).__name__}",
+            "Use predict_folder and write_report, and give the folder that describes the model.",
+        )
+    return partial(write_run_report, run=model)

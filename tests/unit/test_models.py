@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 import shutterless
-from shutterless.errors import ShutterlessError
+from shutterless.errors import BundleError, DatasetError
 from shutterless.evaluation import predict_folder
 from shutterless.models import evaluate, load_model
 from shutterless.runtime.model.bundle import TRAINING_PHOTOS
@@ -57,19 +57,22 @@ def test_photos_that_the_run_did_not_have_are_measured_too(model, colour_photos,
 
 def test_without_test_or_new_photos_validation_is_measured(colour_run, colour_photos, tmp_path):
     photos = flat(colour_photos, tmp_path, ("train", "validation"))
-    predictions = predict_folder(load_model(colour_run), photos)
-    assert predictions.splits == {"validation": 18}
-    assert any("validation" in note for note in predictions.notes())
+    metrics = evaluate(colour_run, photos)
+    assert metrics.splits == {"validation": 18}
+    assert any("validation" in note for note in metrics.notes())
 
 
 def test_trained_photos_alone_are_refused(colour_bundle, colour_photos, tmp_path):
-    with pytest.raises(ShutterlessError, match="36 photos"):
+    with pytest.raises(DatasetError) as caught:
         evaluate(colour_bundle, flat(colour_photos, tmp_path, ("train",)))
+    assert caught.value.code == "only-training-photos"
+    assert "36" in caught.value.message
 
 
 def test_a_bundle_needs_a_folder_of_photos(colour_bundle):
-    with pytest.raises(ShutterlessError):
+    with pytest.raises(BundleError) as caught:
         evaluate(colour_bundle)
+    assert caught.value.code == "no-photos-recorded"
 
 
 def test_a_bundle_without_a_record_says_that_it_cannot_know(colour_bundle, colour_photos, tmp_path):

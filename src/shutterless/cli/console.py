@@ -1,45 +1,52 @@
-"""What the command line prints: results on standard output, notes, warnings and progress on standard error.
+"""Terminal output: results on standard output; notes, warnings and progress on standard error.
 
-Every text is shown as it stands, and none of it can command the terminal, whoever wrote it: a label or a
-file's name may come from a stranger.
+Texts are printed literally, without markup or control characters: labels and file names are untrusted and
+could otherwise contain commands for the terminal.
 """
 
 import json
 import sys
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from shutterless.utils.progress import Progress
 
+if TYPE_CHECKING:
+    from shutterless.runtime.json_types import Json
+
 output = Console(highlight=False)
 console = Console(stderr=True, highlight=False)
 
-INTERRUPTED = 130  # what shells report for a process that Ctrl-C ended: 128 + SIGINT
-PIPE_CLOSED = 141  # and for one whose reader, as `head`, has had enough: 128 + SIGPIPE
+INTERRUPTED = 130  # exit code of a process ended by Ctrl-C: 128 + SIGINT
+PIPE_CLOSED = 141  # exit code of a process whose reader, such as `head`, has ended: 128 + SIGPIPE
 
-# Without a terminal a line now and then is enough to see that the work goes on.
-SECONDS_BETWEEN_LINES = 15
+SECONDS_BETWEEN_LINES = 15  # of progress, where there is no terminal
 
 
 class ReaderGoneError(Exception):
-    """Nobody reads standard output any more, as behind `| head`."""
+    """Standard output was closed, as by `| head`."""
 
 
 def plain(text: str) -> str:
-    """Return a text without anything that a terminal takes for a command; line breaks and tabs stay."""
+    """Replace control characters except line breaks and tabs, so that a terminal obeys none of them."""
+
+    def replacement(character: str) -> str:
+        return " " if unicodedata.category(character) == "Zs" else "\ufffd"
+
     return "".join(
-        letter if letter.isprintable() or letter in "\n\t" else _harmless(letter) for letter in text
+        character if character.isprintable() or character in "\n\t" else replacement(character)
+        for character in text
     )
 
 
@@ -54,31 +61,45 @@ def warn(text: str) -> None:
 
 
 def say_error(message: str, hint: str) -> None:
-    """Print what is wrong and, on the next line, what to do, to standard error."""
+    """Print an error and, on the next line, its hint to standard error."""
     console.print(Text.assemble(("error:", "red"), " ", plain(message)), soft_wrap=True)
     if hint:
         say(hint)
 
 
 def result(text: str) -> None:
-    """Print one line, or several, of a result to standard output; never folded."""
+    """Print lines of a result to standard output, without wrapping them."""
     _write(plain(text))
 
 
-def print_json(document: Any) -> None:
-    """Print the one JSON document that `--json` promises to standard output."""
+def print_json(document: "Json") -> None:
+    """Print the JSON document of `--json` to standard output."""
     _write(to_json(document, indent=2))
 
 
-def to_json(document: Any, indent: int | None = None) -> str:
-    """Return JSON in the user's own letters, without what a terminal obeys or UTF-8 has no bytes for."""
+def to_json(document: "Json", indent: int | None = None) -> str:
+    """Format JSON with Unicode characters, but with control characters and lone surrogates escaped."""
+
+    def escape(character: str) -> str:
+        units = character.encode("utf-16-be", "surrogatepass")  # above U+FFFF, JSON takes two surrogates
+        return "".join(f"\\u{units[place : place + 2].hex()}" for place in range(0, len(units), 2))
+
     text = json.dumps(document, indent=indent, ensure_ascii=False)
-    return "".join(letter if letter.isprintable() or letter == "\n" else _escaped(letter) for letter in text)
+    return "".join(
+        character if character.isprintable() or character == "\n" else escape(character) for character in text
+    )
 
 
 @dataclass
 class Table:
-    """Rows of plain text. columns: their heads. text: how many of them are text; figures follow."""
+    """A table of plain text.
+
+    Attributes:
+        columns: Titles of the columns.
+        text: Number of columns with text, aligned left; the others have numbers, aligned right.
+        rows: The rows' cells.
+        sections: Indices of rows with a line below them.
+    """
 
     columns: tuple[str, ...]
     text: int = 1
@@ -93,14 +114,20 @@ class Table:
         """Draw a line below the last row, on a terminal."""
         self.sections.add(len(self.rows) - 1)
 
+    @property
+    def width(self) -> int:
+        """Width in characters on a terminal, frame included."""
+        columns = zip(self.columns, *self.rows, strict=True)
+        return 1 + sum(3 + max(map(cell_len, column)) for column in columns)
+
 
 def table(*columns: str, text: int = 1) -> Table:
-    """Return an empty table whose first `text` columns are text and whose others are figures."""
+    """Return an empty table whose first `text` columns hold text and the others numbers."""
     return Table(tuple(map(_cell, columns)), text)
 
 
 def show(content: Table) -> None:
-    """Print a table to standard output: framed on a terminal, else a row a line with tabs between cells."""
+    """Print a table to standard output: framed on a terminal, else one row per line, separated by tabs."""
     if output.is_terminal:
         output.print(_framed(content))
         return
@@ -109,19 +136,23 @@ def show(content: Table) -> None:
 
 
 def note(content: Table) -> None:
-    """Print a table to standard error: framed on a terminal, else a row a line, aligned."""
+    """Print a table to standard error: framed on a terminal, else one row per line, aligned."""
     if console.is_terminal:
         console.print(_framed(content))
         return
     rows = (content.columns, *content.rows)
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        cells = (cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))
-        say("  ".join(cells).rstrip())
+        say(_aligned(row, widths))
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    cells = (cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=False))
+    return "  ".join(cells).rstrip()
 
 
 class Rows:
-    """Rows that are printed as they come: aligned on a terminal, else with tabs between cells."""
+    """Rows printed one by one: aligned on a terminal, else separated by tabs."""
 
     def __init__(self) -> None:
         self._widths: list[int] = []
@@ -133,17 +164,14 @@ class Rows:
             _write("\t".join(row))
             return
         self._widths += [0] * (len(row) - len(self._widths))
-        for place, cell in enumerate(row):
-            self._widths[place] = max(self._widths[place], cell_len(cell))
-        padded = (
-            cell + " " * (width - cell_len(cell)) for cell, width in zip(row, self._widths, strict=False)
-        )
-        _write("  ".join(padded).rstrip())
+        for column, cell in enumerate(row):
+            self._widths[column] = max(self._widths[column], cell_len(cell))
+        _write(_aligned(row, self._widths))
 
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """Give a `Progress` that draws a bar with the time left, or prints a line now and then."""
+    """Yield a `Progress` that draws a bar with the remaining time, or prints a line now and then."""
     if not console.is_terminal:
         yield _lines()
         return
@@ -153,9 +181,9 @@ def progress_bar() -> Iterator[Progress]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    # Results that go to the same terminal are printed above the bar; those that go to a file are not for it.
+    # Results that go to the same terminal appear above the bar; those that go to a file must not.
     with RichProgress(*columns, console=console, transient=True, redirect_stdout=output.is_terminal) as bars:
-        tasks: dict[str, Any] = {}
+        tasks: dict[str, TaskID] = {}
 
         def report(what: str, done: int, total: int) -> None:
             if what not in tasks:
@@ -177,34 +205,23 @@ def _lines() -> Progress:
     return report
 
 
-def _harmless(letter: str) -> str:
-    """Return what stands for a letter that is not printed: a space for a strange one, else U+FFFD."""
-    return " " if unicodedata.category(letter) == "Zs" else "\ufffd"
-
-
-def _escaped(letter: str) -> str:
-    """Return a letter as JSON writes it in ASCII; beyond U+FFFF that takes two surrogates."""
-    units = letter.encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{units[place : place + 2].hex()}" for place in range(0, len(units), 2))
-
-
 def _cell(text: str) -> str:
-    """Return a text as a cell shows it: on one line, and without the tab that would end the cell."""
+    """Return the text of a cell: on one line, and without tabs, which separate cells."""
     return plain(text).replace("\n", " ").replace("\t", " ")
 
 
 def _framed(content: Table) -> RichTable:
-    framed = RichTable()
-    for place, column in enumerate(content.columns):
-        # Folded, not cut: the end of a long path is what tells it from the others.
-        framed.add_column(Text(column), justify="left" if place < content.text else "right", overflow="fold")
-    for place, row in enumerate(content.rows):
-        framed.add_row(*map(Text, row), end_section=place in content.sections)
-    return framed
+    frame = RichTable()
+    for index, column in enumerate(content.columns):
+        # Wrapped, not cut off: long paths differ at their ends.
+        frame.add_column(Text(column), justify="left" if index < content.text else "right", overflow="fold")
+    for index, row in enumerate(content.rows):
+        frame.add_row(*map(Text, row), end_section=index in content.sections)
+    return frame
 
 
 def _write(line: str) -> None:
-    """Write to standard output at once, so that a row can be read, or searched, when it is there."""
+    """Write a line to standard output and flush, so that a pipe gets each row at once."""
     try:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()

@@ -159,7 +159,7 @@ def _proved(draft: Bundle, comparison: Comparison, calibration: Calibration) -> 
             "agreement": comparison.agreement,
             "calibration_error": calibration.error_after,
             "uncalibrated_error": calibration.error_before,
-            "wanted_precision": calibration.wanted_precision,
+            "target_precision": calibration.target_precision,
             "accepted_precision": accepted.precision,
             "coverage": accepted.coverage,
             "images": calibration.photos,

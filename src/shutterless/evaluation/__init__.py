@@ -1,7 +1,7 @@
-"""How good a model is, what its confidence is worth, and where it fails.
+"""Evaluate models: accuracy, confusion matrix, confidence calibration, and where they fail.
 
-The report is written by `shutterless.evaluation.report.report`, which is imported by those who write one: it
-draws with matplotlib, and that takes a while to import.
+Import `shutterless.evaluation.report.report` to write a report. It draws with matplotlib, which is slow to
+import.
 """
 
 from shutterless.evaluation.calibration import Calibration, calibrate

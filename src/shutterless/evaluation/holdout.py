@@ -1,29 +1,29 @@
-"""Say which photos figures were measured on, and what that means for new ones."""
+"""Describe the photos a model was measured on, and whether they say anything about new ones."""
 
 from collections.abc import Mapping
 
 
 def explain(measured: Mapping[str, int], left_out: Mapping[str, int]) -> list[str]:
-    """Return, a line each, what a reader of figures must know about the photos that they were measured on.
+    """Return notes on what the measured photos mean for the figures, one per line.
 
     Args:
         measured: Split → number of photos that were measured.
         left_out: Split → number of photos of the same folder that were not.
     """
-    total = sum(measured.values()) + sum(left_out.values())
     notes = []
-    if trained := measured.get("train", 0):
+    if trained_on := measured.get("train", 0):
         notes.append(
-            f"{trained:,} of these {sum(measured.values()):,} photos were trained on: "
+            f"{trained_on:,} of these {sum(measured.values()):,} photos were trained on: "
             "the figures are too good for new photos"
         )
     elif measured.get("validation"):
         notes.append(
             "the best epoch was chosen on the validation photos: expect slightly lower accuracy on new ones"
         )
-    unused = {"were trained on": left_out.get("train"), "chose the best epoch": left_out.get("validation")}
-    reasons = [f"{count:,} {reason}" for reason, count in unused.items() if count]
+    uses = {"were trained on": left_out.get("train"), "chose the best epoch": left_out.get("validation")}
+    reasons = [f"{count:,} {use}" for use, count in uses.items() if count]
     if reasons:
+        total = sum(measured.values()) + sum(left_out.values())
         notes.append(
             f"of these {total:,} photos, {' and '.join(reasons)}: left out (--split all measures every photo)"
         )
@@ -31,7 +31,11 @@ def explain(measured: Mapping[str, int], left_out: Mapping[str, int]) -> list[st
 
 
 def describe(measured: Mapping[str, int]) -> str:
-    """Return which photos were measured, such as "the test photos" or "20 test and 40 new photos"."""
+    """Name the measured photos, as in "the test photos" or "20 test and 40 new photos".
+
+    Args:
+        measured: Split → number of photos that were measured.
+    """
     if len(measured) == 1:
         return f"the {next(iter(measured))} photos"
     *others, last = (f"{count:,} {split}" for split, count in measured.items())

@@ -1,32 +1,31 @@
-"""Figures with as many digits as the number of photos supports.
+"""Confidence intervals, and figures rounded to the digits that the number of photos supports.
 
 The last digit shown is the first significant digit of the figure's standard error: 93.8 % of 341 photos
-has a standard error of 1.3 points and is shown as 94 %. Documents for programs keep the exact figures.
+has a standard error of 1.3 points and is shown as 94 %. JSON documents keep the exact figures.
 """
 
 import math
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
 
-Z95 = 1.959964  # quantile of the normal distribution for an interval of 95 %
+Z95 = 1.959964  # quantile of the standard normal distribution for a 95 % interval
 MAX_DECIMALS = 4
 
 
 def wilson_interval(right: float, photos: float, z: float = Z95) -> tuple[float, float]:
-    """Return the confidence interval of the accuracy when `right` of `photos` answers are right.
+    """Return the Wilson score interval of an accuracy.
 
-    Unlike the accuracy plus or minus twice its standard error it holds near 0 and 1 and for few photos
-    (Wilson, "Probable inference, the law of succession, and statistical inference", 1927).
-    `scipy.stats.binomtest` gives the same in 1 ms a call, too slow for a table of 1,000 labels.
+    Unlike the accuracy ± 2 standard errors, it holds near 0 and 1 and for few photos (Wilson, "Probable
+    inference, the law of succession, and statistical inference", 1927).
 
     Args:
-        right: Number of right answers.
-        photos: Number of answers, 1 or more; with `right`, scaled to `effective_photos` where photos are
-            in groups.
-        z: Quantile of the normal distribution; the default gives 95 %.
+        right: Number of correct answers. Like `photos` it may be fractional, see `effective_photos`;
+            `scipy.stats.binomtest` only takes integers.
+        photos: Number of answers, 1 or more.
+        z: Quantile of the standard normal distribution; the default gives 95 %.
 
     Returns:
-        The lower and the upper bound, as shares of 1.
+        Lower and upper bound, 0 to 1.
     """
     share, weight = right / photos, z * z / photos
     middle = (share + weight / 2) / (1 + weight)
@@ -35,72 +34,84 @@ def wilson_interval(right: float, photos: float, z: float = Z95) -> tuple[float,
 
 
 def effective_photos(right: Sequence[bool], groups: Sequence[Hashable]) -> float:
-    """Return how many photos on their own would fix the accuracy as well as these, which are in groups.
+    """Return the effective sample size of photos that are in groups.
 
-    Photos of one thing tend to be right or wrong together, so eight crops of each of 100 photos say
-    little more than the 100 photos. The number of photos is divided by the design effect: the variance
-    of the accuracy with whole groups drawn at random, over that with photos drawn one by one (Kish,
-    "Survey Sampling", 1965). Where all answers are right, or all wrong, it is the number of groups.
+    Photos of the same thing tend to be right or wrong together, so eight crops of each of 100 photos say
+    little more than the 100 photos. The number of photos is divided by the design effect: the variance of
+    the accuracy with whole groups drawn at random, over that with single photos (Kish, "Survey Sampling",
+    1965). If all answers are right, or all wrong, it is the number of groups.
 
     Args:
-        right: Whether each answer is right.
-        groups: The group that each photo is in; one of its own for a photo that is in none.
+        right: Whether each answer is correct.
+        groups: Group of each photo; a unique one for a photo in no group.
 
     Returns:
-        From 1 to the number of photos.
+        Number of independent photos that would give an equally wide interval, 1 to `len(right)`.
     """
-    photos, things = len(right), len(set(groups))
+    photos, clusters = len(right), len(set(groups))
     share = sum(right) / photos
-    if things == photos or things == 1 or share in (0, 1):
-        return float(things)
-    surplus: defaultdict[Hashable, float] = defaultdict(float)
+    if clusters == photos or clusters == 1 or share in (0, 1):
+        return float(clusters)
+    residuals: defaultdict[Hashable, float] = defaultdict(float)
     for group, is_right in zip(groups, right, strict=True):
-        surplus[group] += is_right - share
-    by_group = sum(total**2 for total in surplus.values()) * things / (things - 1)
-    design_effect = by_group / (photos * share * (1 - share))
+        residuals[group] += is_right - share
+    between_groups = sum(residual**2 for residual in residuals.values()) * clusters / (clusters - 1)
+    design_effect = between_groups / (photos * share * (1 - share))
     return photos / max(1.0, design_effect)
 
 
 def standard_error(right: int, photos: int) -> float:
-    """Return the standard error of the share `right` / `photos`, never 0: from its Wilson interval."""
+    """Return the standard error of the share `right` / `photos`, from its Wilson interval; never 0."""
     low, high = wilson_interval(right, photos)
     return (high - low) / 2 / Z95
 
 
 def decimals(error: float) -> int:
-    """Return the number of decimals to show of a figure whose standard error is `error`."""
+    """Return how many decimals to show of a figure whose standard error is `error`."""
     if error <= 0:
         return MAX_DECIMALS
     return min(MAX_DECIMALS, max(0, -math.floor(math.log10(error))))
 
 
 def rounded(value: float, error: float) -> str:
-    """Return `value` with the decimals that its standard error `error`, in the same unit, supports."""
+    """Format `value` with as many decimals as its standard error, in the same unit, supports."""
     return f"{value:.{decimals(error)}f}"
 
 
 def percentage(right: int, photos: int) -> str:
-    """Return the share `right` / `photos` in per cent, such as "94 %", or "–" if there are no photos."""
+    """Format the share `right` / `photos`, as in "94 %"; "–" if there are no photos."""
     if not photos:
         return "–"
     return f"{rounded(100 * right / photos, 100 * standard_error(right, photos))} %"
 
 
 def percentage_of(right: int, photos: int) -> str:
-    """Return the share with its count, such as "94 % (49 of 52)"."""
+    """Format the share with its counts, as in "94 % (49 of 52)"."""
     return f"{percentage(right, photos)} ({right:,} of {photos:,})"
 
 
-def percentage_with_interval(right: int, photos: int, effective: float | None = None) -> str:
-    """Return the share with count and interval, such as "94 % (49 of 52; 95 % interval 84 to 98 %)".
+def interval_text(low: float, high: float) -> str:
+    """Format a 95 % interval of a share, as in "95 % interval 84 to 98 %".
 
-    effective: `effective_photos`, if it is not `photos`.
+    Args:
+        low: Lower bound, 0 to 1.
+        high: Upper bound, 0 to 1.
+    """
+    error = 100 * (high - low) / 2 / Z95
+    return f"95 % interval {rounded(100 * low, error)} to {rounded(100 * high, error)} %"
+
+
+def percentage_with_interval(right: int, photos: int, effective: float | None = None) -> str:
+    """Format the share with counts and interval, as in "94 % (49 of 52; 95 % interval 84 to 98 %)".
+
+    Args:
+        right: Number of correct answers.
+        photos: Number of answers.
+        effective: `effective_photos`, if it differs from `photos`.
     """
     if not photos:
         return "–"
     share, size = right / photos, effective or photos
     low, high = wilson_interval(share * size, size)
-    error = (high - low) / 2 / Z95
-    low_text, high_text = rounded(100 * low, 100 * error), rounded(100 * high, 100 * error)
-    counts = f"{right:,} of {photos:,}"
-    return f"{rounded(100 * share, 100 * error)} % ({counts}; 95 % interval {low_text} to {high_text} %)"
+    accuracy = rounded(100 * share, 100 * (high - low) / 2 / Z95)
+    return f"{accuracy} % ({right:,} of {photos:,}; {interval_text(low, high)})"

@@ -1,25 +1,32 @@
-"""How good a classifier is, from its probabilities and the truth."""
+"""Accuracy, log loss, calibration error and confusion matrix of a classifier."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 from sklearn import metrics
 
+from shutterless.evaluation.holdout import explain
 from shutterless.evaluation.intervals import effective_photos, rounded, standard_error, wilson_interval
+from shutterless.runtime.json_types import JsonObject
 
-# A calibration error is the sum of so many gaps, each measured on so many photos or more.
+# The calibration error averages this many gaps, each measured on at least this many photos.
 CALIBRATION_BINS, PHOTOS_PER_BIN = 10, 20
 MIN_CALIBRATION_PHOTOS = CALIBRATION_BINS * PHOTOS_PER_BIN
 
 
 @dataclass(frozen=True)
 class LabelMetrics:
-    """One label's figures. Precision is 0 if the label was never predicted.
+    """Precision, recall and F1 of one label.
 
-    photos: how many truly have the label. predicted: how many the model gave it to. right: how many both.
+    Attributes:
+        precision: Share of the photos predicted as this label that have it, 0 to 1; 0 if there are none.
+        recall: Share of the photos with this label that were predicted as it, 0 to 1.
+        f1: Harmonic mean of precision and recall.
+        photos: Number of photos with this label.
+        predicted: Number of photos predicted as this label.
+        right: Number of photos that are both.
     """
 
     precision: float
@@ -32,7 +39,14 @@ class LabelMetrics:
 
 @dataclass(frozen=True)
 class Confusion:
-    """A kind of mistake: `photos` photos of `label`, the share `share` of them, got `predicted`."""
+    """One kind of mistake: an off-diagonal cell of the confusion matrix.
+
+    Attributes:
+        label: The true label.
+        predicted: The predicted label.
+        photos: Number of photos.
+        share: Their share of all photos with the true label, 0 to 1.
+    """
 
     label: str
     predicted: str
@@ -42,10 +56,14 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Acceptance:
-    """What is accepted when a confidence must reach `threshold`, all shares of 1.
+    """Which answers a confidence threshold accepts.
 
-    coverage: the share of photos that are accepted. precision: the share of those that are right, None
-    if there are none. photos: how many are accepted. right: how many of those are right.
+    Attributes:
+        threshold: Confidence from which an answer is accepted, 0 to 1.
+        coverage: Share of the answers that are accepted, 0 to 1.
+        precision: Share of the accepted answers that are correct, 0 to 1; None if none is accepted.
+        photos: Number of accepted answers.
+        right: Number of accepted answers that are correct.
     """
 
     threshold: float
@@ -57,17 +75,23 @@ class Acceptance:
 
 @dataclass(frozen=True)
 class Metrics:
-    """A classifier's figures on some photos.
+    """How well a classifier does on a set of photos.
 
-    right: how many photos have the true label as their most probable one.
-    accuracy: top-1, the share `right` / `photos`.
-    accuracy_interval: its 95 % interval, see `wilson_interval`.
-    effective_photos: fewer than `photos` where they are in groups, see `rounding.effective_photos`.
-    loss: the log loss: mean cross-entropy in nats, without label smoothing or class weights.
-    loss_error: its standard error.
-    calibration_error: how far confidence is from accuracy, see `calibration_error`.
-    confusion: confusion[i][j] photos of labels[i] were taken for labels[j].
-    acceptance: what the model's threshold accepts; None for a model without one.
+    Attributes:
+        photos: Number of photos.
+        right: Number of photos whose most probable label is the true one.
+        accuracy: Top-1 accuracy, `right` / `photos`.
+        accuracy_interval: Its 95 % interval, see `wilson_interval`.
+        effective_photos: Effective sample size; below `photos` if they are in groups.
+        loss: Log loss: mean cross-entropy in nats, without label smoothing or class weights.
+        loss_error: Standard error of the log loss.
+        calibration_error: Mean gap between confidence and accuracy, see `calibration_error`.
+        labels: The labels in the order of the confusion matrix.
+        per_label: Label → its precision, recall and F1.
+        confusion: Confusion matrix: `confusion[i][j]` photos of `labels[i]` were predicted as `labels[j]`.
+        acceptance: What the model's threshold accepts; None for a model without one.
+        splits: Split → number of measured photos; empty if unknown.
+        left_out: Split → number of photos in the same folder that were not measured.
     """
 
     photos: int
@@ -82,13 +106,19 @@ class Metrics:
     per_label: dict[str, LabelMetrics]
     confusion: tuple[tuple[int, ...], ...]
     acceptance: Acceptance | None = None
+    splits: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the figures as plain values for a JSON document, with all confusions as a list."""
+    def to_json(self) -> JsonObject:
+        """Return the attributes, and all `confusions`, as a JSON object."""
         return {**asdict(self), "confusions": [asdict(confusion) for confusion in self.confusions()]}
 
+    def notes(self) -> list[str]:
+        """Return notes on what the measured photos mean for the figures, one per line."""
+        return explain(self.splits, self.left_out)
+
     def confusions(self) -> list[Confusion]:
-        """Return what was mistaken for what, the most frequent mistakes first."""
+        """Return every kind of mistake, the most frequent first."""
         matrix = np.array(self.confusion)
         np.fill_diagonal(matrix, 0)
         totals = {label: figures.photos for label, figures in self.per_label.items()}
@@ -109,21 +139,21 @@ def measure(
     threshold: float | None = None,
     groups: Sequence[Hashable] | None = None,
 ) -> Metrics:
-    """Compare probabilities float32[photos, labels] with the true places in `labels`, int64[photos].
+    """Compare a model's scores with the true labels.
 
-    threshold: the confidence from which the model's answers are accepted, if it has one.
-    groups: the group that each photo is in, its own for one that is in none; by default none is in one.
+    Args:
+        truth: Index of each photo's true label, int64[photos].
+        probabilities: The model's scores, float32[photos, labels].
+        labels: The labels in output order.
+        threshold: Confidence from which the model's answers are accepted, if it has one.
+        groups: Group of each photo, a unique one for a photo in no group; by default none is in one.
     """
-    places = range(len(labels))
     guesses = probabilities.argmax(axis=1)
     confidence, right = probabilities.max(axis=1), guesses == truth
-    # A photo held for impossible would cost infinitely much; float32 resolves no finer than this.
-    sure = np.clip(probabilities.astype(np.float64), np.finfo(np.float32).eps, 1)
-    losses = -np.log(sure[np.arange(len(truth)), truth])
-    precision, recall, f1, support = metrics.precision_recall_fscore_support(
-        truth, guesses, labels=places, zero_division=0
-    )
-    confusion = metrics.confusion_matrix(truth, guesses, labels=places)
+    # A true label with a score of 0 would cost infinitely much; float32 resolves nothing smaller than this.
+    scores = np.clip(probabilities.astype(np.float64), np.finfo(np.float32).eps, 1)
+    losses = -np.log(scores[np.arange(len(truth)), truth])
+    confusion = metrics.confusion_matrix(truth, guesses, labels=range(len(labels)))
     effective = float(len(truth)) if groups is None else effective_photos(right.tolist(), groups)
     return Metrics(
         photos=len(truth),
@@ -135,40 +165,57 @@ def measure(
         loss_error=float(np.std(losses) / np.sqrt(len(truth))),
         calibration_error=calibration_error(confidence, right),
         labels=tuple(labels),
-        per_label={
-            label: LabelMetrics(
-                float(precision[i]),
-                float(recall[i]),
-                float(f1[i]),
-                int(support[i]),
-                int(confusion[:, i].sum()),
-                int(confusion[i, i]),
-            )
-            for i, label in enumerate(labels)
-        },
+        per_label=dict(zip(labels, _label_metrics(truth, guesses, confusion), strict=True)),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
         acceptance=None if threshold is None else accept(confidence, right, threshold),
     )
 
 
+def _label_metrics(
+    truth: npt.NDArray[np.int64], guesses: npt.NDArray[np.int64], confusion: npt.NDArray[np.int64]
+) -> list[LabelMetrics]:
+    figures = metrics.precision_recall_fscore_support(
+        truth, guesses, labels=range(len(confusion)), zero_division=0
+    )
+    return [
+        LabelMetrics(float(precision), float(recall), float(f1), int(support), int(predicted), int(right))
+        for precision, recall, f1, support, predicted, right in zip(
+            *figures, confusion.sum(axis=0), confusion.diagonal(), strict=True
+        )
+    ]
+
+
 def accept(confidence: npt.NDArray[np.float32], right: npt.NDArray[np.bool_], threshold: float) -> Acceptance:
-    """Return what `threshold` accepts of answers with confidences float32[photos], right bool[photos]."""
-    accepted = confidence >= threshold
-    photos, hits = int(accepted.sum()), int(right[accepted].sum())
+    """Return what a confidence threshold accepts.
+
+    Args:
+        confidence: float32[photos].
+        right: bool[photos], whether each answer is correct.
+        threshold: Confidence from which an answer is accepted.
+    """
+    is_accepted = confidence >= threshold
+    photos, hits = int(is_accepted.sum()), int(right[is_accepted].sum())
     precision = hits / photos if photos else None
-    return Acceptance(float(threshold), float(np.mean(accepted)), precision, photos, hits)
+    return Acceptance(float(threshold), float(np.mean(is_accepted)), precision, photos, hits)
 
 
 def calibration_error(confidence: npt.NDArray[np.float32], right: npt.NDArray[np.bool_]) -> float:
-    """Return the expected calibration error of confidences float32[photos], a share of 1.
+    """Return the expected calibration error (ECE), with bins of equal size.
 
-    The photos are sorted by confidence into bins of equal number; in each, the gap between mean
-    confidence and accuracy is taken, and the gaps are averaged, weighted by the bins' shares (Guo et
-    al., "On Calibration of Modern Neural Networks", 2017, there with bins of equal width).
+    The photos are sorted by confidence into bins that hold equally many. In each bin, the gap between mean
+    confidence and accuracy is taken; the gaps are averaged, weighted by the number of photos (Guo et al.,
+    "On Calibration of Modern Neural Networks", 2017, there with bins of equal width).
 
-    Of equal number, because a good classifier is sure of nearly all photos: of 15 bins of equal width
-    most then hold a photo or two and measure chance (Roelofs et al., "Mitigating Bias in Calibration
-    Error Estimation", 2022). Equal confidences share a bin.
+    A good classifier is confident about nearly all photos, so most of 15 bins of equal width would hold a
+    photo or two and measure noise (Roelofs et al., "Mitigating Bias in Calibration Error Estimation",
+    2022). Equal confidences share a bin.
+
+    Args:
+        confidence: float32[photos].
+        right: bool[photos], whether each answer is correct.
+
+    Returns:
+        0 (confidence equals accuracy) to 1.
     """
     bins = calibration_bins(confidence)
     gaps = np.bincount(bins, weights=confidence.astype(np.float64) - right)
@@ -176,16 +223,25 @@ def calibration_error(confidence: npt.NDArray[np.float32], right: npt.NDArray[np
 
 
 def calibration_bins(confidence: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    """Return the bin of each photo, int64[photos], by its confidence: equal numbers, lowest first."""
+    """Return each photo's bin by its confidence, int64[photos], from the lowest; bins are equally large.
+
+    Args:
+        confidence: float32[photos].
+    """
     bins = min(CALIBRATION_BINS, max(1, len(confidence) // PHOTOS_PER_BIN))
     edges = np.quantile(confidence, np.arange(1, bins) / bins)
     return np.searchsorted(edges, confidence, side="right").astype(np.int64)
 
 
 def calibration_text(error: float, right: int, photos: int) -> str:
-    """Return a calibration error as text, with the digits that `right` of `photos` right answers support.
+    """Format a calibration error with the digits that the number of photos supports.
 
-    Fewer photos than `MIN_CALIBRATION_PHOTOS` measure chance rather than calibration, and the text says so.
+    With fewer than `MIN_CALIBRATION_PHOTOS` it would measure noise, and the text says so.
+
+    Args:
+        error: The calibration error.
+        right: Number of correct answers.
+        photos: Number of answers.
     """
     if photos < MIN_CALIBRATION_PHOTOS:
         return f"unknown ({photos:,} photos are too few; {MIN_CALIBRATION_PHOTOS} needed)"

@@ -1,4 +1,4 @@
-"""Measure any model, a training run or a bundle, on labelled photos."""
+"""Run a model on labelled photos: a training run, a bundle, or anything else with the same methods."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -12,20 +12,19 @@ import numpy.typing as npt
 from shutterless.artifacts.training_record import TrainingRecord, read_training_photos
 from shutterless.dataset import SPLITS, Photo, Selection, label_indices, load_labelled, read_pixels
 from shutterless.dataset.types import NEW
-from shutterless.errors import BundleError, RunError
-from shutterless.evaluation.holdout import explain
+from shutterless.errors import BundleError, InputError, RunError
 from shutterless.evaluation.metrics import Metrics, measure
 from shutterless.runtime.image.decoder import InputSpec
 from shutterless.runtime.model.bundle import Bundle
-from shutterless.utils.messages import shortened
+from shutterless.utils.messages import plural, shortened
 from shutterless.utils.progress import Progress, silent
 
-# Photos held in memory at a time: at 224 px some 40 MB.
+# Photos held in memory at a time: about 40 MB at 224 px.
 CHUNK = 256
 
 
 class Predictor(Protocol):
-    """Whatever turns pixels into probabilities: a training run, a bundle's classifier, a test's fake."""
+    """A model: whatever turns pixels into probabilities, such as a training run or a bundle's classifier."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -33,19 +32,26 @@ class Predictor(Protocol):
 
     @property
     def input(self) -> InputSpec:
-        """How a photo becomes the model's input."""
+        """Size and resizing of the model's input."""
 
     def probabilities(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Map uint8[n, height, width, 3] to probabilities float32[n, labels]."""
+        """Return the probabilities float32[n, labels] of uint8[n, height, width, 3]."""
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model said of photos below `root`, whose truth is known.
+    """A model's answers to photos whose labels are known.
 
-    input: how the model looks at a photo. probabilities: float32[photos, labels]. threshold: the
-    confidence from which the model's answers are accepted; None for a model without one.
-    left_out: split → number of photos of the folder that were not measured.
+    Attributes:
+        root: Folder of the photos.
+        photos: The photos, with their true labels and splits.
+        labels: The model's labels in output order.
+        input: Size and resizing of the model's input.
+        probabilities: float32[photos, labels].
+        threshold: Confidence from which answers are accepted; None for a model without a threshold.
+        left_out: Split → number of photos in the folder that were not measured.
+        label_map: Label in the folder → label of the model, where labels were renamed.
+        skip_unknown_labels: Whether photos of labels unknown to the model were left out.
     """
 
     root: Path
@@ -55,26 +61,25 @@ class Predictions:
     probabilities: npt.NDArray[np.float32]
     threshold: float | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
+    label_map: Mapping[str, str] = field(default_factory=dict)
+    skip_unknown_labels: bool = False
 
     @property
     def truth(self) -> npt.NDArray[np.int64]:
-        """The places of the true labels, int64[photos]."""
+        """Index of each photo's true label, int64[photos]."""
         return label_indices(self.photos, self.labels)
 
     @property
     def splits(self) -> dict[str, int]:
-        """The splits of the photos, in order, and how many of them are in each."""
+        """Split → number of measured photos, in the usual order."""
         counts = Counter(photo.split for photo in self.photos)
         return {split: counts[split] for split in (*SPLITS, NEW) if counts[split]}
 
     def measure(self) -> Metrics:
-        """Return the model's figures on these photos."""
+        """Return accuracy, log loss, confusion matrix and so on."""
         groups = [photo.group or photo.path for photo in self.photos]
-        return measure(self.truth, self.probabilities, self.labels, self.threshold, groups)
-
-    def notes(self) -> list[str]:
-        """Return, a line each, what to know about the photos before the figures are believed."""
-        return explain(self.splits, self.left_out)
+        metrics = measure(self.truth, self.probabilities, self.labels, self.threshold, groups)
+        return replace(metrics, splits=self.splits, left_out=dict(self.left_out))
 
 
 def predict_folder(
@@ -87,26 +92,39 @@ def predict_folder(
     progress: Progress = silent,
     on_warning: Callable[[str], None] = lambda warning: None,
 ) -> Predictions:
-    """Let `model` predict the photos of a labelled folder that it was not trained on.
+    """Run a model on a folder of labelled photos that it was not trained on.
 
     Args:
-        model: A training run, a bundle's classifier, or anything alike.
-        photos: The folder; a run's own photos by default. The photos that the model's run had are
-            recognised by their content, wherever they are.
-        split: train, validation (or val, valid), test, new or all, by the run's own split and, for photos
-            that it did not have, by their folder. By default test and new, or validation if there are
+        model: What `load_model` returns, or anything else with `labels`, `input` and `probabilities`.
+        photos: The folder; by default the run's own. Photos of the training run are recognised by their
+            content, wherever they are.
+        split: train, validation (or val, valid), test, new or all. Photos that were not part of the run
+            have the split of their folder, else new. By default test and new; validation if there are
             neither.
-        label_map: Label in the folder → label of the model, for labels that were renamed.
+        label_map: Label in the folder → label of the model, for renamed labels.
         skip_unknown_labels: Leave out photos whose label the model does not know.
-        progress: Called as the work goes on.
-        on_warning: Called with what is odd about the photos.
+        progress: Called with what is being done, the steps done so far, and how many there are.
+        on_warning: Called with each problem of the photos.
 
     Returns:
         The probabilities of each photo's labels.
 
     Raises:
-        ShutterlessError: See `dataset.load_labelled`; also if a bundle is measured without `photos`.
+        InputError: `model` is a path instead of a loaded model.
+        DatasetError: The photos cannot be used, see `dataset.load_labelled`.
+        BundleError: `model` is a bundle and `photos` is not given.
+
+    Example:
+        >>> import shutterless
+        >>> predictions = shutterless.predict_folder(shutterless.load_model("bundle"), "photos")
+        >>> accuracy = predictions.measure().accuracy
     """
+    if isinstance(model, str | Path):
+        raise InputError(
+            "not-a-model",
+            f"{model!r} is the path of a model, not a loaded model",
+            f"Give shutterless.load_model({str(model)!r}).",
+        )
     record = training_record(model)
     root = own_photos(model) if photos is None else Path(photos)
     selection = load_labelled(
@@ -120,21 +138,30 @@ def predict_folder(
     )
     for warning in (*_doubts(selection, record), *selection.dataset.remarks()):
         on_warning(warning)
-    measured = selection.dataset.photos
+    chosen = selection.dataset.photos
     if record:
-        measured = record.with_groups(measured)
-    predictions = predict_labelled(model, root, measured, progress=progress)
-    return replace(predictions, left_out=selection.left_out)
+        chosen = record.with_groups(chosen)
+    return replace(
+        predict_labelled(model, root, chosen, progress=progress),
+        left_out=selection.left_out,
+        label_map=label_map or {},
+        skip_unknown_labels=skip_unknown_labels,
+    )
 
 
 def training_record(model: Predictor) -> TrainingRecord | None:
-    """Return which photos `model` was trained on; None if it does not say."""
+    """Return which photos `model` was trained on; None if that is not recorded."""
     bundle: Bundle | None = getattr(model, "bundle", None)
     return read_training_photos(bundle) if bundle else getattr(model, "training_record", None)
 
 
 def own_photos(model: Predictor) -> Path:
-    """Return the folder of a run's photos; raises `ShutterlessError` if it is gone or not recorded."""
+    """Return the folder of the photos a run was trained on.
+
+    Raises:
+        BundleError: The model does not record it, as a bundle never does.
+        RunError: The folder is gone.
+    """
     record = training_record(model)
     if record is None or record.root is None:
         raise BundleError(
@@ -144,42 +171,44 @@ def own_photos(model: Predictor) -> Path:
         )
     if not record.root.is_dir():
         raise RunError(
-            "missing-photos", f"The run's photos are not in {record.root}", "Give the folder they are in now."
+            "missing-photos",
+            f"The run's photos are not in {record.root}",
+            "Give the folder where they are now.",
         )
     return record.root
 
 
 def _doubts(selection: Selection, record: TrainingRecord | None) -> list[str]:
-    """Return why the figures may not be what they seem to be."""
+    """Return the reasons why the figures may be too good."""
     if record is None:
         return [
-            "the model does not record its training photos: if they are among these, its figures are too good"
+            "the model does not record its training photos: if these are among them, the figures are too good"
         ]
-    changed = record.changed(selection.dataset.photos, selection.dataset.root)
-    if not changed:
+    changes = [photo.path for photo in record.changed(selection.dataset.photos, selection.dataset.root)]
+    if not changes:
         return []
-    names = shortened([photo.path for photo in changed])
-    return [f"{len(changed):,} photos have changed since the training and keep their split: {names}"]
+    count = plural(len(changes), "photo has", "photos have")
+    return [f"{count} changed since the training; the split stays the same: {shortened(changes)}"]
 
 
 def predict_labelled(
     model: Predictor, root: Path, photos: Sequence[Photo], *, progress: Progress = silent
 ) -> Predictions:
-    """Let `model` predict just these photos below `root`."""
+    """Run a model on exactly these photos below `root`."""
     return Predictions(
         root,
         tuple(photos),
         model.labels,
         model.input,
         predict_photos(model, root, photos, progress=progress),
-        getattr(model, "threshold", None),  # a bundle's classifier has one, a training run has not
+        getattr(model, "threshold", None),  # a bundle's classifier has one, a training run does not
     )
 
 
 def predict_photos(
     model: Predictor, root: Path, photos: Sequence[Photo], *, progress: Progress = silent
 ) -> npt.NDArray[np.float32]:
-    """Return the probabilities float32[photos, labels] of photos below `root`, a chunk at a time."""
+    """Return the probabilities float32[photos, labels] of photos below `root`, in constant memory."""
     chunks = []
     for start in range(0, len(photos), CHUNK):
         chunk = photos[start : start + CHUNK]

@@ -1,8 +1,9 @@
-"""Where a model comes from, read from its own folder: a training run's or a bundle's."""
+"""How a model was made, read from the folder of its run or bundle."""
 
 import json
 import shlex
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from shutterless.runtime.model.bundle import DESCRIPTION, read_bundle
 
 @dataclass(frozen=True)
 class SplitAccuracy:
-    """How many of a split's photos a run answered right when its training ended."""
+    """How many photos of a split a run classified correctly at the end of its training."""
 
     split: str
     right: int
@@ -26,13 +27,20 @@ class SplitAccuracy:
 
 
 @dataclass(frozen=True)
-class Source:
-    """What is known of a model's making.
+class Provenance:
+    """How a model was made.
 
-    facts: name → value, to be shown. command: what was typed to make it, as far as the folder tells;
-    empty for a bundle. recipe: the text of a run's recipe.toml. photos: those of the run's split.
-    measured: the accuracies in a run's metrics.json.
-    temperature, wanted_precision: what a bundle was calibrated to; None for a run, which is not yet.
+    Attributes:
+        name: The bundle's name, or that of the run's folder.
+        facts: Name → value, such as recipe, backbone and seed.
+        made_with: Package → version.
+        command: The command that trained the run, as far as its folder records it; "" for a bundle.
+        recipe: Text of the run's recipe.toml; "" for a bundle.
+        photos: Photos of the run's split.
+        history: Epochs of the run.
+        measured: Accuracies in the run's metrics.json.
+        temperature: The bundle's temperature; None for a run, which has none yet.
+        target_precision: Accuracy that the bundle's threshold was chosen for, 0 to 1; None for a run.
     """
 
     name: str
@@ -44,15 +52,20 @@ class Source:
     history: tuple[Epoch, ...] = ()
     measured: tuple[SplitAccuracy, ...] = ()
     temperature: float | None = None
-    wanted_precision: float | None = None
+    target_precision: float | None = None
 
 
-def read_source(model: Path) -> Source:
-    """Read what the folder of a run or a bundle says of itself; raises `ShutterlessError` if it cannot be."""
+def read_provenance(model: Path) -> Provenance:
+    """Read how a model was made from the folder of its run or bundle.
+
+    Raises:
+        RunError: The run cannot be read.
+        BundleError: The bundle does not verify.
+    """
     return _of_bundle(model) if (model / DESCRIPTION).is_file() else _of_run(model)
 
 
-def _of_bundle(folder: Path) -> Source:
+def _of_bundle(folder: Path) -> Provenance:
     bundle = read_bundle(folder)
     facts = {
         "bundle": f"{bundle.name}, version {bundle.version}",
@@ -61,50 +74,47 @@ def _of_bundle(folder: Path) -> Source:
         "input": f"{bundle.input.width}×{bundle.input.height} px",
         "recipe": bundle.recipe,
         "data set": bundle.dataset_fingerprint,
-        "made": bundle.created,
+        "created": bundle.created,
     }
-    return Source(
+    target = bundle.accuracy.get("target_precision")
+    return Provenance(
         bundle.name,
         facts,
         _texts(bundle.made_with),
         temperature=bundle.temperature,
-        wanted_precision=_share(bundle.accuracy.get("wanted_precision")),
+        target_precision=float(target) if isinstance(target, int | float) and 0 <= target <= 1 else None,
     )
 
 
-def _of_run(folder: Path) -> Source:
-    file = folder / RECIPE
+def _of_run(folder: Path) -> Provenance:
+    file = folder / METRICS
     try:
-        recipe = read_text(file)
+        recipe = read_text(folder / RECIPE)
         document = tomllib.loads(recipe)
-        file = folder / METRICS
         metrics = json.loads(read_text(file, MAX_TABLE_BYTES)) if file.is_file() else {"made_with": {}}
-        made_with, measured = metrics["made_with"], _measured(metrics)
+        made_with, accuracies = _texts(metrics["made_with"]), _accuracies(metrics)
         history = read_history(folder / HISTORY)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(
             "unreadable-run",
             f"The run {folder} cannot be read: {error}",
             "Give the folder that `shutterless train -o` wrote.",
         ) from error
-    settings = document.get("run", {})
-    facts = {
-        "recipe": document.get("name", ""),
-        **{name.replace("_", " "): value for name, value in settings.items()},
-    }
-    return Source(
+    recipe_name, settings = str(document.get("name", "")), document.get("run", {})
+    facts = {"recipe": recipe_name, **{name.replace("_", " "): value for name, value in settings.items()}}
+    return Provenance(
         folder.resolve().name,
         _texts(facts),
-        _texts(made_with),
-        _train_command(folder, str(document.get("name", "")), settings),
+        made_with,
+        _train_command(folder, recipe_name, settings),
         recipe,
         read_split(folder / SPLIT),
         history,
-        measured,
+        accuracies,
     )
 
 
-def _measured(metrics: dict[str, Any]) -> tuple[SplitAccuracy, ...]:
+def _accuracies(metrics: Mapping[str, Any]) -> tuple[SplitAccuracy, ...]:
     splits = ((split, metrics.get(split)) for split in ("validation", "test"))
     return tuple(
         SplitAccuracy(split, int(figures["right"]), int(figures["photos"]))
@@ -113,18 +123,14 @@ def _measured(metrics: dict[str, Any]) -> tuple[SplitAccuracy, ...]:
     )
 
 
-def _train_command(folder: Path, recipe: str, settings: dict[str, Any]) -> str:
+def _train_command(folder: Path, recipe: str, settings: Mapping[str, Any]) -> str:
     options = ["--recipe", recipe]
-    for option in ("backbone", "weights", "cut", "image_size", "seed"):
+    for option in ("backbone", "weights", "cut", "image_size", "seed", "group_by"):
         if option in settings:
             options += [f"--{option.replace('_', '-')}", str(settings[option])]
     words = ["shutterless", "train", str(settings.get("photos", "photos")), "-o", str(folder), *options]
     return shlex.join(words)
 
 
-def _share(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and 0 <= value <= 1 else None
-
-
-def _texts(values: dict[str, Any]) -> dict[str, str]:
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
     return {str(name): str(value) for name, value in values.items()}

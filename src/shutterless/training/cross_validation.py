@@ -37,7 +37,7 @@ class CrossValidation:
     """The figures of all folds.
 
     photos, right: of all folds together; every photo counts once. accuracy: `right` / `photos`.
-    accuracy_interval: its 95 % interval. effective_photos: see `rounding.effective_photos`.
+    accuracy_interval: its 95 % interval. effective_photos: see `intervals.effective_photos`.
     mean, standard_deviation: of the folds' accuracies.
     loss: the mean of the folds' log losses.
     """

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -18,18 +17,17 @@ from shutterless.artifacts.split import write_split
 from shutterless.dataset import SPLITS, Dataset, Photo, PhotoReader, label_indices, load_dataset
 from shutterless.errors import cannot_write
 from shutterless.evaluation import calibrate, predict_labelled
-from shutterless.evaluation.report.report import write_report
 from shutterless.files import ensure_outside, ensure_writable
-from shutterless.training.augmentation import augmented_example
+from shutterless.runtime.json_types import JsonObject
 from shutterless.training.callbacks.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint
 from shutterless.training.callbacks.journal import Journal, OnEpoch
 from shutterless.training.config import Plan, make_plan, require_same
 from shutterless.training.data import Batches, balanced_weights
-from shutterless.training.gradcam import GradCam
 from shutterless.training.loop import HEAD, fit_head, fit_network
 from shutterless.training.model import Network, build_network
 from shutterless.training.optimization.seeding import seeded
 from shutterless.training.recipe import HeadPhase, NetworkPhase, Phase
+from shutterless.training.report import write_run_report
 from shutterless.training.resume import find_earlier, is_finished, require_same_photos, require_unused
 from shutterless.training.run import Run, load_run, write_recipe
 from shutterless.utils.interrupt import check_interrupt, interruptible
@@ -287,9 +285,8 @@ def _finish(run: Run, dataset: Dataset, best: Epoch | None, report: bool, progre
         },
     )
     if report:
-        augmented = augmented_example(run, predictions.root, predictions.photos[0])
-        write_report(run.path, predictions, run.path, augmented=augmented, heat_map=GradCam(run.model))
+        write_run_report(run.path, predictions, run)
 
 
-def _measure(run: Run, root: Path, photos: Sequence[Photo], progress: Progress) -> dict[str, Any]:
+def _measure(run: Run, root: Path, photos: Sequence[Photo], progress: Progress) -> JsonObject:
     return predict_labelled(run, root, photos, progress=progress).measure().to_json()

@@ -29,7 +29,7 @@ def test_without_json_the_figures_are_tables_on_standard_output(shutterless, col
 def test_a_bundle_says_what_it_accepts_and_a_run_does_not(
     shutterless, colour_bundle, colour_run, colour_photos
 ):
-    assert "accepted 100 % (9 of 9) from a confidence of 0.000, 100 % of them right" in (
+    assert "accepted 100 % (9 of 9) at a threshold of 0.000, 100 % of them correct" in (
         shutterless("evaluate", colour_bundle, colour_photos).stdout
     )
     assert "accepted" not in shutterless("evaluate", colour_run, colour_photos).stdout
@@ -43,7 +43,7 @@ def test_a_report_is_written_beside_the_figures(shutterless, colour_photos, requ
     )
     assert done.exit_code == 0
     assert json.loads(done.stdout)["photos"] == 9
-    assert f"The report is {folder / 'report.html'}" in done.stderr
+    assert str(folder / "report.html") in done.stderr
     drawn = {file.stem for file in (folder / "figures").iterdir()}
     of_a_run = {"accuracy", "loss", "augmentation", "heat-maps"}
     assert drawn & of_a_run == (of_a_run if model == "colour_run" else set())

@@ -57,7 +57,7 @@ def test_convert_prints_its_figures_as_json(shutterless, colour_run, tmp_path):
     options = ("-o", tmp_path / "bundle", "--accept-precision", 0.8, "--json")
     document = json.loads(shutterless("convert", colour_run, *options).stdout)
     assert document["bundle"]["version"] == read_bundle(tmp_path / "bundle").version
-    assert document["bundle"]["accuracy"]["wanted_precision"] == 0.8
+    assert document["bundle"]["accuracy"]["target_precision"] == 0.8
     assert document["comparison"]["agreement"] == 1
     assert document["calibration"]["temperature"] == document["bundle"]["temperature"]
 

@@ -44,7 +44,7 @@ def test_a_bundle_is_calibrated_on_what_its_own_file_says_of_the_validation_phot
     np.testing.assert_array_equal(given["truth"], validation.truth)
     assert read_bundle(tmp_path / "bundle").temperature == 2.0
     assert bundle.accuracy["calibration_error"] == 0.01
-    assert (bundle.accuracy["wanted_precision"], bundle.accuracy["coverage"]) == (0.9, 1.0)
+    assert (bundle.accuracy["target_precision"], bundle.accuracy["coverage"]) == (0.9, 1.0)
 
 
 def test_the_comparison_with_keras_is_made_without_temperature(colour_run, colour_photos, tmp_path):

@@ -87,16 +87,16 @@ def test_temperature_changes_no_order_and_1_changes_nothing():
 
 def test_no_photo_is_scaled_by_a_temperature_that_was_fitted_on_it(monkeypatch):
     truth, scores = drawn(1.0, photos=101)
-    given = []
+    fitted_on = []
 
-    def fit(truth, probabilities, coldest):
-        given.append(probabilities)
-        return 0.5 * len(given)  # 0.5, then 1.0
+    def fit(truth, probabilities, minimum):
+        fitted_on.append(probabilities)
+        return 0.5 * len(fitted_on)  # 0.5, then 1.0
 
     monkeypatch.setattr("shutterless.evaluation.calibration.fit_temperature", fit)
     scaled = cross_fit(truth, scores, np.random.default_rng(0))
-    unscaled = np.array([tuple(row) in set(map(tuple, given[0])) for row in scores])
-    assert 50 <= unscaled.sum() <= 51 and len(given[0]) + len(given[1]) == 101
+    unscaled = np.array([tuple(row) in set(map(tuple, fitted_on[0])) for row in scores])
+    assert 50 <= unscaled.sum() <= 51 and len(fitted_on[0]) + len(fitted_on[1]) == 101
     np.testing.assert_array_equal(scaled[unscaled], scores[unscaled])
     np.testing.assert_array_equal(scaled[~unscaled], apply_temperature(scores[~unscaled], 0.5))
 
@@ -106,7 +106,7 @@ def test_every_label_is_shared_out_evenly_over_the_halves(monkeypatch):
     halves = []
     monkeypatch.setattr(
         "shutterless.evaluation.calibration.fit_temperature",
-        lambda truth, probabilities, coldest: halves.append(np.bincount(truth).tolist()) or 1.0,
+        lambda truth, probabilities, minimum: halves.append(np.bincount(truth).tolist()) or 1.0,
     )
     cross_fit(truth, np.full((49, 3), 1 / 3, np.float32), np.random.default_rng(0))
     assert np.abs(np.subtract(*halves)).max() <= 1

@@ -1,9 +1,11 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from shutterless.dataset import load_labelled
-from shutterless.errors import ShutterlessError
-from shutterless.evaluation.predict import predict_photos
+from shutterless.errors import DatasetError, InputError
+from shutterless.evaluation.predict import predict_folder, predict_photos
 from shutterless.models import evaluate
 from shutterless.runtime.image.decoder import InputSpec
 
@@ -34,8 +36,24 @@ def test_a_label_that_the_model_does_not_know_is_refused(colour_photos):
     class Colourblind(ByColour):
         labels = ("blue", "green")
 
-    with pytest.raises(ShutterlessError, match="'red'"):
+    with pytest.raises(DatasetError) as caught:
         evaluate(Colourblind(), colour_photos)
+    assert caught.value.code == "unknown-labels"
+    assert "'red'" in caught.value.message
+
+
+@pytest.mark.parametrize("model", ["bundle", Path("bundle")])
+def test_the_path_of_a_model_is_not_a_model(model, colour_photos):
+    with pytest.raises(InputError) as caught:
+        predict_folder(model, colour_photos)
+    assert caught.value.code == "not-a-model"
+
+
+def test_a_model_that_no_folder_describes_has_no_report(colour_photos, tmp_path):
+    with pytest.raises(InputError) as caught:
+        evaluate(ByColour(), colour_photos, report=tmp_path)
+    assert caught.value.code == "not-a-model"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_model_with_a_threshold_is_measured_with_it(colour_photos):

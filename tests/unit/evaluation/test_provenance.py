@@ -2,15 +2,15 @@ import shutil
 
 import pytest
 
-from shutterless.errors import ShutterlessError
-from shutterless.evaluation.provenance import read_source
+from shutterless.errors import RunError
+from shutterless.evaluation.provenance import read_provenance
 
 
 def test_a_run_tells_how_it_was_made(colour_run, colour_photos):
-    source = read_source(colour_run)
+    source = read_provenance(colour_run)
     assert source.name == "run"
     assert source.command.startswith(f"shutterless train {colour_photos} -o {colour_run} --recipe quick")
-    assert "--backbone tiny --weights none --image-size 32 --seed 42" in source.command
+    assert "--backbone tiny --weights none --image-size 32 --seed 42 --group-by auto" in source.command
     assert len(source.photos) == 63
     assert len(source.history) == 8 and source.history[0].phase == "network"
     assert any(epoch.best for epoch in source.history)
@@ -19,10 +19,10 @@ def test_a_run_tells_how_it_was_made(colour_run, colour_photos):
 
 
 def test_a_bundle_tells_what_it_was_calibrated_to(colour_bundle):
-    source = read_source(colour_bundle)
+    source = read_provenance(colour_bundle)
     assert source.name == "colours"
     assert source.temperature == pytest.approx(1, rel=0.01)  # too few photos to add confidence
-    assert source.wanted_precision == 0.95
+    assert source.target_precision == 0.95
     assert (source.command, source.history, source.photos) == ("", (), ())
 
 
@@ -30,7 +30,7 @@ def test_an_interrupted_run_is_a_source_too(colour_run, tmp_path):
     run = shutil.copytree(colour_run, tmp_path / "run")
     (run / "metrics.json").unlink()
     (run / "history.csv").unlink()
-    source = read_source(run)
+    source = read_provenance(run)
     assert (source.history, source.made_with) == ((), {})
 
 
@@ -40,5 +40,6 @@ def test_an_interrupted_run_is_a_source_too(colour_run, tmp_path):
 def test_a_history_that_cannot_be_read_is_refused(history, colour_run, tmp_path):
     run = shutil.copytree(colour_run, tmp_path / "run")
     (run / "history.csv").write_text(history)
-    with pytest.raises(ShutterlessError, match="cannot be read"):
-        read_source(run)
+    with pytest.raises(RunError) as caught:
+        read_provenance(run)
+    assert caught.value.code == "unreadable-run"

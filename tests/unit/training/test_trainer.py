@@ -275,7 +275,7 @@ MOMENTS = {
     "behind the head": ("journal.write_checkpoint", 2),
     "between a checkpoint and its best network": ("journal.save_model", 4),
     "before the figures are written": ("trainer.write_metrics", 1),
-    "before the report is written": ("trainer.write_report", 1),
+    "before the report is written": ("trainer.write_run_report", 1),
 }
 
 

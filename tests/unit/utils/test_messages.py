@@ -1,6 +1,6 @@
 import pytest
 
-from shutterless.utils.messages import closest, did_you_mean, shortened
+from shutterless.utils.messages import closest, did_you_mean, plural, shortened
 
 NETWORKS = ["MobileNet", "mobilenetv2", "resnet50", "resnet101", "vgg16"]
 
@@ -26,3 +26,8 @@ def test_a_long_list_is_counted_and_three_of_it_shown():
     assert shortened([str(number) for number in range(71)]) == "0, 1, 2 and 68 more"
     assert shortened(("hat", "shoe", "skirt")) == "hat, shoe, skirt"
     assert shortened([]) == ""
+
+
+def test_a_number_agrees_with_its_noun():
+    assert [plural(count, "photo") for count in (0, 1, 1200)] == ["0 photos", "1 photo", "1,200 photos"]
+    assert plural(2, "photo has", "photos have") == "2 photos have"

@@ -1,27 +1,16 @@
 """`shutterless evaluate`: measure a run or a bundle on labelled photos."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli.console import (
-    Table,
-    output,
-    print_json,
-    progress_bar,
-    result,
-    say,
-    show,
-    table,
-    warn,
-)
+from shutterless.cli.console import output, print_json, progress_bar, result, say, show, table, warn
 
 if TYPE_CHECKING:
-    from shutterless.evaluation import Metrics, Predictions, Predictor
-    from shutterless.training import Run
+    from shutterless.evaluation import Metrics
 
-MOST_CONFUSIONS = 10
+MAX_CONFUSIONS = 10
 
 
 def evaluate(
@@ -61,35 +50,27 @@ def evaluate(
       shutterless evaluate run new-photos --report report
       shutterless evaluate bundle photos --split validation --json
     """
-    from shutterless.evaluation.predict import own_photos, predict_folder
-    from shutterless.models import load_model
+    from shutterless.models import evaluate as evaluate_model
 
-    names = _read_label_map(label_map) if label_map else None
-    if report and photos:
-        _check_report(report, photos)  # before the model is loaded, which takes a while
-    loaded = load_model(model)
-    if report and not photos:
-        _check_report(report, own_photos(loaded))
     with progress_bar() as progress:
-        predictions = predict_folder(
-            loaded,
+        metrics = evaluate_model(
+            model,
             photos,
             split=split,
-            label_map=names,
+            label_map=_read_label_map(label_map) if label_map else None,
             skip_unknown_labels=skip_unknown_labels,
+            report=report,
             progress=progress,
             on_warning=warn,
         )
-    page = _write_report(report, predictions, model, loaded) if report else None
-    for note in predictions.notes():
+    for note in metrics.notes():
         say(f"note: {note}")
     if as_json:
-        splits = {"splits": predictions.splits, "left_out": dict(predictions.left_out)}
-        print_json({**predictions.measure().to_json(), **splits})
+        print_json(metrics.to_json())
     else:
-        _show(predictions)
-    if page:
-        say(f"The report is {page}")
+        _show(metrics)
+    if report:
+        say(f"Report: {report / 'report.html'}")
 
 
 def _read_label_map(text: str) -> dict[str, str]:
@@ -104,43 +85,23 @@ def _read_label_map(text: str) -> dict[str, str]:
     return names
 
 
-def _check_report(folder: Path, photos: Path) -> None:
-    from shutterless.evaluation.report.report import check_report_folder
-
-    check_report_folder(folder, photos)
-
-
-def _write_report(folder: Path, predictions: "Predictions", model: Path, loaded: "Predictor") -> Path:
-    from shutterless.evaluation.report.report import write_report
-
-    if (model / "bundle.json").is_file():
-        return write_report(folder, predictions, model)
-    from shutterless.training.augmentation import augmented_example
-    from shutterless.training.gradcam import GradCam
-
-    run = cast("Run", loaded)
-    augmented = augmented_example(run, predictions.root, predictions.photos[0])
-    return write_report(folder, predictions, model, augmented=augmented, heat_map=GradCam(run.model))
-
-
-def _show(predictions: "Predictions") -> None:
+def _show(metrics: "Metrics") -> None:
     from shutterless.evaluation.holdout import describe
     from shutterless.evaluation.intervals import percentage, percentage_of, percentage_with_interval, rounded
     from shutterless.evaluation.metrics import calibration_text
 
-    metrics = predictions.measure()
     _show_labels(metrics)
     _show_confusions(metrics)
     result(
         f"accuracy {percentage_with_interval(metrics.right, metrics.photos, metrics.effective_photos)} "
-        f"on {describe(predictions.splits)}, log loss {rounded(metrics.loss, metrics.loss_error)}, "
+        f"on {describe(metrics.splits)}, log loss {rounded(metrics.loss, metrics.loss_error)}, "
         "calibration error " + calibration_text(metrics.calibration_error, metrics.right, metrics.photos)
     )
-    accepted = metrics.acceptance
-    if accepted is not None:
-        right = f", {percentage(accepted.right, accepted.photos)} of them right" if accepted.photos else ""
-        share = percentage_of(accepted.photos, metrics.photos)
-        result(f"accepted {share} from a confidence of {accepted.threshold:.3f}{right}")
+    if acceptance := metrics.acceptance:
+        share = percentage_of(acceptance.photos, metrics.photos)
+        accuracy = percentage(acceptance.right, acceptance.photos)
+        of_them = f", {accuracy} of them correct" if acceptance.photos else ""
+        result(f"accepted {share} at a threshold of {acceptance.threshold:.3f}{of_them}")
 
 
 def _show_labels(metrics: "Metrics") -> None:
@@ -166,27 +127,16 @@ def _show_confusions(metrics: "Metrics") -> None:
     totals = {label: figures.photos for label, figures in metrics.per_label.items()}
     confusions = metrics.confusions()
     largest = table("true label", "predicted", "photos", "of the label", text=2)
-    for one in confusions[:MOST_CONFUSIONS]:
+    for one in confusions[:MAX_CONFUSIONS]:
         share = percentage(one.photos, totals[one.label])
         largest.add_row(one.label, one.predicted, f"{one.photos:,}", share)
     if confusions:
         show(largest)
-    if len(confusions) > MOST_CONFUSIONS:
-        result(f"{len(confusions) - MOST_CONFUSIONS:,} more kinds of confusion are in --json")
-    matrix = _matrix(metrics)
-    if _width(matrix) <= output.width:
-        show(matrix)
-
-
-def _matrix(metrics: "Metrics") -> Table:
+    if len(confusions) > MAX_CONFUSIONS:
+        result(f"{len(confusions) - MAX_CONFUSIONS:,} more kinds of confusion are in --json")
     # Numbers, not names, head the columns: ten names do not fit a terminal.
-    matrix = table("true \\ predicted", *(str(place) for place, _ in enumerate(metrics.labels, start=1)))
-    for place, (label, row) in enumerate(zip(metrics.labels, metrics.confusion, strict=True), start=1):
-        matrix.add_row(f"{place} {label}", *(str(count) if count else "·" for count in row))
-    return matrix
-
-
-def _width(content: Table) -> int:
-    """Return how many characters wide a table is with its frame."""
-    columns = zip(content.columns, *content.rows, strict=True)
-    return 1 + sum(3 + max(map(len, column)) for column in columns)
+    matrix = table("true \\ predicted", *map(str, range(1, len(metrics.labels) + 1)))
+    for number, (label, row) in enumerate(zip(metrics.labels, metrics.confusion, strict=True), start=1):
+        matrix.add_row(f"{number} {label}", *(str(count) if count else "·" for count in row))
+    if matrix.width <= output.width:
+        show(matrix)

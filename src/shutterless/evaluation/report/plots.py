@@ -1,6 +1,6 @@
-"""The report's figures, drawn by matplotlib without its global state of windows and current axes.
+"""Draw the report's figures with matplotlib, without pyplot and its global state.
 
-matplotlib is imported when the first figure is drawn: importing it takes a while and writes a font cache.
+matplotlib is imported with the first figure: importing it is slow and writes a font cache.
 """
 
 import io
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# The PNG's colours, on white; in the page each is replaced by what suits light and dark.
+# Colours of the PNGs, on white. In the page they are replaced by variables for light and dark mode.
 INK, FAINT, FIRST, SECOND = "#1b1d20", "#86857f", "#1b6b57", "#b34700"
 IN_PAGE = {INK: "currentColor", FAINT: "var(--edge)", FIRST: "var(--first)", SECOND: "var(--second)"}
 STYLE: dict[Any, Any] = {
@@ -38,17 +38,17 @@ STYLE: dict[Any, Any] = {
 }
 SIZE = (5.2, 3.6)  # inches
 MAX_TITLE, MAX_NAME = 22, 40  # characters
-MAX_NAMED = 40  # labels of which a confusion matrix can be read
+MAX_NAMED = 40  # labels up to which a confusion matrix is readable
 MAX_SIDE = 512  # pixels of the overview of a large confusion matrix
 
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw and save in the report's style, whatever the user's own matplotlibrc says."""
+    """Draw and save in the report's style, whatever the user's matplotlibrc says."""
     import matplotlib
 
     with matplotlib.rc_context(), warnings.catch_warnings():
-        # A label in a script that matplotlib's font lacks shows boxes in the PNG; the page has no such limit.
+        # Labels in scripts that matplotlib's font lacks are boxes in the PNG; the page shows them.
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
@@ -56,12 +56,17 @@ def style() -> Iterator[None]:
 
 
 def write_png(figure: "Figure", file: Path) -> None:
-    """Write a figure as PNG on white."""
+    """Write a figure as a PNG with a white background."""
     figure.savefig(file, format="png", dpi=150, facecolor="white")
 
 
 def to_svg(figure: "Figure", name: str) -> str:
-    """Return a figure as an <svg> element for the page, its colours the page's, its ids all its own."""
+    """Return a figure as an <svg> element for the page.
+
+    Args:
+        figure: The figure; its colours become the page's variables.
+        name: Prefix of all ids, so that several figures can share a page.
+    """
     text = io.StringIO()
     figure.savefig(text, format="svg", transparent=True)
     svg = text.getvalue()
@@ -85,20 +90,25 @@ def _axes(x: str, y: str) -> tuple["Figure", "Axes"]:
     return figure, axes
 
 
-def curve(history: Sequence[Epoch], figure_of: str) -> "Figure":
-    """Draw `loss` or `accuracy` of training and validation over the epochs of all phases."""
+def curve(history: Sequence[Epoch], quantity: str) -> "Figure":
+    """Draw training and validation curves over the epochs of all phases.
+
+    Args:
+        history: The epochs.
+        quantity: `loss` or `accuracy`.
+    """
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = _axes("epoch", figure_of)
+    figure, axes = _axes("epoch", quantity)
     epochs = np.arange(1, len(history) + 1)
-    validation = [getattr(epoch, f"val_{figure_of}") for epoch in history]
-    axes.plot(epochs, [getattr(epoch, figure_of) for epoch in history], color=SECOND, label="training")
+    validation = [getattr(epoch, f"val_{quantity}") for epoch in history]
+    axes.plot(epochs, [getattr(epoch, quantity) for epoch in history], color=SECOND, label="training")
     axes.plot(epochs, validation, color=FIRST, label="validation")
-    best = max((number for number, epoch in enumerate(history) if epoch.best), default=None)
+    best = max((index for index, epoch in enumerate(history) if epoch.best), default=None)
     if best is not None:
-        axes.plot(epochs[best], validation[best], "o", color=FIRST, label="kept")
-    for number in np.flatnonzero([one.phase != other.phase for one, other in pairwise(history)]):
-        axes.axvline(epochs[number] + 0.5, color=FAINT, linestyle=":")
+        axes.plot(epochs[best], validation[best], "o", color=FIRST, label="best epoch")
+    for index in np.flatnonzero([one.phase != other.phase for one, other in pairwise(history)]):
+        axes.axvline(epochs[index] + 0.5, color=FAINT, linestyle=":")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
     return figure
@@ -107,25 +117,33 @@ def curve(history: Sequence[Epoch], figure_of: str) -> "Figure":
 def reliability(
     before: npt.NDArray[np.float32], after: npt.NDArray[np.float32], right: npt.NDArray[np.bool_]
 ) -> "Figure":
-    """Draw accuracy against confidence, float32[photos] each, in the bins of the calibration error.
+    """Draw a reliability diagram: accuracy over confidence, in the bins of the calibration error.
 
-    The bars are 95 % intervals of the accuracy; a calibrated model's reach the diagonal.
+    The bars are 95 % intervals of the accuracy. A calibrated model's bars reach the diagonal.
+
+    Args:
+        before: Confidences without calibration, float32[photos].
+        after: Confidences with calibration, float32[photos].
+        right: bool[photos], whether each answer is correct.
     """
     figure, axes = _axes("mean confidence", "accuracy")
     axes.plot([0, 1], [0, 1], color=FAINT, linestyle="--")
-    least = 1.0
-    for confidence, colour, label in ((before, SECOND, "before"), (after, FIRST, "after calibration")):
+    lowest = 1.0
+    for confidence, colour, label in (
+        (before, SECOND, "before calibration"),
+        (after, FIRST, "after calibration"),
+    ):
         bins = calibration_bins(confidence)
         counts = np.bincount(bins)
-        filled = counts > 0
-        hits = np.bincount(bins, weights=right)[filled].astype(int)
-        counts, means = counts[filled], np.bincount(bins, weights=confidence)[filled] / counts[filled]
+        is_filled = counts > 0
+        counts, hits = counts[is_filled], np.bincount(bins, weights=right)[is_filled].astype(int)
+        means = np.bincount(bins, weights=confidence)[is_filled] / counts
         ends = np.array([wilson_interval(int(hit), int(n)) for hit, n in zip(hits, counts, strict=True)])
         shares = hits / counts
         bars = np.maximum(0, [shares - ends[:, 0], ends[:, 1] - shares])
         axes.errorbar(means, shares, bars, color=colour, marker="o", markersize=4, linewidth=1, label=label)
-        least = min(least, means.min())
-    axes.set(xlim=(math.floor(10 * least - 0.5) / 10, 1.02), ylim=(0, 1.02))
+        lowest = min(lowest, means.min())
+    axes.set(xlim=(math.floor(10 * lowest - 0.5) / 10, 1.02), ylim=(0, 1.02))
     axes.legend(loc="lower right")
     return figure
 
@@ -134,15 +152,22 @@ def coverage(
     confidence: npt.NDArray[np.float32],
     right: npt.NDArray[np.bool_],
     acceptance: Acceptance,
-    wanted: float | None,
+    target: float | None,
 ) -> "Figure":
-    """Draw how much of the most confident answers is right against how many they are."""
+    """Draw an accuracy-coverage curve: accuracy of the most confident answers over their share of all.
+
+    Args:
+        confidence: float32[photos].
+        right: bool[photos], whether each answer is correct.
+        acceptance: What the threshold accepts; marked on the curve.
+        target: Accuracy that the threshold was chosen for, 0 to 1, if known.
+    """
     figure, axes = _axes("share of answers accepted", "accuracy of accepted answers")
     order = np.argsort(-confidence, kind="stable")
-    accepted = np.arange(1, len(order) + 1)
-    axes.plot(accepted / len(order), np.cumsum(right[order]) / accepted, color=FIRST)
-    if wanted is not None:
-        axes.axhline(wanted, color=SECOND, linestyle="--", linewidth=1, label=f"target: {wanted:.0%}")
+    numbers = np.arange(1, len(order) + 1)
+    axes.plot(numbers / len(order), np.cumsum(right[order]) / numbers, color=FIRST)
+    if target is not None:
+        axes.axhline(target, color=SECOND, linestyle="--", linewidth=1, label=f"target: {target:.0%}")
     if acceptance.precision is not None:
         label = f"threshold {acceptance.threshold:.2f}"
         axes.plot(acceptance.coverage, acceptance.precision, "o", color=FIRST, label=label)
@@ -152,12 +177,12 @@ def coverage(
 
 
 def confusion(metrics: Metrics) -> "Figure":
-    """Draw the confusion matrix, with names and numbers for up to `MAX_NAMED` labels, in bounded memory."""
+    """Draw the confusion matrix; with more than `MAX_NAMED` labels as an overview without names."""
     return _confusion_table(metrics) if len(metrics.labels) <= MAX_NAMED else _confusion_overview(metrics)
 
 
 def _confusion_table(metrics: Metrics) -> "Figure":
-    """Draw each cell's number, each row shaded by its own share."""
+    """Draw the number in each cell, shaded by its share of the row."""
     from matplotlib.figure import Figure
 
     counts = np.array(metrics.confusion)
@@ -177,9 +202,9 @@ def _confusion_table(metrics: Metrics) -> "Figure":
 
 
 def _confusion_overview(metrics: Metrics) -> "Figure":
-    """Draw a large confusion matrix without names or numbers.
+    """Draw a large confusion matrix without names or numbers, in bounded memory.
 
-    Each pixel shows the largest share among the cells that it stands for, so that no confusion vanishes.
+    Each pixel shows the highest share among its cells, so that no confusion disappears.
     """
     from matplotlib.figure import Figure
 
@@ -196,7 +221,13 @@ def _confusion_overview(metrics: Metrics) -> "Figure":
 
 
 def grid(pictures: Sequence[npt.NDArray[np.uint8]], titles: Sequence[str], columns: int = 5) -> "Figure":
-    """Draw pictures uint8[height, width, 3], of any sizes, in rows, each below its title."""
+    """Draw pictures in rows, each below its title.
+
+    Args:
+        pictures: uint8[height, width, 3] each, of any size.
+        titles: One title per picture; long ones are shortened.
+        columns: Pictures per row.
+    """
     from matplotlib.figure import Figure
 
     rows = -(-len(pictures) // columns)

@@ -1,28 +1,32 @@
-"""One page that shows how good a model is and where it fails, with its figures as PNG beside it.
+"""Write a report: one HTML page that shows how good a model is and where it fails, and its figures as PNG.
 
-Labels, paths and whatever else a model's folder says are hostile text: the templates escape everything
-but the figures, in which matplotlib escapes it.
+Labels, paths and the texts in a model's folder are untrusted: the template escapes everything except the
+charts, in which matplotlib escapes it.
 """
 
 import datetime
 import shlex
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from shutterless import __version__
-from shutterless.dataset import Photo
 from shutterless.dataset.types import count_photos, totals
 from shutterless.errors import OutputError
 from shutterless.evaluation import intervals
-from shutterless.evaluation.calibration import PRECISION, Judgement, judge, judge_calibrated
+from shutterless.evaluation.calibration import (
+    PRECISION,
+    CalibrationResult,
+    evaluate_calibrated,
+    evaluate_calibration,
+)
 from shutterless.evaluation.metrics import MIN_CALIBRATION_PHOTOS, Metrics, calibration_text
 from shutterless.evaluation.predict import Predictions
-from shutterless.evaluation.provenance import Source, read_source
+from shutterless.evaluation.provenance import Provenance, read_provenance
 from shutterless.evaluation.report import plots
 from shutterless.evaluation.report.images import HeatMap, Picture, Pixels, ReportImages
 from shutterless.evaluation.report.thumbnails import data_uri
@@ -38,18 +42,19 @@ from shutterless.files import (
 )
 from shutterless.files import REPORT as REPORT_KIND
 from shutterless.utils.html import render_page
+from shutterless.utils.messages import plural
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 REPORT, FIGURES = "report.html", "figures"
-# Confusions that are listed, the largest, where a matrix has too many labels to be read.
+# Confusions to list, the most frequent first, if there are too many labels for a matrix.
 MAX_LISTED = 100
-# So few labels or confusions are shown unfolded.
+# Up to this many labels or confusions are shown unfolded.
 MAX_OPEN = 12
-# What `evaluate` measures if it isn't told otherwise, where there are both.
+# What `evaluate` measures by default if there are both.
 DEFAULT_SPLITS = ("test", "new")
-THRESHOLDS = 1001  # at which the page's slider can stop
+THRESHOLDS = 1001  # positions of the page's threshold slider
 
 
 def write_report(
@@ -62,67 +67,107 @@ def write_report(
     precision: float = PRECISION,
     seed: int = 42,
 ) -> Path:
-    """Write `folder`/report.html and `folder`/figures/*.png, whole or not at all; return the page's path.
+    """Write `folder`/report.html and `folder`/figures/*.png, whole or not at all.
 
-    predictions: what the model said of the photos. model: the folder of the run or bundle, which may be
-    `folder` itself. augmented: copies of one training photo as training changes them, uint8[height,
-    width, 3] each. heat_map: from pixels uint8[height, width, 3] and a label's place to where the
-    label was seen, float32[h, w] in 0 … 1. precision: for a run, which has no threshold yet, the share
-    of accepted answers that must be right. seed: for what is chosen at random.
+    An earlier report in the folder is replaced. To also get heat maps and augmented photos for a training
+    run, use `evaluate(..., report=folder)`.
 
-    An earlier report is replaced. Raises `ShutterlessError` if a photo is gone, the model's folder cannot
-    be read, or `folder` cannot be written, lies among the photos, or has a page or figures of its own.
+    Args:
+        folder: May be the run's own folder.
+        predictions: The model's answers, from `predict_folder`.
+        model: Folder of the run or bundle.
+        augmented: Augmented copies of one training photo, uint8[height, width, 3] each.
+        heat_map: Maps the model's input, uint8[height, width, 3], and the index of a label to
+            float32[h, w], 0 to 1: where the photo raises the label's score.
+        precision: Accuracy that accepted answers must reach, 0 to 1; only for a run, as a bundle has its
+            threshold already.
+        seed: Seed of the random choices, such as the sample photos.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        DatasetError: A photo is gone or broken.
+        RunError: The run cannot be read.
+        BundleError: The bundle does not verify.
+        OutputError: The folder cannot be written, lies among the photos, or holds a page or figures that
+            no report wrote.
+
+    Example:
+        >>> import shutterless
+        >>> predictions = shutterless.predict_folder(shutterless.load_model("bundle"), "photos")
+        >>> page = shutterless.write_report("report", predictions, "bundle")
+        >>> page.name
+        'report.html'
     """
     folder, model = Path(folder), Path(model)
     check_report_folder(folder, predictions.root)
-    source = read_source(model)
-    judgement = _judge(predictions, source, precision, seed)
+    provenance = read_provenance(model)
+    calibration = _calibrate(predictions, provenance, precision, seed)
     metrics = predictions.measure()
-    images = ReportImages(predictions, judgement, seed)
+    images = ReportImages(predictions, calibration, seed)
     heat_maps = images.heat_maps(heat_map) if heat_map else []
-    facts = {
-        "source": source,
-        "judgement": judgement,
+    counts = count_photos(provenance.photos or predictions.photos, predictions.labels)
+    context = {
+        **_figures(metrics, calibration, provenance),
         "images": images,
         "heat_maps": heat_maps,
         "augmented": [data_uri(copy) for copy in augmented],
+        "counts": counts,
+        "totals": totals(counts),
+        "split": _split(predictions),
+        "commands": _commands(folder, predictions, model, provenance),
+    }
+    with _replacing(folder) as (page, figures), plots.style():
+        charts = _charts(provenance, calibration)
+        for name, figure in {**charts, **_grids(metrics, images, augmented, heat_maps)}.items():
+            plots.write_png(figure, figures / f"{name}.png")
+        svgs = {name: plots.to_svg(figure, name) for name, figure in charts.items()}
+        page.write_text(_render({**context, "charts": svgs}), "utf-8")
+    return folder / REPORT
+
+
+def _calibrate(
+    predictions: Predictions, provenance: Provenance, precision: float, seed: int
+) -> CalibrationResult:
+    truth, probabilities = predictions.truth, predictions.probabilities
+    if provenance.temperature is None:
+        return evaluate_calibration(truth, probabilities, precision, seed)
+    return evaluate_calibrated(
+        truth,
+        probabilities,
+        provenance.temperature,
+        predictions.threshold or 0.0,
+        provenance.target_precision,
+        seed,
+    )
+
+
+def _figures(metrics: Metrics, result: CalibrationResult, provenance: Provenance) -> dict[str, object]:
+    """Return the numbers that the page shows."""
+    confidence = result.scores.max(axis=1)
+    accepted = [confidence >= threshold for threshold in np.linspace(0, 1, THRESHOLDS)]
+    return {
+        "source": provenance,
+        "calibration": result.calibration,
+        "fitted_here": result.fitted_here,
         "metrics": metrics,
         "confusions": metrics.confusions(),
         "per_label": sorted(metrics.per_label.items(), key=lambda item: item[1].f1),
         "calibration_measurable": metrics.photos >= MIN_CALIBRATION_PHOTOS,
-        "interval": _interval(metrics),
-        "thresholds": _thresholds(judgement),
-        "data": _data(source.photos or predictions.photos, predictions.labels),
-        "split": _split(predictions),
-        "commands": _commands(folder, predictions, model, source),
+        "interval": intervals.interval_text(*metrics.accuracy_interval),
+        # For each position of the slider: how many answers are accepted, how many of them are correct.
+        "thresholds": [(int(mask.sum()), int((mask & result.right).sum())) for mask in accepted],
     }
-    with _replacing(folder) as (page, figures), plots.style():
-        charts = _charts(source, judgement)
-        for name, figure in {**charts, **_grids(metrics, images, augmented, heat_maps)}.items():
-            plots.write_png(figure, figures / f"{name}.png")
-        facts["charts"] = {name: plots.to_svg(figure, name) for name, figure in charts.items()}
-        page.write_text(_render(facts), "utf-8")
-    return folder / REPORT
 
 
-def _judge(predictions: Predictions, source: Source, precision: float, seed: int) -> Judgement:
-    truth, probabilities = predictions.truth, predictions.probabilities
-    if source.temperature is None:
-        return judge(truth, probabilities, precision, seed)
-    threshold = predictions.threshold or 0.0
-    return judge_calibrated(
-        truth, probabilities, source.temperature, threshold, source.wanted_precision, seed
-    )
-
-
-def _charts(source: Source, judgement: Judgement) -> "dict[str, Figure]":
-    """Draw the figures that the page has as SVG."""
-    charts = {name: plots.curve(source.history, name) for name in ("accuracy", "loss") if source.history}
-    charts["reliability"] = plots.reliability(judgement.before, judgement.after, judgement.right)
-    calibration = judgement.calibration
-    charts["coverage"] = plots.coverage(
-        judgement.scores.max(axis=1), judgement.right, calibration.acceptance, calibration.wanted_precision
-    )
+def _charts(provenance: Provenance, result: CalibrationResult) -> "dict[str, Figure]":
+    """Draw the figures that the page shows as SVG."""
+    history = provenance.history
+    charts = {name: plots.curve(history, name) for name in ("accuracy", "loss") if history}
+    charts["reliability"] = plots.reliability(result.before, result.after, result.right)
+    acceptance, target = result.calibration.acceptance, result.calibration.target_precision
+    charts["coverage"] = plots.coverage(result.scores.max(axis=1), result.right, acceptance, target)
     return charts
 
 
@@ -132,7 +177,7 @@ def _grids(
     augmented: Sequence[Pixels],
     heat_maps: Sequence[tuple[Picture, Picture]],
 ) -> "dict[str, Figure]":
-    """Draw the figures that the page makes of HTML and photos."""
+    """Draw the figures that the page builds from HTML and photos."""
     grids = {
         "confusion": plots.confusion(metrics),
         "samples": _grid(images.samples),
@@ -154,88 +199,74 @@ def _grid(pictures: Sequence[Picture], columns: int = 5) -> "Figure":
     return plots.grid([picture.pixels for picture in pictures], titles, columns)
 
 
-def _interval(metrics: Metrics) -> str:
-    low, high = metrics.accuracy_interval
-    error = 100 * (high - low) / 2 / intervals.Z95
-    low_text, high_text = intervals.rounded(100 * low, error), intervals.rounded(100 * high, error)
-    return f"95 % interval {low_text} to {high_text} %"
-
-
-def _thresholds(judgement: Judgement) -> list[tuple[int, int]]:
-    """Return how many answers reach each threshold from 0 to 1, and how many of those are right."""
-    confidence = judgement.scores.max(axis=1)
-    reached = [confidence >= threshold for threshold in np.linspace(0, 1, THRESHOLDS)]
-    return [(int(accepted.sum()), int((accepted & judgement.right).sum())) for accepted in reached]
-
-
-def _data(photos: Sequence[Photo], labels: Sequence[str]) -> dict[str, Any]:
-    """Return the table of photos by label and split."""
-    counts = count_photos(photos, labels)
-    return {"counts": counts, "totals": totals(counts)}
-
-
 def _split(predictions: Predictions) -> str:
-    """Return which photos were measured, in the words of `evaluate --split` where it has one for them."""
+    """Return which photos were measured, as `evaluate --split` names them if it can."""
     splits = tuple(predictions.splits)
     if splits == DEFAULT_SPLITS:
         return " and ".join(splits)
     return splits[0] if len(splits) == 1 else "all"
 
 
-def _commands(folder: Path, predictions: Predictions, model: Path, source: Source) -> list[str]:
-    """Return what to type to make the model, if it is a run, and this page, unless training wrote it."""
-    split = [] if tuple(predictions.splits) == DEFAULT_SPLITS else ["--split", _split(predictions)]
-    evaluate = ["shutterless", "evaluate", str(model), str(predictions.root), *split]
-    written_by_training = folder.resolve() == model.resolve()
-    page = [] if written_by_training else [shlex.join([*evaluate, "--report", str(folder)])]
-    return [*([source.command] if source.command else []), *page]
+def _commands(folder: Path, predictions: Predictions, model: Path, provenance: Provenance) -> list[str]:
+    """Return the commands that make the run and this page; training itself writes a page into its run."""
+    commands = [provenance.command] if provenance.command else []
+    if folder.resolve() != model.resolve():
+        words = ["shutterless", "evaluate", str(model), str(predictions.root)]
+        if tuple(predictions.splits) != DEFAULT_SPLITS:
+            words += ["--split", _split(predictions)]
+        if predictions.label_map:
+            words += ["--label-map", ",".join(f"{old}={new}" for old, new in predictions.label_map.items())]
+        if predictions.skip_unknown_labels:
+            words.append("--skip-unknown-labels")
+        commands.append(shlex.join([*words, "--report", str(folder)]))
+    return commands
 
 
-def _render(facts: dict[str, Any]) -> str:
-    today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    helpers = {
+def _render(context: Mapping[str, object]) -> str:
+    shared = {
         "percentage": intervals.percentage,
-        "calibration_text": calibration_text,
         "rounded": intervals.rounded,
-    }
-    bounds = {"max_matrix": plots.MAX_NAMED, "max_listed": MAX_LISTED, "max_open": MAX_OPEN}
-    facts = {
-        **facts,
-        **helpers,
-        **bounds,
+        "calibration_text": calibration_text,
+        "plural": plural,
+        "max_matrix": plots.MAX_NAMED,
+        "max_listed": MAX_LISTED,
+        "max_open": MAX_OPEN,
         "mark": REPORT_MARK.decode(),
         "version": __version__,
-        "today": today,
+        "today": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
-    return render_page("shutterless.evaluation.report", "report.html.j2", facts)
+    return render_page("shutterless.evaluation.report", "report.html.j2", {**context, **shared})
 
 
 def check_report_folder(folder: Path, photos: Path) -> None:
-    """Raise the `ShutterlessError` with which `write_report` would refuse to write to `folder`.
+    """Raise the error with which `write_report` would refuse to write to `folder`.
 
-    It may hold anything besides, like a run, but no page and no figures other than an earlier report's.
+    The folder may hold other files, as a run does, but no page or figures that no report wrote.
+
+    Raises:
+        OutputError: See `write_report`.
     """
     ensure_outside(folder, photos)
     ensure_writable(folder / REPORT)
-    figures = folder / FIGURES
-    for path, is_ours in ((folder / REPORT, REPORT_KIND.matches(folder)), (figures, _are_ours(figures))):
+    page, figures = folder / REPORT, folder / FIGURES
+    for path, is_ours in ((page, REPORT_KIND.matches(folder)), (figures, _holds_only_figures(figures))):
         if path.exists() and not is_ours:
             raise OutputError("not-ours", f"{path} was not written by shutterless", "Choose another folder.")
 
 
-def _are_ours(figures: Path) -> bool:
-    """Tell whether a folder holds nothing but figures that a report listed."""
+def _holds_only_figures(folder: Path) -> bool:
+    """Tell whether a folder holds nothing but the figures that a report listed in it."""
     try:
-        names = entries(figures)
-        return not names or names <= {FIGURES_LIST, *read_text(figures / FIGURES_LIST).splitlines()}
+        names = entries(folder)
+        return not names or names <= {FIGURES_LIST, *read_text(folder / FIGURES_LIST).splitlines()}
     except (OSError, UnicodeDecodeError):
         return False
 
 
 @contextmanager
 def _replacing(folder: Path) -> Iterator[tuple[Path, Path]]:
-    """Give a file and a folder to write to, which become the page and the figures in `folder` at the end."""
-    existed = folder.exists()
+    """Yield a file and a folder to write to, which become the page and the figures in `folder` at the end."""
+    is_new = not folder.exists()
     try:
         with (
             atomic_file(folder / REPORT) as page,
@@ -245,5 +276,5 @@ def _replacing(folder: Path) -> Iterator[tuple[Path, Path]]:
             names = sorted(figure.name for figure in figures.iterdir())
             (figures / FIGURES_LIST).write_text("".join(f"{name}\n" for name in names), "utf-8")
     finally:
-        if not existed and not (folder / REPORT).exists():
+        if is_new and not (folder / REPORT).exists():
             shutil.rmtree(folder, ignore_errors=True)

@@ -32,7 +32,7 @@ class Bundle:
     bundle. accuracy: of the Keras network (`keras`) and of this file (`bundle`) on the same `images`
     photos, of which this file has `right` right, their top-1 `agreement`, the
     file's `calibration_error` with its temperature and `uncalibrated_error` without, the
-    `wanted_precision` that the threshold was chosen for, the `accepted_precision` reached and the
+    `target_precision` that the threshold was chosen for, the `accepted_precision` reached and the
     accepted share, `coverage`. created: ISO 8601. path: the folder it was read from. model: what
     model.tflite held when the bundle was read; a later change of the folder changes nothing here.
     """

@@ -17,7 +17,7 @@ def heights(axes, label):
     return next(line for line in axes.get_lines() if line.get_label() == label).get_ydata()
 
 
-def test_curves_show_training_and_validation_and_the_epoch_that_was_kept():
+def test_curves_show_training_and_validation_and_the_best_epoch():
     history = [
         Epoch("head", 1, 9.0, 0.1, 1.0, 0.5, 1.1, 0.4, best=True),
         Epoch("head", 2, 9.0, 0.1, 0.8, 0.6, 0.9, 0.7, best=True),
@@ -26,7 +26,7 @@ def test_curves_show_training_and_validation_and_the_epoch_that_was_kept():
     (axes,) = curve(history, "accuracy").axes
     np.testing.assert_array_equal(heights(axes, "training"), [0.5, 0.6, 0.7])
     np.testing.assert_array_equal(heights(axes, "validation"), [0.4, 0.7, 0.6])
-    np.testing.assert_array_equal(heights(axes, "kept"), [0.7])
+    np.testing.assert_array_equal(heights(axes, "best epoch"), [0.7])
 
 
 def test_the_share_that_is_right_falls_as_more_is_accepted():

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from shutterless.dataset import Photo
-from shutterless.errors import ShutterlessError
+from shutterless.errors import OutputError
 from shutterless.evaluation import Predictions
-from shutterless.evaluation.provenance import Source
+from shutterless.evaluation.provenance import Provenance
 from shutterless.evaluation.report.images import MAX_MISTAKES, MAX_SAMPLES, MAX_WORST, NO_HEAT
 from shutterless.evaluation.report.plots import MAX_NAMED
 from shutterless.evaluation.report.report import (
@@ -112,14 +112,14 @@ def run(tmp_path_factory, predictions):
 
 
 @pytest.fixture(scope="module")
-def heated():
+def heat_calls():
     return []
 
 
 @pytest.fixture(scope="module")
-def folder(predictions, run, heated, tmp_path_factory):
+def folder(predictions, run, heat_calls, tmp_path_factory):
     def heat_map(pixels, label):
-        heated.append((pixels.shape, pixels.dtype, label))
+        heat_calls.append((pixels.shape, pixels.dtype, label))
         return np.linspace(0, 1, 4, dtype=np.float32).reshape(2, 2)
 
     folder = tmp_path_factory.mktemp("reports") / "report"
@@ -188,7 +188,7 @@ def test_every_figure_is_a_png_too(folder):
             assert (picture.format, min(picture.size) > 200) == ("PNG", True)
 
 
-def test_the_figures_of_the_model_are_said(page):
+def test_the_page_shows_the_figures_of_the_model(page):
     assert "80 %" in page.text  # accuracy: 24 of 30
     assert "interval 63 to 90 %" in page.text
     assert "unknown (30 photos are too few; 200 needed)" in page.text  # the calibration error
@@ -197,10 +197,10 @@ def test_the_figures_of_the_model_are_said(page):
     assert "--seed 5" in page.text
 
 
-def test_heat_is_asked_for_the_guessed_label_of_photos_as_the_model_sees_them(heated, predictions):
-    assert len(heated) == 8
-    assert {(shape, dtype) for shape, dtype, _ in heated} == {((32, 32, 3), np.dtype(np.uint8))}
-    assert {label for _, _, label in heated} <= {0, 1, 2}
+def test_heat_is_asked_for_the_guessed_label_of_photos_as_the_model_sees_them(heat_calls, predictions):
+    assert len(heat_calls) == 8
+    assert {(shape, dtype) for shape, dtype, _ in heat_calls} == {((32, 32, 3), np.dtype(np.uint8))}
+    assert {label for _, _, label in heat_calls} <= {0, 1, 2}
 
 
 def test_nothing_but_the_page_and_its_figures_is_left(folder):
@@ -228,8 +228,9 @@ def test_a_second_report_replaces_the_first_and_leaves_a_runs_other_files_alone(
 def test_a_page_and_figures_that_no_report_of_ours_wrote_are_left_alone(predictions, run, tmp_path, place):
     (tmp_path / place).parent.mkdir(exist_ok=True)
     (tmp_path / place).write_bytes(b"mine")
-    with pytest.raises(ShutterlessError, match="was not written by shutterless"):
+    with pytest.raises(OutputError) as caught:
         write_report(tmp_path, predictions, run)
+    assert caught.value.code == "not-ours"
     assert (tmp_path / place).read_bytes() == b"mine"
     assert len(list(tmp_path.rglob("*"))) == len(Path(place).parts)
 
@@ -238,36 +239,39 @@ def test_a_figure_that_was_added_to_a_reports_figures_is_not_lost(folder, predic
     shutil.copytree(folder / "figures", tmp_path / "figures")
     check_report_folder(tmp_path, predictions.root)
     (tmp_path / "figures" / "mine.png").touch()
-    with pytest.raises(ShutterlessError, match="was not written by shutterless"):
+    with pytest.raises(OutputError) as caught:
         check_report_folder(tmp_path, predictions.root)
+    assert caught.value.code == "not-ours"
 
 
 @pytest.mark.parametrize("inside", [".", "report"])
 def test_a_report_among_the_photos_is_refused(predictions, run, inside):
     before = sorted(predictions.root.rglob("*"))
-    with pytest.raises(ShutterlessError, match="lies in the folder of photos"):
+    with pytest.raises(OutputError) as caught:
         write_report(predictions.root / inside, predictions, run)
+    assert caught.value.code == "output-inside-photos"
     assert sorted(predictions.root.rglob("*")) == before
 
 
 def test_a_report_that_fails_leaves_the_older_one_and_no_draft(
     folder, predictions, run, tmp_path, monkeypatch
 ):
-    def full(*given):
+    def full(*arguments):
         raise OSError(28, "No space left on device")
 
     older = shutil.copytree(folder, tmp_path / "older")
     monkeypatch.setattr("shutterless.evaluation.report.plots.write_png", full)
-    with pytest.raises(ShutterlessError, match="No space left"):
+    with pytest.raises(OutputError) as caught:
         write_report(older, predictions, run)
+    assert caught.value.code == "cannot-write"
     assert {file.name for file in older.iterdir()} == {file.name for file in folder.iterdir()}
     assert (older / "report.html").read_bytes() == (folder / "report.html").read_bytes()
-    with pytest.raises(ShutterlessError):
+    with pytest.raises(OutputError):
         write_report(tmp_path / "new", predictions, run)
     assert [file.name for file in tmp_path.iterdir()] == ["older"]
 
 
-def test_a_bundle_is_judged_by_its_own_temperature_and_threshold(predictions, colour_bundle, tmp_path):
+def test_a_bundle_is_measured_with_its_own_temperature_and_threshold(predictions, colour_bundle, tmp_path):
     served = predict(predictions.root, predictions.photos, wrong=0, threshold=0.9)
     page = Page(write_report(tmp_path, served, colour_bundle).read_text("utf-8"))
     assert "the bundle's own temperature (1.0" in page.text
@@ -356,6 +360,22 @@ def test_the_command_measures_the_same_photos_again(splits, option, tmp_path):
     photos = tuple(Photo(f"{split}.png", "a", split) for split in splits)
     scores = np.full((len(photos), 2), 0.5, np.float32)
     predictions = Predictions(tmp_path, photos, ("a", "b"), InputSpec(8, 8), scores)
-    (command,) = _commands(tmp_path / "report", predictions, tmp_path / "run", Source("run", {}, {}))
+    (command,) = _commands(tmp_path / "report", predictions, tmp_path / "run", Provenance("run", {}, {}))
     assert command.partition("--split")[2].partition("--report")[0].strip() == option[8:]
     assert ("--split" in command) == bool(option)
+
+
+def test_the_command_maps_and_leaves_out_the_same_labels(tmp_path):
+    photos = (Photo("1.png", "a", "test"),)
+    scores = np.full((1, 2), 0.5, np.float32)
+    predictions = Predictions(
+        tmp_path,
+        photos,
+        ("a", "b"),
+        InputSpec(8, 8),
+        scores,
+        label_map={"an a": "a", "x": "b"},
+        skip_unknown_labels=True,
+    )
+    (command,) = _commands(tmp_path / "report", predictions, tmp_path / "run", Provenance("run", {}, {}))
+    assert " --label-map 'an a=a,x=b' --skip-unknown-labels --report " in command

@@ -1,0 +1,21 @@
+"""Write the report of a training run, with augmented photos and heat maps."""
+
+from pathlib import Path
+
+from shutterless.evaluation import Predictions
+from shutterless.evaluation.report.report import write_report
+from shutterless.training.augmentation import augmented_example
+from shutterless.training.gradcam import GradCam
+from shutterless.training.run import Run
+
+
+def write_run_report(folder: str | Path, predictions: Predictions, run: Run) -> Path:
+    """Write report.html and its figures, and return the page's path.
+
+    Args:
+        folder: May be the run's own folder; see `write_report`.
+        predictions: The run's answers.
+        run: The run, whose network draws the heat maps.
+    """
+    augmented = augmented_example(run, predictions.root, predictions.photos[0])
+    return write_report(folder, predictions, run.path, augmented=augmented, heat_map=GradCam(run.model))
