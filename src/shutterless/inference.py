@@ -134,9 +134,9 @@ class Classifier:
 
     def _read(self, source: str) -> bytes:
         if source.lower().startswith(("http://", "https://")):
-            from shutterless.runtime.fetch import fetcher
+            from shutterless.runtime import fetch
 
-            return fetcher.fetch(source, fetcher.Policy(self._urls), max_bytes=decoder.MAX_BYTES)
+            return fetch.fetch(source, fetch.Policy(self._urls), max_bytes=decoder.MAX_BYTES)
         if not source or Path(source).is_dir():
             raise Problem(
                 "unreadable-image", f"{source or 'an empty name'} is not a picture", "Give its file."

@@ -18,7 +18,7 @@ from shutterless.runtime.adapters.http_server import App
 from shutterless.runtime.http_messages import Response
 from shutterless.runtime.model.bundle import read_bundle
 from shutterless.runtime.model.classifier import Classifier
-from shutterless.runtime.problems import Problem
+from shutterless.runtime.problems import KINDS, Problem
 from shutterless.runtime.service import PAGE, Service, problem_response
 from shutterless.runtime.settings import Settings
 
@@ -285,15 +285,8 @@ def ours(code, detail="it says why", **headers):
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (ours("invalid-request"), ["The request is not valid", "It says why.", "another photo"]),
-        (ours("not-found"), ["nothing at this path", "It says why.", "own address"]),
-        (ours("too-large"), ["The picture is too large", "It says why.", "fewer pixels"]),
-        (ours("unsupported-format"), ["format is not supported", "It says why.", "JPEG"]),
-        (ours("unreadable-image"), ["cannot be read", "It says why.", "another photo"]),
-        (ours("url-refused"), ["not fetched", "It says why.", "drop it here"]),
-        (ours("fetch-failed"), ["could not be fetched", "It says why.", "Check the address"]),
-        (ours("internal"), ["went wrong inside", "It says why.", "in a moment"]),
-        (ours("busy", **{"Retry-After": "2"}), ["Too many requests at once", "Try again in 2 seconds."]),
+        *((ours(code), [title, "It says why."]) for code, (_, title) in KINDS.items()),
+        (ours("busy", **{"Retry-After": "2"}), ["Try again in 2 seconds."]),
         (as_text("HTTP content length exceeded", 413), ["too large for the service", "smaller"]),
         (as_json({"message": "Limit Exceeded"}, 429), ["Too many requests just now"]),
         (as_json({"message": "Internal server error"}, 502), ["The service failed"]),

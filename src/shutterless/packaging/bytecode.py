@@ -23,7 +23,7 @@ from shutterless.packaging.platforms import PYTHON
 ENTRIES = (
     "awslambdaric.bootstrap",
     "awslambdaric.lambda_runtime_client",
-    "shutterless.runtime.fetch.fetcher",
+    "shutterless.runtime.fetch",
     "shutterless.runtime.adapters.runtime_client",
     "shutterless.runtime.adapters.http_server",
 )

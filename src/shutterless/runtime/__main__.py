@@ -1,4 +1,4 @@
-"""The container's entry: Lambda's runtime client where there is a Lambda, the HTTP server elsewhere."""
+"""The container's entry point: Lambda's runtime client on Lambda, the HTTP server elsewhere."""
 
 import gc
 import os
@@ -10,11 +10,11 @@ from shutterless.runtime.settings import Settings
 
 
 def main() -> int:
-    """Answer until the container is stopped; return the exit code."""
-    warnings.filterwarnings("ignore", module="PIL")  # of a picture that is odd but read
-    gc.disable()  # what a start makes is no garbage: to look through it again and again is a tenth of it
+    """Answer requests until the container is stopped; return the exit code."""
+    warnings.filterwarnings("ignore", module="PIL")  # about pictures that are odd but readable
+    gc.disable()  # what a start allocates stays: searching it for garbage again and again is a tenth of it
     try:
-        _answer()
+        _serve()
     except ShutterlessError as error:
         print(f"error: {error.message}\n{error.hint}", file=sys.stderr)
         return error.exit_code
@@ -23,20 +23,21 @@ def main() -> int:
     return 0
 
 
-def _answer() -> None:
-    api = os.environ.get("AWS_LAMBDA_RUNTIME_API", "")
-    if api:
+def _serve() -> None:
+    runtime_api = os.environ.get("AWS_LAMBDA_RUNTIME_API", "")
+    if runtime_api:
         from shutterless.runtime.adapters import runtime_client
 
-        runtime_client.run(api, _begin)
+        runtime_client.run(runtime_api, _enable_garbage_collection)
     else:
         from shutterless.runtime.adapters.http_server import serve  # which Lambda need not load
 
-        serve(Settings.from_env(os.environ), host="0.0.0.0", ready=lambda url: _begin())
+        settings = Settings.from_env(os.environ)
+        serve(settings, host="0.0.0.0", ready=lambda url: _enable_garbage_collection())
 
 
-def _begin() -> None:
-    """Look for garbage from now on, but not among what is loaded."""
+def _enable_garbage_collection() -> None:
+    """Collect garbage from now on, but not among what is loaded."""
     gc.freeze()
     gc.enable()
 

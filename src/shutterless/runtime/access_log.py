@@ -1,6 +1,7 @@
-"""One line of JSON for each request: what came of it, and nothing of what was sent.
+"""The access log: one JSON line for each request, with the outcome and nothing of what was sent.
 
-No photo, address, query, key or file name gets here: a line has only what this program or the bundle says.
+No photo, address, query, key or file name gets into it: a line contains only what this program or the bundle
+provides.
 """
 
 import contextlib
@@ -12,96 +13,114 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TextIO
 
 from shutterless.runtime.http_messages import Response
 from shutterless.runtime.settings import Settings
 
-Record = dict[str, Any]
+Record = dict[str, object]
 Log = Callable[[Record], None]
 
-# Others' numbers go into the log and back to the sender, so they may hold nothing that means anything there.
-HARMLESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
+# A request id from outside goes into the log and back to the sender, so it may hold nothing that means
+# anything there.
+SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
 
 
-def request_id(headers: Mapping[str, str], context: object = None) -> str:
-    """Return the number of a request: Lambda's own, else that of its header X-Request-Id, else a new one."""
-    given = getattr(context, "aws_request_id", None) or headers.get("x-request-id", "")
-    return given if HARMLESS.fullmatch(given) else os.urandom(8).hex()
+def choose_request_id(headers: Mapping[str, str], context: object = None) -> str:
+    """Return a request's id: Lambda's own, or else that of the header X-Request-Id, or else a new one.
+
+    Args:
+        headers: The request's headers, by name in lower case.
+        context: Lambda's context object, if there is one.
+    """
+    candidate = getattr(context, "aws_request_id", None) or headers.get("x-request-id", "")
+    return candidate if SAFE_ID.fullmatch(candidate) else os.urandom(8).hex()
 
 
-def numbered(response: Response, number: str) -> Response:
-    """Return the response with the number of its request."""
-    return replace(response, headers={**response.headers, "X-Request-Id": number})
+def add_request_id(response: Response, request_id: str) -> Response:
+    """Return the response with the header X-Request-Id."""
+    return replace(response, headers={**response.headers, "X-Request-Id": request_id})
 
 
-def record(number: str, route: str, version: str, started: float, response: Response) -> Record:
-    """Return what the log says of a request: `started` is what `time.perf_counter` said at its begin."""
+def make_record(
+    request_id: str, route: str, model_version: str, start_time: float, response: Response
+) -> Record:
+    """Return the log record of a request.
+
+    Args:
+        request_id: See `choose_request_id`.
+        route: The route's name, without anything that the sender chose.
+        model_version: Version of the model that answered.
+        start_time: `time.perf_counter()` when the request began.
+        response: What was answered.
+    """
     now = time.time()
     return {
         "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now % 1 * 1000):03}Z",
         "level": "error" if response.cause else "info",
-        "request_id": number,
+        "request_id": request_id,
         "route": route,
         "status": response.status,
-        "duration_ms": round((time.perf_counter() - started) * 1000, 2),
-        "model": version,
+        "duration_ms": round((time.perf_counter() - start_time) * 1000, 2),
+        "model": model_version,
         **_outcome(response.document),
-        **({"errors": 1, "error": _where(response.cause)} if response.cause else {}),
+        **({"errors": 1, "error": _describe_error(response.cause)} if response.cause else {}),
     }
 
 
-def sink(settings: Settings) -> Log:
-    """Return where the settings want the lines: on Lambda with its metrics on standard output."""
+def choose_log(settings: Settings) -> Log:
+    """Return the log for these settings: CloudWatch with metrics on Lambda, standard error elsewhere."""
     return partial(_to_cloudwatch, settings.function) if settings.function else to_stderr
 
 
-def to_stderr(entry: Record) -> None:
-    """Print a line on standard error, where it is in no answer's way."""
-    _print(entry, sys.stderr)
+def to_stderr(record: Record) -> None:
+    """Write a record to standard error, so that it does not mix with what goes to standard output."""
+    _write(record, sys.stderr)
 
 
-def _to_cloudwatch(function: str, entry: Record) -> None:
-    """Print a line of which CloudWatch makes metrics: the embedded metric format of its documentation.
+def _to_cloudwatch(function: str, record: Record) -> None:
+    """Write a record to standard output in CloudWatch's embedded metric format.
 
-    The function is their only dimension: each further value of one is another metric to pay for. The label
-    is a member, by which Logs Insights groups for nothing.
+    The function is the metrics' only dimension, because each further value of one is another metric to pay
+    for. The label is a member, by which Logs Insights groups for nothing.
     """
     units = {"duration_ms": "Milliseconds", "confidence": "None", "rejected": "Count", "errors": "Count"}
-    metrics = [{"Name": name, "Unit": unit} for name, unit in units.items() if entry.get(name, []) != []]
+    metrics = [{"Name": name, "Unit": unit} for name, unit in units.items() if record.get(name, []) != []]
     directive = {"Namespace": "shutterless", "Dimensions": [["function"]], "Metrics": metrics}
-    embedded = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
-    _print({**entry, "function": function, "_aws": embedded}, sys.stdout)
+    metadata = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
+    _write({**record, "function": function, "_aws": metadata}, sys.stdout)
 
 
-def _print(entry: Record, stream: Any) -> None:
+def _write(record: Record, stream: TextIO) -> None:
     with contextlib.suppress(OSError, ValueError):  # a full disk or a closed pipe must not cost an answer
-        stream.write(json.dumps(entry) + "\n")  # in one piece, because threads write between each other
+        stream.write(json.dumps(record) + "\n")  # in one piece, because threads write between each other
         stream.flush()
 
 
-def _outcome(document: Any) -> Record:
-    """Return the label, confidence and acceptance of an answer, lists of them for several, or the problem."""
+def _outcome(document: object) -> Record:
+    """Return label, confidence and acceptance of a prediction, lists of them for several, or the code."""
     if not isinstance(document, Mapping):
         return {}
     if "code" in document:
         return {"code": document["code"]}
+    columns = ("label", "confidence", "accepted")
     if "label" in document:
-        said = {name: document[name] for name in ("label", "confidence", "accepted")}
-        return {**said, "rejected": int(not document["accepted"])}
+        return {**{name: document[name] for name in columns}, "rejected": int(not document["accepted"])}
     if "predictions" not in document:
         return {}
-    answers = [answer for answer in document["predictions"] if "label" in answer]
-    codes = [answer["code"] for answer in document["predictions"] if "code" in answer]
-    said = {name: [answer[name] for answer in answers] for name in ("label", "confidence", "accepted")}
-    return {**said, "rejected": said["accepted"].count(False), "codes": codes}
+    predictions = [each for each in document["predictions"] if "label" in each]
+    return {
+        **{name: [each[name] for each in predictions] for name in columns},
+        "rejected": sum(not each["accepted"] for each in predictions),
+        "codes": [each["code"] for each in document["predictions"] if "code" in each],
+    }
 
 
-def _where(error: BaseException) -> Record:
-    """Return an error's kind and the lines that led to it, but no words: they may quote what was sent."""
+def _describe_error(error: BaseException) -> Record:
+    """Return an error's type and the lines that led to it, but no message: it may quote what was sent."""
     import traceback
 
     frames = traceback.extract_tb(error.__traceback__)
-    places = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
+    lines = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
     reason = {"reason": os.strerror(error.errno)} if isinstance(error, OSError) and error.errno else {}
-    return {"kind": type(error).__name__, **reason, "at": places}
+    return {"kind": type(error).__name__, **reason, "at": lines}

@@ -1,19 +1,25 @@
-"""HTTP requests and responses as the service takes and gives them, and how their bodies are read."""
+"""HTTP requests and responses as the service sees them, and how their bodies are read."""
 
 import base64
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from shutterless.runtime.json_types import Json
 from shutterless.runtime.problems import Problem
 
 
 @dataclass(frozen=True)
 class Request:
-    """An HTTP request; the names of headers are in lower case, the path is without stage or base path.
+    """An HTTP request, from a socket or from a Lambda event.
 
-    id: by which the answer and the log name it.
+    Attributes:
+        method: In upper case.
+        path: Percent-decoded, without an API's stage or base path.
+        headers: By name in lower case.
+        query: Query parameters by name.
+        body: The whole body, decoded.
+        id: Request id, which the response and the log repeat.
     """
 
     method: str
@@ -28,37 +34,51 @@ class Request:
 class Response:
     """An HTTP response.
 
-    document: what the body says, and cause: the error behind it; both for the log alone.
+    Attributes:
+        status: HTTP status.
+        headers: By name.
+        body: The whole body.
+        document: The JSON document in the body, for the log.
+        cause: The exception behind status 500, for the log.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
-    document: Any = field(default=None, compare=False, repr=False)
+    document: object = field(default=None, compare=False, repr=False)
     cause: BaseException | None = field(default=None, compare=False, repr=False)
 
 
 def join_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return headers by their names in lower case; the values of a repeated one are joined, RFC 9110 5.3."""
-    joined: dict[str, str] = {}
+    """Return headers by lower-case name; repeated ones are joined by commas (RFC 9110, 5.3)."""
+    values: dict[str, str] = {}
     for name, value in headers:
         key = name.lower()
-        joined[key] = f"{joined[key]}, {value}" if key in joined else value
-    return joined
+        values[key] = f"{values[key]}, {value}" if key in values else value
+    return values
 
 
-def parse_json(body: bytes) -> Any:
-    """Return the JSON value of a body; raises `Problem` invalid-request."""
+def parse_json(body: bytes) -> Json:
+    """Parse the JSON in a request's body.
+
+    Raises:
+        Problem: `invalid-request` if it is not JSON.
+    """
     try:
-        return json.loads(body)
+        document: Json = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise Problem("invalid-request", f"the body is not JSON: {error}") from error
+        raise Problem("invalid-request", f"the body is not valid JSON: {error}") from error
+    return document
 
 
 _URL_SAFE_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
 def decode_base64(text: str) -> bytes:
-    """Decode base64 in either alphabet, with or without line breaks and padding; raises `ValueError`."""
+    """Decode base64 in the standard or the URL-safe alphabet, with or without line breaks and padding.
+
+    Raises:
+        ValueError: If it is neither.
+    """
     data = text.encode("ascii").translate(_URL_SAFE_TO_STANDARD, delete=b" \t\r\n").rstrip(b"=")
     return base64.b64decode(data + b"=" * (-len(data) % 4), validate=True)

@@ -1,7 +1,50 @@
-"""Types for JSON documents whose members are not known beforehand."""
+"""Types of the JSON documents that the API takes and returns."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypedDict
 
+# A document whose members are not known beforehand.
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 JsonObject: TypeAlias = Mapping[str, Json]
+
+
+class ModelDocument(TypedDict):
+    """Which model gave a prediction."""
+
+    name: str
+    version: str
+
+
+class TimingDocument(TypedDict):
+    """Milliseconds that a prediction took, step by step."""
+
+    fetch: float
+    decode: float
+    infer: float
+
+
+class PredictionDocument(TypedDict):
+    """The prediction for one picture, with a score for every label."""
+
+    label: str
+    confidence: float
+    accepted: bool
+    scores: dict[str, float]
+    model: ModelDocument
+    timing_ms: TimingDocument
+
+
+class ProblemDocument(TypedDict):
+    """A problem as RFC 9457 has it, with our stable code."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+
+
+class PredictionsDocument(TypedDict):
+    """The predictions for several pictures, in their order; a problem where there is none."""
+
+    predictions: list[PredictionDocument | ProblemDocument]

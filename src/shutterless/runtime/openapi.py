@@ -1,19 +1,29 @@
-"""The description of the HTTP API, OpenAPI 3.1: by it clients are written, and the API is tested."""
-
-from collections.abc import Mapping
-from typing import Any
+"""The OpenAPI 3.1 description of the HTTP API, from which clients are generated and the API is tested."""
 
 from shutterless import __version__
+from shutterless.runtime.json_types import Json, JsonObject
 from shutterless.runtime.model.bundle import Bundle
 from shutterless.runtime.problems import KINDS
 
-Node = dict[str, Any]
+OBJECT: JsonObject = {"type": "object"}
+TEXT: JsonObject = {"type": "string"}
+NON_NEGATIVE: JsonObject = {"type": "number", "minimum": 0}
+FRACTION: JsonObject = {"type": "number", "minimum": 0, "maximum": 1}
+BASE64: JsonObject = {"type": "string", "contentEncoding": "base64", "description": "A data: URI works, too."}
+FILE: JsonObject = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
+HEADERS: JsonObject = {
+    "X-Request-Id": {"description": "Id of this request in the log", "schema": TEXT},
+    "Retry-After": {"description": "Seconds to wait before trying again", "schema": TEXT},
+    "Allow": {"description": "Methods that this path supports", "schema": TEXT},
+}
 
 
-def describe(bundle: Bundle, max_images: int) -> Node:
-    """Return the OpenAPI document of the service that answers with this bundle.
+def describe_api(bundle: Bundle, max_images: int) -> JsonObject:
+    """Return the OpenAPI document of a service.
 
-    max_images: how many pictures one request may hold.
+    Args:
+        bundle: The model that it answers with.
+        max_images: How many pictures one request may contain.
     """
     return {
         "openapi": "3.1.0",
@@ -22,151 +32,137 @@ def describe(bundle: Bundle, max_images: int) -> Node:
             "version": __version__,
             "description": f"Classifies photos with the model {bundle.name}, version {bundle.version}.",
         },
-        "servers": [{"url": "."}],  # beside this document, so that it is right behind a stage prefix too
+        "servers": [{"url": "."}],  # relative to this document, so that it is right behind a stage prefix too
         "paths": {
-            "/predict": {"post": _predict()},
-            "/": {"get": _get("page", "A web page to try it", {"text/html": {"schema": {"type": "string"}}})},
-            "/model": {
-                "get": _get("model", "What the model is and how good it was measured", _json("Model"))
+            "/predict": {"post": _predict_operation()},
+            "/": {
+                "get": _get_operation("page", "Web page to try the model", {"text/html": {"schema": TEXT}})
             },
-            "/health": {"get": _get("health", "Answered once the model is loaded", _json("Health"))},
+            "/model": {"get": _get_operation("model", "The model and its accuracy", _json_content("Model"))},
+            "/health": {
+                "get": _get_operation("health", "Whether the model is loaded", _json_content("Health"))
+            },
             "/openapi.json": {
-                "get": _get("description", "This document", {"application/json": {"schema": _OBJECT}})
+                "get": _get_operation(
+                    "description", "This document", {"application/json": {"schema": OBJECT}}
+                )
             },
         },
         "components": {
-            "headers": _HEADERS,
-            "responses": {code: _problem(code) for code in KINDS},
+            "headers": HEADERS,
+            "responses": {code: _problem_response(code) for code in KINDS},
             "schemas": _schemas(bundle, max_images),
         },
     }
 
 
-_OBJECT: Node = {"type": "object"}
-_TEXT: Node = {"type": "string"}
-_NUMBER: Node = {"type": "number", "minimum": 0}
-_SHARE: Node = {"type": "number", "minimum": 0, "maximum": 1}
-_PICTURE: Node = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
-_HEADERS: Node = {
-    "X-Request-Id": {"description": "By which the log names this request", "schema": _TEXT},
-    "Retry-After": {"description": "Seconds after which to try again", "schema": {"type": "string"}},
-    "Allow": {"description": "The methods that this path takes", "schema": _TEXT},
-}
-
-
-def _predict() -> Node:
-    form = _object(image={"type": "string", "contentMediaType": "image/*"})
+def _predict_operation() -> JsonObject:
+    form = _object_schema(image={"type": "string", "contentMediaType": "image/*"})
+    errors = [code for code in KINDS if code not in ("not-found", "method-not-allowed")]
     return {
         "operationId": "predict",
-        "summary": "Say what is on a photo, or on several",
+        "summary": "Classify one photo or several",
         "requestBody": {
             "required": True,
             "content": {
-                **_json("Question"),
-                **dict.fromkeys(("image/*", "application/octet-stream"), _PICTURE),
+                **_json_content("Question"),
+                **dict.fromkeys(("image/*", "application/octet-stream"), FILE),
                 "multipart/form-data": {"schema": form},
             },
         },
-        "responses": {
-            "200": _answer("The labels", _json("Answer")),
-            **_problems(*(code for code in KINDS if code not in ("not-found", "method-not-allowed"))),
-        },
+        "responses": {"200": _response("Label and scores", _json_content("Answer")), **_problems(*errors)},
     }
 
 
-def _get(name: str, summary: str, content: Node) -> Node:
+def _get_operation(name: str, summary: str, content: JsonObject) -> JsonObject:
     return {
         "operationId": name,
         "summary": summary,
-        "responses": {"200": _answer(summary, content), **_problems("internal")},
+        "responses": {"200": _response(summary, content), **_problems("internal")},
     }
 
 
-def _answer(description: str, content: Node, *headers: str) -> Node:
-    named = {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", *headers)}
-    return {"description": description, "headers": named, "content": content}
+def _response(description: str, content: JsonObject, *headers: str) -> JsonObject:
+    references = {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-Id", *headers)}
+    return {"description": description, "headers": references, "content": content}
 
 
-def _problems(*codes: str) -> Node:
+def _problems(*codes: str) -> JsonObject:
     """Return a response for each status; two codes may share one."""
-    statuses: dict[str, list[str]] = {}
+    first_codes: dict[str, str] = {}
     for code in codes:
-        statuses.setdefault(str(KINDS[code][0]), []).append(code)
+        first_codes.setdefault(str(KINDS[code][0]), code)
     return {
-        status: {"$ref": f"#/components/responses/{same[0]}"} for status, same in sorted(statuses.items())
+        status: {"$ref": f"#/components/responses/{code}"} for status, code in sorted(first_codes.items())
     }
 
 
-def _problem(code: str) -> Node:
+def _problem_response(code: str) -> JsonObject:
     """Return the response of a problem; its document may have any code of the same status."""
     status, title = KINDS[code]
-    extra = {"method-not-allowed": ["Allow"], "busy": ["Retry-After"]}.get(code, [])
-    same = [other for other, (its, _) in KINDS.items() if its == status]
-    exact = _object(status={"const": status}, code={"enum": same})
-    schema = {"allOf": [{"$ref": "#/components/schemas/Problem"}, exact]}
-    return _answer(title, {"application/problem+json": {"schema": schema}}, *extra)
+    headers = {"method-not-allowed": ["Allow"], "busy": ["Retry-After"]}.get(code, [])
+    codes = [other for other, (other_status, _) in KINDS.items() if other_status == status]
+    members = _object_schema(status={"const": status}, code={"enum": codes})
+    schema: JsonObject = {"allOf": [_reference("Problem"), members]}
+    return _response(title, {"application/problem+json": {"schema": schema}}, *headers)
 
 
-def _schemas(bundle: Bundle, max_images: int) -> Node:
-    picture = [_object(url={"type": "string", "format": "uri"}), _object(image=_BASE64)]
-    other = {"description": "anything else gets a problem in its place"}
-    each = {"anyOf": [{"$ref": "#/components/schemas/Picture"}, other]}
-    several = {"type": "array", "minItems": 1, "maxItems": max_images, "items": each}
-    one = {"anyOf": [{"$ref": "#/components/schemas/Prediction"}, {"$ref": "#/components/schemas/Problem"}]}
+def _schemas(bundle: Bundle, max_images: int) -> JsonObject:
+    picture = [_object_schema(url={"type": "string", "format": "uri"}), _object_schema(image=BASE64)]
+    item = {"anyOf": [_reference("Picture"), {"description": "Anything else is answered with a problem."}]}
+    images: JsonObject = {"type": "array", "minItems": 1, "maxItems": max_images, "items": item}
+    prediction_or_problem = {"anyOf": [_reference("Prediction"), _reference("Problem")]}
+    predictions: JsonObject = {"type": "array", "minItems": 1, "items": prediction_or_problem}
     return {
         "Picture": {"oneOf": picture},
         "Question": {
-            "oneOf": [*picture, _object(images=several)],
+            "oneOf": [*picture, _object_schema(images=images)],
             "examples": [{"url": "https://example.com/photo.jpg"}],
         },
-        "Prediction": _prediction(bundle),
-        "Answer": {
-            "oneOf": [
-                {"$ref": "#/components/schemas/Prediction"},
-                _object(predictions={"type": "array", "minItems": 1, "items": one}),
-            ]
-        },
-        "Problem": _object(
-            type=_TEXT, title=_TEXT, status={"type": "integer"}, detail=_TEXT, code={"enum": [*KINDS]}
+        "Prediction": _prediction_schema(bundle),
+        "Answer": {"oneOf": [_reference("Prediction"), _object_schema(predictions=predictions)]},
+        "Problem": _object_schema(
+            type=TEXT, title=TEXT, status={"type": "integer"}, detail=TEXT, code={"enum": [*KINDS]}
         ),
-        "Model": _model(),
-        "Health": _object(status={"const": "ok"}, version=_TEXT),
+        "Model": _model_schema(),
+        "Health": _object_schema(status={"const": "ok"}, version=TEXT),
     }
 
 
-_BASE64: Node = {"type": "string", "contentEncoding": "base64", "description": "also as a data: URI"}
-
-
-def _prediction(bundle: Bundle) -> Node:
-    return _object(
+def _prediction_schema(bundle: Bundle) -> JsonObject:
+    return _object_schema(
         label={"enum": [*bundle.labels]},
-        confidence=_SHARE,
+        confidence=FRACTION,
         accepted={"type": "boolean"},
-        scores={**_object(**dict.fromkeys(bundle.labels, _SHARE)), "additionalProperties": False},
-        model=_object(name=_TEXT, version=_TEXT),
-        timing_ms=_object(fetch=_NUMBER, decode=_NUMBER, infer=_NUMBER),
+        scores={**_object_schema(**dict.fromkeys(bundle.labels, FRACTION)), "additionalProperties": False},
+        model=_object_schema(name=TEXT, version=TEXT),
+        timing_ms=_object_schema(fetch=NON_NEGATIVE, decode=NON_NEGATIVE, infer=NON_NEGATIVE),
     )
 
 
-def _model() -> Node:
-    side = {"type": "integer", "minimum": 1}
-    return _object(
-        name=_TEXT,
-        version=_TEXT,
-        labels={"type": "array", "items": _TEXT, "minItems": 2},
-        input=_object(height=side, width=side, resize=_TEXT, interpolation=_TEXT),
-        precision=_TEXT,
-        threshold=_SHARE,
-        accuracy=_OBJECT,
-        backbone=_TEXT,
-        created=_TEXT,
+def _model_schema() -> JsonObject:
+    pixels: JsonObject = {"type": "integer", "minimum": 1}
+    return _object_schema(
+        name=TEXT,
+        version=TEXT,
+        labels={"type": "array", "items": TEXT, "minItems": 2},
+        input=_object_schema(height=pixels, width=pixels, resize=TEXT, interpolation=TEXT),
+        precision=TEXT,
+        threshold=FRACTION,
+        accuracy=OBJECT,
+        backbone=TEXT,
+        created=TEXT,
     )
 
 
-def _json(name: str) -> Node:
-    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+def _reference(name: str) -> JsonObject:
+    return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _object(**members: Mapping[str, Any]) -> Node:
+def _json_content(name: str) -> JsonObject:
+    return {"application/json": {"schema": _reference(name)}}
+
+
+def _object_schema(**members: Json) -> JsonObject:
     """Return the schema of an object that has all these members, and perhaps others."""
     return {"type": "object", "properties": members, "required": [*members]}

@@ -1,30 +1,34 @@
-"""What can be wrong with a request, in the words of RFC 9457."""
+"""Errors that an API's caller sees, as problem documents of RFC 9457."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from shutterless.errors import ShutterlessError
+from shutterless.runtime.json_types import ProblemDocument
 
 # code: (HTTP status, title). The codes are stable; clients may rely on them.
 KINDS = {
     "invalid-request": (400, "The request is not valid"),
-    "not-found": (404, "There is nothing at this path"),
-    "method-not-allowed": (405, "This path does not take this method"),
+    "not-found": (404, "This path does not exist"),
+    "method-not-allowed": (405, "This path does not support this method"),
     "too-large": (413, "The picture is too large"),
     "unsupported-format": (415, "The picture's format is not supported"),
     "unreadable-image": (422, "The picture cannot be read"),
-    "url-refused": (422, "This address is not fetched"),
+    "url-refused": (422, "This URL is not allowed"),
     "fetch-failed": (424, "The picture could not be fetched"),
-    "internal": (500, "Something went wrong inside"),
-    "busy": (503, "Too many requests at once"),
+    "internal": (500, "Something went wrong on the server"),
+    "busy": (503, "The service is busy"),
 }
 
 
 class Problem(ShutterlessError):
-    """A request that cannot be answered, for a reason its sender can understand.
+    """A request that cannot be answered, for a reason that its sender can understand.
 
-    code: a key of `KINDS`. detail: what is wrong with this very request; shown to the sender. headers:
-    that the answer carries, such as `Retry-After`.
+    Attributes:
+        code: A key of `KINDS`.
+        detail: What is wrong with this request; the sender sees it.
+        status: HTTP status.
+        title: What is wrong in general, the same for every problem with this code.
+        headers: Headers of the response, such as `Retry-After`.
     """
 
     def __init__(
@@ -35,7 +39,7 @@ class Problem(ShutterlessError):
         self.status, self.title = KINDS[code]
         self.headers = headers or {}
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> ProblemDocument:
         """Return the members of an `application/problem+json` document."""
         return {
             "type": "about:blank",
@@ -47,4 +51,4 @@ class Problem(ShutterlessError):
 
 
 class ImageError(Problem):
-    """A picture that cannot be decoded: too large, of another format, or damaged."""
+    """A picture that cannot be decoded: it is too large, damaged, or of an unsupported format."""

@@ -1,4 +1,4 @@
-"""What the environment sets: the one place where it is read."""
+"""The runtime's settings, read from environment variables in this one place."""
 
 import re
 from collections.abc import Mapping
@@ -15,10 +15,14 @@ Urls = Literal["public", "any", "off"]
 class Settings:
     """How the runtime runs.
 
-    bundle: the folder of the model. urls: which addresses pictures are fetched from: `public` ones,
-    `any` (inside addresses too, for development) or none (`off`). url_hosts: if not empty, the only
-    hosts. threads: of one inference. port: of the HTTP server. function: the name of the Lambda function
-    that this runs in, empty elsewhere.
+    Attributes:
+        bundle: The model's folder.
+        urls: Which addresses photos are fetched from: `public` ones, `any` (private ones too, for
+            development), or none (`off`).
+        url_hosts: If not empty, the only hosts that photos are fetched from.
+        threads: Threads of one inference.
+        port: Port of the HTTP server; 0 takes a free one.
+        function: Name of the Lambda function that this runs in, empty elsewhere.
     """
 
     bundle: Path
@@ -30,9 +34,10 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read `SHUTTERLESS_BUNDLE`, `_URLS`, `_URL_HOSTS`, `_THREADS`, and `PORT`; on Lambda its name.
+        """Read `SHUTTERLESS_BUNDLE`, `_URLS`, `_URL_HOSTS`, `_THREADS`, `PORT` and Lambda's function name.
 
-        Raises `ShutterlessError` that names the variable and what it may be.
+        Raises:
+            InputError: Names the variable and the values that it may have.
         """
         bundle = environ.get("SHUTTERLESS_BUNDLE", "")
         if not bundle:
@@ -43,14 +48,22 @@ class Settings:
             bundle=Path(bundle),
             urls=check_urls(environ.get("SHUTTERLESS_URLS", "public"), "SHUTTERLESS_URLS"),
             url_hosts=parse_hosts(environ.get("SHUTTERLESS_URL_HOSTS", ""), "SHUTTERLESS_URL_HOSTS"),
-            threads=_number("SHUTTERLESS_THREADS", environ.get("SHUTTERLESS_THREADS", "1"), 1, 64),
-            port=_number("PORT", environ.get("PORT", "8080"), 0, 65535),
+            threads=_parse_int("SHUTTERLESS_THREADS", environ.get("SHUTTERLESS_THREADS", "1"), 1, 64),
+            port=_parse_int("PORT", environ.get("PORT", "8080"), 0, 65535),
             function=environ.get("AWS_LAMBDA_FUNCTION_NAME", ""),
         )
 
 
 def check_urls(value: str, name: str) -> Urls:
-    """Return `value` if it is one of `Urls`; raises `ShutterlessError` about the setting `name` if not."""
+    """Return `value` if it is `public`, `any` or `off`.
+
+    Args:
+        value: What was set.
+        name: The setting, for the error.
+
+    Raises:
+        InputError: `invalid-setting` if it is anything else.
+    """
     if value not in get_args(Urls):
         raise InputError(
             "invalid-setting", f"{name} is {value!r}", f"Set it to one of: {', '.join(get_args(Urls))}."
@@ -62,24 +75,34 @@ _HOST = r"[a-z0-9._-]+|\[[0-9a-f:.]+\]"  # compiled only where hosts are set
 
 
 def parse_hosts(text: str, name: str) -> frozenset[str]:
-    """Return the hosts of a list with commas; IPv6 addresses lose their brackets, as in a parsed URL.
+    """Parse a comma-separated list of host names.
 
-    Raises `ShutterlessError` about the setting `name` for an entry that no URL's host could ever equal.
+    Args:
+        text: The list; IPv6 addresses may have brackets, as in a URL.
+        name: The setting, for the error.
+
+    Returns:
+        The hosts in lower case, IPv6 addresses without brackets.
+
+    Raises:
+        InputError: `invalid-setting` for an entry that no URL's host could ever equal.
     """
     entries = [entry.strip().lower() for entry in text.split(",")] if text else []
     hosts = [entry for entry in entries if entry]
-    if wrong := [host for host in hosts if not re.fullmatch(_HOST, host)] or entries[: not hosts]:
+    if invalid := [host for host in hosts if not re.fullmatch(_HOST, host)] or entries[: not hosts]:
         raise InputError(
             "invalid-setting",
-            f"{name} has {wrong[0]!r}, which is not a host name",
+            f"{name} contains {invalid[0]!r}, which is not a host name",
             "Separate names by commas, without scheme, port or path: photos.example.com,cdn.example.com.",
         )
     return frozenset(host.strip("[]") for host in hosts)
 
 
-def _number(name: str, value: str, least: int, most: int) -> int:
-    if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+def _parse_int(name: str, value: str, minimum: int, maximum: int) -> int:
+    if not (value.isascii() and value.isdigit() and minimum <= int(value) <= maximum):
         raise InputError(
-            "invalid-setting", f"{name} is {value!r}", f"Set it to a whole number from {least} to {most}."
+            "invalid-setting",
+            f"{name} is {value!r}",
+            f"Set it to a whole number from {minimum} to {maximum}.",
         )
     return int(value)

@@ -2,6 +2,7 @@ import contextlib
 import io
 import json
 import re
+import socket
 import sys
 import time
 from pathlib import Path
@@ -10,10 +11,9 @@ import pytest
 
 from shutterless.runtime import access_log
 from shutterless.runtime.adapters.lambda_function import handle
-from shutterless.runtime.fetch import fetcher
 from shutterless.runtime.http_messages import Response
 from shutterless.runtime.problems import Problem
-from shutterless.runtime.service import Service, failure
+from shutterless.runtime.service import Service, error_response
 from shutterless.runtime.settings import Settings
 
 ANSWER = {"label": "hat", "confidence": 0.75, "accepted": True, "scores": {}}
@@ -21,7 +21,7 @@ UNSURE = {"label": "cap", "confidence": 0.25, "accepted": False, "scores": {}}
 
 
 def record(response: Response) -> dict:
-    return access_log.record("r-1", "POST /predict", "0123456789ab", time.perf_counter(), response)
+    return access_log.make_record("r-1", "POST /predict", "0123456789ab", time.perf_counter(), response)
 
 
 def test_a_line_has_what_came_of_a_request():
@@ -70,7 +70,7 @@ def test_an_error_is_told_by_its_kind_and_place_and_not_by_its_words():
     try:
         raise FileNotFoundError(2, "k3y", "/k3y")
     except OSError as error:
-        line = record(failure(error, "r-1"))
+        line = record(error_response(error, "r-1"))
     place = (
         f"{__file__}:{line['error']['at'][0].split(':')[1].split()[0]} in {sys._getframe().f_code.co_name}"
     )
@@ -98,20 +98,20 @@ class Context:
     ],
 )
 def test_a_request_has_the_number_of_lambda_or_of_its_sender(headers, context, number):
-    assert access_log.request_id(headers, context) == number
+    assert access_log.choose_request_id(headers, context) == number
 
 
 @pytest.mark.parametrize(
     "given", ["", "x" * 65, "a b", 'a"b', "a\nb", "a\n", "é", "-a", "https://example.com/", "{}"]
 )
 def test_a_number_that_might_do_harm_is_replaced_by_a_new_one(given):
-    numbers = {access_log.request_id({"x-request-id": given}) for _ in range(10)}
+    numbers = {access_log.choose_request_id({"x-request-id": given}) for _ in range(10)}
     assert len(numbers) == 10
     assert all(re.fullmatch("[0-9a-f]{16}", number) for number in numbers)
 
 
 def test_outside_of_lambda_a_line_goes_to_standard_error(capsys):
-    access_log.sink(Settings(Path("bundle")))(record(Response(200, {}, b"", ANSWER)))
+    access_log.choose_log(Settings(Path("bundle")))(record(Response(200, {}, b"", ANSWER)))
     output = capsys.readouterr()
     assert output.out == ""
     assert json.loads(output.err)["label"] == "hat"
@@ -119,7 +119,7 @@ def test_outside_of_lambda_a_line_goes_to_standard_error(capsys):
 
 
 def cloudwatch(response: Response, capsys) -> dict:
-    access_log.sink(Settings(Path("bundle"), function="photos"))(record(response))
+    access_log.choose_log(Settings(Path("bundle"), function="photos"))(record(response))
     output = capsys.readouterr()
     assert (output.err, output.out.count("\n")) == ("", 1)
     return json.loads(output.out)
@@ -233,12 +233,12 @@ HOSTILE = [
 def shut(classifier, monkeypatch):
     """A service that fetches, but for which no host has an address."""
 
-    def resolve(host: str, port: int) -> list[str]:
+    def getaddrinfo(host: str, port: int, **_: object) -> list:
         if host == "127.0.0.1":
-            return [host]
+            return [(None, None, None, None, (host, port))]
         raise OSError(f"no host {host}")
 
-    monkeypatch.setattr(fetcher, "_resolve", resolve)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     return Service(classifier, Settings(Path("bundle")))
 
 
@@ -246,7 +246,7 @@ def shut(classifier, monkeypatch):
 @pytest.mark.parametrize("event", HOSTILE)
 def test_nothing_that_was_sent_is_logged(shut, event, function, capsys):
     with contextlib.suppress(Problem):
-        handle(shut, event, None, access_log.sink(Settings(Path("bundle"), function=function)))
+        handle(shut, event, None, access_log.choose_log(Settings(Path("bundle"), function=function)))
     output = capsys.readouterr()
     lines = output.out + output.err
     assert lines.count("\n") == 1

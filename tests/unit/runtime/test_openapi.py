@@ -11,7 +11,7 @@ from shutterless.runtime.service import MAX_IMAGES
 
 @pytest.fixture
 def document(colour_bundle):
-    return openapi.describe(read_bundle(colour_bundle), MAX_IMAGES)
+    return openapi.describe_api(read_bundle(colour_bundle), MAX_IMAGES)
 
 
 def test_the_description_is_served(service, document):

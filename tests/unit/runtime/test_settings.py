@@ -3,7 +3,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import InputError
 from shutterless.runtime.settings import Settings, check_urls, parse_hosts
 
 BUNDLE = {"SHUTTERLESS_BUNDLE": "/srv/bundle"}
@@ -36,13 +36,14 @@ def test_everything_can_be_set():
 
 @pytest.mark.parametrize("environ", [{}, {"SHUTTERLESS_BUNDLE": ""}])
 def test_without_a_bundle_the_variable_is_named(environ):
-    with pytest.raises(ShutterlessError, match="SHUTTERLESS_BUNDLE is not set") as caught:
+    with pytest.raises(InputError) as caught:
         Settings.from_env(environ)
-    assert "folder" in caught.value.hint
+    assert caught.value.code == "missing-setting"
+    assert "SHUTTERLESS_BUNDLE" in caught.value.message
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "permitted"),
+    ("name", "value", "allowed"),
     [
         ("SHUTTERLESS_URLS", "private", "public, any, off"),
         ("SHUTTERLESS_URLS", "", "public, any, off"),
@@ -59,11 +60,13 @@ def test_without_a_bundle_the_variable_is_named(environ):
         ("PORT", "²", "0 to 65535"),
     ],
 )
-def test_a_wrong_value_is_refused_with_the_permitted_ones(name, value, permitted):
-    with pytest.raises(ShutterlessError) as caught:
+def test_a_wrong_value_is_refused_with_the_allowed_ones(name, value, allowed):
+    with pytest.raises(InputError) as caught:
         Settings.from_env({**BUNDLE, name: value})
-    assert caught.value.message == f"{name} is {value!r}"
-    assert permitted in caught.value.hint
+    assert caught.value.code == "invalid-setting"
+    assert name in caught.value.message
+    assert repr(value) in caught.value.message
+    assert allowed in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -106,12 +109,15 @@ def test_hosts_are_kept_as_a_parsed_url_has_them(text, hosts):
     ],
 )
 def test_a_host_that_no_url_can_have_is_refused_when_it_is_set(text, wrong):
-    with pytest.raises(ShutterlessError) as caught:
+    with pytest.raises(InputError) as caught:
         Settings.from_env({**BUNDLE, "SHUTTERLESS_URL_HOSTS": text})
-    assert caught.value.message == f"SHUTTERLESS_URL_HOSTS has {wrong!r}, which is not a host name"
+    assert caught.value.code == "invalid-setting"
+    assert "SHUTTERLESS_URL_HOSTS" in caught.value.message
+    assert repr(wrong) in caught.value.message
 
 
 def test_a_setting_of_the_command_line_is_named_as_it_was_typed():
     assert check_urls("off", "--urls") == "off"
-    with pytest.raises(ShutterlessError, match="--urls is 'on'"):
+    with pytest.raises(InputError) as caught:
         check_urls("on", "--urls")
+    assert "--urls" in caught.value.message

@@ -1,1 +1,1 @@
-"""Lambda events and HTTP connections, each translated to requests of the service and back."""
+"""Adapters of the service: Lambda events and HTTP in, requests and responses to the service."""

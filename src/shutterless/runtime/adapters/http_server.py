@@ -15,23 +15,23 @@ from types import FrameType, SimpleNamespace
 
 from shutterless.errors import InputError
 from shutterless.runtime import access_log
-from shutterless.runtime.adapters.http_connection import BODY_SECONDS, Connection
+from shutterless.runtime.adapters.http_connection import BODY_TIMEOUT, Connection
 from shutterless.runtime.adapters.lambda_function import handle
 from shutterless.runtime.host_resources import cores, memory
 from shutterless.runtime.http_messages import Request, Response, parse_json
 from shutterless.runtime.problems import Problem
-from shutterless.runtime.service import Service, failure
+from shutterless.runtime.service import Service, error_response
 from shutterless.runtime.settings import Settings
 
 # Where AWS's images take events, so that clients written for them work here.
 INVOCATIONS = "/2015-03-31/functions/function/invocations"
-# What a stopped server gives running requests: as long as a body may take.
-STOP_SECONDS = BODY_SECONDS
+# Seconds that a stopped server gives running requests: as long as a body may take.
+STOP_TIMEOUT = BODY_TIMEOUT
 # Each connection costs a thread and an open file, of which a process often has 1,024.
 MAX_CONNECTIONS = 512
-# Requests in work, by core and in all: half of them may wait for the host of a URL, and of the others the
-# last waits about half a second for its turn. What is over leaves connections for /health.
-ROOM, MAX_ROOM = 64, 384
+# Requests in work, by core and in all: half of them may wait for the host of a URL, and the last of the
+# others waits about half a second for its turn. Further connections remain for /health.
+QUEUE_SLOTS_PER_CORE, MAX_QUEUE_SLOTS = 64, 384
 # The share of the memory that the bodies of all requests may fill; parsing JSON takes up to four times that.
 BODIES_SHARE, MIN_BODIES = 1 / 8, 16 << 20
 
@@ -42,19 +42,27 @@ def serve(
     ready: Callable[[str], None] = lambda url: None,
     write: access_log.Log = access_log.to_stderr,
 ) -> None:
-    """Serve the bundle over HTTP until SIGINT or SIGTERM; running requests are finished.
+    """Serve a bundle over HTTP until SIGINT or SIGTERM; running requests are finished.
 
-    A second signal ends the process at once. The model is loaded before the port is opened; port 0 takes
-    a free one. ready: called with the URL. write: gets a line of the log for every request. Raises
-    `ShutterlessError` if the bundle does not verify or the port is taken, and KeyboardInterrupt at the end
-    if it was SIGINT that stopped it.
+    The model is loaded before the port is opened. A second signal ends the process at once.
+
+    Args:
+        settings: Names the bundle and the port; port 0 takes a free one.
+        host: Address to listen on.
+        ready: Called with the URL once the port is open.
+        write: Takes the log record of every request.
+
+    Raises:
+        BundleError: If the bundle cannot be loaded.
+        InputError: `cannot-listen` if the port is taken.
+        KeyboardInterrupt: At the end, if it was SIGINT that stopped it.
     """
     app = App(Service.load(settings), write)
-    with _listen(host, settings.port) as listening:
-        server = Server(app, listening)
-        with _stopped_by_signals(server) as signals:
+    with _listen(host, settings.port) as listener:
+        server = Server(app, listener)
+        with _stop_on_signals(server) as signals:
             name = f"[{host}]" if ":" in host else host
-            ready(f"http://{name}:{listening.getsockname()[1]}")
+            ready(f"http://{name}:{listener.getsockname()[1]}")
             server.run()
     if signal.SIGINT in signals:
         raise KeyboardInterrupt
@@ -66,103 +74,107 @@ class App:
     def __init__(self, service: Service, write: access_log.Log = access_log.to_stderr) -> None:
         self._service = service
         self._write = write
-        self._room = threading.BoundedSemaphore(min(ROOM * cores(), MAX_ROOM))
+        self._queue_slots = threading.BoundedSemaphore(min(QUEUE_SLOTS_PER_CORE * cores(), MAX_QUEUE_SLOTS))
 
     def respond(self, request: Request, read_body: Callable[[], bytes]) -> Response:
-        """Answer one HTTP request; whatever goes wrong becomes a problem answer."""
-        started = time.perf_counter()
+        """Answer one HTTP request; whatever goes wrong becomes a problem document.
+
+        Args:
+            request: The request without its body.
+            read_body: Returns the body, or raises `Problem`.
+        """
+        start_time = time.perf_counter()
         try:
             if request.method != "POST":  # answered at once, however busy: it reads and computes nothing
-                return self._answer(request, started)
+                return self._answer(request, start_time)
             request = replace(request, body=read_body())
-            with self._admitted():
-                return self._answer(request, started)
+            with self._queue_slot():
+                return self._answer(request, start_time)
         except Exception as error:
-            return self._logged(request, started, failure(error, request.id))
+            return self._log(request, start_time, error_response(error, request.id))
 
-    def _answer(self, request: Request, started: float) -> Response:
+    def _answer(self, request: Request, start_time: float) -> Response:
         if request.path == INVOCATIONS:
             return self._invoke(request)
-        return self._logged(request, started, self._service.respond(request))
+        return self._log(request, start_time, self._service.respond(request))
 
-    def _logged(self, request: Request, started: float, response: Response) -> Response:
-        route = self._service.route(request)
-        self._write(access_log.record(request.id, route, self._service.version, started, response))
-        return access_log.numbered(response, request.id)
+    def _log(self, request: Request, start_time: float, response: Response) -> Response:
+        route, version = self._service.find_route(request), self._service.model_version
+        self._write(access_log.make_record(request.id, route, version, start_time, response))
+        return access_log.add_request_id(response, request.id)
 
     @contextmanager
-    def _admitted(self) -> Iterator[None]:
-        """Take a place among the requests in work. Only whole ones do, so that slow clients fill none."""
-        if not self._room.acquire(blocking=False):
+    def _queue_slot(self) -> Iterator[None]:
+        """Hold a place among the requests in work. Only whole requests do, so slow clients take none."""
+        if not self._queue_slots.acquire(blocking=False):
             raise Problem("busy", "too many requests are waiting", headers={"Retry-After": "1"})
         try:
             yield
         finally:
-            self._room.release()
+            self._queue_slots.release()
 
     def _invoke(self, request: Request) -> Response:
-        """Answer like Lambda's own invoke: a function error is 200 with a header and the error's words."""
+        """Answer like Lambda's own invoke: a function error is status 200 with a header and the message."""
         if request.method != "POST":
-            detail = "an event is sent by POST"
-            raise Problem("method-not-allowed", detail, headers={"Allow": "POST"})
+            raise Problem("method-not-allowed", "send an event with POST", headers={"Allow": "POST"})
         if "origin" in request.headers:  # any page on the web could send an event to a server on this machine
-            raise Problem("invalid-request", "a web page cannot send events: use /predict")
+            raise Problem("invalid-request", "a web page cannot send events; use /predict")
         event, context = parse_json(request.body), SimpleNamespace(aws_request_id=request.id)
         headers = {"Content-Type": "application/json"}
         try:
             document = handle(self._service, event, context, self._write)
         except Problem as problem:
-            document = {"errorMessage": problem.detail, "errorType": "Problem"}
+            document = {"errorMessage": problem.detail, "errorType": type(problem).__name__}
             headers["X-Amz-Function-Error"] = "Unhandled"
-        return access_log.numbered(Response(200, headers, json.dumps(document).encode()), request.id)
+        return access_log.add_request_id(Response(200, headers, json.dumps(document).encode()), request.id)
 
 
 class Server:
-    """Takes connections until it is stopped, and serves each in a thread of its own.
+    """Accepts connections until it is stopped, and serves each in a thread of its own.
 
-    Threads, because asyncio and the servers on it take longer to import than all else but NumPy. Clients
-    that are slow or silent make way for new ones when connections or memory become few.
+    Threads, because asyncio and the servers based on it take longer to import than all else but NumPy.
+    Clients that are slow or silent make way for new ones when connections or memory run out.
     """
 
-    def __init__(self, app: App, listening: socket.socket) -> None:
-        listening.setblocking(False)
-        self._app, self._listening = app, listening
-        self._alarm, self._bell = socket.socketpair()
+    def __init__(self, app: App, listener: socket.socket) -> None:
+        listener.setblocking(False)
+        self._app, self._listener = app, listener
+        self._wakeup_receiver, self._wakeup_socket = socket.socketpair()
         self._connections: dict[Connection, threading.Thread] = {}
-        self._dropping = threading.Lock()
+        self._room_lock = threading.Lock()
         self._max_bodies = max(MIN_BODIES, int(memory() * BODIES_SHARE))
         self._is_stopping = False
 
     def run(self) -> None:
-        """Serve until it is stopped, then finish what was sent by then, for at most `STOP_SECONDS`."""
-        with self._alarm, self._bell:
+        """Serve until it is stopped, then finish what was sent by then, for at most `STOP_TIMEOUT`."""
+        with self._wakeup_receiver, self._wakeup_socket:
             while not self._is_stopping:
-                select.select([self._listening, self._alarm], [], [])
+                select.select([self._listener, self._wakeup_receiver], [], [])
                 self._accept()
-        for _ in range(MAX_CONNECTIONS):  # those that the system has taken would be reset
+        for _ in range(MAX_CONNECTIONS):  # those that the system has accepted would be reset
             if not self._accept():
                 break
-        self._listening.close()
-        ends = time.monotonic() + STOP_SECONDS
-        running = dict(self._connections)
-        for connection in running:
+        self._listener.close()
+        deadline = time.monotonic() + STOP_TIMEOUT
+        connections = dict(self._connections)
+        for connection in connections:
             connection.end()
-        for thread in running.values():
-            thread.join(max(0.0, ends - time.monotonic()))
+        for thread in connections.values():
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def stop(self) -> None:
-        """Have `run` come to its end; for other threads and signal handlers."""
+        """Make `run` finish; for other threads and signal handlers."""
         self._is_stopping = True
-        with contextlib.suppress(OSError):  # it has ended
-            self._bell.send(b"!")
+        with contextlib.suppress(OSError):  # it has finished
+            self._wakeup_socket.send(b"!")
 
     def _accept(self) -> bool:
-        """Take the next connection; return False if there is none."""
+        """Accept the next connection; return False if there is none."""
         try:
-            stream, _ = self._listening.accept()
+            stream, _ = self._listener.accept()
         except BlockingIOError:
             return False
-        except ConnectionError:  # it was reset before it was taken
+        except ConnectionError:  # it was reset before it was accepted
             return True
         except OSError:  # too many open files: others must end first
             self._drop_slowest()
@@ -194,16 +206,16 @@ class Server:
 
     def _make_room(self) -> None:
         """Drop the slowest of those who send a body while all bodies together are too large."""
-        with self._dropping:
+        with self._room_lock:
             while sum(connection.body_size for connection in list(self._connections)) > self._max_bodies:
                 if not self._drop_slowest(lambda connection: connection.body_size > 0):
                     return
 
-    def _drop_slowest(self, is_meant: Callable[[Connection], bool] = lambda connection: True) -> bool:
+    def _drop_slowest(self, condition: Callable[[Connection], bool] = lambda connection: True) -> bool:
         """Drop the connection that has waited longest for its client; return False if none waits."""
-        connections = [one for one in list(self._connections) if is_meant(one)]
-        slowest = min(connections, key=lambda one: one.waits_since, default=None)
-        if slowest is None or slowest.waits_since == math.inf:
+        candidates = filter(condition, list(self._connections))
+        slowest = min(candidates, key=lambda connection: connection.waiting_since, default=None)
+        if slowest is None or slowest.waiting_since == math.inf:
             return False
         self._connections.pop(slowest, None)
         slowest.drop()
@@ -211,24 +223,24 @@ class Server:
 
 
 @contextmanager
-def _stopped_by_signals(server: Server) -> Iterator[list[int]]:
-    """Have the first signal stop the server, and the next do what it does to any program.
+def _stop_on_signals(server: Server) -> Iterator[list[int]]:
+    """Let the first SIGINT or SIGTERM stop the server, and the next end the process as in any program.
 
-    Yields the signals that came. Elsewhere than in the main thread signals go their way.
+    Yields the signals that have arrived. Outside the main thread signals are not handled.
     """
-    came: list[int] = []
+    signals: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
-        came.append(number)
-        for again in handlers:
-            signal.signal(again, signal.SIG_DFL)
+        signals.append(number)
+        for other in handlers:
+            signal.signal(other, signal.SIG_DFL)
         server.stop()
 
     handlers = {}
     if threading.current_thread() is threading.main_thread():
         handlers = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield came
+        yield signals
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)

@@ -1,60 +1,75 @@
-"""Translate Lambda events to requests and responses back, one adapter for each event format. Pure."""
+"""Lambda events to requests, and responses back, in the format of each sender."""
 
 import base64
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 from shutterless.runtime.http_messages import Request, Response, decode_base64, join_headers
+from shutterless.runtime.json_types import Json, JsonObject
 from shutterless.runtime.problems import Problem
 
+# What a stranger may have written: its members have any type.
 Event = Mapping[str, Any]
 
 
-class Shape(NamedTuple):
+class HttpAnswer(TypedDict):
+    """What Lambda returns for an HTTP event."""
+
+    statusCode: int
+    body: str
+    isBase64Encoded: bool
+    headers: NotRequired[dict[str, str]]
+    # A load balancer's alone.
+    multiValueHeaders: NotRequired[dict[str, list[str]]]
+    statusDescription: NotRequired[str]
+
+
+class EventFormat(NamedTuple):
     """How one kind of sender writes an HTTP request as an event, and reads the answer."""
 
     to_request: Callable[[Event], Request]
-    from_response: Callable[[Event, Response], dict[str, Any]]
+    from_response: Callable[[Event, Response], HttpAnswer]
 
 
-def is_http(event: Event) -> bool:
-    """Tell whether an event comes from something that speaks HTTP, and is not a plain one."""
+def is_http(event: JsonObject) -> bool:
+    """Tell whether an event is an HTTP request, not a plain event."""
     return "httpMethod" in event or isinstance(event.get("requestContext"), Mapping)
 
 
-# Who asks at intervals so that the function stays warm: EventBridge's rules and its scheduler, and the
-# plug-ins of that name.
+# Senders of events that only keep the function warm: EventBridge's rules and scheduler, and the plug-in of
+# that name.
 _WARM_UP_SOURCES = ("aws.events", "aws.scheduler", "serverless-plugin-warmup")
 
 
-def is_warm_up(event: Any) -> bool:
-    """Tell whether a plain event asks for nothing but that the function stays warm."""
+def is_warm_up(event: Json) -> bool:
+    """Tell whether an event only keeps the function warm."""
     return isinstance(event, Mapping) and (
-        event.get("source") in _WARM_UP_SOURCES or event.get("warmer") is True  # as lambda-warmer has it
+        event.get("source") in _WARM_UP_SOURCES or event.get("warmer") is True  # the flag of lambda-warmer
     )
 
 
-def to_request(event: Event) -> Request:
+def to_request(event: JsonObject) -> Request:
     """Read an event of API Gateway (REST 1.0 or HTTP 2.0), a function URL or a load balancer.
 
-    Raises `Problem` invalid-request if it is none of them or its body is not what it says.
+    Raises:
+        Problem: `invalid-request` if it is none of them or its body is not what it says.
     """
     try:
-        return _shape(event).to_request(event)
+        return _find_format(event).to_request(event)
     except (KeyError, TypeError, AttributeError) as error:
         raise Problem(
-            "invalid-request", "this is no event of API Gateway, a function URL or a load balancer"
+            "invalid-request", "this is not an event of API Gateway, a function URL or a load balancer"
         ) from error
 
 
-def from_response(event: Event, response: Response) -> dict[str, Any]:
-    """Return the response in the shape that the sender of `event` expects."""
-    return _shape(event).from_response(event, response)
+def from_response(event: JsonObject, response: Response) -> HttpAnswer:
+    """Return the response in the format that the sender of `event` expects."""
+    return _find_format(event).from_response(event, response)
 
 
-def to_event(request: Request) -> dict[str, Any]:
-    """Return the event, in the HTTP API's shape 2.0, that would have brought this request."""
+def to_event(request: Request) -> JsonObject:
+    """Return the event, in the HTTP API's format 2.0, that stands for this request."""
     from urllib.parse import urlencode
 
     return {
@@ -69,17 +84,22 @@ def to_event(request: Request) -> dict[str, Any]:
     }
 
 
-def to_response(answer: Mapping[str, Any]) -> Response:
-    """Read an answer of `from_response` back."""
-    body = answer["body"]
-    return Response(
-        answer["statusCode"],
-        answer["headers"],
-        base64.b64decode(body) if answer["isBase64Encoded"] else body.encode(),
-    )
+def to_response(answer: JsonObject) -> Response:
+    """Read the answer to an event in the HTTP API's format.
+
+    Raises:
+        KeyError: If a member is missing.
+        TypeError: If a member has another type.
+        ValueError: If the body is not base64 where it says so.
+    """
+    status, headers, body = answer["statusCode"], answer["headers"], answer["body"]
+    if not (isinstance(status, int) and isinstance(headers, Mapping) and isinstance(body, str)):
+        raise TypeError("the answer is not that of an HTTP event")
+    data = base64.b64decode(body) if answer["isBase64Encoded"] else body.encode()
+    return Response(status, _strings(headers), data)
 
 
-def _shape(event: Event) -> Shape:
+def _find_format(event: Event) -> EventFormat:
     context = event.get("requestContext")
     if not isinstance(context, Mapping):
         return REST_API
@@ -93,7 +113,7 @@ def _from_rest_api(event: Event) -> Request:
         method=event["httpMethod"].upper(),
         path=_within_api(event["path"], event.get("resource"), event.get("pathParameters")),
         headers=_headers(event),
-        query=_last(event, "queryStringParameters", "multiValueQueryStringParameters"),
+        query=_last_values(event, "queryStringParameters", "multiValueQueryStringParameters"),
         body=_body(event),
     )
 
@@ -102,20 +122,22 @@ def _from_http_api(event: Event) -> Request:
     context = event["requestContext"]
     route = str(event.get("routeKey", "")).partition(" ")[2]  # "POST /predict", or "$default"
     path = _within_api(event["rawPath"], route, event.get("pathParameters"))
-    return Request(
-        method=context["http"]["method"].upper(),
-        path=_without_stage(path, str(context.get("stage", "$default"))),
-        headers=_headers(event),
-        query=_parsed(event.get("rawQueryString") or ""),
-        body=_body(event),
-    )
+    stage = str(context.get("stage", "$default"))
+    if stage != "$default" and f"{path}/".startswith(f"/{stage}/"):  # this format keeps it in the path
+        path = path[len(stage) + 1 :] or "/"
+    query = {}
+    if query_string := event.get("rawQueryString"):
+        from urllib.parse import parse_qsl  # 3 ms of a cold start, and hardly a request has a query
+
+        query = dict(parse_qsl(query_string, keep_blank_values=True))
+    return Request(context["http"]["method"].upper(), path, _headers(event), query, _body(event))
 
 
 def _from_load_balancer(event: Event) -> Request:
     """Read what a load balancer sends; unlike the others it leaves paths and queries percent-encoded."""
     from urllib.parse import unquote, unquote_plus
 
-    query = _last(event, "queryStringParameters", "multiValueQueryStringParameters")
+    query = _last_values(event, "queryStringParameters", "multiValueQueryStringParameters")
     return Request(
         method=event["httpMethod"].upper(),
         path=unquote(event["path"]) or "/",
@@ -125,7 +147,7 @@ def _from_load_balancer(event: Event) -> Request:
     )
 
 
-def _to_api(event: Event, response: Response) -> dict[str, Any]:
+def _to_api(event: Event, response: Response) -> HttpAnswer:
     kind = response.headers.get("Content-Type", "text/plain")
     is_text = kind.startswith("text/") or "json" in kind
     return {
@@ -136,37 +158,37 @@ def _to_api(event: Event, response: Response) -> dict[str, Any]:
     }
 
 
-def _to_load_balancer(event: Event, response: Response) -> dict[str, Any]:
-    from http import HTTPStatus  # no other shape needs the words
+def _to_load_balancer(event: Event, response: Response) -> HttpAnswer:
+    from http import HTTPStatus  # no other format needs the reason phrases
 
-    status = f"{response.status} {HTTPStatus(response.status).phrase}"
-    answer = {**_to_api(event, response), "statusDescription": status}
+    answer = _to_api(event, response)
+    answer["statusDescription"] = f"{response.status} {HTTPStatus(response.status).phrase}"
     if "multiValueHeaders" in event:  # such a load balancer reads no other headers
         answer["multiValueHeaders"] = {name: [value] for name, value in answer.pop("headers").items()}
     return answer
 
 
-REST_API = Shape(_from_rest_api, _to_api)
-HTTP_API = Shape(_from_http_api, _to_api)
-LOAD_BALANCER = Shape(_from_load_balancer, _to_load_balancer)
+REST_API = EventFormat(_from_rest_api, _to_api)
+HTTP_API = EventFormat(_from_http_api, _to_api)
+LOAD_BALANCER = EventFormat(_from_load_balancer, _to_load_balancer)
 
-# Linear in the route's length, because anybody may write one: a brace ends every attempt.
+# Takes linear time, because anybody may send an event with a long route: a brace ends every attempt.
 _PARAMETER = re.compile(r"\{([^{}+]++)\+?\}")
 
 
 def _within_api(path: Any, route: Any, parameters: Any) -> str:
     """Return the path as the API itself names it: the route with its parameters filled in.
 
-    The event's own path also holds the stage, or the base path of a custom domain. Where the route does
-    not say, as `$default` does not, the path is left as it is.
+    The event's own path also contains the stage, or the base path of a custom domain. Where the route does
+    not tell, as `$default` does not, the path is left as it is.
     """
     path = path or "/"
     if not isinstance(path, str):
-        raise TypeError("the path is not text")
+        raise TypeError("the path is not a string")
     pieces = _PARAMETER.split(route) if isinstance(route, str) else []
     try:
         pieces[1::2] = [parameters[name] for name in pieces[1::2]]
-        if sum(map(len, pieces)) > len(path) + 1:  # a parameter named often would make it as long as it likes
+        if sum(map(len, pieces)) > len(path) + 1:  # a route that repeats a parameter could grow without limit
             return path
         inner = "".join(pieces)
     except (KeyError, TypeError):
@@ -175,45 +197,32 @@ def _within_api(path: Any, route: Any, parameters: Any) -> str:
     return inner if is_inside else path
 
 
-def _without_stage(path: str, stage: str) -> str:
-    """Cut off the stage, which shape 2.0 keeps in front of the path unless it is $default."""
-    if stage == "$default" or not f"{path}/".startswith(f"/{stage}/"):
-        return path
-    return path[len(stage) + 1 :] or "/"
-
-
-def _last(event: Event, one: str, many: str) -> dict[str, str]:
+def _last_values(event: Event, one: str, many: str) -> dict[str, str]:
     """Return names with one value each; of several values the last counts, as in API Gateway."""
-    values = {name: listed[-1] for name, listed in (event.get(many) or {}).items() if listed}
-    return _texts({**values, **(event.get(one) or {})})
+    last_values = {name: values[-1] for name, values in (event.get(many) or {}).items() if values}
+    return _strings({**last_values, **(event.get(one) or {})})
 
 
-def _parsed(query: str) -> dict[str, str]:
-    if not query:
-        return {}
-    from urllib.parse import parse_qsl  # 3 ms of a cold start, and hardly a request has a query
-
-    return dict(parse_qsl(query, keep_blank_values=True))
-
-
-def _texts(members: Mapping[str, Any] | None) -> dict[str, str]:
+def _strings(members: Mapping[str, Any] | None) -> dict[str, str]:
     return {str(name): str(value) for name, value in (members or {}).items()}
 
 
 def _headers(event: Event) -> dict[str, str]:
     """Return an event's headers; `headers` has the last value of a repeated one, `multiValueHeaders` all."""
-    many = {str(name): values for name, values in (event.get("multiValueHeaders") or {}).items() if values}
-    listed = [(name, str(value)) for name, values in many.items() for value in values]
-    known = {name.lower() for name in many}
-    one = _texts(event.get("headers")).items()
-    return join_headers([*listed, *(pair for pair in one if pair[0].lower() not in known)])
+    multiple = {
+        str(name): values for name, values in (event.get("multiValueHeaders") or {}).items() if values
+    }
+    pairs = [(name, str(value)) for name, values in multiple.items() for value in values]
+    names = {name.lower() for name in multiple}
+    single = _strings(event.get("headers")).items()
+    return join_headers([*pairs, *(pair for pair in single if pair[0].lower() not in names)])
 
 
 def _body(event: Event) -> bytes:
     body = event.get("body") or ""
     if not isinstance(body, str):
-        raise Problem("invalid-request", "the event's body is not text")
+        raise Problem("invalid-request", "the body of the event is not a string")
     try:
         return decode_base64(body) if event.get("isBase64Encoded") else body.encode()
     except ValueError as error:
-        raise Problem("invalid-request", "the event's body is not valid base64 or Unicode") from error
+        raise Problem("invalid-request", "the body of the event is not valid base64 or Unicode") from error

@@ -1,4 +1,4 @@
-"""The one door: everything that is asked, in the cloud or locally, comes in as a Lambda event."""
+"""The Lambda handler: an event in, the service's answer out, and one line in the log."""
 
 import functools
 import os
@@ -6,72 +6,84 @@ import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from shutterless.runtime import access_log
-from shutterless.runtime.adapters.lambda_events import Event, from_response, is_http, is_warm_up, to_request
+from shutterless.runtime.adapters.lambda_events import (
+    HttpAnswer,
+    from_response,
+    is_http,
+    is_warm_up,
+    to_request,
+)
 from shutterless.runtime.http_messages import Request, Response
+from shutterless.runtime.json_types import Json, JsonObject
 from shutterless.runtime.problems import Problem
-from shutterless.runtime.service import Service, failure, internal, problem_response
+from shutterless.runtime.service import Service, error_response, internal_problem, problem_response
 from shutterless.runtime.settings import Settings
 
 
 @functools.cache
-def service() -> Service:
+def load_service() -> Service:
     """Load the model that the environment names, once for all requests."""
-    warnings.filterwarnings("ignore", module="PIL")  # of a picture that is odd but read
+    warnings.filterwarnings("ignore", module="PIL")  # about pictures that are odd but readable
     return Service.load(Settings.from_env(os.environ))
 
 
-def lambda_handler(event: Any, context: object = None) -> dict[str, Any]:
-    """Answer one event.
+def lambda_handler(event: Json, context: object = None) -> Mapping[str, object]:
+    """Answer one Lambda event.
 
-    A plain one, `{"url": …}` or `{"image": base64}`, gets the plain map {label: score}, and a failure
-    raises, so that Lambda marks it as a function error. One of API Gateway, a function URL or a load
-    balancer gets an HTTP answer in its own shape, problems included. One that only keeps the function
-    warm gets what `/health` answers. Each writes a line to the log.
+    Args:
+        event: A plain one, `{"url": …}` or `{"image": base64}`; one of API Gateway, a function URL or a load
+            balancer; or one that only keeps the function warm.
+        context: Lambda's context object.
+
+    Returns:
+        For a plain event the map {label: score}; for an HTTP event the response in its sender's format,
+        problems included; for one that keeps the function warm what `/health` answers.
+
+    Raises:
+        Problem: If a plain event cannot be answered, so that Lambda counts it as a function error.
     """
-    answering = service()
-    return handle(answering, event, context, access_log.sink(answering.settings))
+    service = load_service()
+    return handle(service, event, context, access_log.choose_log(service.settings))
 
 
 def handle(
-    answering: Service, event: Any, context: object = None, write: access_log.Log = access_log.to_stderr
-) -> dict[str, Any]:
+    service: Service, event: Json, context: object = None, write: access_log.Log = access_log.to_stderr
+) -> Mapping[str, object]:
     """Answer one event with the given service and log; see `lambda_handler`."""
     if isinstance(event, Mapping) and is_http(event):
-        return _handle_http(answering, event, context, write)
-    started, number = time.perf_counter(), access_log.request_id({}, context)
+        return _handle_http(service, event, context, write)
+    start_time, request_id = time.perf_counter(), access_log.choose_request_id({}, context)
+
+    def log(route: str, response: Response) -> None:
+        write(access_log.make_record(request_id, route, service.model_version, start_time, response))
 
     if is_warm_up(event):
-        response = answering.respond(Request("GET", "/health", id=number))
-        write(access_log.record(number, "warm-up", answering.version, started, response))
-        return dict(response.document)
-
-    def note(response: Response) -> None:
-        write(access_log.record(number, "event", answering.version, started, response))
-
+        response = service.respond(Request("GET", "/health", id=request_id))
+        log("warm-up", response)
+        return {"status": "ok", "version": service.model_version}
     try:
         if not isinstance(event, Mapping):
             raise Problem("invalid-request", 'send an event like {"url": "https://…"}')
-        answer = answering.predict_one(event)
+        prediction = service.predict_one(event)
     except Exception as error:
-        note(failure(error, number))
+        log("event", error_response(error, request_id))
         if isinstance(error, Problem):
             raise
-        raise internal(number) from None  # Lambda would log the words of the error
-    note(Response(200, {}, b"", answer))
-    return dict(answer["scores"])
+        raise internal_problem(request_id) from None  # Lambda would log the message of the error
+    log("event", Response(200, {}, b"", prediction))
+    return dict(prediction["scores"])
 
 
-def _handle_http(answering: Service, event: Event, context: object, write: access_log.Log) -> dict[str, Any]:
-    started, number, route = time.perf_counter(), access_log.request_id({}, context), "?"
+def _handle_http(service: Service, event: JsonObject, context: object, write: access_log.Log) -> HttpAnswer:
+    start_time, request_id, route = time.perf_counter(), access_log.choose_request_id({}, context), "?"
     try:
         request = to_request(event)
-        number = access_log.request_id(request.headers, context)
-        route = answering.route(request)
-        response = answering.respond(replace(request, id=number))
+        request_id = access_log.choose_request_id(request.headers, context)
+        route = service.find_route(request)
+        response = service.respond(replace(request, id=request_id))
     except Problem as problem:
         response = problem_response(problem)
-    write(access_log.record(number, route, answering.version, started, response))
-    return from_response(event, access_log.numbered(response, number))
+    write(access_log.make_record(request_id, route, service.model_version, start_time, response))
+    return from_response(event, access_log.add_request_id(response, request_id))

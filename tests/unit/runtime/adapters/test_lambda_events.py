@@ -357,6 +357,6 @@ def test_json_is_parsed():
 
 @pytest.mark.parametrize("body", [b"", b"{", b"url=x", b"\xff\xfe", b"[" * 100_000])
 def test_a_body_that_is_not_json_is_a_problem(body):
-    with pytest.raises(Problem, match="the body is not JSON") as caught:
+    with pytest.raises(Problem) as caught:
         parse_json(body)
     assert caught.value.code == "invalid-request"
