@@ -1,4 +1,4 @@
-"""Photos that were recorded earlier: are they still there, with the same content?"""
+"""Verify that the photos of a training run are still there, with the same content."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from shutterless.utils.progress import Progress, silent
 
 
 def content_hash(file: Path) -> str:
-    """Return the SHA-256 of a photo's file in hex, or "" if it is no plain file that can be read."""
+    """Return the SHA-256 of a photo's file in hex; empty if it is not a regular file that can be read."""
     try:
         # Reading a pipe or a device might never end.
         return hashlib.sha256(decoder.read(file)).hexdigest() if file.is_file() else ""
@@ -26,17 +26,14 @@ def verify_photos(root: Path, photos: Sequence[Photo], *, progress: Progress = s
     """Check that photos are where a run had them, with the content that it recorded.
 
     Args:
-        root: The folder that the photos' paths start from.
-        photos: Those that are needed. Of one without a recorded hash, only its existence is checked.
+        root: The folder that the photos' paths are relative to.
+        photos: The photos that are needed. For one without a recorded hash, only its existence is checked.
         progress: Called for each photo.
 
     Raises:
-        ShutterlessError: Some are missing or have changed; the message has their number and first names.
+        DatasetError: Some are missing (`missing-photos`) or have changed (`changed-photos`); the message
+            has their number and the names of the first.
     """
-
-    def is_same(photo: Photo) -> bool:
-        return not photo.sha256 or content_hash(root / photo.path) == photo.sha256
-
     missing = [photo.path for photo in photos if not (root / photo.path).is_file()]
     if missing:
         raise DatasetError(
@@ -44,12 +41,16 @@ def verify_photos(root: Path, photos: Sequence[Photo], *, progress: Progress = s
             f"{len(missing):,} of the {len(photos):,} photos needed are not in {root}: {shortened(missing)}",
             "Give the folder that they are in now with --photos DIR.",
         )
+
+    def is_same(photo: Photo) -> bool:
+        return not photo.sha256 or content_hash(root / photo.path) == photo.sha256
+
     checks = map_in_threads(is_same, photos, progress=progress, what="verifying photos")
-    changed = [photo.path for photo, same in zip(photos, checks, strict=True) if not same]
-    if changed:
+    different = [photo.path for photo, same in zip(photos, checks, strict=True) if not same]
+    if different:
         raise DatasetError(
             "changed-photos",
-            f"{len(changed):,} of the {len(photos):,} photos needed in {root} have changed since the "
-            f"training: {shortened(changed)}",
+            f"{len(different):,} of the {len(photos):,} photos needed in {root} have changed since the "
+            f"training: {shortened(different)}",
             "Restore them, or train again with the photos as they are now.",
         )

@@ -1,4 +1,4 @@
-"""Find photos below folders: which folder stands for which split and label, and which files are photos."""
+"""Find photos in folders: which folder is which split and label, and which files are photos."""
 
 import os
 import re
@@ -17,24 +17,25 @@ SPLIT_WORDS = {
     "validation": "val|valid|validation|validate|dev|devel|development",
     "test": "test|testing|tst|eval|evaluation|holdout|heldout",
 }
-# What stands before or after them: training_set, test-images, "Train Data".
+# Words before or after them: training_set, test-images, "Train Data".
 FILLERS = "set|data|dataset|images?|imgs?|photos?|pictures?|pics?|samples?|folder|split"
 SPLIT_NAMES = {
     split: re.compile(f"(?:{FILLERS})?(?:{words})(?:{FILLERS})?") for split, words in SPLIT_WORDS.items()
 }
-# Names of splits that are as good as names of labels.
+# Names of splits that are plausible labels, too.
 LABEL_WORDS = ("train", "valid", "dev")
-# More folders than that are no splits, whatever they hold.
+# More folders than this are not splits, whatever they contain.
 MAX_SPLITS = 4
 LAYOUT_HINT = (
     "Photos lie in one folder per label (photos/dress/1.jpg, photos/hat/2.jpg), "
     "or in such folders below train/, validation/ and test/."
 )
-WAY_OUT = (
+LABELS_OR_SPLITS_HINT = (
     "If they are labels, move all of them into one folder called train. If they are splits, call them train, "
     "validation and test, and move every other folder out."
 )
 
+# Why files and folders are left out.
 OUTSIDE_LABELS = "in no label's folder"
 RAW = "camera raw, which is not decoded: export it as JPEG"
 NOT_A_SPLIT = f"not one of {', '.join(SPLITS)}"
@@ -42,75 +43,83 @@ OUTPUT = "a run, bundle, report or build context of shutterless"
 
 
 @dataclass
-class Found:
-    """What lies below a folder, unread.
+class Listing:
+    """The photos in a folder by their names; nothing but the first bytes of a few files has been read.
 
-    photos: in sorted order. labels: split → names of label folders. unreadable: folders that are in the
-    way or closed. skipped: reason → paths of what is left out.
+    Attributes:
+        root: The folder.
+        split_folders: Split → its folder; empty if the folders are labels only.
+        photos: Sorted by split, label and path.
+        labels: Split → names of its label folders.
+        unreadable: Folders that cannot be opened, or that are named like a photo.
+        skipped: Reason → paths of what is left out.
     """
 
+    root: Path
+    split_folders: dict[str, Path] = field(default_factory=dict)
     photos: list[Photo] = field(default_factory=list)
     labels: dict[str, set[str]] = field(default_factory=dict)
     unreadable: list[Unreadable] = field(default_factory=list)
     skipped: dict[str, list[str]] = field(default_factory=dict)
 
-    def skip(self, reason: str, path: str) -> None:
-        """Count a file or folder as left out."""
-        self.skipped.setdefault(reason, []).append(path)
+    def skip(self, reason: str, path: Path) -> None:
+        """Record a file or folder as left out."""
+        self.skipped.setdefault(reason, []).append(self.relative(path))
+
+    def relative(self, path: Path) -> str:
+        """Return a path relative to the folder, with `/` as separator."""
+        return path.relative_to(self.root).as_posix()
 
     def summary(self) -> tuple[Skipped, ...]:
-        """Return what was left out, counted by reason."""
-        return tuple(Skipped.of(reason, paths) for reason, paths in self.skipped.items())
+        """Return what was left out, by reason."""
+        return tuple(Skipped.from_paths(reason, paths) for reason, paths in self.skipped.items())
 
 
-def subfolders(folder: Path) -> list[Path]:
-    """Return the folders in `folder`, sorted by name, without hidden ones and macOS's archive leftovers.
+def find_photos(root: Path, default_split: str = "train") -> Listing:
+    """Return the photos below the label folders of every split.
 
-    Raises ShutterlessError if `folder` is no folder or may not be read.
+    Args:
+        root: A folder of labels, or of splits with labels below.
+        default_split: The split of all photos if the folders are labels only.
+
+    Raises:
+        DatasetError: The folder cannot be opened, or its layout is ambiguous; see `find_split_folders`.
     """
-    try:
-        folders = [path for path in sorted(folder.iterdir()) if path.is_dir()]
-    except FileNotFoundError as error:
-        raise DatasetError("not-found", f"There is no folder {folder}", "Check the path.") from error
-    except NotADirectoryError as error:
-        raise DatasetError(
-            "not-a-folder", f"{folder} is a file, not a folder of photos", LAYOUT_HINT
-        ) from error
-    except OSError as error:
-        raise DatasetError(
-            "unreadable-folder",
-            f"Cannot look into {folder}: {error.strerror or error}",
-            "Check the folder's permissions.",
-        ) from error
-    return [path for path in folders if not _is_hidden(path.name)]
+    listing = Listing(root, find_split_folders(root))
+    if listing.split_folders:
+        _skip_others(listing, unwrap(root), [*listing.split_folders.values()])
+    for split, outer in (listing.split_folders or {default_split: root}).items():
+        folder = unwrap(outer)
+        labels = label_folders(folder)
+        listing.labels[split] = {label.name for label in labels}
+        _skip_others(listing, folder, labels)
+        for label in labels:
+            for path in _walk(listing, label):
+                listing.photos.append(Photo(listing.relative(path), label.name, split))
+    return listing
 
 
-def label_folders(folder: Path) -> list[Path]:
-    """Return the folders in `folder` that may stand for labels or splits: not those that we wrote."""
-    return [path for path in subfolders(folder) if not recognise_output(path)]
+def find_pictures(folder: Path) -> tuple[list[Path], tuple[Skipped, ...]]:
+    """Return every picture below `folder`, with or without a label, sorted, and what was left out."""
+    listing = Listing(folder)
+    return sorted(_walk(listing, folder)), listing.summary()
 
 
-def unwrap(folder: Path) -> Path:
-    """Return the folder in which labels or splits lie: an archive often has one folder around them."""
-    inner = label_folders(folder)
-    while len(inner) == 1 and not _holds_photos(folder) and not _holds_photos(inner[0]):
-        deeper = label_folders(inner[0])
-        if not deeper or _split_of(inner[0].name):
-            break
-        folder, inner = inner[0], deeper
-    return folder
+def find_split_folders(root: Path) -> dict[str, Path]:
+    """Return split → folder if `root` is divided into splits, else an empty dictionary.
 
+    Names such as Training, test_set and val-images are recognised. A folder of such a name that holds
+    photos itself, next to others that do, is a label, like train beside bus and car.
 
-def split_folders(root: Path) -> dict[str, Path]:
-    """Return split → folder when `root` is laid out by split, else nothing: its folders are labels.
-
-    Names such as Training, test_set and val-images count. A folder of such a name that holds photos itself,
-    next to others that do, is a label, like train beside bus and car.
-    Raises ShutterlessError if two folders stand for one split, or if it is unclear what they stand for.
+    Raises:
+        DatasetError: The folder cannot be opened (`not-found`, `not-a-folder`, `unreadable-folder`), two
+            folders are the same split (`duplicate-split`), photos of a split have no label
+            (`photos-without-label`), or folders may be labels or splits (`mixed-splits-and-labels`,
+            `ambiguous-layout`).
     """
     root = unwrap(root)
     folders = label_folders(root)
-    splits = _by_split(root, folders)
+    splits = _folders_by_split(root, folders)
     others = [folder for folder in folders if folder not in splits.values()]
     flat = [folder for folder in splits.values() if not label_folders(folder)]
     if not splits:
@@ -125,37 +134,51 @@ def split_folders(root: Path) -> dict[str, Path]:
         return splits
     raise DatasetError(
         "mixed-splits-and-labels",
-        f"{root} has folders named like splits ({_names(splits.values())}) beside others ({_names(others)})",
-        WAY_OUT,
+        f"{root} has folders named like splits ({_names(splits.values())}) next to others ({_names(others)})",
+        LABELS_OR_SPLITS_HINT,
     )
 
 
-def find_photos(root: Path, folders: dict[str, Path]) -> Found:
-    """Return the pictures below the label folders of each split's folder, in sorted order.
+def subfolders(folder: Path) -> list[Path]:
+    """Return the folders in `folder`, sorted by name, without hidden ones and macOS's archive leftovers.
 
-    Raises ShutterlessError if a folder may not be read.
+    Raises:
+        DatasetError: `folder` cannot be opened (`not-found`, `not-a-folder`, `unreadable-folder`).
     """
-    found = Found()
-    if root not in folders.values():
-        _skip_others(unwrap(root), list(folders.values()), root, found)
-    for split, outer in folders.items():
-        folder = unwrap(outer)
-        labels = label_folders(folder)
-        found.labels[split] = {label.name for label in labels}
-        _skip_others(folder, labels, root, found)
-        for label in labels:
-            for path in _walk(label, root, found):
-                found.photos.append(Photo(_relative(path, root), label.name, split))
-    return found
+    try:
+        folders = [path for path in sorted(folder.iterdir()) if path.is_dir()]
+    except FileNotFoundError as error:
+        raise DatasetError("not-found", f"There is no folder {folder}", "Check the path.") from error
+    except NotADirectoryError as error:
+        raise DatasetError(
+            "not-a-folder", f"{folder} is a file, not a folder of photos", LAYOUT_HINT
+        ) from error
+    except OSError as error:
+        raise DatasetError(
+            "unreadable-folder",
+            f"Cannot open {folder}: {error.strerror or error}",
+            "Check the folder's permissions.",
+        ) from error
+    return [path for path in folders if not _is_hidden(path.name)]
 
 
-def find_pictures(folder: Path) -> tuple[list[Path], tuple[Skipped, ...]]:
-    """Return every picture below `folder`, labelled or not, sorted, and what was left out."""
-    found = Found()
-    return sorted(_walk(folder, folder, found)), found.summary()
+def label_folders(folder: Path) -> list[Path]:
+    """Return the folders in `folder` that may be labels or splits: not those that shutterless wrote."""
+    return [path for path in subfolders(folder) if not recognise_output(path)]
 
 
-def _by_split(root: Path, folders: list[Path]) -> dict[str, Path]:
+def unwrap(folder: Path) -> Path:
+    """Return the folder that holds the labels or splits: archives often have one more folder around them."""
+    inner = label_folders(folder)
+    while len(inner) == 1 and not _holds_photos(folder) and not _holds_photos(inner[0]):
+        deeper = label_folders(inner[0])
+        if not deeper or _split_of(inner[0].name):
+            break
+        folder, inner = inner[0], deeper
+    return folder
+
+
+def _folders_by_split(root: Path, folders: list[Path]) -> dict[str, Path]:
     splits: dict[str, Path] = {}
     names = _without_common_words([folder.name for folder in folders])
     for folder, name in zip(folders, names, strict=True):
@@ -172,7 +195,7 @@ def _by_split(root: Path, folders: list[Path]) -> dict[str, Path]:
 
 
 def _without_common_words(names: list[str]) -> list[str]:
-    """Remove the first and last words that all names share: of seg_train and seg_test, seg."""
+    """Remove the first and last words that all names share: seg from seg_train and seg_test."""
     words = [re.split(r"[\W_]+", name) for name in names]
     for end in (0, -1):
         while len(words) > 1 and all(len(some) > 1 and some[end] == words[0][end] for some in words):
@@ -182,7 +205,7 @@ def _without_common_words(names: list[str]) -> list[str]:
 
 
 def _split_of(name: str) -> str:
-    """Return the split that a name stands for, like training_set or val, or nothing."""
+    """Return the split that a name such as training_set or val means; empty if it means none."""
     word = re.sub(r"[\W_]+", "", name.lower())
     return next((split for split, pattern in SPLIT_NAMES.items() if pattern.fullmatch(word)), "")
 
@@ -196,12 +219,12 @@ def _refuse_photos_without_labels(root: Path, splits: list[Path]) -> None:
         raise DatasetError(
             "photos-without-label",
             f"{root} has photos directly in {_names(splits)}, in no label's folder",
-            f"{LAYOUT_HINT} {WAY_OUT}",
+            f"{LAYOUT_HINT} {LABELS_OR_SPLITS_HINT}",
         )
 
 
 def _refuse_repeated_labels(root: Path, folders: list[Path]) -> None:
-    """Raise ShutterlessError if a few folders hold the same folders, as splits of unknown names do."""
+    """Raise DatasetError if a few folders hold the same folders, as splits with unknown names do."""
     if not 2 <= len(folders) <= MAX_SPLITS or any(map(_holds_photos, folders)):
         return
     names = [{label.name for label in label_folders(folder)} for folder in folders]
@@ -210,12 +233,12 @@ def _refuse_repeated_labels(root: Path, folders: list[Path]) -> None:
             "ambiguous-layout",
             f"The folders {_names(folders)} in {root} may be labels or splits: "
             f"they hold the same folders, {shortened(sorted(common))}",
-            WAY_OUT,
+            LABELS_OR_SPLITS_HINT,
         )
 
 
 def _holds_photos(folder: Path) -> bool:
-    """Tell whether a picture lies directly in a folder."""
+    """Tell whether a picture is directly in a folder."""
     try:
         return any(
             not _is_hidden(path.name) and not path.is_dir() and is_picture(path) for path in folder.iterdir()
@@ -224,53 +247,54 @@ def _holds_photos(folder: Path) -> bool:
         return False
 
 
-def _skip_others(folder: Path, used: list[Path], root: Path, found: Found) -> None:
-    """Count what lies beside the folders of labels or splits: photos, outputs of ours, other folders."""
+def _skip_others(listing: Listing, folder: Path, used: list[Path]) -> None:
+    """Record what is next to the folders of labels or splits: photos, our outputs, other folders."""
     for path in sorted(folder.iterdir()):
         if _is_hidden(path.name) or path in used:
             continue
         if path.is_dir():
-            found.skip(OUTPUT if recognise_output(path) else NOT_A_SPLIT, _relative(path, root))
+            listing.skip(OUTPUT if recognise_output(path) else NOT_A_SPLIT, path)
         elif is_picture(path):
-            found.skip(OUTSIDE_LABELS, _relative(path, root))
+            listing.skip(OUTSIDE_LABELS, path)
 
 
-def _walk(top: Path, root: Path, found: Found) -> Iterator[Path]:
-    """Yield the pictures at any depth below a folder, following links, but into no folder twice."""
+def _walk(listing: Listing, top: Path) -> Iterator[Path]:
+    """Yield the pictures at any depth below a folder, following links, but entering no folder twice."""
 
-    def note(error: OSError) -> None:
-        path = printable(_relative(Path(error.filename), root))
-        found.unreadable.append(Unreadable(path, error.strerror or str(error)))
+    def record(error: OSError) -> None:
+        path = printable(listing.relative(Path(error.filename)))
+        listing.unreadable.append(Unreadable(path, error.strerror or str(error)))
 
     # The root counts as visited: a link back to it would give this label the photos of all the others.
-    visited = {os.path.realpath(root)} - {os.path.realpath(top)}
-    for name, folders, files in os.walk(top, onerror=note, followlinks=True):
+    real_paths = {os.path.realpath(listing.root)} - {os.path.realpath(top)}
+    for name, folders, files in os.walk(top, onerror=record, followlinks=True):
         here = Path(name)
-        if (real := os.path.realpath(here)) in visited:
+        if (real := os.path.realpath(here)) in real_paths:
             folders.clear()
             continue
-        visited.add(real)
-        folders[:] = [folder for folder in sorted(folders) if _is_entered(here / folder, root, found)]
-        yield from _pictures(here, sorted(files), root, found)
+        real_paths.add(real)
+        folders[:] = [folder for folder in sorted(folders) if _is_entered(listing, here / folder)]
+        yield from _pictures(listing, here, sorted(files))
 
 
-def _is_entered(folder: Path, root: Path, found: Found) -> bool:
-    """Tell whether photos are looked for in a folder; if not, count it as left out."""
+def _is_entered(listing: Listing, folder: Path) -> bool:
+    """Tell whether to look for photos in a folder; if not, record it as left out."""
     if folder.suffix.lower() in SUFFIXES and not _is_hidden(folder.name):
-        found.unreadable.append(Unreadable(printable(_relative(folder, root)), "is a folder"))
+        listing.unreadable.append(Unreadable(printable(listing.relative(folder)), "is a folder"))
         return False
     if recognise_output(folder):
-        found.skip(OUTPUT, _relative(folder, root))
+        listing.skip(OUTPUT, folder)
         return False
     return not _is_hidden(folder.name)
 
 
-def _pictures(folder: Path, names: Iterable[str], root: Path, found: Found) -> Iterator[Path]:
+def _pictures(listing: Listing, folder: Path, names: Iterable[str]) -> Iterator[Path]:
+    """Yield the pictures among the files of a folder, and record the others as left out."""
     for file in (folder / name for name in names if not _is_hidden(name)):
         if is_picture(file):
             yield file
         else:
-            found.skip(RAW if is_raw(file) else NOT_A_PICTURE, _relative(file, root))
+            listing.skip(RAW if is_raw(file) else NOT_A_PICTURE, file)
 
 
 def _is_hidden(name: str) -> bool:
@@ -279,7 +303,3 @@ def _is_hidden(name: str) -> bool:
 
 def _names(folders: Iterable[Path]) -> str:
     return shortened(sorted(folder.name for folder in folders))
-
-
-def _relative(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix()

@@ -1,4 +1,4 @@
-"""What one photo is, in figures: format, size, perceptual hash, contrast."""
+"""Measure one photo: format, size, perceptual hash, contrast, and when it was taken."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ import numpy.typing as npt
 from shutterless.dataset.exif import UNKNOWN, Shot, read_shot
 from shutterless.runtime.image import decoder
 
-# The share of red, green and blue in grey: ITU-R BT.601.
+# Weights of red, green and blue in grey: ITU-R BT.601.
 LUMA = np.array([0.299, 0.587, 0.114])
 # pHash keeps the signs of the 16x16 lowest frequencies of a grey picture of 64x64 pixels. Its usual
 # 8x8 cannot tell two plain T-shirts on one background apart: of the 40 pairs of the clothing photos
@@ -21,43 +21,52 @@ COSINES = np.cos(np.pi / SIDE * np.outer(np.arange(HASH_SIDE), np.arange(SIDE) +
 
 
 @dataclass(frozen=True)
-class Look:
-    """What was seen of one photo.
+class PhotoStats:
+    """Measurements of one photo.
 
-    size: bytes. width, height: pixels, upright. bits: its pHash, uint64[4]. contrast: the standard
-    deviation of its grey values, 0 to 128. grey: those values, uint8[64, 64]. shot: when and by which
-    camera it was taken.
+    Attributes:
+        size: Bytes of the file.
+        format: Name of the file format, such as `JPEG`.
+        width: Pixels, after the photo is turned upright.
+        height: Pixels, after the photo is turned upright.
+        phash: Perceptual hash, uint64[4].
+        contrast: Standard deviation of the grey values, 0 to 128.
+        grey: The photo in grey, uint8[64, 64].
+        shot: When the photo was taken, and by which camera.
     """
 
     size: int
     format: str
     width: int
     height: int
-    bits: npt.NDArray[np.uint64]
+    phash: npt.NDArray[np.uint64]
     contrast: float
     grey: npt.NDArray[np.uint8]
     shot: Shot = UNKNOWN
 
     @property
     def aspect(self) -> float:
-        """Return the longer side divided by the shorter."""
+        """Return the longer side divided by the shorter one."""
         return max(self.width, self.height) / min(self.width, self.height)
 
 
-def look(data: bytes) -> Look:
-    """Return what there is to see in the bytes of a picture file, decoded once.
+def measure_photo(data: bytes) -> PhotoStats:
+    """Return the measurements of a picture file, which is decoded once.
 
-    Raises `Problem` if it cannot be decoded.
+    Args:
+        data: The bytes of the file.
+
+    Raises:
+        Problem: The picture cannot be decoded.
     """
     header = decoder.header(data)
-    picture = decoder.decode(data, SPEC)
-    grey = picture @ LUMA
-    return Look(
+    grey = decoder.decode(data, SPEC) @ LUMA
+    return PhotoStats(
         size=len(data),
         format=header.format,
         width=header.width,
         height=header.height,
-        bits=perceptual_hash(grey),
+        phash=perceptual_hash(grey),
         contrast=float(grey.std()),
         grey=np.rint(grey).astype(np.uint8),
         shot=read_shot(data),
@@ -65,6 +74,13 @@ def look(data: bytes) -> Look:
 
 
 def perceptual_hash(grey: npt.NDArray[np.floating]) -> npt.NDArray[np.uint64]:
-    """Return the pHash, uint64[4], of grey values float[64, 64]: the low frequencies above their median."""
+    """Return the pHash of a grey picture: which of its low frequencies are above their median.
+
+    Args:
+        grey: Grey values, float[64, 64].
+
+    Returns:
+        256 bits as uint64[4].
+    """
     frequencies = COSINES @ grey @ COSINES.T
     return np.packbits(frequencies > np.median(frequencies)).view(np.uint64)

@@ -1,8 +1,8 @@
-"""Read a folder of labelled photos: check every file, share out the splits, refuse what cannot be used."""
+"""Load a data set: read and check every photo, find groups, assign the splits, refuse what cannot be used."""
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
@@ -12,36 +12,39 @@ import numpy.typing as npt
 
 from shutterless.dataset.groups.duplicates import Duplicates, find_duplicates
 from shutterless.dataset.groups.grouping import AUTO, find_groups, leaking, parse_group_by, with_groups
-from shutterless.dataset.layout import LAYOUT_HINT, OUTSIDE_LABELS, Found, find_photos, split_folders
+from shutterless.dataset.layout import LAYOUT_HINT, OUTSIDE_LABELS, Listing, find_photos
 from shutterless.dataset.loader import fits_in_memory
-from shutterless.dataset.photo_stats import Look, look
-from shutterless.dataset.split import assign
+from shutterless.dataset.photo_stats import PhotoStats, measure_photo
+from shutterless.dataset.split import assign_splits
 from shutterless.dataset.types import SPLITS, Dataset, Decoded, Group, Photo, Unreadable, printable
 from shutterless.errors import DatasetError
 from shutterless.runtime.image import decoder
 from shutterless.runtime.image.decoder import InputSpec
 from shutterless.runtime.problems import Problem
+from shutterless.utils.messages import plural, quoted
 from shutterless.utils.parallel import map_in_threads
 from shutterless.utils.progress import Progress, automatic
 
 __all__ = ["SPLITS", "Dataset", "Photo", "Unreadable", "load_dataset"]
 
-# What is held back of every label where the folders do not say it: the usual tenth.
-HELD_BACK = 0.1
-
-Seen = TypeVar("Seen")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What reading every photo once has shown, before it is judged.
+    """The result of reading every photo once.
 
-    photos: those that can be read, with split and group. looks: by the photos' paths, in their order.
-    duplicates: the closest first. groups: sorted by name. decoded: for a network's input.
+    Attributes:
+        photos: The readable photos, with their splits and groups, sorted by path.
+        stats: Photo path → measurements, in the order of the photos.
+        duplicates: The closest first.
+        groups: Photos that show the same thing, sorted by name.
+        unreadable: Files and folders that cannot be read, sorted by path.
+        decoded: The photos' pixels, if they were asked for and fit in memory.
     """
 
     photos: tuple[Photo, ...]
-    looks: Mapping[str, Look]
+    stats: Mapping[str, PhotoStats]
     duplicates: tuple[Duplicates, ...]
     groups: tuple[Group, ...]
     unreadable: tuple[Unreadable, ...]
@@ -56,52 +59,58 @@ def load_dataset(
     spec: InputSpec | None = None,
     progress: Progress = automatic,
 ) -> Dataset:
-    """Return the data set for training: folders by split, or one folder of labels shared out 80/10/10.
+    """Load a folder of labelled photos for training.
 
-    A `train` folder without a `validation` one gives a tenth of every label to
-    validation. Photos of one thing stay in one split. Files that cannot be read are named in
-    `unreadable` and left out.
+    If the folder has `train`, `validation` and `test` folders, they are the splits; without `validation`,
+    a tenth of every label's training photos is used for it. A folder of labels only is split 80/10/10.
+    Photos of the same thing stay in one split. Files that cannot be read are left out and listed in
+    `unreadable`.
 
     Args:
         root: The folder of photos.
         seed: Decides which photos go to which split, where no folders do.
-        group_by: Which photos show one thing, see `parse_group_by`.
-        spec: A network's input: photos are also decoded for it and kept in `decoded`, if they fit in memory.
+        group_by: Which photos show the same thing; see `parse_group_by`.
+        spec: A model's input: photos are also decoded for it and kept in `decoded`, if they fit in memory.
         progress: Called while photos are read.
 
+    Returns:
+        The data set, with warnings about what may spoil the training.
+
     Raises:
-        ShutterlessError: There is nothing to train on: no folder, no photos, no labels or only one, a
-            label without a readable photo, a label outside training that training lacks, or nothing for
-            validation; or `group_by` is wrong.
+        DatasetError: The folder cannot be opened or its layout is unclear (see `find_split_folders`), it
+            has nothing to train or validate on (`no-photos`, `no-readable-photos`, `no-training-photos`,
+            `no-validation-photos`), its labels are not enough (`single-label`,
+            `label-without-training-photos`), or the file of groups is wrong (`unreadable-groups`,
+            `missing-column`).
+        InputError: `group_by` is not a valid rule (`invalid-group-by`).
+
+    Example:
+        >>> import shutterless
+        >>> photos = shutterless.draw_sample("load-dataset", per_label=10, size=32)
+        >>> dataset = shutterless.load_dataset(photos)
+        >>> len(dataset.labels), len(dataset.of("train"))
+        (10, 100)
     """
     root = Path(root)
-    folders = split_folders(root)
-    if folders and "train" not in folders:
+    listing = find_photos(root)
+    if "train" not in listing.labels:
         raise DatasetError(
-            "no-training-photos", f"{root} has {_names(folders)} but no train folder", LAYOUT_HINT
+            "no-training-photos",
+            f"{root} has {quoted(listing.split_folders)} but no train folder",
+            LAYOUT_HINT,
         )
-    found = find_photos(root, folders or {"train": root})
     scan = scan_photos(
-        root,
-        folders,
-        found,
-        seed=seed,
-        group_by=group_by,
-        spec=spec,
-        progress=progress,
-        what="checking photos",
+        listing, seed=seed, group_by=group_by, spec=spec, progress=progress, what="checking photos"
     )
-    labels = tuple(sorted(found.labels["train"]))
+    labels = tuple(sorted(listing.labels["train"]))
     dataset = Dataset(root, labels, scan.photos, scan.unreadable, (), scan.groups)
     _require_trainable(dataset)
-    warnings = (*split_gaps(dataset), *group_warnings(scan, folders))
-    return replace(dataset, warnings=warnings, skipped=found.summary(), decoded=scan.decoded)
+    warnings = (*split_gaps(dataset), *_scan_warnings(scan, by_label=not listing.split_folders))
+    return replace(dataset, warnings=warnings, skipped=listing.summary(), decoded=scan.decoded)
 
 
 def scan_photos(
-    root: Path,
-    folders: dict[str, Path],
-    found: Found,
+    listing: Listing,
     *,
     seed: int,
     group_by: str | Path,
@@ -109,91 +118,98 @@ def scan_photos(
     progress: Progress,
     what: str,
 ) -> Scan:
-    """Read every photo once: which can be used, which are the same or show one thing, and their splits.
+    """Read every photo once, find duplicates and groups, and assign the splits.
 
-    Raises ShutterlessError if no photo was found or none can be read, or if `group_by` is wrong.
+    Args:
+        listing: The photos.
+        seed: Decides which photos go to which split, where no folders do.
+        group_by: Which photos show the same thing; see `parse_group_by`.
+        spec: A model's input: photos are also decoded for it, if they fit in memory.
+        progress: Called while photos are read.
+        what: Name of the work in the progress bar.
+
+    Raises:
+        DatasetError: No photo was found or none can be read, or the file of groups is wrong.
+        InputError: `group_by` is not a valid rule.
     """
     key_of = parse_group_by(group_by)
-    keep = spec if spec and fits_in_memory(len(found.photos), spec) else None
+    keep = spec if spec and fits_in_memory(len(listing.photos), spec) else None
 
-    def visit(data: bytes) -> tuple[Look, npt.NDArray[np.uint8] | None]:
-        return look(data), decoder.decode(data, keep) if keep else None
+    def measure(data: bytes) -> tuple[PhotoStats, npt.NDArray[np.uint8] | None]:
+        return measure_photo(data), decoder.decode(data, keep) if keep else None
 
-    visits, unreadable = survey(root, found, visit, progress=progress, what=what)
-    looks = {photo: seen for photo, (seen, _) in visits.items()}
-    duplicates = find_duplicates(looks)
-    groups = find_groups(looks, duplicates, key_of, progress)
-    photos = {photo.path: photo for photo in share_out(with_groups(looks, groups), folders, seed=seed)}
+    results, unreadable = read_photos(listing, measure, progress=progress, what=what)
+    stats = {photo: photo_stats for photo, (photo_stats, _) in results.items()}
+    duplicates = find_duplicates(stats)
+    groups = find_groups(stats, duplicates, key_of, progress)
+    photos = assign_splits(with_groups(stats, groups), listing.split_folders, seed=seed)
+    by_path = {photo.path: photo for photo in photos}
 
-    def current(old: tuple[Photo, ...]) -> tuple[Photo, ...]:
-        return tuple(photos[photo.path] for photo in old)
+    def updated(related: tuple[Photo, ...]) -> tuple[Photo, ...]:
+        return tuple(by_path[photo.path] for photo in related)
 
     return Scan(
-        tuple(photos.values()),
-        {photo.path: seen for photo, seen in looks.items()},
-        tuple(replace(one, photos=current(one.photos)) for one in duplicates),
-        tuple(replace(one, photos=current(one.photos)) for one in groups),
+        photos,
+        {photo.path: photo_stats for photo, photo_stats in stats.items()},
+        tuple(replace(each, photos=updated(each.photos)) for each in duplicates),
+        tuple(replace(each, photos=updated(each.photos)) for each in groups),
         unreadable,
-        Decoded(keep, {photo.path: array for photo, (_, array) in visits.items() if array is not None}),
+        Decoded(keep, {photo.path: array for photo, (_, array) in results.items() if array is not None}),
     )
 
 
-def share_out(photos: Iterable[Photo], folders: dict[str, Path], *, seed: int) -> tuple[Photo, ...]:
-    """Return the photos, sorted by path, with the splits that training gives them.
+def read_photos(
+    listing: Listing, examine: Callable[[bytes], Result], *, progress: Progress, what: str
+) -> tuple[dict[Photo, Result], tuple[Unreadable, ...]]:
+    """Read every photo once.
 
-    folders: those of the splits, as `split_folders` finds them; none if the photos lie by label only.
+    Args:
+        listing: The photos.
+        examine: Called with the bytes of each file; raises `Problem` if they are not a usable picture.
+        progress: Called for each photo.
+        what: Name of the work in the progress bar.
+
+    Returns:
+        Photo, with the hash of its content, → what `examine` returned, and the files that cannot be read.
+        Both are sorted by path.
+
+    Raises:
+        DatasetError: There is no photo (`no-photos`), or none can be read (`no-readable-photos`).
     """
-    if not folders:
-        return assign(photos, shares={"validation": HELD_BACK, "test": HELD_BACK}, seed=seed)
-    shared = tuple(photos)
-    if "validation" not in folders:
-        train = (photo for photo in shared if photo.split == "train")
-        others = (photo for photo in shared if photo.split != "train")
-        shared = (*assign(train, shares={"validation": HELD_BACK}, seed=seed), *others)
-    return tuple(sorted(shared, key=lambda photo: photo.path))
+    if not listing.photos:
+        problem = "photos, but none in a label's folder" if OUTSIDE_LABELS in listing.skipped else "no photos"
+        hints = (LAYOUT_HINT, *(f"{str(each).capitalize()}." for each in listing.summary()))
+        raise DatasetError("no-photos", f"{listing.root} has {problem}", " ".join(hints))
 
+    def read(photo: Photo) -> tuple[Photo, Result] | Unreadable:
+        return _read_photo(listing.root, photo, examine)
 
-def survey(
-    root: Path, found: Found, look: Callable[[bytes], Seen], *, progress: Progress, what: str
-) -> tuple[dict[Photo, Seen], tuple[Unreadable, ...]]:
-    """Return what `look` makes of the bytes of each photo, and the files that are no readable photo.
-
-    The photos have their `sha256`. Both are sorted by path. `look` decodes the photo and raises `Problem`
-    if it cannot.
-    Raises ShutterlessError if no photo was found or none can be read.
-    """
-    if not found.photos:
-        problem = "photos, but none in a label's folder" if OUTSIDE_LABELS in found.skipped else "no photos"
-        hints = (LAYOUT_HINT, *(f"{str(one).capitalize()}." for one in found.summary()))
-        raise DatasetError("no-photos", f"{root} has {problem}", " ".join(hints))
-    photos = sorted(found.photos, key=lambda photo: photo.path)
-
-    def examine(photo: Photo) -> tuple[Photo, Seen] | Unreadable:
-        return _examine(root, photo, look)
-
-    results = list(map_in_threads(examine, photos, progress=progress, what=what))
-    seen = dict(result for result in results if not isinstance(result, Unreadable))
-    unreadable = [result for result in results if isinstance(result, Unreadable)]
-    unreadable = sorted((*unreadable, *found.unreadable), key=lambda one: one.path)
-    if not seen:
+    photos = sorted(listing.photos, key=lambda photo: photo.path)
+    results = list(map_in_threads(read, photos, progress=progress, what=what))
+    readable = dict(result for result in results if not isinstance(result, Unreadable))
+    failures = [result for result in results if isinstance(result, Unreadable)]
+    unreadable = sorted([*failures, *listing.unreadable], key=lambda file: file.path)
+    if not readable:
         raise DatasetError(
             "no-readable-photos",
-            f"None of the {len(found.photos)} photos in {root} can be read",
-            f"Mend or replace them; the first, {unreadable[0].path}: {unreadable[0].reason}.",
+            f"None of the {len(listing.photos):,} photos in {listing.root} can be read",
+            f"Repair or replace them. The first, {unreadable[0].path}: {unreadable[0].reason}.",
         )
-    return seen, tuple(unreadable)
+    return readable, tuple(unreadable)
 
 
-def _examine(root: Path, photo: Photo, look: Callable[[bytes], Seen]) -> tuple[Photo, Seen] | Unreadable:
-    """Return the photo with its content's hash and what `look` makes of it, from one reading of its file."""
+def _read_photo(
+    root: Path, photo: Photo, examine: Callable[[bytes], Result]
+) -> tuple[Photo, Result] | Unreadable:
+    """Return the photo with its hash, and the result of `examine`, or why the photo cannot be used."""
     path = root / photo.path
     try:
-        str(path).encode()  # the name will stand in split.csv
+        str(path).encode()  # split.csv, which will name it, is UTF-8
         if not path.is_file():  # reading a pipe or a device might never end
             reason = "the link leads nowhere" if path.is_symlink() else "not a regular file"
             return Unreadable(photo.path, reason)
         data = decoder.read(path)
-        return replace(photo, sha256=hashlib.sha256(data).hexdigest()), look(data)
+        return replace(photo, sha256=hashlib.sha256(data).hexdigest()), examine(data)
     except Problem as problem:
         return Unreadable(photo.path, problem.detail)
     except UnicodeEncodeError:
@@ -204,52 +220,67 @@ def _examine(root: Path, photo: Photo, look: Callable[[bytes], Seen]) -> tuple[P
 
 def _require_trainable(dataset: Dataset) -> None:
     root, labels = dataset.root, dataset.labels
-    foreign = {photo.label for photo in dataset.photos} - set(labels)
-    if foreign:
+    if unknown := {photo.label for photo in dataset.photos} - set(labels):
         raise DatasetError(
             "label-without-training-photos",
-            f"Training lacks the label {_names(foreign)}, which validation or test has, in {root}",
+            f"{quoted(unknown)} has photos for validation or test in {root}, but none for training",
             "Add such photos to train/, or remove the label's other folders.",
         )
-    empty = set(labels) - {photo.label for photo in dataset.of("train")}
-    if empty:
-        unread = [one for one in dataset.unreadable if empty & {*PurePosixPath(one.path).parts}]
+    if empty := set(labels) - {photo.label for photo in dataset.of("train")}:
+        unread = [file for file in dataset.unreadable if empty & {*PurePosixPath(file.path).parts}]
         example = f" {unread[0].path} is left out: {unread[0].reason}." if unread else ""
         raise DatasetError(
             "label-without-training-photos",
-            f"No readable photo to train on for the label {_names(empty)} in {root}",
+            f"{quoted(empty)} has no readable photo to train on in {root}",
             f"Add photos to the label's folder, or remove the folder.{example}",
         )
     if len(labels) < 2:
         raise DatasetError(
             "single-label",
-            f"{root} has only the label {_names(labels)}",
+            f"{root} has only the label {quoted(labels)}",
             f"A classifier needs two or more. {LAYOUT_HINT}",
         )
     if not dataset.of("validation"):
         raise DatasetError(
             "no-validation-photos",
             f"{root} leaves no readable photo for validation",
-            "Give every label photos of two things or more; a validation/ folder needs some of its own.",
+            "Add photos of at least two different things to every label, or photos to validation/.",
         )
 
 
-def group_warnings(scan: Scan, folders: dict[str, Path]) -> tuple[str, ...]:
-    """Return warnings about photos of one thing: in several splits, or too few things for every split."""
-    leaks = leaking(scan.groups, scan.duplicates)
-    few = _with_few_things(scan.photos) if not folders else []
+def split_gaps(dataset: Dataset) -> tuple[str, ...]:
+    """Return a warning for every split in use that has no photo of some labels."""
+    counts = dataset.counts()
+    splits = next(iter(counts.values()))
+    missing = {split: [label for label in counts if not counts[label][split]] for split in splits}
+    return tuple(f"no photo of {quoted(labels)} in {split}" for split, labels in missing.items() if labels)
+
+
+def _scan_warnings(scan: Scan, *, by_label: bool) -> list[str]:
+    """Return warnings about photos of the same thing: in several splits, under several labels, too few."""
     warnings = []
-    if leaks:
-        one, other = leaks[0][0].path, next(p.path for p in leaks[0] if p.split != leaks[0][0].split)
+    if leaks := leaking(scan.groups, scan.duplicates):
         warnings.append(
-            f"leakage: {len(leaks):,} groups of photos of one thing are in more than one split, such as "
-            f"{one} and {other}; accuracy measured on them is too high"
+            f"leakage: {plural(len(leaks), 'group')} of photos of the same thing in more than one split, such "
+            f"as {_example(leaks[0], lambda photo: photo.split)}; accuracy measured on them is too high"
         )
-    if few:
+    if conflicts := [group.photos for group in scan.duplicates if len(group.labels) > 1]:
         warnings.append(
-            f"the photos of {_names(few)} show fewer than {len(SPLITS)} things: too few for every split"
+            f"label conflict: {plural(len(conflicts), 'photo')} under more than one label, such as "
+            f"{_example(conflicts[0], lambda photo: photo.label)}; delete the copies under wrong labels"
         )
-    return tuple(warnings)
+    if few := _with_few_things(scan.photos) if by_label else []:
+        warnings.append(
+            f"the photos of {quoted(few)} show fewer than {len(SPLITS)} things: too few for every split"
+        )
+    return warnings
+
+
+def _example(photos: Sequence[Photo], key: Callable[[Photo], str]) -> str:
+    """Return the names of two photos whose keys differ."""
+    first = photos[0]
+    other = next(photo for photo in photos if key(photo) != key(first))
+    return f"{first.path} and {other.path}"
 
 
 def _with_few_things(photos: Iterable[Photo]) -> list[str]:
@@ -260,15 +291,3 @@ def _with_few_things(photos: Iterable[Photo]) -> list[str]:
         things.setdefault(photo.label, set()).add(photo.group or photo.path)
         counts[photo.label] += 1
     return [label for label in things if len(things[label]) < len(SPLITS) <= counts[label]]
-
-
-def split_gaps(dataset: Dataset) -> tuple[str, ...]:
-    """Return a warning for every split in use that has no photo of some labels."""
-    counts = dataset.counts()
-    splits = next(iter(counts.values()))
-    missing = {split: [label for label in counts if not counts[label][split]] for split in splits}
-    return tuple(f"no photo of {_names(labels)} in {split}" for split, labels in missing.items() if labels)
-
-
-def _names(names: Iterable[str]) -> str:
-    return ", ".join(f"'{name}'" for name in sorted(names))

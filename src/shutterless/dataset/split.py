@@ -2,62 +2,99 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from shutterless.dataset.types import Photo
 
+# Part of every label's photos for validation, and for test, where no folders decide it.
+HOLDOUT_FRACTION = 0.1
 
-def assign(
-    photos: Iterable[Photo], *, shares: Mapping[str, float], rest: str = "train", seed: int
-) -> tuple[Photo, ...]:
-    """Return the photos, sorted by path, each with the split that falls to it, label by label.
 
-    A group counts to the label that most of its photos have, and is never divided. A label's groups are
-    ordered by a hash of seed and name, not by a shuffle, so that a photo added later leaves nearly all
+def assign_splits(photos: Iterable[Photo], split_folders: Collection[str], *, seed: int) -> tuple[Photo, ...]:
+    """Return the photos with the splits that training uses, sorted by path.
+
+    Args:
+        photos: The photos, with the splits of their folders and their groups.
+        split_folders: Splits that have a folder of their own; empty if the folders are labels only.
+        seed: Decides which photos go to which split.
+    """
+    if not split_folders:
+        fractions = {"validation": HOLDOUT_FRACTION, "test": HOLDOUT_FRACTION}
+        return split_photos(photos, fractions, seed=seed)
+    photos = list(photos)
+    if "validation" not in split_folders:
+        train = [photo for photo in photos if photo.split == "train"]
+        others = [photo for photo in photos if photo.split != "train"]
+        photos = [*split_photos(train, {"validation": HOLDOUT_FRACTION}, seed=seed), *others]
+    return tuple(sorted(photos, key=lambda photo: photo.path))
+
+
+def split_photos(photos: Iterable[Photo], fractions: Mapping[str, float], *, seed: int) -> tuple[Photo, ...]:
+    """Return the photos, sorted by path, each with a new split, so that every label is split alike.
+
+    Groups are never divided; a group counts to the label that most of its photos have. A label's groups
+    are ordered by a hash of seed and name, not shuffled, so that adding a photo later leaves nearly all
     others where they were.
 
     Args:
-        photos: Those to share out, with their groups.
-        shares: The part of every label's photos that each split gets: as near to it as the groups permit,
-            and one group at least while they last.
-        rest: The split of the others; at least one group of every label.
-        seed: Of the order.
+        photos: The photos, with their groups.
+        fractions: Split → part of every label's photos, as closely as the groups allow and at least one
+            group, if there are enough. All other photos, at least one group of every label, are for training.
+        seed: Decides the order.
     """
-    units: dict[str, list[Photo]] = {}
-    for photo in sorted(photos, key=lambda photo: photo.path):
-        units.setdefault(photo.group or photo.path, []).append(photo)
-    labels: dict[str, list[str]] = {}
-    for name in sorted(units, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest()):
-        ((label, _),) = Counter(photo.label for photo in units[name]).most_common(1)
-        labels.setdefault(label, []).append(name)
-    sizes = {name: len(members) for name, members in units.items()}
-    splits = dict.fromkeys(units, rest)
-    for waiting in labels.values():
-        splits |= _share(waiting, sizes, shares)
-    assigned = (replace(photo, split=splits[name]) for name, members in units.items() for photo in members)
-    return tuple(sorted(assigned, key=lambda photo: photo.path))
+    groups = by_group(sorted(photos, key=lambda photo: photo.path))
+    names_by_label: dict[str, list[str]] = {}
+    for name in sorted(groups, key=lambda name: seeded_hash(seed, name)):
+        names_by_label.setdefault(majority_label(groups[name]), []).append(name)
+    sizes = {name: len(members) for name, members in groups.items()}
+    splits = dict.fromkeys(groups, "train")
+    for names in names_by_label.values():
+        splits |= _split_groups(names, sizes, fractions)
+    result = (replace(photo, split=splits[name]) for name, members in groups.items() for photo in members)
+    return tuple(sorted(result, key=lambda photo: photo.path))
 
 
-def _share(names: list[str], sizes: Mapping[str, int], shares: Mapping[str, float]) -> dict[str, str]:
-    """Return group → split of the groups, in their order, that do not stay with the rest."""
+def by_group(photos: Iterable[Photo]) -> dict[str, list[Photo]]:
+    """Return the photos that must stay together, by the name of their group or, without one, their path."""
+    groups: dict[str, list[Photo]] = {}
+    for photo in photos:
+        groups.setdefault(photo.group or photo.path, []).append(photo)
+    return groups
+
+
+def majority_label(photos: Iterable[Photo]) -> str:
+    """Return the label that most of the photos have."""
+    ((label, _),) = Counter(photo.label for photo in photos).most_common(1)
+    return label
+
+
+def seeded_hash(seed: int, name: str) -> bytes:
+    """Return a hash by which to put names into a random order that a seed decides."""
+    return hashlib.sha256(f"{seed}:{name}".encode()).digest()
+
+
+def _split_groups(
+    names: list[str], sizes: Mapping[str, int], fractions: Mapping[str, float]
+) -> dict[str, str]:
+    """Return group → split for the groups, in their order, that are not for training."""
     total = sum(sizes[name] for name in names)
     splits: dict[str, str] = {}
-    for split, share in shares.items():
-        waiting = [name for name in names if name not in splits]
-        chosen = _fill(waiting, sizes, max(1, round(share * total)))
-        splits |= dict.fromkeys(chosen, split)
+    for split, fraction in fractions.items():
+        remaining = [name for name in names if name not in splits]
+        selection = _select_groups(remaining, sizes, max(1, round(fraction * total)))
+        splits |= dict.fromkeys(selection, split)
     return splits
 
 
-def _fill(waiting: Sequence[str], sizes: Mapping[str, int], size: int) -> list[str]:
-    """Return groups that together are as near to `size` photos as their order permits, never all of them."""
-    chosen: list[str] = []
+def _select_groups(names: Sequence[str], sizes: Mapping[str, int], size: int) -> list[str]:
+    """Return groups with about `size` photos in all, as closely as their order allows; never all groups."""
+    selection: list[str] = []
     missing = size
-    for name in waiting:
-        if len(chosen) + 1 < len(waiting) and sizes[name] < 2 * missing:
-            chosen.append(name)
+    for name in names:
+        if len(selection) + 1 < len(names) and sizes[name] < 2 * missing:
+            selection.append(name)
             missing -= sizes[name]
-    if not chosen and len(waiting) > 1:
-        chosen = [min(waiting, key=lambda name: sizes[name])]
-    return chosen
+    if not selection and len(names) > 1:
+        selection = [min(names, key=lambda name: sizes[name])]
+    return selection

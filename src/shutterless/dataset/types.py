@@ -1,4 +1,4 @@
-"""What a data set is: labelled photos below one root, and those that could not be read."""
+"""The data set: labelled photos below one folder, and the files that were left out."""
 
 import hashlib
 import os
@@ -7,30 +7,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from shutterless.errors import DatasetError, ShutterlessError
+from shutterless.errors import DatasetError
 from shutterless.runtime.image import decoder
-from shutterless.utils.messages import shortened
+from shutterless.runtime.json_types import JsonObject
+from shutterless.utils.messages import plural, shortened
 
 NOT_A_PICTURE = "not a picture"
-# Files that are named for each reason, and reasons that are given, where there may be a thousand.
-EXAMPLES, REASONS_SHOWN = 3, 5
+# Of what was left out, which may be thousands of files: paths named for each reason, and reasons listed.
+MAX_EXAMPLES, MAX_REASONS = 3, 5
 SPLITS = ("train", "validation", "test")
-NEW = "new"  # instead of a split: of photos to measure on that belong to none
-# How it was found that photos belong together.
+NEW = "new"  # the split of photos that are in none, as of a folder that a model is measured on
+# Why photos count as showing the same thing, in JSON documents and in words.
 REASONS = {
-    "given": "--group-by",
-    "content": "equal files",
-    "looks": "near duplicates",
+    "group-by": "--group-by",
+    "content": "identical files",
+    "near-duplicate": "near duplicates",
     "crop": "crops of one photo",
     "folder": "sub-folders",
     "name": "file names",
     "time": "time and camera",
-    "sequence": "alike in sequence",
+    "sequence": "similar neighbours",
 }
 
 
@@ -38,9 +38,12 @@ REASONS = {
 class Photo:
     """One readable photo of a data set.
 
-    path: relative to the data set's root, with posix separators. group: the name of the group whose
-    photos must stay in one split, empty for a photo on its own. sha256: of the file's content when it was
-    scanned, in hex, empty if it was not.
+    Attributes:
+        path: Path relative to the data set's folder, with `/` as separator.
+        label: Name of the label.
+        split: `train`, `validation`, `test` or `new`.
+        group: Name of the group whose photos must stay in one split; empty for a photo on its own.
+        sha256: SHA-256 of the file in hex; empty if it was not computed.
     """
 
     path: str
@@ -52,47 +55,48 @@ class Photo:
 
 @dataclass(frozen=True)
 class RelatedPhotos:
-    """Two or more photos that have to do with each other."""
+    """Two or more photos that belong together."""
 
     photos: tuple[Photo, ...]
 
     @property
     def labels(self) -> set[str]:
-        """Return the labels that the photos have."""
+        """Return the labels of the photos."""
         return {photo.label for photo in self.photos}
 
     @property
     def splits(self) -> set[str]:
-        """Return the splits that the photos are in."""
+        """Return the splits of the photos."""
         return {photo.split for photo in self.photos}
 
-    def photos_to_json(self) -> list[dict[str, str]]:
-        """Return a JSON array of the photos."""
+    def photos_to_json(self) -> list[JsonObject]:
+        """Return the photos as a JSON array."""
         return [{"path": photo.path, "label": photo.label, "split": photo.split} for photo in self.photos]
 
 
 @dataclass(frozen=True)
 class Group(RelatedPhotos):
-    """Two or more photos of one thing.
+    """Two or more photos of the same thing, which must stay in one split.
 
-    reasons: how they were found to be: keys of `REASONS`.
+    Attributes:
+        reasons: The rules that joined them: keys of `REASONS`.
     """
 
     reasons: tuple[str, ...]
 
     @property
     def name(self) -> str:
-        """Return the path of the first photo, which stays the same when photos are added after it."""
+        """Return the path of the first photo: it stays the same when photos are added after it."""
         return min(photo.path for photo in self.photos)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return a JSON object."""
+    def to_json(self) -> JsonObject:
+        """Return the group as a JSON object."""
         return {"name": self.name, "found_by": list(self.reasons), "photos": self.photos_to_json()}
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file or folder that was left out: its path relative to the data set's root, and why."""
+    """A file or folder that cannot be read, by its path relative to the data set's folder."""
 
     path: str
     reason: str
@@ -100,9 +104,13 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Skipped:
-    """Files or folders that were left out for one reason, without being read.
+    """Files and folders that were left out for one reason, without being read.
 
-    count: how many. suffixes: how many of each, the most frequent first. examples: up to three paths.
+    Attributes:
+        reason: Why.
+        count: How many.
+        suffixes: File suffix → count, most frequent first.
+        examples: Up to three paths.
     """
 
     reason: str
@@ -111,22 +119,28 @@ class Skipped:
     examples: tuple[str, ...]
 
     @classmethod
-    def of(cls, reason: str, paths: Sequence[str]) -> "Skipped":
-        """Count the paths of what was left out."""
+    def from_paths(cls, reason: str, paths: Sequence[str]) -> "Skipped":
+        """Return the summary of these paths."""
         suffixes = Counter(PurePosixPath(path).suffix.lower() or "no suffix" for path in paths)
-        return cls(reason, len(paths), dict(suffixes.most_common()), tuple(map(printable, paths[:EXAMPLES])))
+        examples = tuple(map(printable, paths[:MAX_EXAMPLES]))
+        return cls(reason, len(paths), dict(suffixes.most_common()), examples)
 
     def __str__(self) -> str:
-        """Return a line for people."""
-        of_suffixes = [f"{count:,} {suffix}" for suffix, count in self.suffixes.items()]
-        kinds = f" ({shortened(of_suffixes)})" if self.reason == NOT_A_PICTURE else ""
+        """Return one line for people."""
+        counts = [f"{number:,} {suffix}" for suffix, number in self.suffixes.items()]
+        kinds = f" ({shortened(counts)})" if self.reason == NOT_A_PICTURE else ""
         more = f" and {self.count - len(self.examples):,} more" if self.count > len(self.examples) else ""
         return f"left out, {self.reason}: {self.count:,}{kinds}, {', '.join(self.examples)}{more}"
 
 
 @dataclass(frozen=True, repr=False)
 class Decoded:
-    """Photos in memory as uint8[height, width, 3], by path, decoded for the input `spec`."""
+    """Photos in memory, decoded for a model's input.
+
+    Attributes:
+        spec: The input that they were decoded for; None if there are none.
+        arrays: Photo path → uint8[height, width, 3].
+    """
 
     spec: decoder.InputSpec | None = None
     arrays: Mapping[str, npt.NDArray[np.uint8]] = field(default_factory=dict)
@@ -137,11 +151,18 @@ NOTHING_DECODED = Decoded()
 
 @dataclass(frozen=True, repr=False)
 class Dataset:
-    """The readable photos below `root`, sorted by path, and what was noticed while looking at them.
+    """Labelled photos below one folder, each with its split.
 
-    labels: the labels of the training photos, sorted; from `load_labelled`, the labels it was given.
-    groups: photos that show one thing, sorted by name. decoded: for a network's input, while they were
-    read.
+    Attributes:
+        root: The folder.
+        labels: The labels of the training photos, sorted; from `load_labelled`, the model's labels in the
+            model's order.
+        photos: The readable photos, sorted by path.
+        unreadable: Files and folders that cannot be read, sorted by path.
+        warnings: What may spoil a training or a measurement, a line each.
+        groups: Photos that show the same thing, sorted by name.
+        skipped: What was left out without being read, by reason.
+        decoded: The photos' pixels, if they were asked for and fit in memory.
     """
 
     root: Path
@@ -154,37 +175,35 @@ class Dataset:
     decoded: Decoded = field(default=NOTHING_DECODED, compare=False)
 
     def of(self, split: str) -> tuple[Photo, ...]:
-        """Return the photos of one split, sorted by path; empty when there are none."""
+        """Return the photos of one split, sorted by path; empty if there are none."""
         return tuple(photo for photo in self.photos if photo.split == split)
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Return label → split → number of photos, for every label and every split that occurs."""
+        """Return label → split → number of photos, for every label and every split in use."""
         return count_photos(self.photos, self.labels)
 
-    def remarks(self) -> list[str]:
-        """Return, a line each, what a user should know: the warnings, and which files are left out."""
-        skipped = (*map(str, self.skipped), *self._unreadable_by_reason())
-        return [*self.warnings, *skipped]
+    def all_warnings(self) -> list[str]:
+        """Return the warnings, and a line for each reason why files were left out."""
+        return [*self.warnings, *map(str, self.skipped), *self._unreadable_by_reason()]
 
     def _unreadable_by_reason(self) -> list[str]:
-        """Return how many files cannot be read, and some of them for each of the commonest reasons."""
-        by_reason: dict[str, list[str]] = {}
+        """Return a line for each of the most frequent reasons, and one for all others."""
+        paths_by_reason: dict[str, list[str]] = {}
         for file in self.unreadable:
-            by_reason.setdefault(file.reason, []).append(file.path)
-        counted = sorted(by_reason.items(), key=lambda item: -len(item[1]))
-        lines = [str(Skipped.of(reason, paths)) for reason, paths in counted[:REASONS_SHOWN]]
-        if others := counted[REASONS_SHOWN:]:
-            lines.append(
-                f"left out, for {len(others):,} other reasons: {sum(len(paths) for _, paths in others):,}"
-            )
+            paths_by_reason.setdefault(file.reason, []).append(file.path)
+        reasons = sorted(paths_by_reason.items(), key=lambda item: -len(item[1]))
+        lines = [str(Skipped.from_paths(reason, paths)) for reason, paths in reasons[:MAX_REASONS]]
+        if others := reasons[MAX_REASONS:]:
+            files = sum(len(paths) for _, paths in others)
+            lines.append(f"left out, for {len(others):,} other reasons: {files:,}")
         return lines
 
     @cached_property
     def fingerprint(self) -> str:
         """Return the SHA-256, in hex, of every photo's path, label, split and content.
 
-        Of the content, because an edited photo often keeps its name and can keep its size, while a
-        data set that is copied keeps neither its times nor its root.
+        Content, not size and time, because an edited photo often keeps its name and can keep its size,
+        and a data set that is copied elsewhere keeps neither its times nor its folder.
         """
         digest = hashlib.sha256()
         for photo in self.photos:
@@ -193,18 +212,18 @@ class Dataset:
 
     def __repr__(self) -> str:
         """Return the folder and the number of labels and photos, by split, on one line."""
-        splits = ", ".join(f"{split} {count:,}" for split, count in totals(self.counts()).items())
+        splits = ", ".join(f"{split} {number:,}" for split, number in totals(self.counts()).items())
         photos = f"{len(self.photos):,} photos" + (f": {splits}" if splits else "")
         return f"Dataset('{self.root}': {len(self.labels):,} labels, {photos})"
 
 
 def printable(name: str) -> str:
-    """Return a file's name with the bytes that are not UTF-8 written as \\xff, as JSON needs it."""
+    r"""Return a file's name with bytes that are not UTF-8 written as `\xff`, as JSON needs it."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def count_photos(photos: Sequence[Photo], labels: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Return label → split → number of photos, for `labels` and all that occur."""
+    """Return label → split → number of photos, for `labels` and every label that occurs."""
     splits = sorted({photo.split for photo in photos}, key=(*SPLITS, NEW).index)
     counts = {label: dict.fromkeys(splits, 0) for label in labels}
     for photo in photos:
@@ -219,27 +238,33 @@ def totals(counts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
 
 
 def summarize_groups(groups: Sequence[Group]) -> list[str]:
-    """Return a line with the groups' number and how they were found, most first; nothing without any."""
+    """Return one line with the number of groups and the rules that found them; none without groups."""
     if not groups:
         return []
     counts = Counter(reason for group in groups for reason in group.reasons)
     reasons = ", ".join(REASONS[reason] for reason, _ in counts.most_common())
-    photos, noun = sum(len(group.photos) for group in groups), "group" if len(groups) == 1 else "groups"
-    return [f"{len(groups):,} {noun} of photos of the same thing ({photos:,} photos), found by {reasons}"]
+    photos = sum(len(group.photos) for group in groups)
+    return [
+        f"{plural(len(groups), 'group')} of photos of the same thing ({photos:,} photos), found by {reasons}"
+    ]
 
 
-def read_photo(root: Path, photo: Photo) -> bytes:
-    """Return the bytes of a photo's file; raises ShutterlessError, naming it, if it cannot be read."""
+def read_photo_file(root: Path, photo: Photo) -> bytes:
+    """Return the bytes of a photo's file.
+
+    Raises:
+        DatasetError: The file cannot be read (`unreadable-photo`); the message names it.
+    """
     try:
         return decoder.read(root / photo.path)
     except OSError as error:
-        raise changed(root, photo, error.strerror or str(error)) from error
+        raise unreadable_photo(root, photo, error.strerror or str(error)) from error
 
 
-def changed(root: Path, photo: Photo, reason: str) -> ShutterlessError:
-    """Return the error for a photo that was readable when the data set was scanned and is no longer."""
+def unreadable_photo(root: Path, photo: Photo, reason: str) -> DatasetError:
+    """Return the error for a photo that was readable when the data set was loaded and no longer is."""
     return DatasetError(
         "unreadable-photo",
         f"Cannot read the photo {root / photo.path}: {reason}",
-        "It was readable when the data set was scanned: restore the file, or run the command again.",
+        "It was readable when the data set was loaded: restore the file, or run the command again.",
     )

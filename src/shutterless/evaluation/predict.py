@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from shutterless.artifacts.training_record import TrainingRecord, read_training_photos
-from shutterless.dataset import SPLITS, Photo, Selection, label_indices, load_labelled, read_pixels
-from shutterless.dataset.types import NEW
+from shutterless.dataset import SPLITS, Photo, PhotoReader, Selection, label_indices, load_labelled
+from shutterless.dataset.types import NEW, NOTHING_DECODED, Decoded
 from shutterless.errors import BundleError, InputError, RunError
 from shutterless.evaluation.metrics import Metrics, measure
 from shutterless.runtime.image.decoder import InputSpec
@@ -134,15 +134,16 @@ def predict_folder(
         split_of=(lambda photo: record.split_of(photo, root)) if record else None,
         label_map=label_map,
         skip_unknown_labels=skip_unknown_labels,
+        spec=model.input,
         progress=progress,
     )
-    for warning in (*_doubts(selection, record), *selection.dataset.remarks()):
+    for warning in (*_doubts(selection, record), *selection.dataset.all_warnings()):
         on_warning(warning)
     chosen = selection.dataset.photos
     if record:
         chosen = record.with_groups(chosen)
     return replace(
-        predict_labelled(model, root, chosen, progress=progress),
+        predict_labelled(model, root, chosen, decoded=selection.dataset.decoded, progress=progress),
         left_out=selection.left_out,
         label_map=label_map or {},
         skip_unknown_labels=skip_unknown_labels,
@@ -192,7 +193,12 @@ def _doubts(selection: Selection, record: TrainingRecord | None) -> list[str]:
 
 
 def predict_labelled(
-    model: Predictor, root: Path, photos: Sequence[Photo], *, progress: Progress = silent
+    model: Predictor,
+    root: Path,
+    photos: Sequence[Photo],
+    *,
+    decoded: Decoded = NOTHING_DECODED,
+    progress: Progress = silent,
 ) -> Predictions:
     """Run a model on exactly these photos below `root`."""
     return Predictions(
@@ -200,18 +206,27 @@ def predict_labelled(
         tuple(photos),
         model.labels,
         model.input,
-        predict_photos(model, root, photos, progress=progress),
+        predict_photos(model, root, photos, decoded=decoded, progress=progress),
         getattr(model, "threshold", None),  # a bundle's classifier has one, a training run does not
     )
 
 
 def predict_photos(
-    model: Predictor, root: Path, photos: Sequence[Photo], *, progress: Progress = silent
+    model: Predictor,
+    root: Path,
+    photos: Sequence[Photo],
+    *,
+    decoded: Decoded = NOTHING_DECODED,
+    progress: Progress = silent,
 ) -> npt.NDArray[np.float32]:
-    """Return the probabilities float32[photos, labels] of photos below `root`, in constant memory."""
+    """Return the probabilities float32[photos, labels] of photos below `root`, a chunk at a time.
+
+    Photos that are already in `decoded` are not read again.
+    """
+    reader = PhotoReader(root, photos, model.input, memory_limit=0, decoded=decoded)
     chunks = []
     for start in range(0, len(photos), CHUNK):
-        chunk = photos[start : start + CHUNK]
-        chunks.append(model.probabilities(read_pixels(root, chunk, model.input)))
-        progress("measuring", start + len(chunk), len(photos))
+        stop = min(start + CHUNK, len(photos))
+        chunks.append(model.probabilities(reader[np.arange(start, stop)]))
+        progress("measuring", stop, len(photos))
     return np.concatenate(chunks)

@@ -98,8 +98,8 @@ def cross_validate(
     if not resume:
         ensure_empty(output)
     dataset = load_dataset(photos, seed=seed, group_by=group_by or "auto", progress=progress)
-    for remark in dataset.remarks():
-        on_warning(remark)
+    for warning in dataset.all_warnings():
+        on_warning(warning)
     results = []
     for number, part in enumerate(split_into_folds(dataset, folds, seed=seed), start=1):
         run = output / f"fold-{number}"

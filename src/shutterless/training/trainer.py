@@ -118,8 +118,8 @@ def train(
             if is_finished(run):
                 on_warning(f"{run} is finished: there is nothing to resume")
                 return earlier
-        for remark in dataset.remarks():
-            on_warning(remark)
+        for warning in dataset.all_warnings():
+            on_warning(warning)
         with seeded(plan.seed):
             network = _build(plan, len(dataset.labels))
             check_interrupt()

@@ -38,3 +38,8 @@ def plural(count: int, one: str, many: str = "") -> str:
         many: The noun for any other number; by default `one` with an s.
     """
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Return the first few of the sorted names in quotes, and how many more there are."""
+    return shortened([f"'{name}'" for name in sorted(names)])

@@ -3,7 +3,7 @@ import csv
 import pytest
 
 from shutterless.artifacts.history import Epoch, best_of, write_history
-from shutterless.errors import ShutterlessError
+from shutterless.errors import OutputError
 
 
 def epoch(number, val_accuracy, val_loss):
@@ -29,5 +29,7 @@ def test_every_epoch_is_a_line(tmp_path):
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(ShutterlessError, match=r"Cannot write .*history"):
+    with pytest.raises(OutputError) as caught:
         write_history(tmp_path / "file" / "history.csv", [epoch(1, 0.5, 0.1)])
+    assert caught.value.code == "cannot-write"
+    assert "history.csv" in caught.value.message

@@ -7,7 +7,7 @@ import pytest
 
 from shutterless.artifacts.training_record import TrainingRecord, read_training_photos
 from shutterless.dataset import Photo
-from shutterless.errors import ShutterlessError
+from shutterless.errors import BundleError
 from shutterless.runtime.model.bundle import TRAINING_PHOTOS, read_bundle
 
 A, B, C = (letter * 64 for letter in "abc")
@@ -65,8 +65,9 @@ def test_a_bundle_records_which_photos_show_one_thing(colour_bundle, tmp_path):
 def test_a_changed_record_is_refused_and_a_missing_one_is_none(colour_bundle, tmp_path):
     bundle = shutil.copytree(colour_bundle, tmp_path / "bundle")
     (bundle / TRAINING_PHOTOS).write_text("0" * 16 + " test\n")
-    with pytest.raises(ShutterlessError):
+    with pytest.raises(BundleError) as caught:
         read_training_photos(read_bundle(bundle))
+    assert caught.value.code == "changed-training-photos"
     (bundle / TRAINING_PHOTOS).unlink()
     assert read_training_photos(read_bundle(bundle)) is None
 

@@ -15,7 +15,7 @@ def no_work(monkeypatch):
     def look(*arguments, **options):
         raise AssertionError("work began before the output was checked")
 
-    monkeypatch.setattr(scan, "survey", look)
+    monkeypatch.setattr(scan, "read_photos", look)
     monkeypatch.setattr("shutterless.conversion.converter.to_tflite", look)
     monkeypatch.setattr("shutterless.packaging.context.fetch_wheels", look)
 

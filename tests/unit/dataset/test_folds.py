@@ -6,7 +6,7 @@ import pytest
 
 from shutterless.dataset import Dataset, Photo
 from shutterless.dataset.folds import split_into_folds
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DatasetError
 
 
 def dataset(**counts):
@@ -51,10 +51,13 @@ def test_the_seed_decides_the_folds():
 
 @pytest.mark.parametrize("folds", [-1, 0, 1, 41])
 def test_an_impossible_number_of_folds_is_refused(folds):
-    with pytest.raises(ShutterlessError):
+    with pytest.raises(DatasetError) as caught:
         split_into_folds(dataset(a=20, b=20), folds, seed=1)
+    assert caught.value.code == "too-few-photos"
 
 
 def test_a_label_that_is_one_group_is_refused():
-    with pytest.raises(ShutterlessError, match="All photos of b "):
-        split_into_folds(of_groups(dataset(a=40, b=10), 10), 4, seed=1)
+    with pytest.raises(DatasetError) as caught:
+        split_into_folds(of_groups(dataset(a=40, label_b=10), 10), 4, seed=1)
+    assert caught.value.code == "label-in-one-fold"
+    assert "label_b" in caught.value.message

@@ -5,7 +5,7 @@ import pytest
 
 from shutterless.dataset import load_dataset, verify_photos
 from shutterless.dataset.integrity import content_hash
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DatasetError
 
 
 @pytest.fixture
@@ -23,18 +23,19 @@ def test_changed_photos_are_counted_and_three_named(recorded):
     for photo in recorded.photos[:5]:
         with (recorded.root / photo.path).open("ab") as stream:
             stream.write(b"!")
-    with pytest.raises(ShutterlessError) as caught:
+    with pytest.raises(DatasetError) as caught:
         verify_photos(recorded.root, recorded.photos)
+    assert caught.value.code == "changed-photos"
     assert "5 of the 20" in caught.value.message
     assert f"{recorded.photos[2].path} and 2 more" in caught.value.message
 
 
 def test_missing_photos_are_told_from_changed_ones(recorded):
     (recorded.root / recorded.photos[0].path).unlink()
-    with pytest.raises(ShutterlessError) as caught:
+    with pytest.raises(DatasetError) as caught:
         verify_photos(recorded.root, recorded.photos)
-    assert "1 of the 20" in caught.value.message
-    assert "--photos" in caught.value.hint
+    assert caught.value.code == "missing-photos"
+    assert recorded.photos[0].path in caught.value.message
     verify_photos(recorded.root, recorded.photos[1:])
 
 

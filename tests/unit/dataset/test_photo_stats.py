@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shutterless.dataset.photo_stats import look
+from shutterless.dataset.photo_stats import measure_photo
 from shutterless.runtime.problems import Problem
 
 
@@ -14,28 +14,28 @@ def encoded(picture: Image.Image, **options) -> bytes:
     return stream.getvalue()
 
 
-def test_a_look_has_format_size_hash_and_contrast():
+def test_stats_have_format_size_hash_and_contrast():
     data = encoded(Image.new("RGB", (40, 10), "teal"), format="PNG")
-    seen = look(data)
-    assert (seen.format, seen.width, seen.height, seen.size) == ("PNG", 40, 10, len(data))
-    assert (seen.aspect, seen.contrast) == (4.0, pytest.approx(0))
-    assert (seen.bits.shape, seen.bits.dtype) == ((4,), np.uint64)
-    assert (seen.grey.shape, seen.grey.dtype) == ((64, 64), np.uint8)
+    stats = measure_photo(data)
+    assert (stats.format, stats.width, stats.height, stats.size) == ("PNG", 40, 10, len(data))
+    assert (stats.aspect, stats.contrast) == (4.0, pytest.approx(0))
+    assert (stats.phash.shape, stats.phash.dtype) == ((4,), np.uint64)
+    assert (stats.grey.shape, stats.grey.dtype) == ((64, 64), np.uint8)
 
 
 def test_width_and_height_are_those_of_the_upright_photo():
     exif = Image.Exif()
     exif[0x0112] = 6  # lay the camera on its side
-    seen = look(encoded(Image.new("RGB", (40, 10)), format="JPEG", exif=exif))
-    assert (seen.width, seen.height) == (10, 40)
+    stats = measure_photo(encoded(Image.new("RGB", (40, 10)), format="JPEG", exif=exif))
+    assert (stats.width, stats.height) == (10, 40)
 
 
 def test_half_black_half_white_has_the_most_contrast_there_is():
     picture = Image.new("L", (64, 64))
     picture.paste(255, (32, 0, 64, 64))
-    assert look(encoded(picture, format="PNG")).contrast == pytest.approx(127.5)
+    assert measure_photo(encoded(picture, format="PNG")).contrast == pytest.approx(127.5)
 
 
 def test_what_is_no_picture_is_a_problem():
     with pytest.raises(Problem):
-        look(b"no picture")
+        measure_photo(b"no picture")

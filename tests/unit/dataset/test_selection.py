@@ -1,7 +1,9 @@
 import pytest
 
 from shutterless.dataset import load_labelled
+from shutterless.dataset.selection import CHOICES
 from shutterless.errors import ShutterlessError
+from shutterless.runtime.image import decoder
 
 LABELS = ("hat", "dress")
 
@@ -53,15 +55,17 @@ def test_the_split_is_asked_for_with_the_photos_content(tmp_path, make_photos):
 
 def test_photos_that_were_all_trained_on_measure_nothing_unless_asked_for(tmp_path, make_photos):
     make_photos("dress", 3)
-    assert "trained on" in refusal(tmp_path, split_of=lambda photo: "train").message
+    assert refusal(tmp_path, split_of=lambda photo: "train").code == "only-training-photos"
     chosen = load_labelled(tmp_path, labels=LABELS, split="train", split_of=lambda photo: "train")
     assert len(chosen.dataset.photos) == 3
 
 
 def test_a_split_that_is_not_there_is_refused_with_what_is_there(tmp_path, make_photos):
     make_photos("train/dress", 2)
-    assert "2 train" in refusal(tmp_path, split="test").hint
-    assert "validation" in refusal(tmp_path, split="holdout").hint
+    missing, misspelt = refusal(tmp_path, split="test"), refusal(tmp_path, split="holdout")
+    assert (missing.code, misspelt.code) == ("empty-split", "unknown-split")
+    assert "2 train" in missing.hint
+    assert all(split in misspelt.hint for split in CHOICES)
 
 
 def test_unknown_labels_are_counted_and_three_of_them_named(tmp_path, make_photos):
@@ -69,6 +73,7 @@ def test_unknown_labels_are_counted_and_three_of_them_named(tmp_path, make_photo
         make_photos(f"label{number:02}", 2)
     make_photos("hat", 2)
     error = refusal(tmp_path)
+    assert error.code == "unknown-labels"
     assert "71 " in error.message and "142 photos" in error.message
     assert "'label02' and 68 more" in error.message
     assert len(error.message) < 250
@@ -84,7 +89,9 @@ def test_photos_of_unknown_labels_can_be_left_out(tmp_path, make_photos):
 
 def test_unknown_labels_alone_are_refused_even_when_they_may_be_left_out(tmp_path, make_photos):
     make_photos("scarf", 3)
-    assert "'scarf'" in refusal(tmp_path, skip_unknown_labels=True).message
+    error = refusal(tmp_path, skip_unknown_labels=True)
+    assert error.code == "unknown-labels"
+    assert "'scarf'" in error.message
 
 
 def test_renamed_labels_are_mapped(tmp_path, make_photos):
@@ -95,7 +102,28 @@ def test_renamed_labels_are_mapped(tmp_path, make_photos):
     assert sorted({photo.path.split("/")[0] for photo in photos}) == ["dress", "hats"]
 
 
-@pytest.mark.parametrize("label_map", [{"het": "dress"}, {"hat": "dres"}])
-def test_a_label_map_with_a_misspelt_label_is_refused_with_the_closest(label_map, tmp_path, make_photos):
+@pytest.mark.parametrize(
+    ("label_map", "code", "closest"),
+    [({"het": "dress"}, "unused-label-map", "hat"), ({"hat": "dres"}, "unknown-label", "dress")],
+)
+def test_a_label_map_with_a_misspelt_label_is_refused_with_the_closest(
+    label_map, code, closest, tmp_path, make_photos
+):
     make_photos("hat", 2)
-    assert "Did you mean" in refusal(tmp_path, label_map=label_map).hint
+    error = refusal(tmp_path, label_map=label_map)
+    assert error.code == code
+    assert closest in error.hint
+
+
+@pytest.mark.parametrize("memory", [10**9, 0])
+def test_photos_are_decoded_once_for_the_model_s_input_if_they_fit_in_memory(
+    tmp_path, make_photos, monkeypatch, memory
+):
+    make_photos("dress", 3)
+    monkeypatch.setattr("shutterless.dataset.loader.memory", lambda: memory)
+    decode, specs, spec = decoder.decode, [], decoder.InputSpec(4, 5)
+    monkeypatch.setattr(decoder, "decode", lambda data, spec: specs.append(spec) or decode(data, spec))
+    dataset = load_labelled(tmp_path, labels=LABELS, spec=spec).dataset
+    assert len(dataset.photos) == len(specs) == 3
+    shapes = {path: array.shape for path, array in dataset.decoded.arrays.items()}
+    assert shapes == ({photo.path: (4, 5, 3) for photo in dataset.photos} if memory else {})

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shutterless.dataset.split import assign
+from shutterless.dataset.split import split_photos
 from shutterless.dataset.types import Photo
 
 SHARES = {"validation": 0.1, "test": 0.1}
@@ -14,8 +14,8 @@ def photos(label: str, count: int) -> list[Photo]:
     return [Photo(f"{label}/{number:03}.jpg", label, "train") for number in range(count)]
 
 
-def sizes(assigned: tuple[Photo, ...]) -> list[int]:
-    return [sum(photo.split == split for photo in assigned) for split in ("train", "validation", "test")]
+def sizes(result: tuple[Photo, ...]) -> list[int]:
+    return [sum(photo.split == split for photo in result) for split in ("train", "validation", "test")]
 
 
 @pytest.mark.parametrize(
@@ -23,18 +23,18 @@ def sizes(assigned: tuple[Photo, ...]) -> list[int]:
     [(1, [1, 0, 0]), (2, [1, 1, 0]), (3, [1, 1, 1]), (10, [8, 1, 1]), (100, [80, 10, 10])],
 )
 def test_every_label_keeps_a_photo_for_training_and_then_gives_to_validation_and_test(count, expected):
-    assert sizes(assign(photos("hat", count), shares=SHARES, seed=1)) == expected
+    assert sizes(split_photos(photos("hat", count), SHARES, seed=1)) == expected
 
 
 @given(st.permutations(photos("hat", 12) + photos("dress", 7)))
 def test_the_order_of_the_photos_does_not_matter(shuffled):
     ordered = photos("hat", 12) + photos("dress", 7)
-    assert assign(shuffled, shares=SHARES, seed=3) == assign(ordered, shares=SHARES, seed=3)
+    assert split_photos(shuffled, SHARES, seed=3) == split_photos(ordered, SHARES, seed=3)
 
 
 def test_a_photo_more_leaves_nearly_all_others_where_they_were():
-    before = assign(photos("hat", 100), shares=SHARES, seed=1)
-    after = assign(photos("hat", 101), shares=SHARES, seed=1)
+    before = split_photos(photos("hat", 100), SHARES, seed=1)
+    after = split_photos(photos("hat", 101), SHARES, seed=1)
     assert len(set(before) - set(after)) <= 2
 
 
@@ -47,24 +47,24 @@ def in_groups(label: str, *sizes: int) -> list[Photo]:
     ]
 
 
-def splits_of(assigned: tuple[Photo, ...]) -> dict[str, set[str]]:
+def splits_of(result: tuple[Photo, ...]) -> dict[str, set[str]]:
     groups: dict[str, set[str]] = {}
-    for photo in assigned:
+    for photo in result:
         groups.setdefault(photo.group or photo.path, set()).add(photo.split)
     return groups
 
 
 @given(st.lists(st.integers(1, 9), min_size=3, max_size=30), st.integers(0, 99))
 def test_no_group_is_divided_and_no_split_is_empty_while_groups_last(group_sizes, seed):
-    assigned = assign(in_groups("hat", *group_sizes), shares=SHARES, seed=seed)
-    assert all(len(splits) == 1 for splits in splits_of(assigned).values())
-    assert all(sizes(assigned))
+    result = split_photos(in_groups("hat", *group_sizes), SHARES, seed=seed)
+    assert all(len(splits) == 1 for splits in splits_of(result).values())
+    assert all(sizes(result))
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_shares_are_counted_in_photos_not_in_groups(seed):
-    assert sizes(assign(in_groups("hat", *[8] * 50), shares=SHARES, seed=seed)) == [320, 40, 40]
-    mixed = sizes(assign(in_groups("hat", *[1] * 100, *[5] * 20), shares=SHARES, seed=seed))
+    assert sizes(split_photos(in_groups("hat", *[8] * 50), SHARES, seed=seed)) == [320, 40, 40]
+    mixed = sizes(split_photos(in_groups("hat", *[1] * 100, *[5] * 20), SHARES, seed=seed))
     assert all(abs(size - 20) <= 2 for size in mixed[1:])
 
 
@@ -72,17 +72,17 @@ def test_shares_are_counted_in_photos_not_in_groups(seed):
     ("group_sizes", "expected"), [([9, 4], [9, 4, 0]), ([9], [9, 0, 0]), ([3, 9, 4], [9, 3, 4])]
 )
 def test_few_groups_leave_training_the_largest(group_sizes, expected):
-    assert sizes(assign(in_groups("hat", *group_sizes), shares=SHARES, seed=1)) == expected
+    assert sizes(split_photos(in_groups("hat", *group_sizes), SHARES, seed=1)) == expected
 
 
 def test_a_group_under_two_labels_stays_together():
     both = [replace(photo, group="same") for photo in (*photos("hat", 3), *photos("cap", 2))]
     alone = [*photos("hat", 30)[3:], *photos("cap", 30)[2:]]
-    assigned = assign([*both, *alone], shares=SHARES, seed=4)
-    assert len(splits_of(assigned)["same"]) == 1
+    result = split_photos([*both, *alone], SHARES, seed=4)
+    assert len(splits_of(result)["same"]) == 1
 
 
 def test_a_group_more_leaves_nearly_all_others_where_they_were():
-    before = assign(in_groups("hat", *[4] * 60), shares=SHARES, seed=1)
-    after = assign(in_groups("hat", *[4] * 61), shares=SHARES, seed=1)
+    before = split_photos(in_groups("hat", *[4] * 60), SHARES, seed=1)
+    after = split_photos(in_groups("hat", *[4] * 61), SHARES, seed=1)
     assert len(set(before) - set(after)) <= 8

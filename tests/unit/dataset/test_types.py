@@ -49,7 +49,7 @@ def test_a_data_set_prints_as_one_line(tmp_path):
 def test_a_thousand_unreadable_files_are_a_few_lines():
     reasons = ["the picture is empty", *(f"the picture has {number} pixels" for number in range(300))]
     unreadable = tuple(Unreadable(f"hat/{number:04}.jpg", reasons[number % 301]) for number in range(1000))
-    lines = Dataset(Path("photos"), ("hat",), (), unreadable, ()).remarks()
+    lines = Dataset(Path("photos"), ("hat",), (), unreadable, ()).all_warnings()
     assert len(lines) == 6
     assert lines[0] == (
         "left out, the picture is empty: 4, hat/0000.jpg, hat/0301.jpg, hat/0602.jpg and 1 more"

@@ -121,8 +121,8 @@ def inspect(
 
 def _show_inspection(inspection: "Inspection") -> None:
     _show_counts(inspection.dataset.counts())
-    if not inspection.laid_out:
-        result("The photos lie by label only: training shares them out like this, by its seed.")
+    if not inspection.has_split_folders:
+        result("The folders are labels only: training will split the photos like this, with the same seed.")
     formats = ", ".join(f"{count:,} {name}" for name, count in inspection.formats.items())
     sides = (
         f"{name} {figures['smallest']:g} to {figures['largest']:g} px, median {figures['median']:g}"

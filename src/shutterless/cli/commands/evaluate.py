@@ -41,8 +41,8 @@ def evaluate(
 ) -> None:
     """Measure a run or a bundle on labelled photos that it was not trained on.
 
-    The photos of the training run are recognised by their content, wherever they are. By default its test
-    photos are measured, and photos that it did not have.
+    Photos of the training run are recognised wherever they are, byte for byte: a copy that was saved again
+    counts as new. By default the run's test photos and all new photos are measured.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""What the names of photos tell: which belong to one series, in which order, and when they were taken."""
+"""Read a photo's file name: its series, its number in the series, and the time in it."""
 
 import re
 from datetime import datetime
@@ -14,12 +14,15 @@ AUGMENTED = re.compile(r"(?P<prefix>.+)_(jpe?g|png)\.rf\.\w+", re.IGNORECASE)
 TIME = re.compile(r"((?:19|20)\d\d)[-_.]?(\d\d)[-_.]?(\d\d)(?:[-_. T]| at )(\d\d)[-_.]?(\d\d)[-_.]?(\d\d)")
 
 
-class Name(NamedTuple):
-    """A photo's name taken apart.
+class FileName(NamedTuple):
+    """The parts of a photo's path.
 
-    folder: the folders between the label's and the file. series: what the numbers or copies of a series
-    have in common. number: the place in it. separated: whether something stands between the two.
-    seconds: since 1970, if the name holds a date and a time.
+    Attributes:
+        folder: The folders between the label's folder and the file.
+        series: What the numbered photos or the copies of a series have in common.
+        number: The number in the series.
+        separated: Whether there is a separator between the two.
+        seconds: Seconds since 1970, if the name contains a date and a time.
     """
 
     folder: str
@@ -29,19 +32,20 @@ class Name(NamedTuple):
     seconds: float | None = None
 
 
-def read_name(photo: Photo) -> Name:
-    """Return what the photo's path tells."""
+def parse_file_name(photo: Photo) -> FileName:
+    """Return the parts of a photo's path."""
     path = PurePosixPath(photo.path)
     parts = path.parts[:-1]
-    below = parts[parts.index(photo.label) + 1 :] if photo.label in parts else parts
-    folder = "/".join(below)
+    if photo.label in parts:
+        parts = parts[parts.index(photo.label) + 1 :]
+    folder = "/".join(parts)
     if time := TIME.search(path.stem):
-        return Name(folder, path.stem, seconds=_seconds(*map(int, time.groups())))
+        return FileName(folder, path.stem, seconds=_seconds(*map(int, time.groups())))
     if copy := AUGMENTED.fullmatch(path.stem):
-        return Name(folder, copy["prefix"], separated=True)
+        return FileName(folder, copy["prefix"], separated=True)
     if match := NUMBERED.fullmatch(path.stem):
-        return Name(folder, match["prefix"], int(match["number"]), bool(match["separator"]))
-    return Name(folder, path.stem, separated=True)
+        return FileName(folder, match["prefix"], int(match["number"]), bool(match["separator"]))
+    return FileName(folder, path.stem, separated=True)
 
 
 def _seconds(*parts: int) -> float | None:

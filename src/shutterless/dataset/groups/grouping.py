@@ -1,4 +1,4 @@
-"""Which photos show one thing and must stay in one split: to know a training photo again is no accuracy."""
+"""Group photos of the same thing, which must stay in one split: recognising a known photo is not accuracy."""
 
 import csv
 import io
@@ -13,107 +13,109 @@ import numpy as np
 from shutterless.dataset.groups.bursts import by_key, find_bursts, small_enough
 from shutterless.dataset.groups.crops import find_crops
 from shutterless.dataset.groups.duplicates import Duplicates, distinct_pictures, equal_files
-from shutterless.dataset.groups.file_names import read_name
-from shutterless.dataset.groups.union_find import Union
-from shutterless.dataset.photo_stats import Look
+from shutterless.dataset.groups.file_names import parse_file_name
+from shutterless.dataset.groups.union_find import UnionFind
+from shutterless.dataset.photo_stats import PhotoStats
 from shutterless.dataset.types import REASONS, Group, Photo
-from shutterless.errors import DatasetError, InputError, ShutterlessError
+from shutterless.errors import DatasetError, InputError
 from shutterless.files import MAX_TABLE_BYTES, read_text
 from shutterless.utils.progress import Progress, silent
 
 AUTO, NONE, FOLDER = "auto", "none", "folder"
 KeyOf = Callable[[Photo], str | None]
-# The reason, and the places of the photos that it joins.
+# A reason, and the indices of the photos that it joins.
 Link = tuple[str, list[int]]
-# Reasons that hold whatever else a label's photos look like.
-CERTAIN = ("given", "content")
+# Reasons that hold whatever the other photos of a label look like.
+CERTAIN_REASONS = ("group-by", "content")
 
 
 def find_groups(
-    looks: Mapping[Photo, Look],
+    stats: Mapping[Photo, PhotoStats],
     duplicates: Iterable[Duplicates],
-    key_of: KeyOf | str = AUTO,
+    rule: KeyOf | str = AUTO,
     progress: Progress = silent,
 ) -> tuple[Group, ...]:
-    """Return the groups that the photos form, sorted by name; a photo is in one at most.
+    """Return the groups of photos that show the same thing, sorted by name; a photo is in at most one.
+
+    If all photos of a label would be in one group, as where each label is one product, they are not kept
+    together unless their files are equal or the user's rule says so: such a label can only be measured on
+    the thing it was trained on.
 
     Args:
-        looks: Every photo, with what was seen of it.
-        duplicates: Those among the photos, as `find_duplicates` returns them.
-        key_of: What `parse_group_by` returned.
+        stats: All photos and their measurements.
+        duplicates: The duplicates among them, from `find_duplicates`.
+        rule: What `parse_group_by` returned.
         progress: Called while photos are compared.
     """
-    photos = list(looks)
-    links = list(_links(photos, looks, duplicates, key_of, progress))
-    groups = _joined(photos, links)
-    whole = _labels_of_one_thing(photos, groups)
-    divided = {photo for group in groups if whole & group.labels for photo in group.photos}
-    certain = _joined(photos, [link for link in links if link[0] in CERTAIN]) if divided else ()
-    kept = (
-        *(group for group in groups if divided.isdisjoint(group.photos)),
-        *(group for group in certain if divided.issuperset(group.photos)),
+    photos = list(stats)
+    links = list(_links(photos, stats, duplicates, rule, progress))
+    groups = _join(photos, links)
+    sizes = Counter(photo.label for photo in photos)
+    one_thing = {
+        label
+        for group in groups
+        for label, count in Counter(photo.label for photo in group.photos).items()
+        if count == sizes[label]
+    }
+    to_divide = {photo for group in groups if one_thing & group.labels for photo in group.photos}
+    certain = _join(photos, [link for link in links if link[0] in CERTAIN_REASONS]) if to_divide else ()
+    result = (
+        *(group for group in groups if to_divide.isdisjoint(group.photos)),
+        *(group for group in certain if to_divide.issuperset(group.photos)),
     )
-    return tuple(sorted(kept, key=lambda group: group.name))
+    return tuple(sorted(result, key=lambda group: group.name))
 
 
-def _joined(photos: Sequence[Photo], links: Iterable[Link]) -> tuple[Group, ...]:
-    """Return the groups that the links make, each with the reasons in it."""
-    union, reasons = Union(len(photos)), [set[str]() for _ in photos]
-    for reason, places in links:
-        union.join(places)
-        reasons[places[0]].add(reason)
+def _join(photos: Sequence[Photo], links: Iterable[Link]) -> tuple[Group, ...]:
+    """Return the groups that the links make, each with its reasons."""
+    union, reasons = UnionFind(len(photos)), [set[str]() for _ in photos]
+    for reason, indices in links:
+        union.join(indices)
+        reasons[indices[0]].add(reason)
     return tuple(
         Group(
-            tuple(photos[place] for place in places),
-            tuple(reason for reason in REASONS if any(reason in reasons[place] for place in places)),
+            tuple(photos[index] for index in indices),
+            tuple(reason for reason in REASONS if any(reason in reasons[index] for index in indices)),
         )
-        for places in union.groups()
+        for indices in union.groups()
     )
-
-
-def _labels_of_one_thing(photos: Sequence[Photo], groups: Iterable[Group]) -> set[str]:
-    """Return the labels whose photos are all in one group, as where each label is one product.
-
-    Such a label can only be measured on the thing that it was trained on: its photos are not kept
-    together unless they are equal or the user says so.
-    """
-    sizes = Counter(photo.label for photo in photos)
-    counts = (Counter(photo.label for photo in group.photos) for group in groups)
-    return {label for count in counts for label in count if count[label] == sizes[label]}
 
 
 def _links(
     photos: list[Photo],
-    looks: Mapping[Photo, Look],
+    stats: Mapping[Photo, PhotoStats],
     duplicates: Iterable[Duplicates],
-    key_of: KeyOf | str,
+    rule: KeyOf | str,
     progress: Progress,
 ) -> Iterator[Link]:
-    """Yield the places of photos that belong together, two or more, and why."""
-    if key_of == NONE:
+    """Yield the indices of two or more photos that belong together, with the reason."""
+    if rule == NONE:
         return
-    place = {photo: number for number, photo in enumerate(photos)}
-    near = ([place[photo] for photo in group.photos] for group in duplicates if not group.exact)
-    yield from (("content", places) for places in equal_files(photos))
-    yield from (("looks", places) for places in small_enough(near, photos))
-    if callable(key_of):
-        yield from (("given", places) for places in by_key(map(key_of, photos)).values())
-    else:
-        yield from find_bursts(photos, list(looks.values()))
-        crops = _crops(photos, list(looks.values()), progress)
-        yield from (("crop", places) for places in small_enough(crops, photos))
+    index_of = {photo: index for index, photo in enumerate(photos)}
+    near = ([index_of[photo] for photo in group.photos] for group in duplicates if not group.exact)
+    yield from (("content", indices) for indices in equal_files(photos))
+    yield from (("near-duplicate", indices) for indices in small_enough(near, photos))
+    if callable(rule):
+        yield from (("group-by", indices) for indices in by_key(map(rule, photos)).values())
+        return
+    yield from find_bursts(photos, list(stats.values()))
+    crops = _find_crop_groups(photos, list(stats.values()), progress)
+    yield from (("crop", indices) for indices in small_enough(crops, photos))
 
 
-def _crops(photos: list[Photo], looks: list[Look], progress: Progress) -> Iterator[list[int]]:
-    places, union = distinct_pictures(photos, looks), Union(len(photos))
-    if len(places) > 1:
-        for pair in find_crops(np.stack([looks[place].grey for place in places]), progress):
-            union.join(places[pair])
+def _find_crop_groups(
+    photos: list[Photo], stats: list[PhotoStats], progress: Progress
+) -> Iterator[list[int]]:
+    """Yield the indices of each two or more photos that are crops of one photo."""
+    indices, union = distinct_pictures(photos, stats), UnionFind(len(photos))
+    if len(indices) > 1:
+        for pair in find_crops(np.stack([stats[index].grey for index in indices]), progress):
+            union.join(indices[pair])
     yield from union.groups()
 
 
 def with_groups(photos: Iterable[Photo], groups: Iterable[Group]) -> tuple[Photo, ...]:
-    """Return the photos, each with the name of the group that it is in."""
+    """Return the photos, each with the name of its group."""
     names = {photo.path: group.name for group in groups for photo in group.photos}
     return tuple(replace(photo, group=names.get(photo.path, "")) for photo in photos)
 
@@ -121,41 +123,45 @@ def with_groups(photos: Iterable[Photo], groups: Iterable[Group]) -> tuple[Photo
 def leaking(groups: Iterable[Group], duplicates: Iterable[Duplicates]) -> list[tuple[Photo, ...]]:
     """Return the groups with photos in more than one split, and such duplicates as are in no group."""
     leaks = [group.photos for group in groups if len(group.splits) > 1]
-    listed = {photo for photos in leaks for photo in photos}
+    in_leaks = {photo for photos in leaks for photo in photos}
     copies = (group.photos for group in duplicates if len(group.splits) > 1)
-    return leaks + [photos for photos in copies if not listed.issuperset(photos)]
+    return leaks + [photos for photos in copies if not in_leaks.issuperset(photos)]
 
 
 def parse_group_by(group_by: str | Path) -> KeyOf | str:
-    r"""Return what decides which photos belong together: `auto`, `none`, or the key that photos share.
+    r"""Return the rule for which photos belong together: `auto`, `none`, or a function that returns a key.
 
     Args:
-        group_by: `auto`: duplicates, crops, sub-folders, file names, time and camera, alike in sequence.
-            `none`: every photo is on its own. `folder`: each folder below a label's. A CSV file with the
-            columns path and group. A regular expression with one group, such as `bottle(\d+)_`, that is
-            searched in the photo's path. All but `none` also keep duplicates together.
+        group_by: One of these. All but `none` also keep duplicates together.
+
+            - `auto`: crops, sub-folders, file names, time and camera, similar neighbours.
+            - `none`: every photo is on its own.
+            - `folder`: each folder below a label's folder.
+            - A CSV file with the columns path and group.
+            - A regular expression with one group, such as `bottle(\d+)_`, that is searched in the path.
 
     Raises:
-        ShutterlessError: If the file cannot be read, or the expression is not one with one group.
+        InputError: The expression is not a valid one with one group (`invalid-group-by`).
+        DatasetError: The file cannot be read (`unreadable-groups`) or lacks a column (`missing-column`).
     """
     text = str(group_by)
     if text in (AUTO, NONE):
         return text
     if text == FOLDER:
-        return lambda photo: f"{photo.label}/{folder}" if (folder := read_name(photo).folder) else None
+        return lambda photo: f"{photo.label}/{folder}" if (folder := parse_file_name(photo).folder) else None
     if text.lower().endswith(".csv"):
         groups = _read_groups(Path(text))
         return lambda photo: groups.get(photo.path)
-    return _matching(text)
+    return _parse_expression(text)
 
 
-def _matching(expression: str) -> KeyOf:
+def _parse_expression(expression: str) -> KeyOf:
     try:
         pattern = re.compile(expression)
     except re.error as error:
-        raise _refused(expression, str(error)) from error
+        raise _invalid_group_by(expression, str(error)) from error
     if pattern.groups != 1:
-        raise _refused(expression, f"it has {pattern.groups} groups, not one")
+        raise _invalid_group_by(expression, f"it has {pattern.groups} groups, not one")
 
     def key_of(photo: Photo) -> str | None:
         match = pattern.search(photo.path)
@@ -164,11 +170,11 @@ def _matching(expression: str) -> KeyOf:
     return key_of
 
 
-def _refused(expression: str, reason: str) -> ShutterlessError:
+def _invalid_group_by(expression: str, reason: str) -> InputError:
     return InputError(
         "invalid-group-by",
         f"Cannot group the photos by {expression!r}: {reason}",
-        r"Give auto, none, folder, a .csv file, or a regular expression with one group: 'bottle(\d+)_'.",
+        r"Use auto, none, folder, a .csv file, or a regular expression with one group: 'bottle(\d+)_'.",
     )
 
 

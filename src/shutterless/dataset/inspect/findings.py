@@ -1,36 +1,42 @@
-"""What can be wrong with a data set: each fault with how bad it is, which files, and what to do.
+"""Problems of a data set: each with its severity, the files concerned and advice.
 
-The limits are rules of thumb of ours, on the quiet side, where no other source is given.
+Unless a source is given, the limits are rules of thumb, chosen to report too little rather than too much.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-from shutterless.dataset.groups.duplicates import BLANK, Duplicates
+from shutterless.dataset.groups.duplicates import MIN_CONTRAST, Duplicates
 from shutterless.dataset.groups.grouping import leaking
-from shutterless.dataset.photo_stats import Look
+from shutterless.dataset.photo_stats import PhotoStats
 from shutterless.dataset.types import Dataset, Photo
-from shutterless.utils.messages import shortened
+from shutterless.runtime.json_types import JsonObject
+from shutterless.utils.messages import plural, shortened
 
 Level = Literal["high", "medium", "low"]
 
-# The largest label's photos over the smallest's.
-IMBALANCE = 4
+# Photos of the largest label divided by photos of the smallest.
+MAX_IMBALANCE = 4
 # Photos of a label to train on.
-FEW = 20
-# The longer side over the shorter; camera photos have 1.33 to 1.78, today's telephone screens 2.2.
-ODD_ASPECT = 2.0
+MIN_PHOTOS = 20
+# The longer side divided by the shorter; camera photos have 1.33 to 1.78, today's telephone screens 2.2.
+MAX_ASPECT = 2.0
 # Pixels of the shorter side: half the usual input of 224, which enlarges such a photo more than twice.
-SMALL = 112
+MIN_SIDE = 112
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One kind of fault.
+    """One kind of problem.
 
-    kind: a stable name. level: how bad. title: what it is, in a line. advice: what to do. files: the
-    paths of the photos, those together that belong together; empty if it is not about single photos.
+    Attributes:
+        kind: Stable name.
+        level: Severity.
+        title: The problem, in one line.
+        advice: What to do about it.
+        files: Paths of the photos concerned, grouped where several belong together; empty if the problem
+            is not about single photos.
     """
 
     kind: str
@@ -39,97 +45,60 @@ class Finding:
     advice: str
     files: tuple[tuple[str, ...], ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        """Return a JSON object."""
+    def to_json(self) -> JsonObject:
+        """Return the finding as a JSON object."""
         return {
             "kind": self.kind,
             "level": self.level,
             "title": self.title,
             "advice": self.advice,
-            "files": [list(together) for together in self.files],
+            "files": [list(paths) for paths in self.files],
         }
 
 
-def find_faults(
+def find_problems(
     dataset: Dataset,
-    looks: Mapping[Photo, Look],
-    duplicates: Iterable[Duplicates],
+    stats: Mapping[Photo, PhotoStats],
+    duplicates: Sequence[Duplicates],
     warnings: Iterable[str] = (),
 ) -> tuple[Finding, ...]:
-    """Return what is wrong with the data set, the worst first.
+    """Return the problems of a data set, the worst first.
 
-    looks: of every photo. warnings: of its layout, a line each.
+    Args:
+        dataset: All readable photos, with their groups.
+        stats: The measurements of every photo.
+        duplicates: Photos that are the same.
+        warnings: Problems of the layout, a line each.
     """
-    copies = list(duplicates)
-    found = (
-        *_of_layout(dataset, warnings),
-        *_of_leaks(leaking(dataset.groups, copies)),
-        *_of_duplicates(copies),
-        *_of_looks(looks),
+    findings = (
+        *_layout_findings(dataset, warnings),
+        *_size_findings(dataset),
+        *_leak_findings(leaking(dataset.groups, duplicates)),
+        *_duplicate_findings(duplicates),
+        *_photo_findings(stats),
     )
-    return tuple(sorted(found, key=lambda finding: get_args(Level).index(finding.level)))
+    return tuple(sorted(findings, key=lambda finding: get_args(Level).index(finding.level)))
 
 
-def _of_leaks(leaks: list[tuple[Photo, ...]]) -> Iterator[Finding]:
-    if leaks:
-        yield Finding(
-            "leakage",
-            "high",
-            f"{_count(leaks, 'group')} of photos of one thing in more than one split",
-            "Accuracy measured on them is too high: the network has seen the same thing in training. Move "
-            "each group into one split, or give one folder for each label and let training split them.",
-            tuple(tuple(photo.path for photo in photos) for photos in leaks),
-        )
-
-
-def _of_duplicates(groups: list[Duplicates]) -> Iterator[Finding]:
-    if conflicts := [group for group in groups if len(group.labels) > 1]:
-        yield Finding(
-            "label-conflict",
-            "high",
-            f"{_count(conflicts, 'group')} of duplicates under different labels",
-            "One photo cannot be both: keep it under the label that is right and delete the other.",
-            _paths(conflicts),
-        )
-    if exact := [group for group in groups if group.exact]:
-        yield Finding(
-            "exact-duplicates",
-            "medium",
-            f"{_count(exact, 'group')} of files that are equal byte for byte",
-            "Delete all but one of each: copies count more than they teach.",
-            _paths(exact),
-        )
-    if near := [group for group in groups if not group.exact]:
-        yield Finding(
-            "near-duplicates",
-            "low",
-            f"{_count(near, 'group')} of photos that look the same",
-            "Look at them side by side; some may be different things in one place. Delete copies of one "
-            "photo; keep photos of the same thing in one split.",
-            _paths(near),
-        )
-
-
-def _of_layout(dataset: Dataset, warnings: Iterable[str]) -> Iterator[Finding]:
+def _layout_findings(dataset: Dataset, warnings: Iterable[str]) -> Iterator[Finding]:
     if dataset.unreadable:
         yield Finding(
             "unreadable",
             "medium",
-            f"{_count(dataset.unreadable, 'file')} that cannot be read",
-            "Training leaves them out. Fetch or export them again, or delete them.",
-            tuple((one.path,) for one in dataset.unreadable),
+            f"{plural(len(dataset.unreadable), 'file')} that cannot be read",
+            "Training leaves them out. Download or export them again, or delete them.",
+            tuple((file.path,) for file in dataset.unreadable),
         )
     for warning in warnings:
         yield Finding(
             "layout",
             "medium",
             warning,
-            "Photos count only below a label's folder; every split needs photos of every label.",
+            "Photos only count below a label's folder, and every split needs photos of every label.",
         )
-    yield from _of_sizes(dataset)
 
 
-def _of_sizes(dataset: Dataset) -> Iterator[Finding]:
+def _size_findings(dataset: Dataset) -> Iterator[Finding]:
     """Yield what is wrong with the numbers of photos to train on."""
     train = {label: splits.get("train", 0) for label, splits in dataset.counts().items()}
     if len(train) < 2:
@@ -139,60 +108,92 @@ def _of_sizes(dataset: Dataset) -> Iterator[Finding]:
             f"the only label is {next(iter(train))}",
             "A classifier needs two or more: put the photos of each kind into a folder of their own.",
         )
-    if few := {label: count for label, count in train.items() if count < FEW}:
+    if few := {label: number for label, number in train.items() if number < MIN_PHOTOS}:
+        listing = shortened([f"{label} {number}" for label, number in few.items()])
         yield Finding(
             "few-photos",
             "high" if 0 in few.values() else "medium",
-            f"fewer than {FEW} photos to train on: {shortened([f'{name} {few[name]}' for name in few])}",
+            f"fewer than {MIN_PHOTOS} photos to train on: {listing}",
             "Add photos, or merge these labels with others.",
         )
-    most, least = max(train, key=lambda label: train[label]), min(train, key=lambda label: train[label])
-    if train[most] >= IMBALANCE * max(1, train[least]):
+    largest = max(train, key=lambda label: train[label])
+    smallest = min(train, key=lambda label: train[label])
+    if train[largest] >= MAX_IMBALANCE * max(1, train[smallest]):
         yield Finding(
             "imbalance",
             "medium",
-            f"{most} has {train[most]} photos to train on, {least} {train[least]}",
-            f"Judge by the recall of every label, not by accuracy alone; add photos of {least}, or give "
+            f"{largest} has {train[largest]} photos to train on, {smallest} {train[smallest]}",
+            f"Look at the recall of every label, not only at the accuracy. Add photos of {smallest}, or give "
             "rare labels more weight.",
         )
 
 
-def _of_looks(looks: Mapping[Photo, Look]) -> Iterator[Finding]:
-    if blank := _where(looks, {photo for photo, seen in looks.items() if seen.contrast < BLANK}):
+def _leak_findings(leaks: list[tuple[Photo, ...]]) -> Iterator[Finding]:
+    if leaks:
+        yield Finding(
+            "leakage",
+            "high",
+            f"{plural(len(leaks), 'group')} of photos of the same thing in more than one split",
+            "The model has already seen these things, so the accuracy measured on them is too high. Move "
+            "each group into one split, or use one folder per label and let training split them.",
+            tuple(tuple(photo.path for photo in photos) for photos in leaks),
+        )
+
+
+def _duplicate_findings(groups: Sequence[Duplicates]) -> Iterator[Finding]:
+    if conflicts := [group for group in groups if len(group.labels) > 1]:
+        yield Finding(
+            "label-conflict",
+            "high",
+            f"{plural(len(conflicts), 'group')} of duplicates under different labels",
+            "Keep the photo under the right label and delete the others.",
+            _paths(conflicts),
+        )
+    if exact := [group for group in groups if group.exact]:
+        yield Finding(
+            "exact-duplicates",
+            "medium",
+            f"{plural(len(exact), 'group')} of files that are identical byte for byte",
+            "Delete all but one of each: duplicates give one photo extra weight.",
+            _paths(exact),
+        )
+    if near := [group for group in groups if not group.exact]:
+        yield Finding(
+            "near-duplicates",
+            "low",
+            f"{plural(len(near), 'group')} of photos that look the same",
+            "Compare them side by side; some may be different things in one place. Delete copies of one "
+            "photo, and keep photos of the same thing in one split.",
+            _paths(near),
+        )
+
+
+def _photo_findings(stats: Mapping[Photo, PhotoStats]) -> Iterator[Finding]:
+    if blank := [photo for photo, each in stats.items() if each.contrast < MIN_CONTRAST]:
         yield Finding(
             "blank",
             "medium",
-            f"{_count(blank, 'photo')} of all but one colour",
+            f"{plural(len(blank), 'photo')} that are nearly all one colour",
             "Nothing can be learned from them: delete them, or export them again.",
-            blank,
+            tuple((photo.path,) for photo in blank),
         )
-    small = {photo for photo, seen in looks.items() if min(seen.width, seen.height) < SMALL}
-    if files := _where(looks, small):
+    if small := [photo for photo, each in stats.items() if min(each.width, each.height) < MIN_SIDE]:
         yield Finding(
             "small",
             "low",
-            f"{_count(files, 'photo')} whose shorter side is below {SMALL} pixels",
-            "They are enlarged and blurred. Use larger originals, or train with a smaller --image-size.",
-            files,
+            f"{plural(len(small), 'photo')} whose shorter side is below {MIN_SIDE} pixels",
+            "They are enlarged, and so blurred. Use larger originals, or a smaller --image-size.",
+            tuple((photo.path,) for photo in small),
         )
-    if files := _where(looks, {photo for photo, seen in looks.items() if seen.aspect > ODD_ASPECT}):
+    if odd := [photo for photo, each in stats.items() if each.aspect > MAX_ASPECT]:
         yield Finding(
             "odd-aspect",
             "low",
-            f"{_count(files, 'photo')} more than {ODD_ASPECT:g} times as long as wide, or the other way",
-            'Stretched to a square they are distorted: crop them, or use a recipe with resize = "pad".',
-            files,
+            f"{plural(len(odd), 'photo')} with one side more than {MAX_ASPECT:g} times the other",
+            'Resizing them to a square distorts them: crop them, or use a recipe with resize = "pad".',
+            tuple((photo.path,) for photo in odd),
         )
-
-
-def _where(looks: Mapping[Photo, Look], chosen: set[Photo]) -> tuple[tuple[str, ...], ...]:
-    return tuple((photo.path,) for photo in looks if photo in chosen)
 
 
 def _paths(groups: Iterable[Duplicates]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(photo.path for photo in group.photos) for group in groups)
-
-
-def _count(things: Iterable[Any], noun: str) -> str:
-    count = len(tuple(things))
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,34 +1,38 @@
-"""Look at a whole data set before anything is learned from it: what is there, and what is wrong with it."""
+"""Inspect a data set before training: count its photos, and find its problems."""
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from shutterless.dataset.groups.duplicates import Duplicates
 from shutterless.dataset.groups.grouping import AUTO
-from shutterless.dataset.inspect.findings import Finding, find_faults
-from shutterless.dataset.layout import find_photos, split_folders
-from shutterless.dataset.photo_stats import Look
+from shutterless.dataset.inspect.findings import Finding, find_problems
+from shutterless.dataset.layout import find_photos
+from shutterless.dataset.photo_stats import PhotoStats
 from shutterless.dataset.scan import scan_photos, split_gaps
 from shutterless.dataset.types import NOT_A_PICTURE, Dataset, Photo, Unreadable, printable, totals
+from shutterless.runtime.json_types import JsonObject
 from shutterless.utils.progress import Progress, automatic
 
 
 @dataclass(frozen=True, repr=False)
 class Inspection:
-    """What a data set holds, and what was found.
+    """The result of `inspect_dataset`.
 
-    dataset: every readable photo, with the split that training gives it; its labels are all the labels
-    there are. laid_out: whether the splits are folders; if not, they come of the seed. looks: in the
-    order of the photos. duplicates: the closest first. findings: the worst first.
+    Attributes:
+        dataset: Every readable photo, with its split in a training, and every label, whether it has photos
+            to train on or not.
+        has_split_folders: Whether folders decide the splits; if not, the seed does.
+        stats: The measurements of every photo, in the order of the photos.
+        duplicates: Photos that are the same, the closest first.
+        findings: Problems, the worst first.
     """
 
     dataset: Dataset
-    laid_out: bool
-    looks: Mapping[Photo, Look]
+    has_split_folders: bool
+    stats: Mapping[Photo, PhotoStats]
     duplicates: tuple[Duplicates, ...]
     findings: tuple[Finding, ...]
 
@@ -39,13 +43,13 @@ class Inspection:
 
     @property
     def formats(self) -> dict[str, int]:
-        """Return format → number of photos, the commonest first."""
-        return dict(Counter(seen.format for seen in self.looks.values()).most_common())
+        """Return file format → number of photos, the most frequent first."""
+        return dict(Counter(each.format for each in self.stats.values()).most_common())
 
     @property
     def sides(self) -> dict[str, dict[str, float]]:
-        """Return smallest, median and largest of the photos' widths and heights, in pixels."""
-        widths, heights = zip(*((seen.width, seen.height) for seen in self.looks.values()), strict=True)
+        """Return the smallest, median and largest width and height, in pixels."""
+        widths, heights = zip(*((each.width, each.height) for each in self.stats.values()), strict=True)
         return {
             name: {"smallest": min(sides), "median": median(sides), "largest": max(sides)}
             for name, sides in (("width", widths), ("height", heights))
@@ -55,19 +59,19 @@ class Inspection:
         """Return the data set and the number of findings on one line."""
         return f"Inspection({self.dataset!r}: {len(self.findings):,} findings)"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return a JSON object; photos are named by their paths below the data set's folder."""
         return {
             "path": printable(str(self.dataset.root)),
-            "photos": len(self.looks),
-            "bytes": sum(seen.size for seen in self.looks.values()),
-            "splits_from": "folders" if self.laid_out else "seed",
+            "photos": len(self.stats),
+            "bytes": sum(each.size for each in self.stats.values()),
+            "splits_from": "folders" if self.has_split_folders else "seed",
             "counts": self.dataset.counts(),
             "totals": self.totals,
             "formats": self.formats,
             "sides": self.sides,
-            "skipped": [asdict(one) for one in self.dataset.skipped],
-            "unreadable": [{"path": one.path, "reason": one.reason} for one in self.dataset.unreadable],
+            "skipped": [asdict(each) for each in self.dataset.skipped],
+            "unreadable": [{"path": file.path, "reason": file.reason} for file in self.dataset.unreadable],
             "duplicates": [group.to_json() for group in self.duplicates],
             "groups": [group.to_json() for group in self.dataset.groups],
             "findings": [finding.to_json() for finding in self.findings],
@@ -77,30 +81,40 @@ class Inspection:
 def inspect_dataset(
     root: str | Path, *, seed: int = 42, group_by: str | Path = AUTO, progress: Progress = automatic
 ) -> Inspection:
-    """Decode every photo below `root` once and return what is there and what is wrong.
+    """Decode every photo of a labelled folder once, and report what it contains and its problems.
 
-    seed, group_by: share photos out to splits where the folders do not say it, as training does.
+    Args:
+        root: The folder of photos.
+        seed: Training's seed: it decides the splits where no folders do.
+        group_by: Which photos show the same thing; see `parse_group_by`.
+        progress: Called while photos are read.
 
-    Raises ShutterlessError if there is no folder, no photo or none that can be read. Whatever else
-    would stop a training is a finding.
+    Raises:
+        DatasetError: There is no folder, its layout is unclear, or it has no readable photo. Whatever else
+            would stop a training is a finding.
+        InputError: `group_by` is not a valid rule (`invalid-group-by`).
+
+    Example:
+        >>> import shutterless
+        >>> photos = shutterless.draw_sample("inspect-dataset", per_label=10, size=32)
+        >>> inspection = shutterless.inspect_dataset(photos)
+        >>> [finding.kind for finding in inspection.findings]
+        ['few-photos', 'small']
     """
     root = Path(root)
-    folders = split_folders(root)
-    found = find_photos(root, folders or {"train": root})
-    scan = scan_photos(
-        root, folders, found, seed=seed, group_by=group_by, progress=progress, what="inspecting photos"
-    )
+    listing = find_photos(root)
+    scan = scan_photos(listing, seed=seed, group_by=group_by, progress=progress, what="inspecting photos")
     dataset = Dataset(
         root,
-        labels=tuple(sorted({printable(label) for labels in found.labels.values() for label in labels})),
+        labels=tuple(sorted({printable(label) for labels in listing.labels.values() for label in labels})),
         photos=scan.photos,
-        unreadable=tuple(Unreadable(printable(one.path), one.reason) for one in scan.unreadable),
+        unreadable=tuple(Unreadable(printable(file.path), file.reason) for file in scan.unreadable),
         warnings=(),
         groups=scan.groups,
-        skipped=found.summary(),
+        skipped=listing.summary(),
     )
-    misplaced = (str(one) for one in dataset.skipped if one.reason != NOT_A_PICTURE)
-    warnings = (*misplaced, *split_gaps(dataset))
-    looks = {photo: scan.looks[photo.path] for photo in scan.photos}
-    findings = find_faults(dataset, looks, scan.duplicates, tuple(map(printable, warnings)))
-    return Inspection(dataset, bool(folders), looks, scan.duplicates, findings)
+    outside_layout = (str(each) for each in dataset.skipped if each.reason != NOT_A_PICTURE)
+    warnings = tuple(map(printable, (*outside_layout, *split_gaps(dataset))))
+    stats = {photo: scan.stats[photo.path] for photo in scan.photos}
+    findings = find_problems(dataset, stats, scan.duplicates, warnings)
+    return Inspection(dataset, bool(listing.split_folders), stats, scan.duplicates, findings)

@@ -1,4 +1,4 @@
-"""The table of photos by label and split, and the picture grid, as pictures to put into a document."""
+"""Draw the table of photos by label and split, and a grid of samples, as pictures for documents."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,14 +13,19 @@ MARGIN = 24
 CELL = 160
 GAP = 8
 
-# Rows of labels in a figure: more make a picture that nothing shows.
+# Labels in a picture; with more it would be too large to be shown anywhere.
 MAX_ROWS = 40
 
 INK, RULE, PAPER = "#1a1c1f", "#c9ccd1", "#ffffff"
 
 
 def draw_counts(counts: Mapping[str, Mapping[str, int]]) -> Image.Image:
-    """Return the table of label × split with totals, RGB; of many labels the largest and the others' sum."""
+    """Draw the table of label × split with totals, as RGB.
+
+    Args:
+        counts: Label → split → number of photos. Only the largest labels are drawn, with the sum of all
+            others, if there are more than `MAX_ROWS`.
+    """
     if len(counts) > MAX_ROWS:
         largest = sorted(counts, key=lambda label: sum(counts[label].values()), reverse=True)
         others = totals({label: counts[label] for label in largest[MAX_ROWS - 1 :]})
@@ -31,22 +36,20 @@ def draw_counts(counts: Mapping[str, Mapping[str, int]]) -> Image.Image:
 
 def count_rows(counts: Mapping[str, Mapping[str, int]]) -> list[list[str]]:
     """Return the table's cells: a head, a row for each label, and the totals."""
-    below = totals(counts)
-    return [
-        ["label", *below, "total"],
-        *(_count_row(label, row) for label, row in counts.items()),
-        _count_row("total", below),
+    sums = totals(counts)
+    rows = [
+        [label, *(f"{number:,}" for number in (*row.values(), sum(row.values())))]
+        for label, row in (*counts.items(), ("total", sums))
     ]
-
-
-def _count_row(label: str, row: Mapping[str, int]) -> list[str]:
-    return [label, *(f"{number:,}" for number in (*row.values(), sum(row.values())))]
+    return [["label", *sums, "total"], *rows]
 
 
 def draw_samples(rows: Mapping[str, Sequence[Image.Image]]) -> Image.Image:
-    """Return a grid with the thumbnails of each label, none larger than 160 px, in a row, RGB.
+    """Draw a grid with a row of thumbnails for each label, as RGB.
 
-    Of many labels at most `MAX_ROWS` are drawn, spread evenly over all of them.
+    Args:
+        rows: Label → thumbnails of at most 160 px. If there are more than `MAX_ROWS` labels, this many
+            are drawn, spread evenly over all of them.
     """
     rows = dict(list(rows.items())[:: -(-len(rows) // MAX_ROWS)])
     names = round(max(_font().getlength(label) for label in rows)) + MARGIN
@@ -58,13 +61,13 @@ def draw_samples(rows: Mapping[str, Sequence[Image.Image]]) -> Image.Image:
         top = MARGIN + row * (CELL + GAP)
         draw.text((MARGIN, top + CELL / 2), label, INK, _font(), anchor="lm")
         for column, image in enumerate(images):
-            left = MARGIN + names + column * (CELL + GAP)
-            grid.paste(image, (left + (CELL - image.width) // 2, top + (CELL - image.height) // 2))
+            x = MARGIN + names + column * (CELL + GAP)
+            grid.paste(image, (x + (CELL - image.width) // 2, top + (CELL - image.height) // 2))
     return grid
 
 
 def _table(rows: Sequence[Sequence[str]]) -> Image.Image:
-    """Return a table whose first column is text and the others figures; rules set off first and last row."""
+    """Return a table of text and, from the second column on, numbers; lines set off its head and totals."""
     widths = [
         round(max(_font().getlength(text) for text in column)) + MARGIN for column in zip(*rows, strict=True)
     ]
@@ -85,5 +88,5 @@ def _table(rows: Sequence[Sequence[str]]) -> Image.Image:
 
 
 def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Return Pillow's own font: one that every machine has."""
+    """Return Pillow's own font, which every machine has."""
     return ImageFont.load_default(TEXT)

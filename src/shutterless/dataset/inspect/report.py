@@ -1,6 +1,6 @@
-"""Write an inspection as a page of its own, and its table and picture grid as PNG."""
+"""Write an inspection as an HTML page, with its table and sample grid as PNG."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,8 +9,8 @@ from PIL import Image
 
 from shutterless.dataset.inspect.inspection import Inspection
 from shutterless.dataset.inspect.plots import draw_counts, draw_samples
-from shutterless.dataset.photo_stats import Look
-from shutterless.dataset.types import REASONS, Photo, changed, read_photo, summarize_groups
+from shutterless.dataset.photo_stats import PhotoStats
+from shutterless.dataset.types import REASONS, Photo, read_photo_file, summarize_groups, unreadable_photo
 from shutterless.files import (
     INSPECTION,
     INSPECTION_MARK,
@@ -25,41 +25,57 @@ from shutterless.utils.parallel import map_in_threads
 from shutterless.utils.progress import Progress, automatic
 
 PAGE, COUNTS, SAMPLES = "index.html", "counts.png", "samples.png"
-# What the page shows of each: more is in `--json`.
+# Limits of the page; `--json` has no limits.
 SAMPLES_PER_LABEL = 8
 MAX_SAMPLES = 640  # of all labels together
 MAX_LABELS = 160  # with samples, spread evenly over all labels
 MAX_OPEN = 12  # labels that are shown unfolded
 GROUPS_PER_FINDING = 24
 PHOTOS_PER_GROUP = 6
-# Longer side of a thumbnail, in pixels.
-THUMBNAIL = 160
-QUALITY = 80  # of its JPEG
+# Longer side of a thumbnail, in pixels, and quality of its JPEG.
+THUMBNAIL, QUALITY = 160, 80
 
 Thumbnails = Mapping[str, Image.Image]
 T = TypeVar("T")
 
 
 def require_report_folder(folder: Path, photos: Path) -> None:
-    """Raise ShutterlessError if a report on `photos` cannot go to `folder`.
+    """Check that a report on `photos` can be written to `folder`, before any work.
 
-    It may be new, empty or an earlier report, and not among the photos.
+    Raises:
+        OutputError: The folder holds something other than an earlier report (`not-ours`), is among the
+            photos (`output-inside-photos`) or cannot be written (`cannot-write`).
     """
     ensure_outside(folder, photos)
     ensure_replaceable(folder, INSPECTION)
 
 
 def write_inspection(inspection: Inspection, folder: str | Path, *, progress: Progress = automatic) -> Path:
-    """Write index.html, which needs no other file and no network, counts.png and samples.png.
+    """Write an inspection as index.html, which needs no other file and no network, and two PNG files.
 
-    Returns the page's path. Raises ShutterlessError if `folder` is in use for something else or cannot
-    be written, or if a photo has changed since it was inspected; nothing half-written is left.
+    Args:
+        inspection: The result of `inspect_dataset`.
+        folder: A new or empty folder, or an earlier report, which is replaced.
+        progress: Called for each thumbnail.
+
+    Returns:
+        The path of the page; counts.png and samples.png are next to it.
+
+    Raises:
+        OutputError: The folder is in use for something else or cannot be written. Nothing is left behind.
+        DatasetError: A photo has changed since it was inspected (`unreadable-photo`).
+
+    Example:
+        >>> import shutterless
+        >>> photos = shutterless.draw_sample("write-inspection", per_label=10, size=32)
+        >>> shutterless.write_inspection(shutterless.inspect_dataset(photos), "inspection").name
+        'index.html'
     """
     folder = Path(folder)
     require_report_folder(folder, inspection.dataset.root)
-    samples = _samples(inspection)
-    shown = {photo.path for photos in samples.values() for photo in photos} | _shown_in_groups(inspection)
-    thumbnails = _thumbnails(inspection, shown, progress)
+    samples = _select_samples(inspection)
+    paths = {photo.path for photos in samples.values() for photo in photos} | _paths_in_groups(inspection)
+    thumbnails = _thumbnails(inspection, paths, progress)
     with atomic_directory(folder, "the report") as draft:
         draw_counts(inspection.dataset.counts()).save(draft / COUNTS)
         draw_samples(
@@ -69,64 +85,64 @@ def write_inspection(inspection: Inspection, folder: str | Path, *, progress: Pr
     return folder / PAGE
 
 
-def _samples(inspection: Inspection) -> dict[str, list[Photo]]:
-    """Return some photos of every label, or of `MAX_LABELS` labels, spread evenly over all there are."""
+def _select_samples(inspection: Inspection) -> dict[str, list[Photo]]:
+    """Return some photos of every label, or of `MAX_LABELS` labels, spread evenly over all labels."""
     by_label: dict[str, list[Photo]] = {label: [] for label in inspection.dataset.labels}
     for photo in inspection.dataset.photos:
         by_label[photo.label].append(photo)
     labels = _spread(list(by_label), MAX_LABELS)
-    each = min(SAMPLES_PER_LABEL, MAX_SAMPLES // len(labels))
-    return {label: _spread(by_label[label], each) for label in labels}
+    per_label = min(SAMPLES_PER_LABEL, MAX_SAMPLES // len(labels))
+    return {label: _spread(by_label[label], per_label) for label in labels}
 
 
 def _spread(items: list[T], count: int) -> list[T]:
     """Return up to `count` of the items at equal distances."""
     count = min(count, len(items))
-    return [items[place * len(items) // count] for place in range(count)]
+    return [items[index * len(items) // count] for index in range(count)]
 
 
-def _shown_in_groups(inspection: Inspection) -> set[str]:
-    groups = [group for finding in inspection.findings for group in finding.files[:GROUPS_PER_FINDING]]
-    for thing in inspection.dataset.groups[:GROUPS_PER_FINDING]:
-        groups.append(tuple(photo.path for photo in thing.photos))
-    readable = {photo.path for photo in inspection.looks}
-    return {path for group in groups for path in group[:PHOTOS_PER_GROUP]} & readable
+def _paths_in_groups(inspection: Inspection) -> set[str]:
+    """Return the photos that are shown with a finding or in a group."""
+    groups = [paths for finding in inspection.findings for paths in finding.files[:GROUPS_PER_FINDING]]
+    for group in inspection.dataset.groups[:GROUPS_PER_FINDING]:
+        groups.append(tuple(photo.path for photo in group.photos))
+    readable = {photo.path for photo in inspection.stats}
+    return {path for paths in groups for path in paths[:PHOTOS_PER_GROUP]} & readable
 
 
-def _thumbnails(inspection: Inspection, paths: Iterable[str], progress: Progress) -> Thumbnails:
-    chosen = set(paths)
-    items = [item for item in inspection.looks.items() if item[0].path in chosen]
+def _thumbnails(inspection: Inspection, paths: set[str], progress: Progress) -> Thumbnails:
+    items = [item for item in inspection.stats.items() if item[0].path in paths]
 
-    def shrink(item: tuple[Photo, Look]) -> Image.Image:
+    def shrink(item: tuple[Photo, PhotoStats]) -> Image.Image:
         return _thumbnail(inspection.dataset.root, *item)
 
     images = map_in_threads(shrink, items, progress=progress, what="drawing the report")
     return {photo.path: image for (photo, _), image in zip(items, images, strict=True)}
 
 
-def _thumbnail(root: Path, photo: Photo, seen: Look) -> Image.Image:
-    scale = THUMBNAIL / max(seen.width, seen.height)
-    spec = decoder.InputSpec(max(1, round(seen.height * scale)), max(1, round(seen.width * scale)))
+def _thumbnail(root: Path, photo: Photo, stats: PhotoStats) -> Image.Image:
+    scale = THUMBNAIL / max(stats.width, stats.height)
+    spec = decoder.InputSpec(max(1, round(stats.height * scale)), max(1, round(stats.width * scale)))
     try:
-        return Image.fromarray(decoder.decode(read_photo(root, photo), spec))
+        return Image.fromarray(decoder.decode(read_photo_file(root, photo), spec))
     except Problem as problem:
-        raise changed(root, photo, problem.detail) from problem
+        raise unreadable_photo(root, photo, problem.detail) from problem
 
 
 def _page(inspection: Inspection, samples: Mapping[str, list[Photo]], thumbnails: Thumbnails) -> str:
-    document = inspection.to_json()
+    counts = inspection.dataset.counts()
     facts = {
         "mark": INSPECTION_MARK.decode(),
         "inspection": inspection,
-        "document": document,
-        "most": max(1, *(sum(row.values()) for row in document["counts"].values())),
+        "document": inspection.to_json(),
+        "max_count": max(1, *(sum(row.values()) for row in counts.values())),
         "samples": samples,
-        "source": {path: data_uri(np.asarray(image), QUALITY) for path, image in thumbnails.items()},
-        "reasons": {one.path: one.reason for one in inspection.dataset.unreadable},
-        "summary": "".join(summarize_groups(inspection.dataset.groups)),
+        "sources": {path: data_uri(np.asarray(image), QUALITY) for path, image in thumbnails.items()},
+        "unreadable": {file.path: file.reason for file in inspection.dataset.unreadable},
+        "group_summary": "".join(summarize_groups(inspection.dataset.groups)),
         "reason_names": REASONS,
-        "groups_shown": GROUPS_PER_FINDING,
-        "photos_shown": PHOTOS_PER_GROUP,
+        "max_groups": GROUPS_PER_FINDING,
+        "max_photos": PHOTOS_PER_GROUP,
         "max_open": MAX_OPEN,
     }
     return render_page("shutterless.dataset.inspect", "inspection.html.j2", facts)

@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 
 from shutterless.dataset.groups import duplicates
 from shutterless.dataset.groups.duplicates import find_duplicates, near_rows
-from shutterless.dataset.photo_stats import Look, look
+from shutterless.dataset.photo_stats import PhotoStats, measure_photo
 from shutterless.dataset.types import Photo
 
 
@@ -23,13 +23,13 @@ def found(tmp_path):
     """Save pictures as <label>/<split>/<name> and return the duplicates among them."""
 
     def find(pictures: dict[str, Image.Image]):
-        looks = {}
+        stats = {}
         for name, picture in pictures.items():
             picture.save(tmp_path / "photo", format="JPEG" if name.endswith("jpg") else "PNG", quality=60)
             label, split, _ = name.split("/")
             data = (tmp_path / "photo").read_bytes()
-            looks[Photo(name, label, split, sha256=hashlib.sha256(data).hexdigest())] = look(data)
-        return find_duplicates(looks)
+            stats[Photo(name, label, split, sha256=hashlib.sha256(data).hexdigest())] = measure_photo(data)
+        return find_duplicates(stats)
 
     return find
 
@@ -106,10 +106,10 @@ def test_near_rows_hold_all_pairs_within_the_distance_whatever_the_chunk(monkeyp
 
 
 def test_a_thousand_frames_of_one_camera_are_one_group_without_a_list_of_their_pairs():
-    frame = Look(1, "JPEG", 64, 64, np.arange(4, dtype=np.uint64), 50.0, np.zeros((64, 64), np.uint8))
-    looks = {Photo(f"{number}.jpg", "hat", "train", sha256=str(number)): frame for number in range(1500)}
+    frame = PhotoStats(1, "JPEG", 64, 64, np.arange(4, dtype=np.uint64), 50.0, np.zeros((64, 64), np.uint8))
+    stats = {Photo(f"{number}.jpg", "hat", "train", sha256=str(number)): frame for number in range(1500)}
     tracemalloc.start()
-    (group,) = find_duplicates(looks)
+    (group,) = find_duplicates(stats)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(group.photos) == 1500

@@ -3,14 +3,14 @@ import pytest
 
 from shutterless.dataset import loader
 from shutterless.dataset.exif import UNKNOWN, Shot
-from shutterless.dataset.groups.bursts import ALIKE
+from shutterless.dataset.groups.bursts import MAX_SEQUENCE_DISTANCE
 from shutterless.dataset.groups.duplicates import find_duplicates
 from shutterless.dataset.groups.grouping import find_groups, leaking, parse_group_by, with_groups
 from shutterless.dataset.loader import PhotoReader
-from shutterless.dataset.photo_stats import Look
+from shutterless.dataset.photo_stats import PhotoStats
 from shutterless.dataset.scan import load_dataset
 from shutterless.dataset.types import Photo
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DatasetError, InputError, ShutterlessError
 from shutterless.runtime.image import decoder
 
 RNG = np.random.default_rng(3)
@@ -25,9 +25,9 @@ def bits(near: np.ndarray | None = None, distance: int = 0, start: int = 0) -> n
     return np.packbits(signs).view(np.uint64)
 
 
-def looking(shot: Shot = UNKNOWN, hash_bits: np.ndarray | None = None) -> Look:
+def looking(shot: Shot = UNKNOWN, hash_bits: np.ndarray | None = None) -> PhotoStats:
     grey = RNG.integers(0, 256, (64, 64), np.uint8)
-    return Look(1, "JPEG", 64, 64, bits() if hash_bits is None else hash_bits, 50.0, grey, shot)
+    return PhotoStats(1, "JPEG", 64, 64, bits() if hash_bits is None else hash_bits, 50.0, grey, shot)
 
 
 def photo(path: str, content: str = "") -> Photo:
@@ -35,13 +35,13 @@ def photo(path: str, content: str = "") -> Photo:
     return Photo(path, label, path.split("/")[0], sha256=content or path)
 
 
-def groups(looks: dict[Photo, Look], group_by: str = "auto") -> dict[tuple[str, ...], tuple[str, ...]]:
+def groups(stats: dict[Photo, PhotoStats], group_by: str = "auto") -> dict[tuple[str, ...], tuple[str, ...]]:
     """Return the paths of each group, with the reasons."""
-    found = find_groups(looks, find_duplicates(looks), parse_group_by(group_by))
+    found = find_groups(stats, find_duplicates(stats), parse_group_by(group_by))
     return {tuple(one.path for one in group.photos): group.reasons for group in found}
 
 
-def of(*paths: str) -> dict[Photo, Look]:
+def of(*paths: str) -> dict[Photo, PhotoStats]:
     return {photo(path): looking() for path in sorted(paths)}
 
 
@@ -55,7 +55,7 @@ def test_several_numbered_names_with_a_few_numbers_each_are_bursts():
     }
 
 
-def alike(*paths: str, content: str = "") -> dict[Photo, Look]:
+def alike(*paths: str, content: str = "") -> dict[Photo, PhotoStats]:
     """Return photos whose hashes are near; equal files, if `content` is given."""
     base = bits()
     return {photo(path, content): looking(hash_bits=bits(base, at)) for at, path in enumerate(sorted(paths))}
@@ -64,22 +64,22 @@ def alike(*paths: str, content: str = "") -> dict[Photo, Look]:
 def test_a_label_whose_photos_all_show_one_thing_is_divided_all_the_same():
     one_thing = [f"cap/{name}.jpg" for name in ("front", "left", "right", "top")]
     two_things = [f"hat/{name}.jpg" for name in ("red", "crimson")]
-    looks = {**alike(*one_thing), **alike(*two_things), **of(*OTHERS)}
-    assert set(groups(looks)) == {tuple(sorted(two_things))}
+    stats = {**alike(*one_thing), **alike(*two_things), **of(*OTHERS)}
+    assert set(groups(stats)) == {tuple(sorted(two_things))}
 
 
 def test_equal_files_stay_together_even_if_they_are_all_that_a_label_has():
     copies = [f"cap/{name}.jpg" for name in "abc"]
-    looks = {**alike(*copies, content="same"), **of(*OTHERS)}
-    assert groups(looks) == {tuple(copies): ("content",)}
+    stats = {**alike(*copies, content="same"), **of(*OTHERS)}
+    assert groups(stats) == {tuple(copies): ("content",)}
 
 
 def test_of_a_label_of_one_thing_equal_files_stay_together():
     views = alike("cap/x.jpg", "cap/y.jpg")
     copies = alike("cap/a.jpg", "cap/b.jpg", content="same")
-    near = next(iter(views.values())).bits
-    looks = {**views, **{one: looking(hash_bits=near) for one in copies}, **of(*OTHERS)}
-    assert groups(looks) == {("cap/a.jpg", "cap/b.jpg"): ("content",)}
+    near = next(iter(views.values())).phash
+    stats = {**views, **{one: looking(hash_bits=near) for one in copies}, **of(*OTHERS)}
+    assert groups(stats) == {("cap/a.jpg", "cap/b.jpg"): ("content",)}
 
 
 def test_names_without_a_number_are_bursts_if_there_are_many():
@@ -124,8 +124,8 @@ def test_folders_of_things_below_a_label_are_groups_wherever_the_label_s_folder_
 
 def test_shots_within_seconds_by_one_camera_are_a_burst():
     times = {"a": (0, "Phone"), "b": (1.5, "Phone"), "c": (1.6, "Other"), "d": (9, "Phone"), "e": (9, "")}
-    looks = {photo(f"hat/{name}.jpg"): looking(Shot(*shot)) for name, shot in times.items()}
-    assert groups(looks) == {("hat/a.jpg", "hat/b.jpg"): ("time",)}
+    stats = {photo(f"hat/{name}.jpg"): looking(Shot(*shot)) for name, shot in times.items()}
+    assert groups(stats) == {("hat/a.jpg", "hat/b.jpg"): ("time",)}
 
 
 def test_the_time_in_a_phone_s_file_name_counts_where_exif_is_stripped():
@@ -134,84 +134,103 @@ def test_the_time_in_a_phone_s_file_name_counts_where_exif_is_stripped():
 
 
 def test_a_camera_that_never_pauses_tells_nothing():
-    looks = {photo(f"hat/{n:03}x.jpg"): looking(Shot(float(n), "Phone")) for n in range(200)}
-    assert groups(looks) == {}
+    stats = {photo(f"hat/{n:03}x.jpg"): looking(Shot(float(n), "Phone")) for n in range(200)}
+    assert groups(stats) == {}
 
 
 def test_neighbours_by_number_that_look_alike_belong_together_and_strangers_do_not():
     first = bits()
-    hashes = [first, bits(first, ALIKE), bits(), bits(first, ALIKE, ALIKE), *(bits() for _ in range(20))]
-    looks = {photo(f"hat/IMG_{n:04}.jpg"): looking(hash_bits=one) for n, one in enumerate(hashes)}
-    assert groups(looks) == {("hat/IMG_0000.jpg", "hat/IMG_0001.jpg"): ("sequence",)}
+    hashes = [
+        first,
+        bits(first, MAX_SEQUENCE_DISTANCE),
+        bits(),
+        bits(first, MAX_SEQUENCE_DISTANCE, MAX_SEQUENCE_DISTANCE),
+        *(bits() for _ in range(20)),
+    ]
+    stats = {photo(f"hat/IMG_{n:04}.jpg"): looking(hash_bits=one) for n, one in enumerate(hashes)}
+    assert groups(stats) == {("hat/IMG_0000.jpg", "hat/IMG_0001.jpg"): ("sequence",)}
 
 
 def test_neighbours_in_time_that_look_alike_belong_together():
     first = bits()
     times = {
         "a": (0, first),
-        "b": (50, bits(first, ALIKE)),
+        "b": (50, bits(first, MAX_SEQUENCE_DISTANCE)),
         "c": (60, bits()),
-        "d": (200, bits(first, ALIKE, ALIKE)),
+        "d": (200, bits(first, MAX_SEQUENCE_DISTANCE, MAX_SEQUENCE_DISTANCE)),
     }
-    looks = {photo(f"hat/{n}.jpg"): looking(Shot(t, "Phone"), look) for n, (t, look) in times.items()}
-    assert groups(looks) == {("hat/a.jpg", "hat/b.jpg"): ("sequence",)}
+    stats = {photo(f"hat/{n}.jpg"): looking(Shot(t, "Phone"), look) for n, (t, look) in times.items()}
+    assert groups(stats) == {("hat/a.jpg", "hat/b.jpg"): ("sequence",)}
 
 
 def test_copies_belong_together_under_any_name_and_label():
     same = bits()
-    looks = {
+    stats = {
         photo("cap/z.jpg", "equal"): looking(),
         photo("hat/a.jpg", "equal"): looking(),
         photo("hat/b.jpg"): looking(hash_bits=same),
         photo("hat/c.jpg"): looking(hash_bits=bits(same, 30)),
         photo("hat/d.jpg"): looking(),
     }
-    assert groups(looks) == {("cap/z.jpg", "hat/a.jpg"): ("content",), ("hat/b.jpg", "hat/c.jpg"): ("looks",)}
+    assert groups(stats) == {
+        ("cap/z.jpg", "hat/a.jpg"): ("content",),
+        ("hat/b.jpg", "hat/c.jpg"): ("near-duplicate",),
+    }
 
 
 def test_if_most_photos_of_a_label_look_alike_it_is_their_background_and_only_equal_files_count():
     frame = bits()
-    looks = {photo(f"hat/{n}x.jpg", str(n // 2)): looking(hash_bits=bits(frame, n // 2)) for n in range(60)}
-    assert set(groups(looks).values()) == {("content",)}
-    assert len(groups(looks)) == 30
+    stats = {photo(f"hat/{n}x.jpg", str(n // 2)): looking(hash_bits=bits(frame, n // 2)) for n in range(60)}
+    assert set(groups(stats).values()) == {("content",)}
+    assert len(groups(stats)) == 30
 
 
 def test_none_keeps_nothing_together():
-    looks = {photo("hat/a.jpg", "equal"): looking(), photo("hat/b.jpg", "equal"): looking()}
-    assert groups(looks, "none") == {}
+    stats = {photo("hat/a.jpg", "equal"): looking(), photo("hat/b.jpg", "equal"): looking()}
+    assert groups(stats, "none") == {}
 
 
 def test_an_expression_a_folder_and_a_file_say_what_belongs_together(tmp_path):
-    looks = of("cap/p7-a/x.jpg", "hat/p7-b/x.jpg", "hat/p7-b/y.jpg", "hat/p8-c/z.jpg", "hat/q.jpg")
+    stats = of("cap/p7-a/x.jpg", "hat/p7-b/x.jpg", "hat/p7-b/y.jpg", "hat/p8-c/z.jpg", "hat/q.jpg")
     table = tmp_path / "groups.csv"
     table.write_text("path,group,note\nhat/p8-c/z.jpg,g,x\nhat/q.jpg,g,\nhat/p7-b/y.jpg,,\nlost.jpg,g,\n")
-    assert set(groups(looks, r"(p\d+)-")) == {("cap/p7-a/x.jpg", "hat/p7-b/x.jpg", "hat/p7-b/y.jpg")}
-    assert set(groups(looks, "folder")) == {("hat/p7-b/x.jpg", "hat/p7-b/y.jpg")}
-    assert groups(looks, str(table)) == {("hat/p8-c/z.jpg", "hat/q.jpg"): ("given",)}
+    assert set(groups(stats, r"(p\d+)-")) == {("cap/p7-a/x.jpg", "hat/p7-b/x.jpg", "hat/p7-b/y.jpg")}
+    assert set(groups(stats, "folder")) == {("hat/p7-b/x.jpg", "hat/p7-b/y.jpg")}
+    assert groups(stats, str(table)) == {("hat/p8-c/z.jpg", "hat/q.jpg"): ("group-by",)}
 
 
-@pytest.mark.parametrize("wrong", ["(", "no group", "(two)(groups)", "missing.csv"])
-def test_what_cannot_group_is_refused(wrong):
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ("(", "invalid-group-by"),
+        ("no group", "invalid-group-by"),
+        ("(two)(groups)", "invalid-group-by"),
+        ("missing.csv", "unreadable-groups"),
+    ],
+)
+def test_what_cannot_group_is_refused(wrong, code):
     with pytest.raises(ShutterlessError) as caught:
         parse_group_by(wrong)
-    assert caught.value.hint
+    assert caught.value.code == code
+    assert wrong in caught.value.message
 
 
 def test_a_file_without_the_columns_is_refused(tmp_path):
     (tmp_path / "groups.csv").write_text("file,group\na,b\n")
-    with pytest.raises(ShutterlessError, match="path"):
+    with pytest.raises(DatasetError) as caught:
         parse_group_by(tmp_path / "groups.csv")
+    assert caught.value.code == "missing-column"
 
 
 def test_photos_record_the_name_of_their_group_and_leaks_are_groups_in_several_splits():
-    looks = {
+    stats = {
         photo(path, content): looking()
         for path, content in {"test/hat/a.jpg": "1", "train/hat/b.jpg": "1", "train/hat/c.jpg": "2"}.items()
     }
-    found = find_groups(looks, find_duplicates(looks))
-    assert [one.group for one in with_groups(looks, found)] == ["test/hat/a.jpg", "test/hat/a.jpg", ""]
-    assert leaking(found, find_duplicates(looks)) == [found[0].photos]
-    assert leaking((), find_duplicates(looks)) == [found[0].photos]
+    found = find_groups(stats, find_duplicates(stats))
+    assert [one.group for one in with_groups(stats, found)] == ["test/hat/a.jpg", "test/hat/a.jpg", ""]
+    assert leaking(found, find_duplicates(stats)) == [found[0].photos]
+    assert leaking((), find_duplicates(stats)) == [found[0].photos]
 
 
 def test_copies_of_a_photo_under_other_names_stay_in_one_split(tmp_path, make_photos):
@@ -251,6 +270,17 @@ def test_groups_that_the_user_s_own_folders_divide_are_a_warning(tmp_path, make_
     assert "validation/hat/x.png" in warning
 
 
+def test_one_photo_under_two_labels_is_a_warning(tmp_path, make_photos):
+    for label in ("dress", "hat"):
+        make_photos(label, 12)
+    copy = tmp_path / "hat" / "copy.png"
+    copy.write_bytes((tmp_path / "dress" / "000.png").read_bytes())
+    (warning,) = load_dataset(tmp_path).warnings
+    assert warning.startswith("label conflict: 1 photo ")
+    assert "dress/000.png" in warning
+    assert "hat/copy.png" in warning
+
+
 def test_a_label_of_too_few_things_for_every_split_is_a_warning(tmp_path, make_photos):
     make_photos("dress", 10)
     make_photos("hat/hat1", 5)
@@ -263,7 +293,7 @@ def test_a_label_of_too_few_things_for_every_split_is_a_warning(tmp_path, make_p
 def test_a_wrong_rule_is_refused_before_any_photo_is_read(tmp_path, make_photos, monkeypatch):
     make_photos("hat", 2)
     monkeypatch.setattr(decoder, "read", lambda path: pytest.fail(f"{path} was read"))
-    with pytest.raises(ShutterlessError):
+    with pytest.raises(InputError):
         load_dataset(tmp_path, group_by="(")
 
 

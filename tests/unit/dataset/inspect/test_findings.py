@@ -2,13 +2,15 @@ import numpy as np
 import pytest
 
 from shutterless.dataset.groups.duplicates import Duplicates
-from shutterless.dataset.inspect.findings import Finding, find_faults
-from shutterless.dataset.photo_stats import Look
+from shutterless.dataset.inspect.findings import Finding, find_problems
+from shutterless.dataset.photo_stats import PhotoStats
 from shutterless.dataset.types import Dataset, Photo, Unreadable
 
 
-def seen(*, width: int = 400, height: int = 400, contrast: float = 50.0) -> Look:
-    return Look(1, "JPEG", width, height, np.zeros(4, np.uint64), contrast, np.zeros((64, 64), np.uint8))
+def seen(*, width: int = 400, height: int = 400, contrast: float = 50.0) -> PhotoStats:
+    return PhotoStats(
+        1, "JPEG", width, height, np.zeros(4, np.uint64), contrast, np.zeros((64, 64), np.uint8)
+    )
 
 
 def photos(label: str, split: str = "train", count: int = 20) -> list[Photo]:
@@ -16,12 +18,12 @@ def photos(label: str, split: str = "train", count: int = 20) -> list[Photo]:
 
 
 def faults(
-    members, *, looks=None, duplicates=(), unreadable=(), warnings=(), labels=None
+    members, *, stats=None, duplicates=(), unreadable=(), warnings=(), labels=None
 ) -> dict[str, Finding]:
     labels = labels or tuple(sorted({photo.label for photo in members}))
     dataset = Dataset(None, labels, tuple(members), unreadable, ())
-    looks = {photo: (looks or {}).get(photo, seen()) for photo in members}
-    found = find_faults(dataset, looks, duplicates, warnings)
+    stats = {photo: (stats or {}).get(photo, seen()) for photo in members}
+    found = find_problems(dataset, stats, duplicates, warnings)
     assert all(finding.title and finding.advice for finding in found)
     return {finding.kind: finding for finding in found}
 
@@ -83,7 +85,7 @@ def test_a_single_label_is_nothing_to_tell_apart():
     ],
 )
 def test_odd_photos_are_named(look, kind):
-    found = faults(GOOD, looks={GOOD[3]: look})
+    found = faults(GOOD, stats={GOOD[3]: look})
     assert {kind: finding.files for kind, finding in found.items()} == (
         {kind: (("train/hat/3.jpg",),)} if kind else {}
     )

@@ -8,7 +8,7 @@ from PIL import Image
 
 from shutterless.dataset.inspect.inspection import inspect_dataset
 from shutterless.dataset.scan import load_dataset
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DatasetError
 from shutterless.runtime.image import decoder
 
 
@@ -41,9 +41,9 @@ def test_a_photo_of_training_in_validation_under_another_label_is_found(photos):
 def test_photos_by_label_only_are_in_the_splits_that_training_gives_them(colour_photos):
     by_label = colour_photos / "train"
     inspection = inspect_dataset(by_label, seed=3)
-    assert not inspection.laid_out
+    assert not inspection.has_split_folders
     assert inspection.dataset.photos == load_dataset(by_label, seed=3).photos
-    assert list(inspection.looks) == list(inspection.dataset.photos)
+    assert list(inspection.stats) == list(inspection.dataset.photos)
 
 
 def test_what_would_stop_a_training_is_a_finding(photos):
@@ -82,8 +82,9 @@ def test_the_json_document_can_be_written_whatever_the_names(photos):
 
 
 def test_a_folder_without_photos_is_refused(tmp_path):
-    with pytest.raises(ShutterlessError, match="no photos"):
+    with pytest.raises(DatasetError) as caught:
         inspect_dataset(tmp_path)
+    assert caught.value.code == "no-photos"
 
 
 def test_groups_are_listed_with_how_they_were_found_and_are_no_fault(colour_photos, tmp_path):

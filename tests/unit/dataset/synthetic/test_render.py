@@ -11,7 +11,7 @@ from shutterless.dataset.scan import load_dataset
 from shutterless.dataset.synthetic import render
 from shutterless.dataset.synthetic.clothing_shapes import GARMENTS
 from shutterless.dataset.synthetic.render import draw_garment, draw_sample
-from shutterless.errors import ShutterlessError
+from shutterless.errors import OutputError
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -57,9 +57,9 @@ def test_an_empty_working_folder_is_filled(tmp_path, monkeypatch):
 
 def test_a_folder_that_holds_something_is_refused_and_left_alone(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(ShutterlessError, match="not empty") as caught:
+    with pytest.raises(OutputError) as caught:
         draw_sample(tmp_path)
-    assert caught.value.hint
+    assert caught.value.code == "not-empty"
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
@@ -68,8 +68,9 @@ def test_a_failed_drawing_leaves_nothing(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(render, "draw_garment", disk_full)
-    with pytest.raises(ShutterlessError, match="No space left"):
+    with pytest.raises(OutputError) as caught:
         draw_sample(tmp_path / "sample")
+    assert caught.value.code == "cannot-write"
     assert list(tmp_path.iterdir()) == []
 
 
