@@ -89,8 +89,13 @@ def plain(text: str) -> str:
 
 def table(rows: Iterable[tuple[str, ...]]) -> str:
     """Return a table; its first row is the header."""
-    header, *body = ([cell.replace("\n", " ").replace("|", "\\|") for cell in row] for row in rows)
+    header, *body = ([table_cell(text) for text in row] for row in rows)
     return "\n".join(f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *body])
+
+
+def table_cell(text: str) -> str:
+    """Return text as a cell on one line, with its pipes escaped, except within backticks."""
+    return re.sub(r"(`[^`]*`)|\|", lambda match: match[1] or "\\|", text.replace("\n", " "))
 
 
 def commands_page() -> str:
