@@ -261,8 +261,8 @@ def _scan_warnings(scan: Scan, *, by_label: bool) -> list[str]:
     warnings = []
     if leaks := leaking(scan.groups, scan.duplicates):
         warnings.append(
-            f"leakage: {plural(len(leaks), 'group')} of photos of the same thing in more than one split, such "
-            f"as {_example(leaks[0], lambda photo: photo.split)}; accuracy measured on them is too high"
+            f"leakage: {plural(len(leaks), 'group')} of photos of the same thing in more than one split, "
+            f"such as {_example(leaks[0], lambda photo: photo.split)}; accuracy measured on them is too high"
         )
     if conflicts := [group.photos for group in scan.duplicates if len(group.labels) > 1]:
         warnings.append(

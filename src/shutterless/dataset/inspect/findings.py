@@ -173,7 +173,7 @@ def _photo_findings(stats: Mapping[Photo, PhotoStats]) -> Iterator[Finding]:
         yield Finding(
             "blank",
             "medium",
-            f"{plural(len(blank), 'photo')} that are nearly all one colour",
+            f"{plural(len(blank), 'photo')} nearly all one colour",
             "Nothing can be learned from them: delete them, or export them again.",
             tuple((photo.path,) for photo in blank),
         )

@@ -1,4 +1,4 @@
-"""Fetch a public data set from where it is published, and check that it is what was published."""
+"""Download a public data set, and verify that it is what was published."""
 
 import hashlib
 from collections.abc import Mapping
@@ -7,22 +7,24 @@ from pathlib import Path
 
 from shutterless.dataset.layout import find_pictures, subfolders
 from shutterless.dataset.public.archive import unpack
-from shutterless.dataset.public.transfer import fetch, forget
-from shutterless.errors import DatasetError, InputError, ShutterlessError
+from shutterless.dataset.public.transfer import discard, download_file
+from shutterless.errors import DatasetError, InputError
 from shutterless.files import atomic_directory, ensure_empty
 from shutterless.utils.progress import Progress, automatic
 
 
 @dataclass(frozen=True)
-class Published:
-    """Where a data set is and what it holds.
+class PublicDataset:
+    """Where a data set is, and what it contains.
 
-    address: of a .tar.gz of a Git repository at one commit. photos: split → number. trees: split → the
-    id that Git gives the split's folder, a SHA-1 of every name and byte in it; a split that has none is
-    checked by its number. size: bytes of the archive, about; an archive twice as large is refused.
+    Attributes:
+        url: A .tar.gz of a Git repository at one commit.
+        photos: Split → number of photos.
+        trees: Split → the id that Git gives the split's folder, a SHA-1 over every name and byte in it.
+        size: Approximate bytes of the archive; one twice as large is refused.
     """
 
-    address: str
+    url: str
     photos: Mapping[str, int]
     trees: Mapping[str, str]
     size: int
@@ -30,10 +32,10 @@ class Published:
 
 # "Clothing dataset (small)", CC0, by Alexey Grigorev and the people who gave their photos. The commit is the
 # one that holds the photos in an index of public repositories; the ids are computed from copies of the
-# train and validation photos. No copy of the test photos was at hand: they are counted.
-PUBLISHED = {
-    "clothing": Published(
-        address="https://codeload.github.com/alexeygrigorev/clothing-dataset-small/tar.gz/"
+# train and validation photos. No copy of the test photos was available, so they are only counted.
+PUBLIC_DATASETS = {
+    "clothing": PublicDataset(
+        url="https://codeload.github.com/alexeygrigorev/clothing-dataset-small/tar.gz/"
         "36364be1969242c019705255cd87aed00c73a939",
         photos={"train": 3068, "validation": 341, "test": 372},
         trees={
@@ -46,75 +48,91 @@ PUBLISHED = {
 
 
 def download_dataset(name: str, folder: str | Path, *, progress: Progress = automatic) -> Path:
-    """Fetch the data set `name`, check it and lay it out in `folder` by split and label; return `folder`.
+    """Download a public data set, verify it, and put it into a folder by split and label.
 
-    Until it is complete it is in the file <folder>.tar.gz.part beside, with which the next try goes on
-    if the server permits.
+    Until it is complete, the archive is next to the folder as <folder>.tar.gz.part. If the connection is
+    lost, the next attempt continues from there if the server supports it.
 
-    Raises ShutterlessError if the name is not known, `folder` holds anything, the network or the server
-    fails, or what came is not what was published; no half-filled folder is left.
+    Args:
+        name: Name of the data set: `clothing`.
+        folder: A new or empty folder.
+        progress: Called during the download, in kilobytes.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: There is no data set of this name (`unknown-dataset`).
+        OutputError: The folder is not empty (`not-empty`) or cannot be written (`cannot-write`).
+        DatasetError: The download failed (`download-failed`, `download-interrupted`,
+            `download-too-large`), or the result is not what was published (`archive-refused`,
+            `download-differs`). The folder is then not created.
+
+    Example:
+        >>> import shutterless
+        >>> shutterless.download_dataset("clothing", "clothing")  # doctest: +SKIP
+        PosixPath('clothing')
     """
     folder = Path(folder)
-    if name not in PUBLISHED:
+    if name not in PUBLIC_DATASETS:
         raise InputError(
-            "unknown-dataset", f"No data set is known as {name!r}", f"Known are: {', '.join(PUBLISHED)}."
+            "unknown-dataset",
+            f"There is no data set {name!r}",
+            f"Choose one of: {', '.join(PUBLIC_DATASETS)}.",
         )
-    published = PUBLISHED[name]
+    dataset = PUBLIC_DATASETS[name]
     ensure_empty(folder)
-    target = folder.absolute()
-    part = target.with_name(f"{target.name}.tar.gz.part")
-    with atomic_directory(folder, "the data set") as fresh:
-        _fetch(published, part, progress)
+    archive = folder.absolute().with_name(f"{folder.absolute().name}.tar.gz.part")
+
+    def report(size: int, total: int | None) -> None:
+        progress("downloading, in kB", size // 1000, max(total or dataset.size, size) // 1000)
+
+    with atomic_directory(folder, "the data set") as draft:
+        download_file(dataset.url, archive, max_bytes=2 * dataset.size, report=report)
         try:
-            unpack(part, fresh)
-            verify(fresh, published)
-        except ShutterlessError:
-            forget(part)  # going on with it would only bring the same again
+            unpack(archive, draft)
+            _verify(draft, dataset)
+        except DatasetError:
+            discard(archive)  # continuing it would only give the same again
             raise
-    forget(part)
+    discard(archive)
     return folder
 
 
-def _fetch(published: Published, part: Path, progress: Progress) -> None:
-    def report(have: int, whole: int | None) -> None:
-        total = max(whole or published.size, have)
-        progress("downloading, in kB", have // 1000, total // 1000)
-
-    fetch(published.address, part, most=2 * published.size, report=report)
-
-
-def verify(folder: Path, published: Published) -> None:
-    """Raise ShutterlessError if the photos in `folder` are not those that were published."""
-    for split, number in published.photos.items():
-        photos = len(find_pictures(folder / split)[0])
-        if photos != number:
-            raise _wrong(f"{split} has {photos:,} photos instead of {number:,}")
-    for split, tree in published.trees.items():
-        if (found := git_tree(folder / split)) != tree:
-            raise _wrong(f"{split} has the Git tree {found} instead of {tree}")
+def _verify(folder: Path, dataset: PublicDataset) -> None:
+    for split, expected in dataset.photos.items():
+        count = len(find_pictures(folder / split)[0])
+        if count != expected:
+            raise _differs(f"{split} has {count:,} photos instead of {expected:,}")
+    for split, expected_tree in dataset.trees.items():
+        if (tree := git_tree(folder / split)) != expected_tree:
+            raise _differs(f"{split} has the Git tree {tree} instead of {expected_tree}")
 
 
 def git_tree(folder: Path) -> str:
-    """Return the id, in hex, that Git gives a folder of plain files and folders, hidden folders left out."""
+    """Return the id, in hex, that Git gives a folder of plain files and folders, without hidden folders.
+
+    Source: Git's object format; `git rev-parse HEAD:train` prints the same.
+    """
     entries = [
-        (f"{path.name}/", b"40000 " + path.name.encode() + b"\0" + bytes.fromhex(git_tree(path)))
-        for path in subfolders(folder)
+        (f"{path.name}/", b"40000", path.name, bytes.fromhex(git_tree(path))) for path in subfolders(folder)
     ]
     entries += [
-        (path.name, b"100644 " + path.name.encode() + b"\0" + _git_id("blob", path.read_bytes()))
+        (path.name, b"100644", path.name, _git_id("blob", path.read_bytes()))
         for path in folder.iterdir()
         if path.is_file()
     ]
-    return _git_id("tree", b"".join(entry for _, entry in sorted(entries))).hex()
+    tree = b"".join(b"%s %s\0%s" % (mode, name.encode(), digest) for _, mode, name, digest in sorted(entries))
+    return _git_id("tree", tree).hex()
 
 
 def _git_id(kind: str, content: bytes) -> bytes:
     return hashlib.sha1(f"{kind} {len(content)}\0".encode() + content, usedforsecurity=False).digest()
 
 
-def _wrong(reason: str) -> ShutterlessError:
+def _differs(reason: str) -> DatasetError:
     return DatasetError(
         "download-differs",
-        f"What was downloaded is not what was published: {reason}",
-        "Nothing was kept. Run it again; if it stays so, look for a newer shutterless.",
+        f"The download is not what was published: {reason}",
+        "Nothing was kept. Run it again; if it fails again, look for a newer version of shutterless.",
     )

@@ -1,4 +1,4 @@
-"""Fetch a large file over HTTP into a file beside its place, and go on with it after a cut."""
+"""Download a large file over HTTP, and resume after a lost connection."""
 
 import http.client
 import re
@@ -8,81 +8,93 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shutterless.errors import DatasetError, ShutterlessError
+from shutterless.errors import DatasetError
 
-# Seconds without a byte after which a server counts as gone.
-PATIENCE = 60
-CHUNK = 1 << 18
+TIMEOUT = 60  # seconds without a byte
+CHUNK = 1 << 18  # bytes
 # RFC 9110, 8.8.3, without the bytes beyond ASCII that it permits for old servers.
 STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]{1,200}"')
 
+BUSY_HINT = "The server is busy or broken: run it again later."
+MOVED_HINT = "It may have moved: look for a newer version of shutterless, or download the photos by hand."
+
+# Called with the bytes that are there and, if known, the bytes of the whole file.
 Report = Callable[[int, int | None], None]
 
 
-def fetch(address: str, part: Path, *, most: int, report: Report) -> None:
-    """Bring the whole of what is at `address` into the file `part`.
+def download_file(url: str, part: Path, *, max_bytes: int, report: Report) -> None:
+    """Download the file at `url` into `part`, continuing what an earlier attempt left there.
 
-    What is in `part` from an earlier try is kept if the server gave it a strong ETag, gives it the same
-    one still and takes up in the middle (RFC 9110, If-Range); otherwise it is fetched from the start.
-    most: bytes; what is larger is refused. report: is told the bytes that are there and, if known, all.
+    An earlier attempt is continued if the server gave it a strong ETag, still has the same one and supports
+    ranges (RFC 9110, If-Range); otherwise the download starts over.
 
-    Raises ShutterlessError if there is no network, if the server refuses, or if the connection is cut.
-    OSError only if `part` cannot be written.
+    Args:
+        url: Where the file is.
+        part: Where it is written. Its ETag is kept next to it, in <part>.etag.
+        max_bytes: Larger files are refused.
+        report: Called after each chunk.
+
+    Raises:
+        DatasetError: The server cannot be reached or refuses (`download-failed`), the connection is lost
+            (`download-interrupted`), or the file is too large (`download-too-large`).
+        OSError: `part` cannot be written.
     """
-    etag = part.with_name(f"{part.name}.etag")
-    have = part.stat().st_size if part.exists() and etag.exists() else 0
+    etag = _etag_file(part)
+    size = part.stat().st_size if part.exists() and etag.exists() else 0
     headers = {"User-Agent": "shutterless", "Accept-Encoding": "identity"}
-    if have:
-        headers |= {"Range": f"bytes={have}-", "If-Range": etag.read_text("ascii")}
-    with _open(urllib.request.Request(address, headers=headers)) as response:
-        if response.status == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and have:
-            if response.headers.get("Content-Range") == f"bytes */{have}":
-                return  # cut after the last byte
-            raise _forgotten(part)
-        if response.status != http.client.PARTIAL_CONTENT:
-            have = 0
-        elif not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-            raise _forgotten(part)
+    if size:
+        headers |= {"Range": f"bytes={size}-", "If-Range": etag.read_text("ascii")}
+    with _open(urllib.request.Request(url, headers=headers)) as response:
+        content_range = response.headers.get("Content-Range", "")
+        if size and content_range == f"bytes */{size}":
+            return  # 416: the connection was lost after the last byte
+        if response.status not in (http.client.PARTIAL_CONTENT, http.client.REQUESTED_RANGE_NOT_SATISFIABLE):
+            size = 0
+        elif not content_range.startswith(f"bytes {size}-"):
+            discard(part)
+            raise DatasetError(
+                "download-interrupted",
+                "The server does not continue where the last attempt ended",
+                "Run it again: it starts over.",
+            )
         _remember(response.headers.get("ETag"), etag)
-        _receive(response, part, have, most, report)
+        _receive(response, part, size, max_bytes, report)
 
 
-def forget(part: Path) -> None:
-    """Remove what `fetch` left, so that the next one begins anew."""
+def discard(part: Path) -> None:
+    """Remove what `download_file` left, so that the next attempt starts over."""
     part.unlink(missing_ok=True)
-    part.with_name(f"{part.name}.etag").unlink(missing_ok=True)
+    _etag_file(part).unlink(missing_ok=True)
+
+
+def _etag_file(part: Path) -> Path:
+    return part.with_name(f"{part.name}.etag")
 
 
 @contextmanager
 def _open(request: urllib.request.Request) -> Iterator[http.client.HTTPResponse]:
-    """Give the answer, which is one of success or 416; raise ShutterlessError for any other, or none."""
-    address = request.full_url
+    """Give the answer if it is one of success or 416; raise DatasetError for any other, or none."""
+    url = request.full_url
     try:
-        response = urllib.request.urlopen(request, timeout=PATIENCE)
+        response = urllib.request.urlopen(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             error.close()
+            is_busy = error.code == http.client.TOO_MANY_REQUESTS or error.code >= 500
             raise DatasetError(
                 "download-failed",
-                f"{address} answers {error.code} {error.reason}",
-                _after_refusal(error.code),
+                f"{url} answers {error.code} {error.reason}",
+                BUSY_HINT if is_busy else MOVED_HINT,
             ) from error
         response = error
     except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: a redirect to no URL
-        reason = getattr(error, "reason", None) or error
         raise DatasetError(
             "download-failed",
-            f"Cannot reach {address}: {reason}",
+            f"Cannot reach {url}: {getattr(error, 'reason', None) or error}",
             "Check the network and its proxy, then run it again.",
         ) from error
     with response:
         yield response
-
-
-def _after_refusal(code: int) -> str:
-    if code == http.client.TOO_MANY_REQUESTS or code >= http.client.INTERNAL_SERVER_ERROR:
-        return "The server is busy or broken: run it again later."
-    return "It may have moved: look for a newer shutterless, or fetch the photos by hand."
 
 
 def _remember(etag: str | None, file: Path) -> None:
@@ -93,52 +105,40 @@ def _remember(etag: str | None, file: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def _receive(response: http.client.HTTPResponse, part: Path, have: int, most: int, report: Report) -> None:
+def _receive(
+    response: http.client.HTTPResponse, part: Path, size: int, max_bytes: int, report: Report
+) -> None:
+    """Write the answer's body to `part`, from `size` on."""
     length = response.headers.get("Content-Length", "")
-    whole = have + int(length) if re.fullmatch("[0-9]{1,15}", length) else None
-    if whole and whole > most:
-        raise _too_large(part, most)
-    with part.open("r+b" if have else "wb") as stream:
-        stream.seek(have)
+    total = size + int(length) if re.fullmatch("[0-9]{1,15}", length) else None
+    with part.open("r+b" if size else "wb") as stream:
+        stream.seek(size)
         stream.truncate()
-        while chunk := _read(response, have):
-            have += len(chunk)
-            if have > most:
-                raise _too_large(part, most)
+        while max(size, total or 0) <= max_bytes and (chunk := _read(response, size)):
+            size += len(chunk)
             stream.write(chunk)
-            report(have, whole)
-    if whole is not None and have < whole:
-        raise _cut(have)
+            report(size, total)
+    if max(size, total or 0) > max_bytes:
+        discard(part)  # resuming would only end here again
+        raise DatasetError(
+            "download-too-large",
+            f"The server sends more than {max_bytes:,} bytes",
+            "It is not what was published, and nothing was kept: look for a newer version of shutterless.",
+        )
+    if total is not None and size < total:
+        raise _interrupted(size)
 
 
-def _read(response: http.client.HTTPResponse, have: int) -> bytes:
+def _read(response: http.client.HTTPResponse, size: int) -> bytes:
     try:
         return response.read(CHUNK)
     except (OSError, http.client.HTTPException) as error:
-        raise _cut(have) from error
+        raise _interrupted(size) from error
 
 
-def _cut(have: int) -> ShutterlessError:
+def _interrupted(size: int) -> DatasetError:
     return DatasetError(
         "download-interrupted",
-        f"The connection was cut after {have:,} bytes",
-        "Run the same command again: it goes on from there if the server permits.",
-    )
-
-
-def _too_large(part: Path, most: int) -> ShutterlessError:
-    forget(part)  # going on with it would only end here again
-    return DatasetError(
-        "download-too-large",
-        f"The server sends more than {most:,} bytes",
-        "It is not what was published, and nothing was kept: look for a newer shutterless.",
-    )
-
-
-def _forgotten(part: Path) -> ShutterlessError:
-    forget(part)
-    return DatasetError(
-        "download-interrupted",
-        "The server does not go on where the last try was cut",
-        "Run it again: it begins from the start.",
+        f"The connection was lost after {size:,} bytes",
+        "Run the same command again: it continues from there if the server supports it.",
     )

@@ -1,8 +1,8 @@
-"""The cut of ten kinds of garments, as plane shapes with random measures.
+"""Ten kinds of garments as plane shapes with random proportions.
 
-A garment is a list of shapes, drawn in order, x to the right and y down; whoever draws it sets its
-place and size. All measures here are drawn by eye; the ranges overlap so that no single length
-gives a kind away.
+A garment is a list of shapes to draw in order, with x to the right and y down; the renderer chooses place
+and size. All proportions were chosen by eye. Their ranges overlap, so that no single length reveals the
+kind.
 """
 
 import math
@@ -16,7 +16,7 @@ FABRIC, TRIM, SHADE, LIGHT, INSIDE = "fabric", "trim", "shade", "light", "inside
 
 
 class Shape(NamedTuple):
-    """An area (width 0), a line (width above 0) or, of a single point, a disc of that diameter."""
+    """An area (width 0), a line (width above 0), or a disc of this diameter around a single point."""
 
     points: Sequence[Point]
     tone: str = FABRIC
@@ -26,20 +26,21 @@ class Shape(NamedTuple):
 Garment = list[Shape]
 
 
-def _mirrored(points: Sequence[Point]) -> list[Point]:
+def _mirror(points: Sequence[Point]) -> list[Point]:
     return [(-x, y) for x, y in points]
 
 
 def _symmetric(*right: Point) -> list[Point]:
     """Close the right half of an outline, given from top to bottom, with its mirror image."""
-    return [*right, *reversed(_mirrored(right))]
+    return [*right, *reversed(_mirror(right))]
 
 
 def _both(points: Sequence[Point], tone: str = FABRIC, width: float = 0.0) -> Garment:
-    return [Shape(points, tone, width), Shape(_mirrored(points), tone, width)]
+    """Return a shape on the right and its mirror image on the left."""
+    return [Shape(points, tone, width), Shape(_mirror(points), tone, width)]
 
 
-def _soft(points: Sequence[Point]) -> list[Point]:
+def _smooth(points: Sequence[Point]) -> list[Point]:
     """Round the corners of a closed outline: Chaikin's corner cutting, three times."""
     for _ in range(3):
         pairs = zip(points, [*points[1:], points[0]], strict=True)
@@ -56,10 +57,11 @@ def _arc(centre: Point, rx: float, ry: float, start: float = 0, end: float = 360
 
 
 def _sleeves(rng: Random, shoulder: Point, armpit: Point, length: float, *, cuffs: bool = False) -> Garment:
-    long = length > 0.3
-    angle = math.radians(rng.uniform(14, 50) if long else rng.uniform(32, 65))
+    """Return two sleeves that hang at a random angle."""
+    is_long = length > 0.3
+    angle = math.radians(rng.uniform(14, 50) if is_long else rng.uniform(32, 65))
     down, across = (math.sin(angle), math.cos(angle)), (-math.cos(angle), math.sin(angle))
-    width = rng.uniform(0.085, 0.11) if long else rng.uniform(0.12, 0.15)
+    width = rng.uniform(0.085, 0.11) if is_long else rng.uniform(0.12, 0.15)
 
     def at(along: float, over: float) -> Point:
         return (
@@ -73,8 +75,9 @@ def _sleeves(rng: Random, shoulder: Point, armpit: Point, length: float, *, cuff
     return sleeves
 
 
-def _neck(rng: Random, width: float, top: float, *, deep: float = 0.05) -> Garment:
-    depth = rng.uniform(deep, deep + 0.05)
+def _neck(rng: Random, width: float, top: float, *, min_depth: float = 0.05) -> Garment:
+    """Return a round or pointed neck, through which the inside shows."""
+    depth = rng.uniform(min_depth, min_depth + 0.05)
     if rng.random() < 0.3:
         outline = [(width, top), (0.0, top + 1.6 * depth), (-width, top)]
     else:
@@ -83,11 +86,12 @@ def _neck(rng: Random, width: float, top: float, *, deep: float = 0.05) -> Garme
 
 
 class _Torso(NamedTuple):
+    """Half the width of the neck, and the right half's corners."""
+
     neck: float
     shoulder: Point
     armpit: Point
     hem: Point
-
     top: float = -0.38
 
     def outline(self, waist: float = 1.0) -> list[Point]:
@@ -113,30 +117,30 @@ def _torso(rng: Random, hem: float) -> _Torso:
 
 
 def t_shirt(rng: Random) -> Garment:
-    """Short sleeves, a round or pointed neck, nothing in front but perhaps a print."""
+    """Return a T-shirt: short sleeves, a round or pointed neck, sometimes a print."""
     torso = _torso(rng, rng.uniform(0.24, 0.38))
     garment = _sleeves(rng, torso.shoulder, torso.armpit, rng.uniform(0.13, 0.22))
     garment += [Shape(torso.outline()), *_neck(rng, torso.neck, torso.top)]
     if rng.random() < 0.3:
         size = rng.uniform(0.04, 0.09)
-        garment.append(Shape(_soft(_arc((0, -0.1), size, size * rng.uniform(0.6, 1.2))), TRIM))
+        garment.append(Shape(_smooth(_arc((0, -0.1), size, size * rng.uniform(0.6, 1.2))), TRIM))
     return garment
 
 
 def longsleeve(rng: Random) -> Garment:
-    """Long sleeves, a round or pointed neck, nothing in front; ribbed cuffs and hem at times."""
+    """Return a longsleeve: a round or pointed neck, sometimes ribbed cuffs and hem."""
     torso = _torso(rng, rng.uniform(0.22, 0.36))
-    ribbed = rng.random() < 0.5
-    garment = _sleeves(rng, torso.shoulder, torso.armpit, rng.uniform(0.4, 0.54), cuffs=ribbed)
-    garment += [Shape(torso.outline()), *_neck(rng, torso.neck, torso.top, deep=0.03)]
-    if ribbed:
+    has_ribs = rng.random() < 0.5
+    garment = _sleeves(rng, torso.shoulder, torso.armpit, rng.uniform(0.4, 0.54), cuffs=has_ribs)
+    garment += [Shape(torso.outline()), *_neck(rng, torso.neck, torso.top, min_depth=0.03)]
+    if has_ribs:
         x, y = torso.hem
         garment.append(Shape(_symmetric((x, y - 0.04), (x, y)), SHADE))
     return garment
 
 
 def shirt(rng: Random) -> Garment:
-    """A collar and a row of buttons; sleeves mostly long; a breast pocket at times."""
+    """Return a shirt: a collar, a row of buttons, mostly long sleeves, sometimes a breast pocket."""
     torso = _torso(rng, rng.uniform(0.26, 0.4))
     length = rng.uniform(0.4, 0.52) if rng.random() < 0.7 else rng.uniform(0.13, 0.22)
     garment = _sleeves(rng, torso.shoulder, torso.armpit, length, cuffs=length > 0.3)
@@ -159,12 +163,12 @@ def shirt(rng: Random) -> Garment:
 
 
 def outwear(rng: Random) -> Garment:
-    """A coat or jacket: long wide sleeves, open over a lining or zipped, lapels or a hood, pockets."""
+    """Return a coat or jacket: open over a lining or zipped, with lapels or a hood, and pockets."""
     torso = _torso(rng, rng.uniform(0.24, 0.46))
     garment: Garment = []
-    hooded = rng.random() < 0.4
-    if hooded:
-        garment.append(Shape(_soft(_symmetric((0.05, -0.5), (0.15, -0.47), (0.16, -0.33), (0.05, -0.3)))))
+    has_hood = rng.random() < 0.4
+    if has_hood:
+        garment.append(Shape(_smooth(_symmetric((0.05, -0.5), (0.15, -0.47), (0.16, -0.33), (0.05, -0.3)))))
         garment.append(Shape(_arc((0, -0.38), 0.085, 0.07), INSIDE))
     sleeves = _sleeves(rng, torso.shoulder, torso.armpit, rng.uniform(0.42, 0.52), cuffs=rng.random() < 0.5)
     garment += [*sleeves, Shape(torso.outline(1.05))]
@@ -178,7 +182,7 @@ def outwear(rng: Random) -> Garment:
         garment += [
             Shape([(0, torso.top + 0.03), (0, hem)], tone, w) for tone, w in ((SHADE, 0.04), (LIGHT, 0.016))
         ]
-    if not hooded:
+    if not has_hood:
         lapel = [(torso.neck, torso.top - 0.02), (torso.neck + 0.06, -0.28), (0.1, -0.18), (0.02, -0.08)]
         garment += [*_both(lapel, TRIM), *_both([*lapel, lapel[0]], SHADE, 0.01)]
     inner, outer, y = (0.08, 0.08), (0.16, 0.08), rng.uniform(0.0, 0.06)
@@ -187,7 +191,7 @@ def outwear(rng: Random) -> Garment:
 
 
 def dress(rng: Random) -> Garment:
-    """A fitted top, with straps or short sleeves, that widens from the waist into a long skirt."""
+    """Return a dress: a fitted top with straps or short sleeves, and a long skirt."""
     bust, waist = rng.uniform(0.12, 0.16), rng.uniform(0.085, 0.12)
     hem, waist_y = rng.uniform(0.2, 0.36), rng.uniform(-0.14, -0.04)
     neck, top = rng.uniform(0.05, 0.08), -0.46
@@ -200,21 +204,24 @@ def dress(rng: Random) -> Garment:
     else:
         outline = [(neck, top), (neck + 0.035, top), (neck + 0.045, top + 0.1), (bust, top + 0.18)]
     outline += [(waist, waist_y), (waist + (hem - waist) * 0.65, (waist_y + length) / 2), (hem, length)]
-    garment += [Shape(_symmetric(*outline, (hem * 0.5, length + 0.02))), *_neck(rng, neck, top, deep=0.07)]
+    garment += [
+        Shape(_symmetric(*outline, (hem * 0.5, length + 0.02))),
+        *_neck(rng, neck, top, min_depth=0.07),
+    ]
     if rng.random() < 0.6:
         garment.append(Shape(_symmetric((waist, waist_y - 0.015), (waist + 0.005, waist_y + 0.02)), TRIM))
     return garment + _folds(rng, waist, waist_y, hem, length)
 
 
 def _folds(rng: Random, top: float, top_y: float, hem: float, hem_y: float) -> Garment:
-    """Lines that fan out from a waist to a hem, as hanging cloth has them."""
+    """Return lines that fan out from waist to hem, as in hanging cloth."""
     places = [(2 * (number + 1) / 5 - 1) + rng.uniform(-0.1, 0.1) for number in range(4)]
     start = top_y + 0.06
     return [Shape([(place * top, start), (place * hem * 0.95, hem_y)], SHADE, 0.007) for place in places]
 
 
 def skirt(rng: Random) -> Garment:
-    """A waistband and one widening piece of cloth, short to long."""
+    """Return a short or long skirt, with a waistband."""
     waist, hem = rng.uniform(0.12, 0.19), rng.uniform(0.2, 0.4)
     length = rng.uniform(0.36, 0.75)
     top, bottom = -length / 2, length / 2
@@ -225,7 +232,7 @@ def skirt(rng: Random) -> Garment:
 
 
 def _trousers(rng: Random, leg: float) -> Garment:
-    """A waistband and two legs that reach `leg` below the crotch."""
+    """Return a waistband and two legs that reach `leg` below the crotch."""
     waist, hip = rng.uniform(0.13, 0.18), rng.uniform(0.17, 0.22)
     rise = rng.uniform(0.18, 0.24)
     top = -(rise + leg) / 2
@@ -242,17 +249,17 @@ def _trousers(rng: Random, leg: float) -> Garment:
 
 
 def pants(rng: Random) -> Garment:
-    """Long legs."""
+    """Return trousers with long legs."""
     return _trousers(rng, rng.uniform(0.5, 0.68))
 
 
 def shorts(rng: Random) -> Garment:
-    """Short legs."""
+    """Return trousers with short legs."""
     return _trousers(rng, rng.uniform(0.1, 0.26))
 
 
 def shoes(rng: Random) -> Garment:
-    """One shoe or a pair, from the side: sneaker, boot or court shoe."""
+    """Return one shoe or a pair, seen from the side: sneaker, boot or court shoe."""
     kind = rng.choice((_sneaker, _boot, _court_shoe))(rng)
     if rng.random() < 0.5:
         return kind
@@ -269,8 +276,8 @@ def _sneaker(rng: Random) -> Garment:
     upper = [(-0.4, ankle), (-0.2, ankle + 0.02), (0.05, -0.02), (0.34, 0.02), (0.43, 0.12), (-0.42, 0.12)]
     sole = [(-0.43, 0.1), (0.44, 0.1), (0.43, 0.17), (-0.42, 0.17)]
     garment = [
-        Shape(_soft(upper)),
-        Shape(_soft(sole), LIGHT),
+        Shape(_smooth(upper)),
+        Shape(_smooth(sole), LIGHT),
         Shape([(-0.42, 0.1), (0.43, 0.1)], SHADE, 0.012),
     ]
     for number in range(4):
@@ -291,23 +298,15 @@ def _boot(rng: Random) -> Garment:
 def _court_shoe(rng: Random) -> Garment:
     heel = rng.uniform(0.14, 0.24)
     edge = [(-0.33, -0.2), (-0.22, -0.02), (-0.02, 0.05), (0.14, 0.03)]
-    upper = [
-        *edge,
-        (0.3, 0.1),
-        (0.4, 0.17),
-        (0.4, 0.21),
-        (0.14, 0.21),
-        (-0.1, 0.12),
-        (-0.3, 0.06),
-        (-0.36, -0.1),
-    ]
+    toe = [(0.3, 0.1), (0.4, 0.17), (0.4, 0.21), (0.14, 0.21)]
+    upper = [*edge, *toe, (-0.1, 0.12), (-0.3, 0.06), (-0.36, -0.1)]
     spike = [(-0.35, -0.02), (-0.2, 0.08), (-0.27, heel), (-0.33, heel)]
     rim = [(-0.31, -0.17), *edge[1:3], (0.12, 0.05)]
-    return [Shape(spike, SHADE), Shape(_soft(upper)), Shape(rim, INSIDE, 0.03)]
+    return [Shape(spike, SHADE), Shape(_smooth(upper)), Shape(rim, INSIDE, 0.03)]
 
 
 def hat(rng: Random) -> Garment:
-    """A brimmed hat, a cap or a woollen hat."""
+    """Return a brimmed hat, a cap or a woollen hat."""
     return rng.choice((_brimmed_hat, _cap, _woollen_hat))(rng)
 
 
@@ -324,7 +323,7 @@ def _brimmed_hat(rng: Random) -> Garment:
 
 def _cap(rng: Random) -> Garment:
     dome = _arc((-0.06, 0.1), 0.28, rng.uniform(0.24, 0.32), 180, 360)
-    visor = _soft([(0.1, 0.04), (0.3, 0.04), (0.46, 0.14), (0.42, 0.17), (0.2, 0.12), (0.05, 0.12)])
+    visor = _smooth([(0.1, 0.04), (0.3, 0.04), (0.46, 0.14), (0.42, 0.17), (0.2, 0.12), (0.05, 0.12)])
     seams = [Shape(_arc((-0.06, 0.1), rx, 0.26, 185, 270), SHADE, 0.01) for rx in (0.12, -0.12)]
     return [Shape(dome), Shape(visor, rng.choice((TRIM, SHADE))), *seams, Shape([(-0.06, -0.17)], TRIM, 0.05)]
 

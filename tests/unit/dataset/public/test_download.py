@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from shutterless.dataset.public import archive
-from shutterless.dataset.public.download import PUBLISHED, Published, download_dataset, git_tree
-from shutterless.errors import ShutterlessError
+from shutterless.dataset.public.download import PUBLIC_DATASETS, PublicDataset, download_dataset, git_tree
+from shutterless.errors import DatasetError, InputError, OutputError
 
 PHOTOS = {
     "train/hat/a.jpg": b"first",
@@ -98,20 +98,20 @@ def site(monkeypatch):
     server.server_close()
 
 
-def publish(monkeypatch, address: str) -> None:
+def publish(monkeypatch, url: str) -> None:
     monkeypatch.setitem(
-        PUBLISHED,
+        PUBLIC_DATASETS,
         "clothing",
-        Published(address, {"train": 2, "validation": 1, "test": 1}, TREES, size=100_000),
+        PublicDataset(url, {"train": 2, "validation": 1, "test": 1}, TREES, size=100_000),
     )
 
 
 @pytest.fixture
-def refused(tmp_path) -> Callable[[], ShutterlessError]:
+def refused(tmp_path) -> Callable[[], DatasetError]:
     """Try to download; return the error, and make sure that no folder is left."""
 
-    def attempt() -> ShutterlessError:
-        with pytest.raises(ShutterlessError) as caught:
+    def attempt() -> DatasetError:
+        with pytest.raises(DatasetError) as caught:
             download_dataset("clothing", tmp_path / "photos")
         assert caught.value.hint
         assert [path for path in tmp_path.iterdir() if path.is_dir()] == []
@@ -120,9 +120,14 @@ def refused(tmp_path) -> Callable[[], ShutterlessError]:
     return attempt
 
 
+def assert_refused(error: DatasetError, value: str) -> None:
+    assert error.code == "archive-refused"
+    assert value in error.message
+
+
 def files(folder: Path) -> dict[str, bytes]:
-    found = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
 def test_the_photos_and_their_licence_are_laid_out_by_split_and_nothing_else_is_left(site, tmp_path):
@@ -137,7 +142,9 @@ def test_the_photos_and_their_licence_are_laid_out_by_split_and_nothing_else_is_
 
 def test_a_download_that_was_cut_goes_on_where_it_was(site, refused, tmp_path):
     site.cut_at = 200
-    assert "cut after 200 bytes" in refused().message
+    error = refused()
+    assert error.code == "download-interrupted"
+    assert "200" in error.message
     site.cut_at = None
     assert files(download_dataset("clothing", tmp_path / "photos"))["train/hat/a.jpg"] == b"first"
     assert site.asked == [None, "bytes=200-"]
@@ -171,36 +178,52 @@ def test_without_a_strong_etag_two_parts_are_never_joined(site, refused, tmp_pat
 
 def test_a_cut_that_nobody_announced_is_found_in_the_archive(site, refused, tmp_path):
     site.length, site.cut_at = False, 200
-    assert "damaged" in refused().message
+    assert refused().code == "archive-refused"
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("status", "hint"), [(404, "may have moved"), (503, "again later")])
-def test_a_server_that_refuses_is_quoted(site, refused, status, hint):
-    site.status = status
-    error = refused()
-    assert str(status) in error.message
-    assert hint in error.hint
+def test_a_server_that_refuses_is_quoted_and_only_a_busy_one_is_worth_another_attempt(site, refused):
+    hints = {}
+    for status in (404, 410, 429, 503):
+        site.status = status
+        error = refused()
+        assert error.code == "download-failed"
+        assert str(status) in error.message
+        hints[status] = error.hint
+    assert hints[404] == hints[410] != hints[429] == hints[503]
+
+
+def test_a_range_that_the_server_refuses_starts_the_next_attempt_over(site, refused, tmp_path):
+    (tmp_path / "photos.tar.gz.part").write_bytes(site.content + b"more")
+    (tmp_path / "photos.tar.gz.part.etag").write_text(site.etag)
+    assert refused().code == "download-interrupted"
+    assert list(tmp_path.iterdir()) == []
+    download_dataset("clothing", tmp_path / "photos")
+    assert site.asked == [f"bytes={len(site.content) + 4}-", None]
 
 
 def test_without_a_network_it_says_so(monkeypatch, refused):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         publish(monkeypatch, f"http://127.0.0.1:{closed.getsockname()[1]}/archive")
-        assert "Cannot reach" in refused().message
+        error = refused()
+    assert error.code == "download-failed"
+    assert PUBLIC_DATASETS["clothing"].url in error.message
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("change", "values"),
     [
-        ({"train/hat/a.jpg": b"other"}, "train has the Git tree"),
-        ({"train/hat/new.jpg": b"new"}, "train has 3 photos instead of 2"),
-        ({"test/hat/new.jpg": b"new"}, "test has 2 photos instead of 1"),
+        ({"train/hat/a.jpg": b"other"}, ("train", TREES["train"])),
+        ({"train/hat/new.jpg": b"new"}, ("train", "3", "2")),
+        ({"test/hat/new.jpg": b"new"}, ("test", "2", "1")),
     ],
 )
-def test_wrong_content_is_refused_and_not_kept_for_the_next_try(site, refused, tmp_path, change, reason):
+def test_wrong_content_is_refused_and_not_kept_for_the_next_try(site, refused, tmp_path, change, values):
     site.content = packed({**PHOTOS, **change})
-    assert reason in refused().message
+    error = refused()
+    assert error.code == "download-differs"
+    assert all(value in error.message for value in values)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -225,7 +248,7 @@ def link(kind: bytes) -> tarfile.TarInfo:
 )
 def test_an_archive_that_reaches_out_is_refused(site, refused, tmp_path, entry):
     site.content = packed(PHOTOS, entry)
-    assert "The archive is refused" in refused().message
+    assert_refused(refused(), entry.name.rpartition("/")[2])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -257,7 +280,7 @@ def test_a_header_without_valid_numbers_is_refused(site, refused, tmp_path, star
     archive = bytearray(gzip.decompress(site.content))
     archive[start:end] = field[: end - start].ljust(end - start, b"\0")
     site.content = gzip.compress(archive)
-    assert "damaged" in refused().message
+    assert refused().code == "archive-refused"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -272,48 +295,60 @@ def test_an_etag_that_cannot_be_sent_back_is_not_kept(site, refused, tmp_path, e
 
 
 def test_a_bomb_is_refused_by_its_bytes_and_by_its_entries(site, refused, monkeypatch):
-    monkeypatch.setattr(archive, "MOST_BYTES", 50_000_000)
-    site.content = packed({"README.md": bytes(60_000_000)})
-    assert "unpacks to more than" in refused().message
+    monkeypatch.setattr(archive, "MAX_BYTES", 50_000_000)
+    site.content = packed({"README.md": bytes(40_000_000), "other.md": bytes(20_000_000)})
+    assert_refused(refused(), "50,000,000")
     site.content = packed({"train/hat/a.jpg": bytes(30_000_000)})
-    assert "a photo of more than" in refused().message
-    monkeypatch.setattr(archive, "MOST_ENTRIES", 2)
+    assert_refused(refused(), "20,000,000")
+    monkeypatch.setattr(archive, "MAX_ENTRIES", 2)
     site.content = packed(PHOTOS)
-    assert "more than 2 entries" in refused().message
+    assert_refused(refused(), "2 entries")
+
+
+@pytest.mark.parametrize("size", [-600, 2**40, 2**80], ids=["negative", "large", "huge"])
+def test_an_entry_that_claims_an_impossible_size_is_refused_at_once(site, refused, size):
+    header = tarfile.TarInfo("clothing-36364be/huge")
+    header.size = size
+    site.content = gzip.compress(header.tobuf(tarfile.GNU_FORMAT) + gzip.decompress(site.content))
+    assert_refused(refused(), f"{size:,}")
 
 
 @pytest.mark.parametrize("length", [True, False])
 def test_an_archive_without_end_is_refused_and_thrown_away(site, refused, tmp_path, length):
     site.content, site.length = bytes(250_000), length
-    assert "more than 200,000 bytes" in refused().message
+    error = refused()
+    assert error.code == "download-too-large"
+    assert "200,000" in error.message
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_no_archive_is_refused(site, refused):
     site.content = b"<html>not found</html>"
-    assert "damaged" in refused().message
+    assert refused().code == "archive-refused"
 
 
 def test_a_folder_in_use_is_refused_before_anything_is_fetched(site, tmp_path):
     (tmp_path / "mine.txt").touch()
-    with pytest.raises(ShutterlessError, match="not empty"):
+    with pytest.raises(OutputError) as caught:
         download_dataset("clothing", tmp_path)
+    assert caught.value.code == "not-empty"
     assert site.asked == []
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path):
-    with pytest.raises(ShutterlessError, match="'shoes'") as caught:
+    with pytest.raises(InputError) as caught:
         download_dataset("shoes", tmp_path)
+    assert caught.value.code == "unknown-dataset"
     assert "clothing" in caught.value.hint
 
 
-def test_the_address_is_github_s_at_one_commit():
-    address = PUBLISHED["clothing"].address
-    assert address.startswith("https://codeload.github.com/alexeygrigorev/clothing-dataset-small/tar.gz/")
-    assert len(address.rpartition("/")[2]) == 40
+def test_the_url_is_github_s_at_one_commit():
+    url = PUBLIC_DATASETS["clothing"].url
+    assert url.startswith("https://codeload.github.com/alexeygrigorev/clothing-dataset-small/tar.gz/")
+    assert len(url.rpartition("/")[2]) == 40
 
 
 @pytest.mark.skipif(not CLOTHING.is_dir(), reason="needs the photos in ../shared/datasets")
 def test_the_clothing_photos_have_the_trees_they_are_checked_against():
-    found = {split: git_tree(CLOTHING / split) for split in ("train", "validation")}
-    assert found == PUBLISHED["clothing"].trees
+    trees = {split: git_tree(CLOTHING / split) for split in ("train", "validation")}
+    assert trees == PUBLIC_DATASETS["clothing"].trees
