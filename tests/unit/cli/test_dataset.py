@@ -58,4 +58,5 @@ def test_download_says_what_came_and_what_to_do_next(shutterless, colour_photos,
 
 def test_download_of_an_unknown_data_set_lists_the_known_ones(shutterless, tmp_path):
     done = shutterless("dataset", "download", "shoes", tmp_path / "photos")
-    assert (done.exit_code, done.stderr.splitlines()[1]) == (1, "Known are: clothing.")
+    assert done.exit_code == 1
+    assert "clothing" in done.stderr
