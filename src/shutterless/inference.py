@@ -13,7 +13,7 @@ from shutterless.answers import Answer
 from shutterless.errors import InputError
 from shutterless.model_check import open_bundle
 from shutterless.runtime.host_resources import cores
-from shutterless.runtime.image import decoder
+from shutterless.runtime.image import decoder, limits
 from shutterless.runtime.model import classifier
 from shutterless.runtime.model.prediction import Prediction
 from shutterless.runtime.problems import Problem
@@ -136,7 +136,7 @@ class Classifier:
         if source.lower().startswith(("http://", "https://")):
             from shutterless.runtime import fetch
 
-            return fetch.fetch(source, fetch.Policy(self._urls), max_bytes=decoder.MAX_BYTES)
+            return fetch.fetch(source, fetch.Policy(self._urls), max_bytes=limits.MAX_BYTES)
         if not source or Path(source).is_dir():
             raise Problem(
                 "unreadable-image", f"{source or 'an empty name'} is not a picture", "Give its file."

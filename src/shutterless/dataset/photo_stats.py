@@ -59,7 +59,7 @@ def measure_photo(data: bytes) -> PhotoStats:
     Raises:
         Problem: The picture cannot be decoded.
     """
-    header = decoder.header(data)
+    header = decoder.read_header(data)
     grey = decoder.decode(data, SPEC) @ LUMA
     return PhotoStats(
         size=len(data),

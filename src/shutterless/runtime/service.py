@@ -11,7 +11,8 @@ from pathlib import Path
 from shutterless.runtime.forms import extract_image
 from shutterless.runtime.host_resources import cores, memory
 from shutterless.runtime.http_messages import Request, Response, decode_base64, parse_json
-from shutterless.runtime.image.decoder import MAX_BYTES, cost, decode
+from shutterless.runtime.image.decoder import cost, decode
+from shutterless.runtime.image.limits import MAX_BYTES
 from shutterless.runtime.json_types import (
     Json,
     JsonObject,

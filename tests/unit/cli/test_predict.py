@@ -118,7 +118,7 @@ def test_a_changed_bundle_is_refused(shutterless, colour_bundle, photo, tmp_path
     (bundle / "model.tflite").write_bytes(model)
     done = shutterless("predict", bundle, photo)
     assert done.exit_code == 1
-    assert "does not verify" in done.stderr
+    assert "model.tflite has the SHA-256" in done.stderr
 
 
 def test_answers_are_shown_as_they_come(colour_bundle, photo):

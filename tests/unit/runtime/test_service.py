@@ -278,7 +278,7 @@ def test_what_is_no_picture_is_a_problem_however_it_comes(service, data, code):
 
 
 def test_too_large_a_picture_is_a_problem(service, pictures, monkeypatch):
-    monkeypatch.setattr("shutterless.runtime.image.decoder.MAX_BYTES", 100)
+    monkeypatch.setattr("shutterless.runtime.image.limits.MAX_BYTES", 100)
     assert problem(service.respond(post(pictures["red"], "image/png"))) == "too-large"
 
 

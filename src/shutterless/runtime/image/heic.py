@@ -1,4 +1,4 @@
-"""HEIC, what iPhones store, read by pillow-heif where that is installed."""
+"""HEIC, the format of iPhones' photos, read by pillow-heif where that is installed."""
 
 import importlib
 
@@ -11,25 +11,30 @@ HEIC = "HEIF"
 BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 # Brands of a file whose other brands tell the codec.
 CONTAINERS = {b"mif1", b"msf1"}
+MAX_BOX = 256  # bytes of the first box that are searched for brands
 
 
 def is_heic(data: bytes) -> bool:
-    """Tell by the brands in its first box whether a file is HEIC."""
+    """Tell whether a file is HEIC, by the brands in its first box."""
     if data[4:8] != b"ftyp":
         return False
-    major = data[8:12]
-    end = min(int.from_bytes(data[:4], "big"), 256)
-    return major in BRANDS or (
-        major in CONTAINERS and any(data[at : at + 4] in BRANDS for at in range(16, end, 4))
+    major_brand = data[8:12]
+    end = min(int.from_bytes(data[:4], "big"), MAX_BOX)
+    return major_brand in BRANDS or (
+        major_brand in CONTAINERS and any(data[at : at + 4] in BRANDS for at in range(16, end, 4))
     )
 
 
 def heif_opener() -> type[ImageFile.ImageFile]:
-    """Return what opens such a file; raises `Problem` where pillow-heif is not installed."""
+    """Return the class that opens a HEIC file.
+
+    Raises:
+        ImageError: `unsupported-format` if pillow-heif is not installed.
+    """
     try:
         return importlib.import_module("pillow_heif").HeifImageFile
     except ModuleNotFoundError as error:
         raise ImageError(
             "unsupported-format",
-            "HEIC is read only where the extra shutterless[heic] is installed; save the picture as JPEG",
+            "HEIC requires the extra shutterless[heic]; install it, or save the picture as JPEG",
         ) from error

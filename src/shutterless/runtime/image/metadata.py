@@ -1,23 +1,23 @@
-"""Picture files without their metadata, so that nothing but pixels takes time or can refuse a picture.
+"""Remove a picture file's metadata, so that nothing but its pixels takes time or can make it unreadable.
 
-Texts, colour profiles, comments and EXIF data are cut out before Pillow sees the file; of all of them only
+Texts, colour profiles, comments and EXIF data are removed before Pillow sees the file; of all of them only
 the EXIF orientation is read. What remains is decoded to the same pixels.
 """
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from shutterless.runtime.image.limits import MAX_PIXELS, check_size
-from shutterless.runtime.problems import ImageError, Problem
+from shutterless.runtime.problems import ImageError
 
 # A photo has tens of segments, chunks or blocks; each costs time, however small it is.
 MAX_PIECES = 250_000
 # As libtiff has it for the JPEGs within a TIFF. An encoder makes 10 to 20; each takes time, however small.
 MAX_SCANS = 100
 
-DAMAGED = "the picture is damaged or cut short"
+DAMAGED = "the picture is damaged or incomplete"
 ORIENTATION = 0x0112
 
 # JPEG markers (ITU T.81, table B.1): frames, those of arithmetic coding, markers without a length, metadata.
@@ -46,9 +46,12 @@ COMPRESSION, NO_JPEG = 259, {1, 2, 3, 4, 5, 8, 32773, 32946}
 
 
 class PictureFile(NamedTuple):
-    """A file of pixels only.
+    """A picture file without metadata.
 
-    orientation: as EXIF counts, 1 to 8. scans: passes over the pixels of a JPEG, 0 where there is none.
+    Attributes:
+        data: The file.
+        orientation: EXIF orientation, 1 to 8.
+        scans: Passes over the pixels of a JPEG, 0 for other formats.
     """
 
     data: bytes
@@ -57,111 +60,115 @@ class PictureFile(NamedTuple):
 
 
 def strip_jpeg(data: bytes) -> PictureFile:
-    """Return a JPEG without comments and application segments but JFIF's and Adobe's, which tell colours.
+    """Remove a JPEG's comments and application segments except JFIF's and Adobe's, which tell its colours.
 
-    Raises `Problem` if it has no scan, absurdly many segments, or arithmetic coding.
+    Raises:
+        ImageError: If it has no scan, too many segments, or arithmetic coding.
     """
-    kept, exif, frame, at = [data[:2]], b"", (0, 0), 2
+    pieces, exif, frame, at = [data[:2]], b"", (0, 0), 2
     for at, marker, end in _segments(data):
         content = data[at + 4 : end]
         if marker == SCAN:
             break
         if marker in FRAMES:
-            _refuse_arithmetic(marker)
+            _check_coding(marker)
             frame = marker, _byte(content, 5)
         if marker == 0xE1 and content.startswith(b"Exif\0\0"):
             exif = exif or content
         elif marker not in JPEG_METADATA or content.startswith((b"JFIF", b"Adobe")):
-            kept.append(data[at:end])
+            pieces.append(data[at:end])
     else:
         raise ImageError("unreadable-image", DAMAGED)
-    several = frame[0] in PROGRESSIVE or _byte(data, at + 4) < frame[1]
-    scans = data.count(b"\xff\xda\0", at) if several else 1
+    has_scans = frame[0] in PROGRESSIVE or _byte(data, at + 4) < frame[1]
+    scans = data.count(b"\xff\xda\0", at) if has_scans else 1
     if scans > MAX_SCANS:
         raise ImageError("unreadable-image", f"the JPEG has more than {MAX_SCANS} scans")
-    return PictureFile(b"".join((*kept, data[at:])), exif_orientation(exif), scans)
+    return PictureFile(b"".join((*pieces, data[at:])), exif_orientation(exif), scans)
 
 
 def strip_png(data: bytes) -> PictureFile:
-    """Return a PNG's critical chunks and its transparency. An animation becomes its default picture."""
-    kept, orientation, at = [data[:8]], 1, 8
+    """Keep a PNG's critical chunks and its transparency. An animation becomes its default picture."""
+    pieces, orientation, at = [data[:8]], 1, 8
     for _ in range(MAX_PIECES):
         name, end = data[at + 4 : at + 8], at + 12 + int.from_bytes(data[at : at + 4], "big")
         if name in PNG_PIXELS:
-            kept.append(data[at:end])
+            pieces.append(data[at:end])
         elif name == b"eXIf":
             orientation = exif_orientation(data[at + 8 : end - 4])
         at = end
         if len(name) < 4 or name == b"IEND":
-            return PictureFile(b"".join(kept), orientation)
+            return PictureFile(b"".join(pieces), orientation)
     raise too_many_pieces()
 
 
 def strip_gif(data: bytes) -> PictureFile:
-    """Return a GIF without what stands before its first frame, save the control block with its colours."""
+    """Remove what comes before a GIF's first frame, except the control block with its transparent colour."""
     flags = _byte(data, 10)
     at = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
-    kept = [data[:at]]
+    pieces = [data[:at]]
     for _ in range(MAX_PIECES):
         if _byte(data, at) != ord("!"):
             break
         end = _end_of_blocks(data, at + 2)
         if _byte(data, at + 1) == GIF_CONTROL:
-            kept.append(data[at:end])
+            pieces.append(data[at:end])
         at = end
     if _byte(data, at) == ord(",") and at + 9 <= len(data):
-        left, top, width, height = struct.unpack_from("<4H", data, at + 1)
-        check_size(left + width, top + height, MAX_PIXELS)  # the frame may be larger than the screen
-    return PictureFile(b"".join((*kept, data[at:])))
+        x, y, width, height = struct.unpack_from("<4H", data, at + 1)
+        check_size(x + width, y + height, MAX_PIXELS)  # the frame may be larger than the screen
+    return PictureFile(b"".join((*pieces, data[at:])))
 
 
 def strip_tiff(data: bytes) -> PictureFile:
-    """Return a TIFF of one page whose directory has no tags but those that tell how pixels are stored.
+    """Keep a TIFF's first page, and of its tags those that tell how its pixels are stored.
 
-    The layout is that of TIFF 6.0, and of BigTIFF, whose version is 43. Raises `Problem` if the tags hold
-    absurdly many numbers, or if a JPEG in it has arithmetic coding.
+    The layout is that of TIFF 6.0, and of BigTIFF, whose version is 43.
+
+    Raises:
+        ImageError: If the tags contain too many numbers, or if a JPEG in it has arithmetic coding.
     """
-    order, big = "<" if data.startswith(b"II") else ">", data[2:3] == b"\x2b"
-    number = struct.Struct(order + ("Q" if big else "H"))
-    offset = struct.Struct(order + ("Q" if big else "L"))
+    order, is_big = "<" if data.startswith(b"II") else ">", data[2:3] == b"\x2b"
+    number = struct.Struct(order + ("Q" if is_big else "H"))
+    offset = struct.Struct(order + ("Q" if is_big else "L"))
     try:
         (start,) = offset.unpack_from(data, offset.size)
         (count,) = number.unpack_from(data, start)
     except (struct.error, OverflowError):
         raise ImageError("unreadable-image", DAMAGED) from None
     tags = list(_tags(data, order, start + number.size, count, offset))
-    kept = [tag for tag in tags if tag.number in TIFF_PIXELS]
-    if sum(tag.values for tag in kept) > MAX_PIECES:
-        raise ImageError("unreadable-image", "the TIFF's tags hold absurdly many values")
-    jpeg = {tag.first for tag in tags if tag.number == COMPRESSION} - NO_JPEG
-    scans = _scans_in_tiff(data) if jpeg else 0
-    orientation = next((tag.first for tag in tags if tag.number == ORIENTATION), 1)
-    directory = b"".join((number.pack(len(kept)), *(tag.entry for tag in kept), bytes(offset.size)))
-    stripped = data[:start] + directory + data[start + len(directory) :]
-    return PictureFile(stripped, _orientation(orientation), scans)
+    pixel_tags = [tag for tag in tags if tag.number in TIFF_PIXELS]
+    if sum(tag.values for tag in pixel_tags) > MAX_PIECES:
+        raise ImageError("unreadable-image", "the tags of the TIFF contain too many values")
+    has_jpeg = {tag.first for tag in tags if tag.number == COMPRESSION} - NO_JPEG
+    scans = _scans_in_tiff(data) if has_jpeg else 0
+    directory = b"".join(
+        (number.pack(len(pixel_tags)), *(tag.entry for tag in pixel_tags), bytes(offset.size))
+    )
+    without_metadata = data[:start] + directory + data[start + len(directory) :]
+    return PictureFile(without_metadata, _find_orientation(tags), scans)
 
 
 def strip_avif(data: bytes) -> PictureFile:
-    """Return an AVIF whose EXIF data nobody finds: by its own boxes it is turned, and Pillow would read both.
+    """Rename an AVIF's EXIF data so that Pillow doesn't find it: its own boxes turn it already.
 
     The boxes are those of ISO/IEC 14496-12; an item is called Exif in one of them.
     """
-    kept, at = [], 0
+    pieces, at = [], 0
     for _ in range(MAX_PIECES):
         size, name = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
         if size == 1:
             size = int.from_bytes(data[at + 8 : at + 16], "big")
         end = at + size if size >= 8 else len(data)
         box = data[at:end]
-        kept.append(box if name == b"mdat" else box.replace(b"Exif", b"skip"))
+        pieces.append(box if name == b"mdat" else box.replace(b"Exif", b"skip"))
         at = end
         if at >= len(data):
-            return PictureFile(b"".join(kept))
+            return PictureFile(b"".join(pieces))
     raise too_many_pieces()
 
 
 def exif_orientation(exif: bytes) -> int:
-    """Return the orientation, 1 to 8, that EXIF data give, with or without their own header; 1 if none."""
+    """Return the orientation in EXIF data, with or without their own header: 1 to 8, 1 if there is none."""
     tiff = exif.removeprefix(b"Exif\0\0")
     if not tiff.startswith((b"II*\0", b"MM\0*")):
         return 1
@@ -171,12 +178,11 @@ def exif_orientation(exif: bytes) -> int:
         (count,) = struct.unpack_from(order + "H", tiff, start)
     except struct.error:  # a photo with damaged EXIF data is still a photo
         return 1
-    tags = _tags(tiff, order, start + 2, count, struct.Struct(order + "L"))
-    return _orientation(next((tag.first for tag in tags if tag.number == ORIENTATION), 1))
+    return _find_orientation(_tags(tiff, order, start + 2, count, struct.Struct(order + "L")))
 
 
 def _segments(jpeg: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield place, marker and end of each segment; junk between them is passed over, as libjpeg does."""
+    """Yield start, marker and end of each segment; bytes between them are skipped, as libjpeg does."""
     at = 2
     for _ in range(MAX_PIECES):
         at = jpeg.find(b"\xff", at)
@@ -192,10 +198,10 @@ def _segments(jpeg: bytes) -> Iterator[tuple[int, int, int]]:
     raise too_many_pieces()
 
 
-def _refuse_arithmetic(marker: int) -> None:
+def _check_coding(marker: int) -> None:
     # No camera, phone or browser writes or reads it, and 2 KB of it can keep a core busy for half a minute.
     if marker in ARITHMETIC:
-        raise ImageError("unsupported-format", "JPEGs with arithmetic coding are not read")
+        raise ImageError("unsupported-format", "JPEGs with arithmetic coding are not supported")
 
 
 def _end_of_blocks(gif: bytes, at: int) -> int:
@@ -208,7 +214,14 @@ def _end_of_blocks(gif: bytes, at: int) -> int:
 
 
 class _Tag(NamedTuple):
-    """A tag of a TIFF: its number, how many values it has, the first if it stands here, and all its bytes."""
+    """A tag of a TIFF.
+
+    Attributes:
+        number: Which tag it is.
+        values: How many values it has.
+        first: The first value if it is in the directory itself, or else 0.
+        entry: Its bytes in the directory.
+    """
 
     number: int
     values: int
@@ -217,35 +230,37 @@ class _Tag(NamedTuple):
 
 
 def _tags(tiff: bytes, order: str, first: int, count: int, offset: struct.Struct) -> Iterator[_Tag]:
-    """Yield the tags of a directory, without those whose values the file has no room for."""
-    head, room = struct.Struct(order + "HH" + offset.format[1:]), offset.size
-    size = head.size + room
+    """Yield the tags of a directory, except those whose values would lie beyond the end of the file."""
+    head, inline_bytes = struct.Struct(order + "HH" + offset.format[1:]), offset.size
+    size = head.size + inline_bytes
     last = min(first + count * size, first + MAX_PIECES * size, len(tiff) - size + 1)
     for at in range(first, last, size):
         tag, kind, values = head.unpack_from(tiff, at)
         length = TIFF_SIZES.get(kind, 0) * values
-        here = length <= room
-        if here or offset.unpack_from(tiff, at + head.size)[0] + length <= len(tiff):
-            code = TIFF_NUMBERS.get(kind) if here and values else None
+        is_inline = length <= inline_bytes
+        if is_inline or offset.unpack_from(tiff, at + head.size)[0] + length <= len(tiff):
+            code = TIFF_NUMBERS.get(kind) if is_inline and values else None
             number = struct.unpack_from(order + code, tiff, at + head.size)[0] if code else 0
             yield _Tag(tag, values, number, tiff[at : at + size])
 
 
 def _scans_in_tiff(tiff: bytes) -> int:
-    """Return the most scans that a JPEG in a TIFF can have: one, or as many as libtiff permits.
+    """Return the most scans that a JPEG in a TIFF can have: one, or as many as libtiff allows.
 
-    Its JPEGs have no metadata, and FF in their pixels is always marked, so their headers can be searched for.
+    Its JPEGs have no metadata, and FF in their pixels is always escaped, so their headers can be found.
     """
-    frames = [(found[1][0], found[2][0]) for found in re.finditer(FRAME, tiff)]
+    frames = [(match[1][0], match[2][0]) for match in re.finditer(FRAME, tiff)]
     for marker, _ in frames:
-        _refuse_arithmetic(marker)
+        _check_coding(marker)
     components = max((count for _, count in frames), default=1)
-    parts = any(found[1][0] < components for found in re.finditer(SCAN_HEADER, tiff))
-    return MAX_SCANS if parts or any(marker in PROGRESSIVE for marker, _ in frames) else 1
+    is_split = any(match[1][0] < components for match in re.finditer(SCAN_HEADER, tiff))
+    return MAX_SCANS if is_split or any(marker in PROGRESSIVE for marker, _ in frames) else 1
 
 
-def _orientation(value: int) -> int:
-    return value if 1 <= value <= 8 else 1
+def _find_orientation(tags: Iterable[_Tag]) -> int:
+    """Return the orientation among some tags, 1 if there is none or it has no meaning."""
+    orientation = next((tag.first for tag in tags if tag.number == ORIENTATION), 1)
+    return orientation if 1 <= orientation <= 8 else 1
 
 
 def _byte(data: bytes, at: int) -> int:
@@ -253,6 +268,6 @@ def _byte(data: bytes, at: int) -> int:
     return data[at] if 0 <= at < len(data) else 0
 
 
-def too_many_pieces() -> Problem:
-    """Return the `Problem` of a picture whose parts are too many to look at."""
-    return ImageError("unreadable-image", "the picture consists of absurdly many pieces")
+def too_many_pieces() -> ImageError:
+    """Return the error of a picture that consists of too many segments, chunks, strips or runs."""
+    return ImageError("unreadable-image", "the picture consists of too many pieces")

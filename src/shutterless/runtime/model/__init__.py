@@ -1,1 +1,1 @@
-"""The bundle, the classifier that runs its model, and what it predicts."""
+"""The bundle format, the classifier that runs its model, and its predictions."""

@@ -1,4 +1,4 @@
-"""The bundle: all that serving needs, in one folder that is verified and runs none of its author's code."""
+"""The bundle: a folder with a model and its description, which are verified and contain no code."""
 
 import errno
 import hashlib
@@ -8,33 +8,46 @@ import os
 import stat
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
 
-from shutterless.errors import BundleError, ShutterlessError
+from shutterless.errors import BundleError, InputError
 from shutterless.runtime.image.decoder import InputSpec
+from shutterless.runtime.json_types import Json, JsonObject
 
 FORMAT_VERSION = 1
-# Of a stranger's bundle: a description of ten thousand labels with long names, nested no deeper than ours
-# by far, and what a FlatBuffers file can have.
+# A stranger's bundle may have a description of ten thousand labels with long names, nested far deeper than
+# ours, and as large a model as a FlatBuffers file can be.
 MAX_DESCRIPTION_BYTES, MAX_DEPTH, MAX_MODEL_BYTES = 10_000_000, 16, 2**31
 MAX_TEMPERATURE = 1e6
 MODEL, DESCRIPTION = "model.tflite", "bundle.json"
-# The hashes of the photos of the training run, for `evaluate`; serving does not need it.
+# The hashes of the training run's photos, for `evaluate`; serving does not need them.
 TRAINING_PHOTOS = "training_photos.txt"
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """What bundle.json says.
+    """The content of bundle.json, and the model.
 
-    labels: in output order. temperature: the scores are softmax(logits / temperature). threshold: a
-    confidence below it is not accepted. sha256: of model.tflite. files: the SHA-256 of other files of the
-    bundle. accuracy: of the Keras network (`keras`) and of this file (`bundle`) on the same `images`
-    photos, of which this file has `right` right, their top-1 `agreement`, the
-    file's `calibration_error` with its temperature and `uncalibrated_error` without, the
-    `target_precision` that the threshold was chosen for, the `accepted_precision` reached and the
-    accepted share, `coverage`. created: ISO 8601. path: the folder it was read from. model: what
-    model.tflite held when the bundle was read; a later change of the folder changes nothing here.
+    Attributes:
+        name: Name of the model.
+        labels: In output order.
+        input: How a picture becomes the model's input.
+        precision: `float32`, `float16`, `dynamic` or `int8`.
+        backbone: Backbone of the network.
+        recipe: Recipe of the training.
+        dataset_fingerprint: Hash of the training run's data set.
+        created: ISO 8601.
+        sha256: Of model.tflite.
+        temperature: The scores are softmax(logits / temperature).
+        threshold: Predictions with a confidence below it are not accepted.
+        accuracy: On the same `images` photos, accuracy of the Keras model (`keras`) and of this file
+            (`bundle`, `right` photos), their top-1 `agreement`, the file's `calibration_error` with its
+            temperature and `uncalibrated_error` without, the `target_precision` of the threshold, the
+            `accepted_precision` reached and the accepted fraction, `coverage`.
+        made_with: Package → version.
+        files: Name → SHA-256 of the bundle's other files.
+        path: The folder that it was read from.
+        model: Content of model.tflite when the bundle was read; a later change of the folder changes
+            nothing here.
     """
 
     name: str
@@ -48,29 +61,33 @@ class Bundle:
     sha256: str = ""
     temperature: float = 1.0
     threshold: float = 0.0
-    accuracy: dict[str, Any] = field(default_factory=dict)
-    made_with: dict[str, Any] = field(default_factory=dict)
+    accuracy: JsonObject = field(default_factory=dict)
+    made_with: JsonObject = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     path: Path | None = None
     model: bytes = field(default=b"", repr=False, compare=False)
 
     @property
     def version(self) -> str:
-        """The model's version: the first 12 hex digits of its hash."""
+        """Version of the model: the first 12 hex digits of its hash."""
         return self.sha256[:12]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the members of bundle.json."""
+    def to_json(self) -> JsonObject:
+        """Return the content of bundle.json."""
         members = {**asdict(self), "labels": list(self.labels), "version": self.version}
         del members["path"], members["model"]
         return {"format_version": FORMAT_VERSION, **members}
 
 
 def read_bundle(path: str | Path) -> Bundle:
-    """Read the bundle in the folder `path` and verify it.
+    """Read and verify a bundle.
 
-    Raises `ShutterlessError` with the reason if it is none, is incomplete, or was changed since it was
-    written.
+    Args:
+        path: The bundle's folder.
+
+    Raises:
+        BundleError: `not-a-bundle` if a file is missing, `unsupported-bundle-format`, or `corrupt-bundle` if
+            it was changed since it was written.
     """
     path = Path(path)
     try:
@@ -83,20 +100,20 @@ def read_bundle(path: str | Path) -> Bundle:
             "Give the folder that `shutterless convert -o` wrote.",
         ) from error
     except (ValueError, RecursionError) as error:
-        raise _refused(path, f"{DESCRIPTION} is not JSON: {error}") from error
+        raise _corrupt(path, f"{DESCRIPTION} is not valid JSON: {error}") from error
     bundle = replace(_parse(path, document), path=path, model=model)
     digest = hashlib.sha256(model).hexdigest()
     if digest != bundle.sha256:
-        raise _refused(path, f"{MODEL} has the SHA-256 {digest[:12]}…, not {bundle.sha256[:12]}…")
+        raise _corrupt(path, f"{MODEL} has the SHA-256 {digest[:12]}…, not {bundle.sha256[:12]}…")
     return bundle
 
 
 def _read(file: Path, max_bytes: int) -> bytes:
-    """Return what a plain file holds; anything else, such as a pipe, would have us wait or never end."""
+    """Return the content of a regular file; anything else, such as a pipe, might block or never end."""
     with open(file, "rb", opener=_open_without_waiting) as stream:
         status = os.fstat(stream.fileno())
         if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
-            raise OSError(errno.EINVAL, f"not a plain file of {max_bytes:,} bytes at most", str(file))
+            raise OSError(errno.EINVAL, f"not a regular file of at most {max_bytes:,} bytes", str(file))
         return stream.read(status.st_size)
 
 
@@ -104,24 +121,24 @@ def _open_without_waiting(file: str, flags: int) -> int:
     return os.open(file, flags | getattr(os, "O_NONBLOCK", 0))  # or else a pipe waits until it is written to
 
 
-def _parse_json(data: bytes) -> Any:
-    """Return the JSON value, of which `json.dumps` makes valid JSON again; raises `ValueError`."""
+def _parse_json(data: bytes) -> Json:
+    """Parse JSON that `json.dumps` can write again; raises `ValueError`."""
 
-    def refuse(constant: str) -> None:
+    def reject(constant: str) -> None:
         raise ValueError(f"{constant} is not a JSON value")
 
-    def finite(text: str) -> float:
+    def parse_finite(text: str) -> float:
         if not math.isfinite(number := float(text)):
             raise ValueError(f"{text} is too large")
         return number
 
-    document = json.loads(data, parse_constant=refuse, parse_float=finite)
+    document: Json = json.loads(data, parse_constant=reject, parse_float=parse_finite)
     if _is_deeper(document, MAX_DEPTH):
         raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
     return document
 
 
-def _is_deeper(value: Any, levels: int) -> bool:
+def _is_deeper(value: Json, levels: int) -> bool:
     if not isinstance(value, dict | list):
         return False
     children = value.values() if isinstance(value, dict) else value
@@ -129,11 +146,20 @@ def _is_deeper(value: Any, levels: int) -> bool:
 
 
 def write_bundle(folder: Path, model: bytes, bundle: Bundle, training_photos: str = "") -> Bundle:
-    """Write `model` and its description as the bundle `folder`, whole or not at all.
+    """Write a bundle, completely or not at all; an older bundle in its place is replaced.
 
-    training_photos: the text of the file `TRAINING_PHOTOS`, which is left out if there is none.
-    An older bundle in its place is replaced. Raises `ShutterlessError` if the folder holds anything
-    else or cannot be written.
+    Args:
+        folder: Where to write it.
+        model: Content of the model file.
+        bundle: Its description; hashes and path are set here.
+        training_photos: Content of the file `TRAINING_PHOTOS`, which is left out if empty.
+
+    Returns:
+        The bundle as it was written.
+
+    Raises:
+        OutputError: If the folder contains anything else or cannot be written.
+        BundleError: `invalid-figures` if a figure of the description is not finite.
     """
     from shutterless.files import BUNDLE, atomic_directory, ensure_replaceable  # not in the container
 
@@ -141,14 +167,14 @@ def write_bundle(folder: Path, model: bytes, bundle: Bundle, training_photos: st
     record = training_photos.encode()
     files = {TRAINING_PHOTOS: hashlib.sha256(record).hexdigest()} if record else {}
     digest = hashlib.sha256(model).hexdigest()
-    written = replace(bundle, sha256=digest, files=files, path=folder, model=model)
-    text = _to_text(written)
+    bundle = replace(bundle, sha256=digest, files=files, path=folder, model=model)
+    text = _to_text(bundle)
     with atomic_directory(folder, "the bundle") as draft:
         (draft / MODEL).write_bytes(model)
         if record:
             (draft / TRAINING_PHOTOS).write_bytes(record)
         (draft / DESCRIPTION).write_text(text, "utf-8")
-    return written
+    return bundle
 
 
 def _to_text(bundle: Bundle) -> str:
@@ -157,8 +183,8 @@ def _to_text(bundle: Bundle) -> str:
     except ValueError as error:
         raise BundleError(
             "invalid-figures",
-            "The bundle's figures are not all finite numbers",
-            "The network's output is not finite: train again with a lower learning rate.",
+            "Some of the bundle's figures are not finite numbers",
+            "The scores of the model are not finite: train again with a lower learning rate.",
         ) from error
 
 
@@ -172,40 +198,43 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def _parse(path: Path, document: Any) -> Bundle:
+def _parse(path: Path, document: Json) -> Bundle:
     if not isinstance(document, dict):
-        raise _refused(path, f"{DESCRIPTION} is no JSON object")
+        raise _corrupt(path, f"{DESCRIPTION} is not a JSON object")
     if document.get("format_version") != FORMAT_VERSION:
         raise BundleError(
             "unsupported-bundle-format",
             f"{path} has the bundle format {document.get('format_version')!r}, not {FORMAT_VERSION}",
-            "Convert again, or install the version of shutterless that made it.",
+            "Convert the run again, or install the version of shutterless that made the bundle.",
         )
     for member, kind in _TYPES.items():
         if not isinstance(document.get(member), kind) or isinstance(document[member], bool):
-            raise _refused(path, f"{DESCRIPTION} has no valid {member!r}")
+            raise _corrupt(path, f"{DESCRIPTION} has no valid {member!r}")
     labels = document["labels"]
     if not all(isinstance(label, str) and label for label in labels) or len({*labels}) < max(2, len(labels)):
-        raise _refused(path, f"{DESCRIPTION} needs two or more different labels")
-    if not 0 < document["temperature"] <= MAX_TEMPERATURE or not 0 <= document["threshold"] <= 1:
-        raise _refused(path, f"{DESCRIPTION} has a temperature or threshold out of range")
+        raise _corrupt(path, f"{DESCRIPTION} has no valid 'labels'; it needs two or more different ones")
+    if not 0 < document["temperature"] <= MAX_TEMPERATURE:
+        raise _corrupt(path, f"{DESCRIPTION} has no valid 'temperature'")
+    if not 0 <= document["threshold"] <= 1:
+        raise _corrupt(path, f"{DESCRIPTION} has no valid 'threshold'")
     files = document.get("files", {})
     if not isinstance(files, dict) or not all(isinstance(digest, str) for digest in files.values()):
-        raise _refused(path, f"{DESCRIPTION} has no valid 'files'")
-    known = {**{member: document[member] for member in _TYPES}, "files": files}
-    return Bundle(**{**known, "labels": tuple(labels), "input": _input(path, document["input"])})
+        raise _corrupt(path, f"{DESCRIPTION} has no valid 'files'")
+    members = {member: document[member] for member in _TYPES}
+    spec = document["input"]
+    names = {each.name for each in fields(InputSpec)}
+    if spec.keys() != names or not all(type(spec[side]) is int for side in ("height", "width")):
+        raise _corrupt(path, f"{DESCRIPTION} has no valid 'input'")
+    try:
+        members["input"] = InputSpec(**spec)
+    except InputError as error:
+        raise _corrupt(path, f"{DESCRIPTION} has no valid 'input': {error.message}") from error
+    return Bundle(**{**members, "labels": tuple(labels), "files": files})
 
 
-def _input(path: Path, members: dict[str, Any]) -> InputSpec:
-    names = {part.name for part in fields(InputSpec)}
-    if members.keys() != names or not all(type(members[side]) is int for side in ("height", "width")):
-        raise _refused(path, f"{DESCRIPTION} has no valid 'input'")
-    return InputSpec(**members)
-
-
-def _refused(path: Path, reason: str) -> ShutterlessError:
+def _corrupt(path: Path, reason: str) -> BundleError:
     return BundleError(
         "corrupt-bundle",
-        f"The bundle {path} does not verify: {reason}",
-        "It was changed or damaged: convert again, or copy it anew.",
+        f"The bundle {path} is corrupt: {reason}",
+        "It was changed or damaged: convert the run again, or copy the bundle again.",
     )

@@ -1,4 +1,4 @@
-"""The model in memory: load once, predict many, from any thread."""
+"""A bundle's model in memory: loaded once, it classifies any number of pictures, from any thread."""
 
 import contextlib
 import os
@@ -19,15 +19,26 @@ from shutterless.runtime.model.prediction import Prediction
 class Classifier:
     """A bundle's model, ready to predict.
 
-    threads: how many one inference may use. An interpreter has one set of buffers, so each prediction
-    borrows one; there are as many as there were predictions at the same time. Raises `ShutterlessError`
-    if the model does not load or is not what the bundle says.
+    An interpreter has one set of buffers, so each prediction borrows one; there are as many as there were
+    predictions at the same time.
+
+    Attributes:
+        bundle: The bundle.
     """
 
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
+        """Load the model.
+
+        Args:
+            bundle: A bundle that was read from a folder.
+            threads: How many threads one inference may use.
+
+        Raises:
+            BundleError: If the model does not load, or its input and output are not what the bundle says.
+        """
         if bundle.path is None:
             raise BundleError(
-                "bundle-without-folder", "This bundle was not read from a folder", "Use read_bundle."
+                "bundle-without-folder", "The bundle was not read from a folder", "Use read_bundle."
             )
         self.bundle = bundle
         self._threads = threads
@@ -51,14 +62,20 @@ class Classifier:
         return self.bundle.threshold
 
     def probabilities(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Map uint8[n, height, width, 3] to scores float32[n, labels] that add up to 1 in each row.
+        """Return the scores of several pictures.
 
-        Several pictures are classified at once, on all cores, each by an interpreter of its own: the
-        scores are those of one after the other.
+        They are classified at the same time, on all cores, each by an interpreter of its own; the scores
+        are the same as one after the other.
+
+        Args:
+            pixels: uint8[n, height, width, 3].
+
+        Returns:
+            float32[n, labels]; each row adds up to 1.
         """
         if len(pixels) == 1:
             return self._infer(pixels[0])[np.newaxis]
-        from concurrent.futures import ThreadPoolExecutor  # which answering a request needs not
+        from concurrent.futures import ThreadPoolExecutor  # which answering a request does not need
 
         from shutterless.runtime.host_resources import cores
 
@@ -66,9 +83,10 @@ class Classifier:
             return np.array([*pool.map(self._infer, pixels)], np.float32).reshape(-1, len(self.labels))
 
     def warm_up(self) -> None:
-        """Run the model once, which makes what it otherwise makes with the first picture.
+        """Run the model once, so that the first picture takes no longer than the others.
 
-        Raises `ShutterlessError` if its scores are not probabilities.
+        Raises:
+            BundleError: `not-probabilities` if its scores are not finite and positive with a sum of 1.
         """
         scores = self._infer(np.zeros((self.input.height, self.input.width, 3), np.uint8))
         tolerance = 0.01 + len(scores) / 512  # an int8 model rounds each score to the next 256th
@@ -80,7 +98,11 @@ class Classifier:
             )
 
     def classify(self, pixels: npt.NDArray[np.uint8]) -> Prediction:
-        """Classify one picture, uint8[height, width, 3]."""
+        """Classify one picture.
+
+        Args:
+            pixels: uint8[height, width, 3], as `decoder.decode` returns them.
+        """
         scores = self._infer(pixels)
         best = int(scores.argmax())
         confidence = float(scores[best])
@@ -98,8 +120,8 @@ class Classifier:
             scores: npt.NDArray[np.float32] = interpreter.get_tensor(self._output)[0]
         if self.bundle.temperature == 1:
             return scores
-        # softmax(logits / T) from softmax(logits): p^(1/T), scaled to add up to 1 again.
-        # The best is scaled to 1 first, so that a low temperature cannot make all of them vanish.
+        # softmax(logits / T) from softmax(logits): p^(1/T), scaled to add up to 1 again. The highest is
+        # scaled to 1 first, so that a low temperature cannot make all of them vanish.
         powers = (scores / scores.max()) ** np.float32(1 / self.bundle.temperature)
         return powers / powers.sum()
 
@@ -123,15 +145,14 @@ class Classifier:
             raise BundleError(
                 "unreadable-model",
                 f"LiteRT cannot load the model of {self.bundle.path}: {error}",
-                "Convert again.",
+                "Convert the run again.",
             ) from error
         return interpreter
 
 
-# LiteRT writes this to standard error with the first model of a process, and has no setting against it.
+# LiteRT writes this to standard error with the first model of a process, and no setting turns it off.
 _NOTICE = b"Created TensorFlow Lite XNNPACK delegate for CPU"
-# What a pipe holds on Linux.
-CAPACITY = 64 * 1024
+PIPE_CAPACITY = 64 * 1024  # on Linux
 _redirecting = threading.Lock()
 _is_notice_written = False
 
@@ -150,17 +171,17 @@ def _without_notice() -> Iterator[None]:
         finally:
             restore()
             with os.fdopen(pipe, "rb", buffering=0) as stream:
-                written = stream.read(CAPACITY) or b""
-            _is_notice_written = _NOTICE in written
-            rest = b"".join(line for line in written.splitlines(True) if _NOTICE not in line)
+                output = stream.read(PIPE_CAPACITY) or b""
+            _is_notice_written = _NOTICE in output
+            rest = b"".join(line for line in output.splitlines(True) if _NOTICE not in line)
             with contextlib.suppress(OSError):  # nobody reads it
                 os.write(2, rest)
 
 
 def _redirect_stderr() -> tuple[int, Callable[[], None]]:
-    """Lead standard error into a pipe; return its other end, and a function that undoes it.
+    """Redirect standard error into a pipe; return its other end, and a function that undoes it.
 
-    Neither end waits: what a pipe cannot hold is lost.
+    Neither end blocks: what does not fit into the pipe is lost.
     """
     pipe, writing = os.pipe()
     try:
@@ -182,21 +203,19 @@ def _redirect_stderr() -> tuple[int, Callable[[], None]]:
 
 def _tensors(interpreter: Interpreter, bundle: Bundle) -> tuple[int, int]:
     """Return the indices of the input and the output tensor, which must be what the bundle says."""
-    (source, *more_in), (target, *more_out) = (
-        interpreter.get_input_details(),
-        interpreter.get_output_details(),
-    )
     spec = bundle.input
-    expected = [1, spec.height, spec.width, 3], np.uint8, [1, len(bundle.labels)], np.float32
-    actual = [*source["shape"]], source["dtype"], [*target["shape"]], target["dtype"]
-    if actual != expected or more_in or more_out:
+    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    actual = tuple(", ".join(map(_describe_tensor, details)) for details in (inputs, outputs))
+    expected = f"uint8[1, {spec.height}, {spec.width}, 3]", f"float32[1, {len(bundle.labels)}]"
+    if actual != expected:
         raise BundleError(
-            "unfitting-model",
-            f"The model of {bundle.path} maps {_words(source)} to {_words(target)}, not what its bundle says",
-            "Convert again.",
+            "mismatched-model",
+            f"The model of {bundle.path} maps {actual[0]} to {actual[1]}, but its bundle says "
+            f"{expected[0]} to {expected[1]}",
+            "Convert the run again.",
         )
-    return source["index"], target["index"]
+    return inputs[0]["index"], outputs[0]["index"]
 
 
-def _words(tensor: dict[str, npt.NDArray[np.int32]]) -> str:
-    return f"{np.dtype(tensor['dtype']).name}{[int(side) for side in tensor['shape']]}"
+def _describe_tensor(details: dict[str, npt.NDArray[np.int32]]) -> str:
+    return f"{np.dtype(details['dtype']).name}{[int(side) for side in details['shape']]}"

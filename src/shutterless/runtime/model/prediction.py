@@ -1,13 +1,17 @@
-"""What a model says of one picture. Standard library only, so that a client need not load the runtime."""
+"""The prediction for one picture. Standard library only, so that a client need not load the runtime."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, repr=False)
 class Prediction:
-    """The answer for one picture: every label's score in label order, and the best of them.
+    """The prediction for one picture.
 
-    accepted: whether the confidence reaches the bundle's threshold; if not, the answer is "not sure".
+    Attributes:
+        label: The label with the highest score.
+        confidence: Its score, 0 to 1.
+        accepted: Whether the confidence reaches the bundle's threshold; if not, the answer is "not sure".
+        scores: Every label's score, in label order; they add up to 1.
     """
 
     label: str
@@ -16,7 +20,15 @@ class Prediction:
     scores: dict[str, float]
 
     def top(self, count: int = 3) -> list[tuple[str, float]]:
-        """Return the best labels with their scores, the best first."""
+        """Return the labels with the highest scores, the best first.
+
+        Args:
+            count: How many.
+
+        Example:
+            >>> Prediction("hat", 0.7, True, {"coat": 0.1, "hat": 0.7, "shoes": 0.2}).top(2)
+            [('hat', 0.7), ('shoes', 0.2)]
+        """
         return sorted(self.scores.items(), key=lambda item: -item[1])[:count]
 
     def __repr__(self) -> str:

@@ -4,7 +4,7 @@ import pytest
 
 from shutterless.deploy.options import Options
 from shutterless.deploy.template.rest_api import ROUTES, api_resources, stage_resources
-from shutterless.runtime.image.decoder import PLUGINS
+from shutterless.runtime.image.opener import PLUGINS
 from shutterless.runtime.problems import KINDS
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shutterless.runtime.image.decoder import InputSpec, cost, decode, header
+from shutterless.runtime.image.decoder import InputSpec, cost, decode, read_header
 from shutterless.runtime.image.heic import is_heic
 from shutterless.runtime.problems import Problem
 
@@ -46,7 +46,7 @@ def test_with_its_extra_a_heic_is_read_upright():
     stored = Image.fromarray(np.ascontiguousarray(np.rot90(upright)))
     pillow_heif.from_pillow(stored).save(file, exif=tags.tobytes(), quality=95)
     data = file.getvalue()
-    assert header(data) == ("HEIF", 96, 64)
+    assert read_header(data) == ("HEIF", 96, 64)
     assert cost(data) == 96 * 64
     assert np.abs(decode(data, InputSpec(64, 96))[[5, 60]].astype(int) - upright[[5, 60]]).max() < 10
     with pytest.raises(Problem) as caught:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from shutterless.runtime.image import limits
-from shutterless.runtime.image.decoder import InputSpec, check, cost, decode, header
+from shutterless.runtime.image.decoder import InputSpec, check, cost, decode, read_header
 from shutterless.runtime.image.limits import MAX_PIXELS
 from shutterless.runtime.problems import Problem
 
@@ -53,7 +53,7 @@ PHONES = [(8064, 6048), (8160, 6144), (8192, 6144), (8688, 5792), (9504, 6336), 
 
 @pytest.mark.parametrize(("width", "height"), [*PHONES, (16320, 12240)])
 def test_a_jpeg_is_judged_by_what_decoding_it_takes(width, height):
-    assert header(jpeg(width, height)) == ("JPEG", width, height)
+    assert read_header(jpeg(width, height)) == ("JPEG", width, height)
     assert cost(jpeg(width, height)) == width * height // 20
 
 
@@ -92,7 +92,7 @@ def test_pixels_times_scans_are_bounded(undecoded):
 @pytest.mark.parametrize(("subsampling", "largest"), [("4:2:0", 133), ("4:4:4", 66)])
 def test_a_progressive_jpegs_coefficients_fit_memory(subsampling, largest, monkeypatch, undecoded):
     monkeypatch.setattr(limits, "SCANS_PER_PIXEL", 1000)
-    header(jpeg(10_000, largest * 100, progressive=True, subsampling=subsampling))
+    read_header(jpeg(10_000, largest * 100, progressive=True, subsampling=subsampling))
     too_large = jpeg(10_000, (largest + 1) * 100, progressive=True, subsampling=subsampling)
     assert problem(too_large) == "too-large"
 
@@ -100,7 +100,7 @@ def test_a_progressive_jpegs_coefficients_fit_memory(subsampling, largest, monke
 @pytest.mark.parametrize(("width", "height"), [(1, 65_536), (65_536, 1), (1, 50_000_000)])
 def test_no_side_is_longer_than_a_jpegs_can_be(width, height, undecoded):
     assert problem(png(width, height)) == "too-large"
-    assert header(png(65_535, 700)) == ("PNG", 65_535, 700)
+    assert read_header(png(65_535, 700)) == ("PNG", 65_535, 700)
 
 
 def tiled(width: int, height: int) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 from PIL import ExifTags, Image, PngImagePlugin
 
 from shutterless.runtime.image import metadata
-from shutterless.runtime.image.decoder import InputSpec, decode, header
+from shutterless.runtime.image.decoder import InputSpec, decode, read_header
 from shutterless.runtime.image.metadata import exif_orientation, strip_avif, strip_jpeg, strip_tiff
 from shutterless.runtime.problems import Problem
 
@@ -90,7 +90,7 @@ def test_a_png_is_turned_wherever_its_exif_data_stand(place, monkeypatch):
     data = plain[:place] + chunk(b"eXIf", exif(6).tobytes().removeprefix(b"Exif\0\0")) + plain[place:]
     assert (decode(data, InputSpec(16, 12)) == np.rot90(PIXELS, -1)).all()
     monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", lambda self: pytest.fail("it was decoded"))
-    assert header(data) == ("PNG", 12, 16)
+    assert read_header(data) == ("PNG", 12, 16)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_a_tiff_is_turned_whatever_type_its_orientation_has(order, kind):
     value = struct.pack(order + ("H" if kind == 3 else "I"), 6)
     data = tiff_with(274, kind, 1, value, order)
     np.testing.assert_array_equal(decode(data, InputSpec(16, 12)), np.rot90(PIXELS, -1))
-    assert header(data) == ("TIFF", 12, 16)
+    assert read_header(data) == ("TIFF", 12, 16)
 
 
 def test_webps_profile_and_exif_data_change_no_pixel():
@@ -187,7 +187,7 @@ def test_an_avifs_exif_data_are_not_found_and_its_boxes_turn_it():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Image.Exif, "load", lambda *_: pytest.fail("they were read"))
         assert decode(data, InputSpec(16, 12)).shape == (16, 12, 3)
-        assert header(data) == ("AVIF", 12, 16)
+        assert read_header(data) == ("AVIF", 12, 16)
 
 
 def arithmetic(jpeg: bytes, marker: int) -> bytes:
