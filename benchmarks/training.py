@@ -76,18 +76,18 @@ def _figures(model: Any, batches: Batches, steps: int) -> Figures:
 def _our_model(labels: int) -> Any:
     from shutterless.training.backbones.builder import find_backbone
     from shutterless.training.loop import compile_for
-    from shutterless.training.model import build_network, freeze_first, set_batch_norm_momentum
+    from shutterless.training.model import build_model, freeze_first, set_batch_norm_momentum
     from shutterless.training.recipe import load_recipe
 
     recipe = load_recipe("standard")
     backbone, phase = find_backbone(recipe.backbone.name), recipe.fine_tuning
-    network = build_network(
+    model = build_model(
         backbone, recipe.head, labels=labels, image_size=backbone.image_size, weights="none", cut=None
     )
-    freeze_first(network.features, phase.frozen_share)
-    set_batch_norm_momentum(network.features, phase.batch_norm_momentum)
-    compile_for(network.whole, phase, photos=BATCH * BATCHES)
-    return network.whole
+    freeze_first(model.features, phase.frozen_share)
+    set_batch_norm_momentum(model.features, phase.batch_norm_momentum)
+    compile_for(model.full, phase, photos=BATCH * BATCHES)
+    return model.full
 
 
 def _our_batches(root: Path) -> tuple[Batches, float]:

@@ -140,12 +140,12 @@ def recipe_page() -> str:
 
     tables = {
         "A recipe": recipe.Recipe,
-        "[image]": recipe.Image,
-        "[backbone]": recipe.Trunk,
-        "[head]": recipe.Head,
+        "[image]": recipe.ImageConfig,
+        "[backbone]": recipe.BackboneConfig,
+        "[head]": recipe.HeadConfig,
         "Every phase": recipe.Phase,
         "[head_training]": recipe.HeadPhase,
-        "[frozen_training], [fine_tuning], [from_scratch]": recipe.NetworkPhase,
+        "[frozen_training], [fine_tuning], [from_scratch]": recipe.ModelPhase,
         "[….augmentation]": recipe.Augmentation,
     }
     fields = [

@@ -1,4 +1,4 @@
-"""history.csv: loss, accuracy and time of every epoch of a run."""
+"""history.csv: metrics and duration of every epoch of a run."""
 
 import csv
 import io
@@ -15,10 +15,19 @@ MEASURED = ("loss", "accuracy", "val_loss", "val_accuracy")
 class Epoch:
     """One line of history.csv.
 
-    seconds: the wall-clock time of this epoch.
-    loss, val_loss: what is minimized, with the recipe's label smoothing, mixing and class weights.
-    log_loss, val_log_loss: cross-entropy without these, which compares with metrics.json and between
-    recipes; None in runs of before it was measured.
+    Attributes:
+        phase: Name of the phase in the recipe.
+        epoch: Number of the epoch in its phase, from 1.
+        seconds: Its duration.
+        learning_rate: At its end.
+        loss: What is minimized, with the recipe's label smoothing, mixing and class weights.
+        accuracy: On the augmented training photos.
+        val_loss: As `loss`, on the validation photos.
+        val_accuracy: On the validation photos.
+        best: Whether it was the best epoch so far.
+        log_loss: Mean cross-entropy in nats without label smoothing, mixing and class weights, which is
+            comparable with metrics.json and between recipes; None in old runs.
+        val_log_loss: As `log_loss`, on the validation photos.
     """
 
     phase: str
@@ -35,8 +44,13 @@ class Epoch:
 
 
 def best_of(epochs: Sequence[Epoch]) -> Epoch | None:
-    """Return the best epoch: that of the highest validation accuracy, then the lowest validation loss."""
+    """Return the epoch with the highest validation accuracy, then the lowest validation loss."""
     return max(epochs, key=lambda epoch: (epoch.val_accuracy, -epoch.val_loss), default=None)
+
+
+def epochs_of(epochs: Sequence[Epoch], phase: str) -> list[Epoch]:
+    """Return the epochs of one phase."""
+    return [epoch for epoch in epochs if epoch.phase == phase]
 
 
 def write_history(file: Path, epochs: Sequence[Epoch]) -> None:

@@ -1,19 +1,57 @@
-"""metrics.json: what a run measured when its training ended."""
+"""metrics.json: what was measured at the end of a training."""
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
 from shutterless.artifacts.run_files import METRICS
 from shutterless.errors import RunError
 from shutterless.files import MAX_TABLE_BYTES, atomic_file, read_text
+from shutterless.runtime.json_types import JsonObject
 
 
-def read_metrics(run: Path) -> dict[str, Any]:
-    """Return what metrics.json of a run folder says.
+class SplitMetrics(TypedDict, total=False):
+    """The metrics of a run on the photos of one split.
+
+    They are those of `evaluation.Metrics.to_json` without the confusion matrix, which takes megabytes with
+    a thousand labels: `confusions` lists what is off its diagonal, and `per_label` has its diagonal as
+    `right`.
+    """
+
+    photos: int
+    right: int
+    accuracy: float
+    accuracy_interval: list[float]
+    effective_photos: float
+    loss: float
+    loss_error: float
+    calibration_error: float
+    labels: list[str]
+    per_label: dict[str, dict[str, float]]
+    confusions: list[JsonObject]
+
+
+class RunMetrics(TypedDict, total=False):
+    """The contents of metrics.json. `test` is only there if there were test photos."""
+
+    validation: SplitMetrics
+    test: SplitMetrics
+    calibration: JsonObject
+    best_epoch: JsonObject | None
+    labels: list[str]
+    photos: dict[str, int]
+    unreadable: list[JsonObject]
+    skipped: list[JsonObject]
+    dataset_fingerprint: str
+    made_with: dict[str, str]
+
+
+def read_metrics(run: Path) -> RunMetrics:
+    """Read metrics.json of a run folder.
 
     Raises:
-        ShutterlessError: The training was interrupted before it wrote the file, or the file is broken.
+        RunError: The training is not finished (`unfinished-run`), or the file is broken
+            (`unreadable-metrics`).
     """
     file = run / METRICS
     if not file.is_file():
@@ -21,14 +59,18 @@ def read_metrics(run: Path) -> dict[str, Any]:
             "unfinished-run", f"{run} has no {METRICS}", "Its training was interrupted; evaluate it."
         )
     try:
-        return dict(json.loads(read_text(file, MAX_TABLE_BYTES)))
+        return cast(RunMetrics, dict(json.loads(read_text(file, MAX_TABLE_BYTES))))
     except (OSError, ValueError) as error:
         raise RunError(
             "unreadable-metrics", f"{file} cannot be read: {error}", "Evaluate the run."
         ) from error
 
 
-def write_metrics(file: Path, metrics: dict[str, Any]) -> None:
-    """Write metrics.json whole or not at all."""
+def write_metrics(file: Path, metrics: RunMetrics) -> None:
+    """Write metrics.json, atomically.
+
+    Raises:
+        OutputError: The file cannot be written, as on a full disk.
+    """
     with atomic_file(file) as draft:
         draft.write_text(json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", "utf-8")

@@ -1,17 +1,25 @@
-"""What a training is to do, once the recipe and the options that override it are read."""
+"""The configuration of a training: a recipe, and the options that override it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from shutterless.artifacts.settings import Settings
 from shutterless.dataset import Dataset
 from shutterless.dataset.groups.grouping import AUTO
 from shutterless.errors import InputError, RunError
 from shutterless.runtime.image.decoder import InputSpec
+from shutterless.runtime.json_types import Json
 from shutterless.training.backbones.builder import find_backbone
 from shutterless.training.backbones.catalogue import Backbone
-from shutterless.training.recipe import PHASES, Phase, Recipe, Trunk, load_recipe, validate_recipe
+from shutterless.training.recipe import (
+    PHASES,
+    BackboneConfig,
+    Phase,
+    Recipe,
+    load_recipe,
+    validate_recipe,
+)
 from shutterless.training.run import Run
 
 SEED = 42
@@ -19,8 +27,16 @@ MAX_SEED = 2**32 - 1  # what NumPy's and Keras's generators take
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A recipe in which everything is decided, and what a recipe does not fix."""
+class TrainingConfig:
+    """Everything that is decided before a training starts.
+
+    Attributes:
+        recipe: The recipe, with the options that override it and no size left open.
+        backbone: Entry of the catalogue.
+        weights: `imagenet`, `none` or a file.
+        seed: For the split, the order of the photos, augmentation and the first weights.
+        group_by: Which photos show one thing, see `load_dataset`.
+    """
 
     recipe: Recipe
     backbone: Backbone
@@ -30,27 +46,27 @@ class Plan:
 
     @property
     def weights_source(self) -> str:
-        """Where the weights come from, a file by its whole path."""
+        """The weights, with the absolute path of a file."""
         return self.weights if self.weights in ("imagenet", "none") else str(Path(self.weights).resolve())
 
     @property
     def image_size(self) -> int:
-        """The side of the network's input, in pixels."""
+        """Side of the model's input, in pixels."""
         return self.recipe.image.size or self.backbone.image_size
 
     @property
     def input(self) -> InputSpec:
-        """How a photo becomes the network's input."""
+        """How a photo becomes the model's input."""
         image, size = self.recipe.image, self.image_size
         return InputSpec(size, size, image.resize, image.interpolation)
 
     @property
     def phases(self) -> dict[str, Phase]:
-        """The phases in their order, by the names of their tables."""
+        """The phases in order, by their names in the recipe."""
         return self.recipe.phases(pretrained=self.weights != "none")
 
     def settings(self, dataset: Dataset) -> Settings:
-        """Return what recipe.toml records beside the recipe."""
+        """Return what recipe.toml records in addition to the recipe."""
         return Settings(
             photos=dataset.root.resolve(),
             dataset_fingerprint=dataset.fingerprint,
@@ -63,8 +79,9 @@ class Plan:
         )
 
 
-def make_plan(
-    recipe: str | Path | None,
+def make_config(
+    recipe: str | Path | None = None,
+    *,
     backbone: str | None = None,
     weights: str | Path | None = None,
     cut: str | None = None,
@@ -73,51 +90,76 @@ def make_plan(
     batch_size: int | None = None,
     seed: int | None = None,
     group_by: str | Path | None = None,
-    *,
     earlier: Run | None = None,
-) -> Plan:
-    """Let the options override the recipe; what is not given is as it was in the run `earlier`.
+) -> TrainingConfig:
+    """Let options override a recipe.
 
-    Raises ShutterlessError for an unknown recipe or backbone, or an option out of its range.
+    Args:
+        recipe: Name or file; that of `earlier` or `quick` by default.
+        backbone: Name in the catalogue. Another backbone than the recipe's is not cut, and its pixels are
+            scaled as it was trained.
+        weights: `imagenet`, `none` or a file; `imagenet` by default if the backbone has such weights.
+        cut: Name of the layer that the backbone ends at.
+        image_size: Side of the model's input, in pixels.
+        epochs: Epochs of the recipe's last phase.
+        batch_size: Photos in a step of the recipe's last phase.
+        seed: From 0 to `MAX_SEED`.
+        group_by: Which photos show one thing.
+        earlier: The run to resume; its settings are the defaults.
+
+    Returns:
+        The configuration, with a valid recipe.
+
+    Raises:
+        RecipeError: The recipe or the backbone is unknown, or an option is out of range.
+        InputError: The seed is out of range.
     """
-    chosen = _recorded(earlier).recipe if recipe is None and earlier else load_recipe(recipe or "quick")
-    entry = find_backbone(backbone or chosen.backbone.name)
+    base = _recorded(earlier).recipe if recipe is None and earlier else load_recipe(recipe or "quick")
+    entry = find_backbone(backbone or base.backbone.name)
     # Another backbone has other layers and was trained on other pixels.
-    trunk = chosen.backbone if entry.name == chosen.backbone.name.lower() else Trunk(name=entry.name)
-    size = next(side for side in (image_size, chosen.image.size, entry.image_size) if side is not None)
-    changes: dict[str, dict[str, Any]] = {
-        "backbone": {"name": entry.name, "cut": cut or trunk.cut, "scaling": trunk.scaling},
+    settings = base.backbone if entry.name == base.backbone.name.lower() else BackboneConfig(name=entry.name)
+    size = next(side for side in (image_size, base.image.size, entry.image_size) if side is not None)
+    changes: dict[str, dict[str, Json]] = {
+        "backbone": {"name": entry.name, "cut": cut or settings.cut, "scaling": settings.scaling},
         "image": {"size": size},
-        **_phases(chosen, {"epochs": epochs, "batch_size": batch_size}),
+        **_phase_changes(base, {"epochs": epochs, "batch_size": batch_size}),
     }
-    given = weights or (earlier.settings.weights if earlier else None)
-    return Plan(
-        _changed(chosen, changes),
+    document = base.model_dump()
+    for table, fields in changes.items():
+        document[table] |= fields
+    if earlier is not None:
+        weights, group_by = weights or earlier.settings.weights, group_by or earlier.settings.group_by
+        seed = earlier.settings.seed if seed is None else seed
+    return TrainingConfig(
+        validate_recipe(document, f"{base.name} (with the given options)"),
         entry,
-        str(given or ("imagenet" if entry.pretrained else "none")),
-        _seed(seed if seed is not None else (earlier.settings.seed if earlier else SEED)),
-        str(group_by or (earlier.settings.group_by if earlier else AUTO)),
+        str(weights or ("imagenet" if entry.pretrained else "none")),
+        _valid_seed(SEED if seed is None else seed),
+        str(group_by or AUTO),
     )
 
 
-def _changed(recipe: Recipe, changes: dict[str, dict[str, Any]]) -> Recipe:
-    """Return the recipe with `changes`, table by table, validated like one that was read from a file."""
-    document = recipe.model_dump()
-    for table, fields in changes.items():
-        document[table] |= fields
-    return validate_recipe(document, f"{recipe.name} (with the given options)")
+def _phase_changes(recipe: Recipe, values: Mapping[str, int | None]) -> dict[str, dict[str, Json]]:
+    """Return the options for the phases that they apply to: the last one, and the one from scratch."""
+    changes = {name: value for name, value in values.items() if value is not None}
+    last = next(name for name in reversed(PHASES) if getattr(recipe, name) is not None)
+    return {name: dict(changes) for name in (last, "from_scratch") if getattr(recipe, name) is not None}
 
 
-def _seed(seed: int) -> int:
+def _valid_seed(seed: int) -> int:
     if not 0 <= seed <= MAX_SEED:
-        raise InputError("invalid-seed", f"{seed} is no seed", f"Choose a seed from 0 to {MAX_SEED}.")
+        raise InputError("invalid-seed", f"{seed} is no valid seed", f"Choose a seed from 0 to {MAX_SEED}.")
     return seed
 
 
-def require_same(plan: Plan, earlier: Run) -> None:
-    """Raise ShutterlessError, naming the option, if `plan` is not what `earlier` was started with."""
-    before, now = _flat(_recorded(earlier)), _flat(plan)
-    for name in sorted(before.keys() | now.keys()):
+def require_same(config: TrainingConfig, earlier: Run) -> None:
+    """Refuse to resume a run with other settings than it was started with.
+
+    Raises:
+        RunError: A setting differs; the message names it (`changed-settings`).
+    """
+    before, now = _flatten(_recorded(earlier)), _flatten(config)
+    for name in before | now:
         if before.get(name) != now.get(name):
             raise RunError(
                 "changed-settings",
@@ -126,30 +168,31 @@ def require_same(plan: Plan, earlier: Run) -> None:
             )
 
 
-def _recorded(run: Run) -> Plan:
-    """Return the plan that a run was started with."""
+def _recorded(run: Run) -> TrainingConfig:
+    """Return the configuration that a run was started with."""
     settings = run.settings
-    trunk = run.recipe.backbone.model_copy(update={"name": settings.backbone, "cut": settings.cut})
+    backbone = run.recipe.backbone.model_copy(update={"name": settings.backbone, "cut": settings.cut})
     image = run.recipe.image.model_copy(update={"size": settings.image_size})
-    recipe = run.recipe.model_copy(update={"backbone": trunk, "image": image})
-    return Plan(recipe, find_backbone(settings.backbone), settings.weights, settings.seed, settings.group_by)
+    recipe = run.recipe.model_copy(update={"backbone": backbone, "image": image})
+    return TrainingConfig(
+        recipe, find_backbone(settings.backbone), settings.weights, settings.seed, settings.group_by
+    )
 
 
-def _phases(recipe: Recipe, figures: dict[str, int | None]) -> dict[str, dict[str, Any]]:
-    """Return the caller's figures for the phases that decide: the last one and that from scratch."""
-    changes = {name: figure for name, figure in figures.items() if figure is not None}
-    last = next(name for name in reversed(PHASES) if getattr(recipe, name) is not None)
-    return {name: changes for name in (last, "from_scratch") if getattr(recipe, name) is not None}
-
-
-def _flat(plan: Plan) -> dict[str, Any]:
-    """Return every field of a plan under its dotted name."""
-    flat: dict[str, Any] = {"weights": plan.weights_source, "seed": plan.seed, "group_by": plan.group_by}
-    tables: list[tuple[str, dict[str, Any]]] = [("", plan.recipe.model_dump(exclude_none=True))]
+def _flatten(config: TrainingConfig) -> dict[str, Json]:
+    """Return every setting by its dotted name, the recipe's name first."""
+    values: dict[str, Json] = {
+        "recipe": config.recipe.name,
+        "weights": config.weights_source,
+        "seed": config.seed,
+        "group_by": config.group_by,
+    }
+    recipe = config.recipe.model_dump(exclude_none=True, exclude={"name", "description"})
+    tables: list[tuple[str, Mapping[str, Json]]] = [("", recipe)]
     for prefix, table in tables:
         for name, value in table.items():
-            if isinstance(value, dict):
+            if isinstance(value, Mapping):
                 tables.append((f"{prefix}{name}.", value))
             else:
-                flat[f"{prefix}{name}"] = value
-    return flat
+                values[f"{prefix}{name}"] = value
+    return values

@@ -1,4 +1,4 @@
-"""Photos as batches that Keras can train on."""
+"""Feed photos to Keras in batches, in a new order every epoch."""
 
 import math
 
@@ -7,24 +7,34 @@ import numpy as np
 
 from shutterless.dataset import PhotoReader
 from shutterless.training.augmentation import augment, cutmix, mixup
-from shutterless.training.recipe import NetworkPhase
+from shutterless.training.recipe import ModelPhase
 
-# Batches that are made at a time, and that may wait, while the network learns from another one. With one
-# worker Keras has no queue.
+# Threads that prepare batches, and batches that may wait, during a training step. With one worker Keras has
+# no queue.
 WORKERS, QUEUE = 2, 4
 
 Batch = tuple[np.ndarray, np.ndarray] | tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches of (uint8[n, height, width, 3], one-hot float32[n, labels]) in a new order every epoch.
+    """Batches of (pixels uint8[n, height, width, 3], one-hot targets float32[n, labels]).
 
-    phase: whose augmentation and mixing the photos undergo; without one they come as they are.
-    class_weights: float32[labels]; if given, each batch has a third part, a weight float32[n] per photo.
-    workers: threads that make batches while the network learns.
+    Order, augmentation and mixing depend only on the seed, the epoch and the number of the batch, so a
+    training that is resumed at an epoch sees the same batches as one that was never interrupted.
 
-    Order, augmentation and mixing depend on `seed`, the epoch and the batch alone, never on what was
-    drawn before: a training that starts at `epoch` sees what one that came there by itself sees.
+    Args:
+        reader: Gives the pixels of photos by their numbers.
+        targets: One-hot float32[photos, labels].
+        batch_size: Photos in a batch; the last one of an epoch may have fewer.
+        seed: For order, augmentation and mixing.
+        phase: Augmentation and mixing of the photos; None leaves them as they are.
+        class_weights: float32[labels]. With it, each batch has a third part, the weight of each photo as
+            float32[n].
+        workers: Threads that prepare batches during a training step.
+
+    Attributes:
+        epoch: The epoch whose order is used, from 0.
+        error: The last error of the reader, because Keras hides its type.
     """
 
     def __init__(
@@ -34,7 +44,7 @@ class Batches(keras.utils.PyDataset):
         *,
         batch_size: int,
         seed: int,
-        phase: NetworkPhase | None = None,
+        phase: ModelPhase | None = None,
         class_weights: np.ndarray | None = None,
         workers: int = WORKERS,
     ) -> None:
@@ -58,27 +68,27 @@ class Batches(keras.utils.PyDataset):
         return math.ceil(len(self._targets) / self._batch_size)
 
     def __getitem__(self, batch: int) -> Batch:
-        """Return one batch; what goes wrong is also kept in `error`, because Keras hides its type."""
+        """Return one batch by its number in the epoch."""
         order = np.random.default_rng([self._seed, self.epoch]).permutation(len(self._targets))
-        chosen = order[batch * self._batch_size : (batch + 1) * self._batch_size]
+        numbers = order[batch * self._batch_size : (batch + 1) * self._batch_size]
         try:
-            pixels = self._reader[chosen]
+            pixels = self._reader[numbers]
         except Exception as error:
             self.error = error
             raise
-        targets = self._targets[chosen]
+        targets = self._targets[numbers]
         if self._phase is not None:
             rng = np.random.default_rng([self._seed, self.epoch, batch])
-            pixels, targets = _vary(pixels, targets, self._phase, rng)
+            pixels, targets = _augment_and_mix(pixels, targets, self._phase, rng)
         return weighted(pixels, targets, self._class_weights)
 
     def on_epoch_end(self) -> None:
-        """Shuffle anew."""
+        """Switch to the order of the next epoch."""
         self.epoch += 1
 
 
-def _vary(
-    pixels: np.ndarray, targets: np.ndarray, phase: NetworkPhase, rng: np.random.Generator
+def _augment_and_mix(
+    pixels: np.ndarray, targets: np.ndarray, phase: ModelPhase, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     pixels = augment(pixels, phase.augmentation, rng)
     if phase.mixup:
@@ -89,16 +99,20 @@ def _vary(
 
 
 def weighted(inputs: np.ndarray, targets: np.ndarray, class_weights: np.ndarray | None) -> Batch:
-    """Return what Keras trains on: with each target's weight as a third part, if labels have weights."""
+    """Return inputs and targets, with the sample weights float32[n] if the labels have weights."""
     if class_weights is None:
         return inputs, targets
     return inputs, targets, targets @ class_weights
 
 
 def balanced_weights(targets: np.ndarray) -> np.ndarray:
-    """Return weights float32[labels] under which every label of the one-hot `targets` counts alike.
+    """Return weights float32[labels] that give every label the same influence on the loss.
 
-    A photo's weight is photos / (labels × photos of its label): 1 on average over the photos.
+    A photo's weight is photos / (labels × photos of its label), as in scikit-learn's
+    `class_weight="balanced"`. The mean over all photos is 1.
+
+    Args:
+        targets: One-hot float32[photos, labels].
     """
     counts = targets.sum(axis=0)
     return (len(targets) / (len(counts) * counts)).astype(np.float32)

@@ -1,102 +1,130 @@
-"""The two ways of fitting: the head on features of a frozen backbone, or a network on augmented photos."""
+"""Fit one phase: the head on features of the frozen backbone, or the model on augmented photos."""
 
 import keras
 import numpy as np
 
+from shutterless.artifacts.history import epochs_of
 from shutterless.training.callbacks.checkpoint import Checkpoint
-from shutterless.training.callbacks.journal import Journal
+from shutterless.training.callbacks.early_stopping import is_out_of_patience
+from shutterless.training.callbacks.run_callbacks import RunCallbacks
 from shutterless.training.data import Batches, weighted
-from shutterless.training.model import Network, freeze_first, set_batch_norm_momentum
+from shutterless.training.model import TransferModel, freeze_first, set_batch_norm_momentum
 from shutterless.training.optimization.precision import mixed_precision, xla
 from shutterless.training.optimization.sam import SharpnessAware
-from shutterless.training.recipe import HeadPhase, NetworkPhase, Phase
+from shutterless.training.recipe import HeadPhase, ModelPhase, Phase
 from shutterless.utils.progress import Progress
-
-HEAD = "head"
 
 
 def fit_head(
-    network: Network,
+    model: TransferModel,
     train: Batches,
     validation: Batches,
     phase: HeadPhase,
-    journal: Journal,
+    callbacks: RunCallbacks,
     progress: Progress,
+    *,
+    name: str = "head_training",
     class_weights: np.ndarray | None = None,
 ) -> None:
-    """Train the head on what the frozen backbone makes of every photo, each looked at once.
+    """Train the head on the features that the frozen backbone computes, once, for every photo.
 
-    A checkpoint is left at the end only: the head takes seconds, and one that is trained again from its
-    beginning, which the seed fixes, comes out the same.
+    There is only one checkpoint, at the end: training takes seconds, and the seed makes a second one come
+    out the same.
+
+    Args:
+        model: Its head is trained.
+        train: The training photos.
+        validation: The validation photos.
+        phase: The phase's settings.
+        callbacks: Callbacks of the run.
+        progress: Called while the features are computed.
+        name: What the phase is called in the history.
+        class_weights: float32[labels], the weight of each label in the loss.
     """
-    features, targets = _features(network.features, train, phase.mirrored, progress)
-    validation_data = _features(network.features, validation, False, progress)
-    compile_for(network.head, phase, len(targets))
-    journal.begin(HEAD, _steps(len(targets), phase), phase.epochs, patience=phase.patience, checkpoints=False)
+    features, targets = _compute_features(model.features, train, phase.mirrored, progress)
+    validation_data = _compute_features(model.features, validation, False, progress)
+    compile_for(model.head, phase, len(targets))
     inputs, targets, *weights = weighted(features, targets, class_weights)
-    network.head.fit(
+    model.head.fit(
         inputs,
         targets,
         sample_weight=weights[0] if weights else None,
         batch_size=phase.batch_size,
         epochs=phase.epochs,
         validation_data=validation_data,
-        callbacks=[journal],
+        callbacks=callbacks.for_phase(
+            name,
+            epochs=phase.epochs,
+            steps=_steps(len(targets), phase),
+            patience=phase.patience,
+            checkpoint_every_epoch=False,
+        ),
         verbose=0,
     )
-    journal.keep(network.head)
 
 
-def fit_network(
-    network: Network,
+def fit_model(
+    model: TransferModel,
     train: Batches,
     validation: Batches,
-    phase: NetworkPhase,
-    journal: Journal,
+    phase: ModelPhase,
+    callbacks: RunCallbacks,
     *,
-    name: str = "network",
+    name: str = "fine_tuning",
     frozen: bool = False,
     checkpoint: Checkpoint | None = None,
 ) -> None:
-    """Train the network on augmented photos: with `frozen` the head alone.
+    """Train the model on augmented photos.
 
-    name: what the phase is called in the history. checkpoint: where it stopped, if it is taken up again.
-    Raises the reader's own error if a photo cannot be read in the middle.
+    Args:
+        model: The model to train.
+        train: The training photos.
+        validation: The validation photos.
+        phase: The phase's settings.
+        callbacks: Callbacks of the run.
+        name: What the phase is called in the history.
+        frozen: Train only the head.
+        checkpoint: Where to continue this phase.
+
+    Raises:
+        ShutterlessError: A photo cannot be read any more, or the training has diverged.
     """
-    network.features.trainable = not frozen
+    model.features.trainable = not frozen
     if not frozen:
-        freeze_first(network.features, phase.frozen_share)
+        freeze_first(model.features, phase.frozen_share)
     if phase.batch_norm_momentum is not None:
-        set_batch_norm_momentum(network.features, phase.batch_norm_momentum)
-    journal.begin(name, len(train), phase.epochs, patience=phase.patience)
-    model = SharpnessAware(network.whole, phase.sharpness_radius) if phase.sharpness_radius else network.whole
-    with mixed_precision(model):
-        compile_for(model, phase, train.photos)
+        set_batch_norm_momentum(model.features, phase.batch_norm_momentum)
+    trained = SharpnessAware(model.full, phase.sharpness_radius) if phase.sharpness_radius else model.full
+    with mixed_precision(trained):
+        compile_for(trained, phase, train.photos)
         if checkpoint is not None:
-            checkpoint.restore(model)
-            journal.mend(model)
-        if len(journal.done(name)) < phase.epochs and not journal.stopped_early:
-            _fit(model, train, validation, phase, journal, done=len(journal.done(name)))
+            checkpoint.restore(trained)
+            callbacks.best_model.save(trained)  # the training may have ended just before it was saved
+        epochs = epochs_of(callbacks.epochs, name)
+        if len(epochs) < phase.epochs and not is_out_of_patience(epochs, phase.patience):
+            _fit(trained, train, validation, phase, callbacks, name, initial_epoch=len(epochs))
 
 
 def _fit(
     model: keras.Model,
     train: Batches,
     validation: Batches,
-    phase: NetworkPhase,
-    journal: Journal,
-    done: int,
+    phase: ModelPhase,
+    callbacks: RunCallbacks,
+    name: str,
+    initial_epoch: int,
 ) -> None:
-    """Train the epochs behind the `done` first ones."""
-    train.epoch = validation.epoch = done
+    train.epoch = validation.epoch = initial_epoch
     try:
         model.fit(
             train,
-            initial_epoch=done,
+            initial_epoch=initial_epoch,
             epochs=phase.epochs,
             shuffle=False,
             validation_data=validation,
-            callbacks=[journal],
+            callbacks=callbacks.for_phase(
+                name, epochs=phase.epochs, steps=len(train), patience=phase.patience
+            ),
             verbose=0,
         )
     except Exception as error:
@@ -104,7 +132,13 @@ def _fit(
 
 
 def compile_for(model: keras.Model, phase: Phase, photos: int) -> None:
-    """Give `model` the optimizer, the learning rate over the whole phase and the loss of `phase`."""
+    """Compile `model` with the optimizer, the learning rate schedule and the loss of `phase`.
+
+    Args:
+        model: The model to compile.
+        phase: The phase's settings.
+        photos: Number of training photos, which the length of the schedule depends on.
+    """
     average = getattr(phase, "weight_average", None)
     optimizers = {"adamw": keras.optimizers.AdamW, "adam": keras.optimizers.Adam}
     model.compile(
@@ -121,7 +155,11 @@ def compile_for(model: keras.Model, phase: Phase, photos: int) -> None:
 
 
 def _learning_rate(phase: Phase, steps: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
-    """Return a constant rate, or a linear warm-up and a cosine decay to zero over `steps` a epoch."""
+    """Return a constant rate, or a linear warm-up and a cosine decay to 0, for epochs of `steps` steps.
+
+    The cosine decay is that of Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm
+    Restarts" (2017), without restarts.
+    """
     if phase.schedule == "constant":
         return phase.learning_rate
     warmup = int(phase.warmup_epochs * steps)
@@ -137,10 +175,10 @@ def _steps(photos: int, phase: Phase) -> int:
     return -(-photos // phase.batch_size)
 
 
-def _features(
+def _compute_features(
     model: keras.Model, batches: Batches, mirrored: bool, progress: Progress
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return features float32[n, channels] and one-hot targets of every photo, mirror images behind."""
+    """Return features float32[n, channels] and one-hot targets of every photo, then of its mirror image."""
     features, mirror_images, targets = [], [], []
     for number in range(len(batches)):
         pixels, target = batches[number][:2]

@@ -1,4 +1,4 @@
-"""The network: uint8 pixels → scaling → backbone → pooling → head → softmax."""
+"""Build the model: uint8 pixels → scaling → backbone → pooling → head → softmax."""
 
 from dataclasses import dataclass
 
@@ -6,52 +6,67 @@ import keras
 
 from shutterless.training.backbones.builder import Backbone, build_backbone
 from shutterless.training.backbones.scaling import Scaling, scale
-from shutterless.training.recipe import Head
+from shutterless.training.recipe import HeadConfig
 
 _POOLING = {"average": keras.layers.GlobalAveragePooling2D, "flatten": keras.layers.Flatten}
 
 
 @dataclass(frozen=True)
-class Network:
-    """One network, seen whole and in its two halves, which share their weights.
+class TransferModel:
+    """A classifier on a backbone, as a whole and as its two halves, which share its weights.
 
-    whole: uint8[n, size, size, 3] → probabilities float32[n, labels]. This is what is saved and served.
-    features: uint8[n, size, size, 3] → pooled features float32[n, channels].
-    head: pooled features → probabilities.
+    Attributes:
+        full: uint8[n, size, size, 3] → probabilities float32[n, labels]. This one is saved and served.
+        features: uint8[n, size, size, 3] → pooled features float32[n, channels].
+        head: Pooled features → probabilities.
     """
 
-    whole: keras.Model
+    full: keras.Model
     features: keras.Model
     head: keras.Model
 
 
-def build_network(
+def build_model(
     backbone: Backbone,
-    head: Head,
+    head: HeadConfig,
     *,
     labels: int,
     image_size: int,
     weights: str,
     cut: str | None,
     scaling: Scaling | None = None,
-) -> Network:
-    """Put a new head for `labels` labels on `backbone`; scaling is inside the graph.
+) -> TransferModel:
+    """Put a new head on a backbone.
 
-    scaling: what the backbone was trained on if it is not given.
-    Raises what `build_backbone` raises.
+    Args:
+        backbone: Entry of the catalogue.
+        head: Pooling, hidden layer and dropout of the head.
+        labels: Number of labels.
+        image_size: Side of the square input, in pixels.
+        weights: `imagenet`, `none`, or a file of Keras weights.
+        cut: Name of the layer that the backbone ends at; None for all of it.
+        scaling: How pixels are scaled, inside the model; as the backbone was trained by default.
+
+    Returns:
+        The model, not compiled. Random weights follow from Python's `random` generator.
+
+    Raises:
+        RecipeError: The backbone cannot be built, see `build_backbone`.
     """
-    trunk = build_backbone(backbone, image_size=image_size, weights=weights, cut=cut)
+    base_model = build_backbone(backbone, image_size=image_size, weights=weights, cut=cut)
     pixels = keras.Input((image_size, image_size, 3), dtype="uint8", name="pixels")
-    scaled = scale(pixels, scaling or backbone.scaling)
-    pooling = _POOLING[head.pooling or backbone.pooling]
-    pooled = pooling(name="pooling")(trunk(scaled))
-    features = keras.Model(pixels, pooled, name="features")
+    pooling = _POOLING[head.pooling or backbone.pooling](name="pooling")
+    features = pooling(base_model(scale(pixels, scaling or backbone.scaling)))
 
-    top = keras.Sequential([keras.Input(pooled.shape[1:]), *_head_layers(head, labels)], name="head")
-    return Network(keras.Model(pixels, top(features.output), name="classifier"), features, top)
+    top = keras.Sequential([keras.Input(features.shape[1:]), *_head_layers(head, labels)], name="head")
+    return TransferModel(
+        keras.Model(pixels, top(features), name="classifier"),
+        keras.Model(pixels, features, name="features"),
+        top,
+    )
 
 
-def _head_layers(head: Head, labels: int) -> list[keras.layers.Layer]:
+def _head_layers(head: HeadConfig, labels: int) -> list[keras.layers.Layer]:
     layers: list[keras.layers.Layer] = []
     if head.hidden:
         before = head.dropout if head.dropout_before_hidden is None else head.dropout_before_hidden
@@ -65,19 +80,23 @@ def _dropout(rate: float) -> list[keras.layers.Layer]:
 
 
 def freeze_first(features: keras.Model, share: float) -> None:
-    """Keep the weights of the first `share` of the backbone's layers; the others are trained.
+    """Freeze the first layers of the backbone in a model's `features` half.
 
-    What a network sees first (edges, colours, textures) serves any photo, and it is where most of the
-    pixels are: a step without those gradients takes a fraction of the time. Frozen batch norm stays as
-    it was pretrained.
+    The first layers detect edges, colours and textures, which any photo has, and they work on most of the
+    pixels: without their gradients a training step takes a fraction of the time. Batch normalization in
+    frozen layers keeps its pretrained statistics.
+
+    Args:
+        features: The half of the model that holds the backbone.
+        share: Share of the backbone's layers to freeze, from 0 to 1.
     """
-    trunk = next(layer for layer in features.layers if isinstance(layer, keras.Model))
-    for layer in trunk.layers[: round(share * len(trunk.layers))]:
+    backbone = next(layer for layer in features.layers if isinstance(layer, keras.Model))
+    for layer in backbone.layers[: round(share * len(backbone.layers))]:
         layer.trainable = False
 
 
 def set_batch_norm_momentum(model: keras.Model, momentum: float) -> None:
-    """Set the momentum of every moving average in `model`, nested models included."""
+    """Set the momentum of the moving averages of every batch normalization, also in nested models."""
     for layer in model._flatten_layers(include_self=False):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = momentum

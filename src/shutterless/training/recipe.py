@@ -1,9 +1,10 @@
-"""How a classifier is trained: recipes as validated TOML, shipped with the package or written by users."""
+"""Recipes: how a classifier is trained, as validated TOML, shipped with the package or written by users."""
 
 import tomllib
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -12,7 +13,7 @@ from shutterless.files import read_text
 from shutterless.training.backbones.scaling import Scaling
 from shutterless.utils.messages import did_you_mean
 
-# Beyond every training there is, and small enough to be counted in steps without overflow.
+# More than any training needs, and small enough to be counted in steps without overflow.
 MAX_EPOCHS, MAX_BATCH_SIZE, MAX_HIDDEN_UNITS, MAX_FILE_BYTES = 1_000_000, 65_536, 65_536, 1_000_000
 
 
@@ -20,38 +21,43 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Image(_Table):
-    """How a photo becomes the network's input, in training and in serving."""
+class ImageConfig(_Table):
+    """How a photo becomes the model's input, in training and in serving."""
 
     size: int | None = Field(
-        None, ge=32, le=1024, description="side in pixels; the backbone's own if not given"
+        None, ge=32, le=1024, description="side in pixels; by default that of the backbone"
     )
-    resize: Literal["stretch", "crop", "pad"] = Field("stretch", description="how a photo becomes a square")
+    resize: Literal["stretch", "crop", "pad"] = Field(
+        "stretch",
+        description="how a photo becomes square: `stretch` distorts it, `crop` keeps its middle, `pad` adds "
+        "bars",
+    )
     interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] = Field(
-        "bilinear", description="how pixels are computed; all but `nearest` with antialiasing"
+        "bilinear", description="how photos are scaled; all except `nearest` use antialiasing"
     )
 
 
-class Trunk(_Table):
-    """Which backbone the network stands on, where it is cut, and how its pixels are scaled."""
+class BackboneConfig(_Table):
+    """Which backbone the model is built on, where it is cut, and how its pixels are scaled."""
 
-    name: str = Field("mobilenetv2", description="as `shutterless train --backbone list` names it")
-    cut: str | None = Field(None, description="the layer to cut at; its end if not given")
+    name: str = Field("mobilenetv2", description="a name from `shutterless train --backbone list`")
+    cut: str | None = Field(None, description="the layer to cut behind; by default nothing is cut off")
     scaling: Scaling | None = Field(
         None,
-        description="`unit`: 0 … 1; `tf`: -1 … 1; `torch`: less ImageNet's mean, by its deviation; `caffe`: "
-        "BGR less its mean; what the backbone's weights were trained on if not given",
+        description="`unit`: 0 to 1; `tf`: -1 to 1; `torch`: ImageNet's mean subtracted, divided by its "
+        "standard deviation; `caffe`: BGR, mean subtracted; `none`: 0 to 255; by default as the backbone was "
+        "trained",
     )
 
 
 class Augmentation(_Table):
-    """Random changes of a training photo; each range is symmetric about no change."""
+    """Random changes of a training photo, from minus to plus each value."""
 
-    flip: bool = Field(False, description="left to right")
+    flip: bool = Field(False, description="mirror left and right, in half of the photos")
     rotation: float = Field(0.0, ge=0, le=180, description="degrees")
-    zoom: float = Field(0.0, ge=0, lt=1, description="share of the side")
+    zoom: float = Field(0.0, ge=0, lt=1, description="share by which the visible part grows or shrinks")
     aspect: float = Field(
-        0.0, ge=0, lt=1, description="share of width over height; `like_keras` zooms the two apart instead"
+        0.0, ge=0, lt=1, description="share of width / height; not with `like_keras`, whose zoom changes it"
     )
     shift: float = Field(0.0, ge=0, lt=1, description="share of the side")
     shear: float = Field(0.0, ge=0, lt=90, description="degrees")
@@ -61,96 +67,102 @@ class Augmentation(_Table):
     hue: float = Field(0.0, ge=0, le=180, description="degrees")
     like_keras: bool = Field(
         False,
-        description="as Keras's ImageDataGenerator: height and width are zoomed apart, a photo is shifted "
-        "before it is turned, and its edge is drawn out where it ends; else mirrored",
+        description="as Keras's ImageDataGenerator: height and width are zoomed independently, the shift "
+        "comes first, and the photo's edge is repeated outside it; by default the photo is mirrored there",
     )
 
     @model_validator(mode="after")
     def _one_way_to_change_proportions(self) -> Self:
         if self.like_keras and self.aspect:
             raise ValueError(
-                "aspect and like_keras exclude each other: like_keras changes proportions by zoom"
+                "aspect and like_keras exclude each other: like_keras changes proportions by its zoom"
             )
         return self
 
 
-class Head(_Table):
-    """What stands on the backbone's feature map: pooling, perhaps a hidden layer, dropout, softmax."""
+class HeadConfig(_Table):
+    """The layers after the backbone: pooling, an optional hidden layer, dropout, softmax."""
 
-    pooling: Literal["average", "flatten"] | None = Field(None, description="the backbone's own if not given")
-    hidden: int = Field(0, ge=0, le=MAX_HIDDEN_UNITS, description="units of a hidden ReLU layer; 0 for none")
-    dropout: float = Field(0.2, ge=0, lt=1, description="in front of the last layer")
+    pooling: Literal["average", "flatten"] | None = Field(None, description="by default that of the backbone")
+    hidden: int = Field(
+        0, ge=0, le=MAX_HIDDEN_UNITS, description="units of a hidden ReLU layer; 0: no such layer"
+    )
+    dropout: float = Field(0.2, ge=0, lt=1, description="share of inputs dropped before the last layer")
     dropout_before_hidden: float | None = Field(
-        None, ge=0, lt=1, description="in front of the hidden layer; as `dropout` if not given"
+        None, ge=0, lt=1, description="dropout before the hidden layer; by default as `dropout`"
     )
 
 
 class Phase(_Table):
-    """What every phase of training sets."""
+    """The fields of every phase of training."""
 
     epochs: int = Field(ge=1, le=MAX_EPOCHS, description="passes over the photos")
-    batch_size: int = Field(32, ge=1, le=MAX_BATCH_SIZE, description="photos in one step")
-    optimizer: Literal["adamw", "adam"] = Field("adamw", description="what changes the weights")
-    learning_rate: float = Field(gt=0, description="size of a step, at its highest")
+    batch_size: int = Field(32, ge=1, le=MAX_BATCH_SIZE, description="photos in one training step")
+    optimizer: Literal["adamw", "adam"] = Field("adamw", description="the algorithm that updates the weights")
+    learning_rate: float = Field(gt=0, description="at its highest")
     schedule: Literal["cosine", "constant"] = Field(
-        "cosine", description="`cosine`: the learning rate falls to 0 over the phase"
+        "cosine", description="`cosine`: the learning rate decays to 0 over the phase"
     )
-    weight_decay: float = Field(0.0, ge=0, description="of the optimizer")
+    weight_decay: float = Field(
+        0.0, ge=0, description="share of each weight that a step subtracts, times the learning rate"
+    )
     label_smoothing: float = Field(
-        0.0, ge=0, lt=1, description="share of the target that goes to all labels alike, in the loss"
+        0.0, ge=0, lt=1, description="share of the target that is spread evenly over all labels, in the loss"
     )
     warmup_epochs: float = Field(
         0.0,
         ge=0,
         le=MAX_EPOCHS,
-        description="epochs in which the learning rate rises from 0; with `cosine` only",
+        description="epochs in which the learning rate rises from 0; only with `cosine`",
     )
     patience: int | None = Field(
         None,
         ge=1,
-        description="epochs without a better validation accuracy before an early stop; none if not given",
+        description="early stopping: epochs without a better validation accuracy; by default never",
     )
 
     @model_validator(mode="after")
     def _warm_up_before_a_decay_only(self) -> Self:
         if self.schedule == "constant" and self.warmup_epochs:
-            raise ValueError('warmup_epochs goes with schedule = "cosine"')
+            raise ValueError('warmup_epochs needs schedule = "cosine"')
         return self
 
 
 class HeadPhase(Phase):
-    """Training of the head alone, on features that the frozen backbone gives once."""
+    """Training of the head on features that the frozen backbone computes once for each photo."""
 
-    mirrored: bool = Field(True, description="also learn from each photo's mirror image")
+    mirrored: bool = Field(True, description="also train on the mirror image of each photo")
 
 
-class NetworkPhase(Phase):
-    """Training on photos that are augmented anew in every epoch."""
+class ModelPhase(Phase):
+    """Training on photos that are augmented differently in every epoch."""
 
     frozen_share: float = Field(
         0.0,
         ge=0,
         lt=1,
-        description="share of the backbone's layers, from the pixels on, that keep their weights: 0.35 of "
-        "MobileNetV2 makes a step two and a half times as quick",
+        description="share of the backbone's layers, from the first on, that are not trained: 0.35 makes a "
+        "step with MobileNetV2 2.5 times as fast",
     )
     batch_norm_momentum: float | None = Field(
         None,
         gt=0,
         lt=1,
-        description="momentum of the moving averages; the backbone's own if not given, of which that of "
-        "Keras's MobileNets, 0.999, is too slow for a few thousand photos",
+        description="momentum of the moving averages of batch normalization; by default the backbone's. That "
+        "of Keras's MobileNets, 0.999, is too slow for a few thousand photos",
     )
-    mixup: float = Field(0.0, ge=0, description="alpha of mixup: photos laid over each other; 0 for none")
-    cutmix: float = Field(0.0, ge=0, description="alpha of cutmix: a patch of another photo; 0 for none")
+    mixup: float = Field(0.0, ge=0, description="alpha of mixup, which blends two photos; 0: no mixup")
+    cutmix: float = Field(
+        0.0, ge=0, description="alpha of cutmix, which pastes in a part of another photo; 0: no cutmix"
+    )
     weight_average: float | None = Field(
-        None, gt=0, lt=1, description="momentum of a moving average of the weights, which is what is kept"
+        None, gt=0, lt=1, description="momentum of a moving average of the weights, which is then saved"
     )
     sharpness_radius: float = Field(
         0.0,
         ge=0,
-        description="how far uphill each step of sharpness-aware minimization (SAM) takes its gradient; it "
-        "takes twice the time; 0 for none",
+        description="radius of sharpness-aware minimization (SAM), which doubles the time of a step; 0: no "
+        "SAM",
     )
     augmentation: Augmentation = Augmentation()
 
@@ -167,53 +179,69 @@ PHASES = ("head_training", "frozen_training", "fine_tuning")
 class Recipe(_Table):
     """A whole recipe.
 
-    Its phases follow each other: the head on features that the frozen backbone gives once, the head on
-    augmented photos behind the frozen backbone, the whole network. A backbone that starts from nothing
-    has no features worth freezing: it is trained by `from_scratch` alone, if there is such a phase.
+    Its phases run in this order: `head_training` trains the head on features that the frozen backbone
+    computes once, `frozen_training` trains the head on augmented photos, `fine_tuning` trains head and
+    backbone. Without pretrained weights, only `from_scratch` runs if the recipe has it.
     """
 
-    name: str = Field(description="what it is called")
-    description: str = Field(description="what it is for, in a line")
+    name: str = Field(description="its name")
+    description: str = Field(description="what it is for, on one line")
     class_weights: Literal["balanced"] | None = Field(
         None,
-        description="let rare labels count as much as common ones; every photo counts alike if not given",
+        description="`balanced`: rare labels have the same influence as common ones; by default each photo "
+        "has the same",
     )
-    backbone: Trunk = Trunk()
-    image: Image = Image()
-    head: Head = Head()
+    backbone: BackboneConfig = BackboneConfig()
+    image: ImageConfig = ImageConfig()
+    head: HeadConfig = HeadConfig()
     head_training: HeadPhase | None = None
-    frozen_training: NetworkPhase | None = None
-    fine_tuning: NetworkPhase | None = None
-    from_scratch: NetworkPhase | None = None
+    frozen_training: ModelPhase | None = None
+    fine_tuning: ModelPhase | None = None
+    from_scratch: ModelPhase | None = None
 
     @model_validator(mode="after")
     def _some_phase(self) -> Self:
         if not self.phases(pretrained=True):
-            raise ValueError(f"one of {', '.join(PHASES)} must be there")
+            raise ValueError(f"it needs one of the phases {', '.join(PHASES)}")
         return self
 
     def phases(self, *, pretrained: bool) -> dict[str, Phase]:
-        """Return the phases, in their order, of a backbone with or without pretrained weights."""
+        """Return the phases that run, in order, with or without pretrained weights."""
         if not pretrained and self.from_scratch is not None:
             return {"from_scratch": self.from_scratch}
         return {name: phase for name in PHASES if (phase := getattr(self, name)) is not None}
 
 
 def recipe_names() -> list[str]:
-    """Return the names of the recipes that the package ships."""
+    """Return the names of the shipped recipes, sorted."""
     return sorted(Path(entry.name).stem for entry in _shipped().iterdir() if entry.name.endswith(".toml"))
 
 
 def load_recipe(name_or_file: str | Path) -> Recipe:
-    """Read a shipped recipe by its name or a user's by its path.
+    """Load a recipe.
 
-    Raises `ShutterlessError` that names the unknown recipe, the broken line or the wrong field.
+    Args:
+        name_or_file: Name of a shipped recipe, or path of a TOML file.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        RecipeError: There is no such recipe (`unknown-recipe`), it cannot be read (`unreadable-recipe`), or
+            a line or a field is wrong (`invalid-recipe`).
     """
     return parse_recipe(recipe_text(name_or_file), str(name_or_file))
 
 
 def recipe_text(name_or_file: str | Path) -> str:
-    """Return the TOML of a shipped recipe or of a user's; raises `ShutterlessError` if there is none."""
+    """Return the TOML text of a recipe.
+
+    Args:
+        name_or_file: Name of a shipped recipe, or path of a TOML file.
+
+    Raises:
+        RecipeError: There is no such recipe, or it cannot be read.
+    """
     name = str(name_or_file)
     if name in recipe_names():
         return _shipped().joinpath(f"{name}.toml").read_text("utf-8")
@@ -237,7 +265,15 @@ def recipe_text(name_or_file: str | Path) -> str:
 
 
 def parse_recipe(text: str, source: str) -> Recipe:
-    """Validate the TOML `text` of a recipe; `source` names it in the error."""
+    """Parse and validate a recipe.
+
+    Args:
+        text: The recipe as TOML.
+        source: Names the recipe in the error.
+
+    Raises:
+        RecipeError: A line or a field is wrong (`invalid-recipe`).
+    """
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: also a number of thousands of digits
@@ -247,11 +283,15 @@ def parse_recipe(text: str, source: str) -> Recipe:
     return validate_recipe(document, source)
 
 
-def validate_recipe(document: dict[str, Any], source: str) -> Recipe:
-    """Return the recipe of a parsed `document`.
+def validate_recipe(document: Mapping[str, object], source: str) -> Recipe:
+    """Validate a parsed recipe.
+
+    Args:
+        document: The recipe's fields.
+        source: Names the recipe in the error.
 
     Raises:
-        ShutterlessError: A field is wrong; the message names it and the recipe, `source`.
+        RecipeError: A field is wrong (`invalid-recipe`); the message names it.
     """
     try:
         return Recipe.model_validate(document)

@@ -13,9 +13,9 @@ def write_run_report(folder: str | Path, predictions: Predictions, run: Run) -> 
     """Write report.html and its figures, and return the page's path.
 
     Args:
-        folder: May be the run's own folder; see `write_report`.
-        predictions: The run's answers.
-        run: The run, whose network draws the heat maps.
+        folder: Where to write it, which may be the run's own folder; see `write_report`.
+        predictions: The run's predictions.
+        run: The run, whose model computes the heat maps.
     """
     augmented = augmented_example(run, predictions.root, predictions.photos[0])
     return write_report(folder, predictions, run.path, augmented=augmented, heat_map=GradCam(run.model))

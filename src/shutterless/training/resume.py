@@ -1,4 +1,4 @@
-"""Whether a training may start in a folder, or go on with the run that is there."""
+"""Check whether a training may start in a folder, or continue the run in it."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -14,7 +14,11 @@ from shutterless.utils.messages import shortened
 
 
 def require_unused(run: Path) -> None:
-    """Raise ShutterlessError if the folder `run` holds anything."""
+    """Refuse a folder that holds anything.
+
+    Raises:
+        OutputError: It does (`not-empty`).
+    """
     if entries(run) - {LOCK}:
         raise OutputError(
             "not-empty",
@@ -24,19 +28,27 @@ def require_unused(run: Path) -> None:
 
 
 def find_earlier(run: Path) -> Run | None:
-    """Return the run to resume, or None where a training was stopped before it wrote its recipe."""
+    """Return the run to resume; None if its training was stopped before it wrote its recipe.
+
+    Raises:
+        RunError: The folder is not a run, or the run cannot be read.
+    """
     if entries(run) <= {SPLIT, LOCK}:
         return None
     return load_run(run)
 
 
 def is_finished(run: Path) -> bool:
-    """Tell whether the training of `run` has come to its end."""
+    """Tell whether the training of a run folder is finished."""
     return (run / METRICS).is_file() and not (run / CHECKPOINT).exists()
 
 
 def require_same_photos(dataset: Dataset, earlier: Run) -> None:
-    """Raise ShutterlessError, with what has changed, unless `earlier` was started with these photos."""
+    """Refuse to resume a run with other photos than it was started with.
+
+    Raises:
+        RunError: The photos differ; the message says how (`changed-photos`).
+    """
     if dataset.fingerprint == earlier.settings.dataset_fingerprint:
         return
     changes = describe_changes(earlier.photos, dataset.photos)
@@ -48,19 +60,19 @@ def require_same_photos(dataset: Dataset, earlier: Run) -> None:
 
 
 def describe_changes(before: Collection[Photo], after: Collection[Photo]) -> str:
-    """Return how two lists of photos differ: how many were added, removed and changed, with three names.
-
-    A photo has changed if its path is the same and its label, split or content is not.
-    """
+    """Describe how two lists of photos differ: the number of each kind of change, with three paths."""
     old, new = ({photo.path: photo for photo in photos} for photos in (before, after))
-    changed = [path for path in old.keys() & new.keys() if _differ(old[path], new[path])]
-    kinds = {"added": new.keys() - old.keys(), "removed": old.keys() - new.keys(), "changed": changed}
-    counted = [
-        f"{len(paths):,} {kind} ({shortened(sorted(paths))})" for kind, paths in kinds.items() if paths
-    ]
-    return ", ".join(counted) or "their contents differ"
+    pairs = {path: (old[path], new[path]) for path in sorted(old.keys() & new.keys())}
+    kinds = {
+        "added": new.keys() - old.keys(),
+        "removed": old.keys() - new.keys(),
+        "changed": [path for path, pair in pairs.items() if _content_differs(*pair)],
+        "with another label": [path for path, (one, other) in pairs.items() if one.label != other.label],
+        "in another split": [path for path, (one, other) in pairs.items() if one.split != other.split],
+    }
+    counts = [f"{len(paths):,} {kind} ({shortened(sorted(paths))})" for kind, paths in kinds.items() if paths]
+    return ", ".join(counts) or "their contents differ"
 
 
-def _differ(one: Photo, other: Photo) -> bool:
-    contents = {photo.sha256 for photo in (one, other)} - {""}  # an older run recorded none
-    return (one.label, one.split) != (other.label, other.split) or len(contents) > 1
+def _content_differs(one: Photo, other: Photo) -> bool:
+    return one.sha256 != other.sha256 and "" not in (one.sha256, other.sha256)  # an older run has no hashes

@@ -1,16 +1,15 @@
-"""The run folder: what training leaves behind and every later stage reads."""
+"""Load the run folder that a training has written."""
 
 import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import tomli_w
 
-from shutterless.artifacts.metrics import read_metrics
+from shutterless.artifacts.metrics import RunMetrics, read_metrics
 from shutterless.artifacts.run_files import MODEL, RECIPE, SPLIT, is_run
 from shutterless.artifacts.settings import Settings
 from shutterless.artifacts.split import read_split
@@ -24,7 +23,14 @@ from shutterless.training.recipe import Recipe
 
 @dataclass(frozen=True, repr=False)
 class Run:
-    """A finished or interrupted training run; its network is loaded when it is first asked for."""
+    """A finished or interrupted training run. Its model is loaded when it is first used.
+
+    Attributes:
+        path: The run folder.
+        settings: The settings in the table `run` of recipe.toml.
+        recipe: The recipe as it was run.
+        photos: The photos as split.csv recorded them before the training.
+    """
 
     path: Path
     settings: Settings
@@ -32,7 +38,7 @@ class Run:
     photos: tuple[Photo, ...]
 
     def __repr__(self) -> str:
-        """Return what was trained and how good it is, on one line."""
+        """Return recipe, backbone, number of labels and validation accuracy, on one line."""
         try:
             state = f"validation {self.metrics['validation']['accuracy']:.1%}"
         except (ShutterlessError, KeyError, TypeError):
@@ -47,13 +53,17 @@ class Run:
 
     @property
     def input(self) -> InputSpec:
-        """How a photo becomes the network's input."""
+        """How a photo becomes the model's input."""
         image, size = self.recipe.image, self.settings.image_size
         return InputSpec(size, size, image.resize, image.interpolation)
 
     @cached_property
     def model(self) -> keras.Model:
-        """The best network of the run; raises `ShutterlessError` if it does not load."""
+        """The best model of the run.
+
+        Raises:
+            RunError: No epoch was finished, or the file does not load.
+        """
         file = self.path / MODEL
         if not file.is_file():
             raise RunError(
@@ -67,33 +77,63 @@ class Run:
             raise RunError("unreadable-model", f"{file} does not load: {error}", "Train again.") from error
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
-        """Map uint8[n, height, width, 3] to probabilities float32[n, labels]."""
+        """Compute the probability of each label.
+
+        Args:
+            pixels: uint8[n, height, width, 3].
+
+        Returns:
+            float32[n, labels].
+
+        Raises:
+            RunError: The model does not load, or its scores are not finite.
+        """
         scores = np.asarray(self.model.predict(pixels, batch_size=32, verbose=0), np.float32)
         if not np.isfinite(scores).all():
             raise RunError(
                 "not-finite",
-                f"The network in {self.path} gives scores that are not finite numbers",
+                f"The model in {self.path} gives scores that are not finite numbers",
                 "Train again with a lower learning_rate in the recipe.",
             )
         return scores
 
     @property
-    def metrics(self) -> dict[str, Any]:
-        """What metrics.json says; raises `ShutterlessError` if the training was interrupted before it."""
+    def metrics(self) -> RunMetrics:
+        """The contents of metrics.json.
+
+        Raises:
+            RunError: The training is not finished, or the file is broken.
+        """
         return read_metrics(self.path)
 
     @property
     def training_record(self) -> TrainingRecord:
-        """Which photos the network was trained on, by their content."""
+        """The photos that the model was trained on, by their content."""
         return TrainingRecord.of(self.photos, self.settings.photos)
 
     def of(self, split: str) -> tuple[Photo, ...]:
-        """Return the photos of one split, as they were recorded before training."""
+        """Return the photos of one split."""
         return tuple(photo for photo in self.photos if photo.split == split)
 
 
 def load_run(path: str | Path) -> Run:
-    """Read a run folder; raises `ShutterlessError` if it is none or has been tampered with."""
+    """Load a run folder.
+
+    Args:
+        path: The folder that `train` wrote.
+
+    Returns:
+        The run; its model is loaded when it is first used.
+
+    Raises:
+        RunError: It is not a run folder, or a file in it was damaged.
+
+    Example:
+        >>> import shutterless
+        >>> run = shutterless.load_run("run")
+        >>> run.settings.backbone
+        'tiny'
+    """
     path = Path(path)
     if not is_run(path):
         raise RunError(
@@ -111,7 +151,7 @@ def load_run(path: str | Path) -> Run:
 
 
 def write_recipe(file: Path, recipe: Recipe, settings: Settings) -> None:
-    """Write the recipe as it was run, with its settings in the table `run`, whole or not at all."""
+    """Write a recipe as it is run, with the settings in the table `run`, atomically."""
     document = recipe.model_dump(mode="json", exclude_none=True)
     document["run"] = settings.model_dump(mode="json", exclude_none=True)
     with atomic_file(file) as draft:

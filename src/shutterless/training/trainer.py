@@ -1,47 +1,34 @@
-"""Transfer learning from a folder of labelled photos to a run folder."""
+"""Train a classifier on a folder of labelled photos by transfer learning."""
 
 import importlib.metadata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-
-import keras
-import numpy as np
+from typing import cast
 
 from shutterless.artifacts.history import Epoch
 from shutterless.artifacts.lock import locked
-from shutterless.artifacts.metrics import write_metrics
+from shutterless.artifacts.metrics import RunMetrics, SplitMetrics, write_metrics
 from shutterless.artifacts.run_files import METRICS, RECIPE, SPLIT
 from shutterless.artifacts.split import write_split
-from shutterless.dataset import SPLITS, Dataset, Photo, PhotoReader, label_indices, load_dataset
+from shutterless.dataset import SPLITS, Dataset, Photo, load_dataset
 from shutterless.errors import cannot_write
-from shutterless.evaluation import calibrate, predict_labelled
+from shutterless.evaluation import Predictions, calibrate, predict_labelled
 from shutterless.files import ensure_outside, ensure_writable
-from shutterless.runtime.json_types import JsonObject
-from shutterless.training.callbacks.checkpoint import CHECKPOINT, Checkpoint, read_checkpoint
-from shutterless.training.callbacks.journal import Journal, OnEpoch
-from shutterless.training.config import Plan, make_plan, require_same
-from shutterless.training.data import Batches, balanced_weights
-from shutterless.training.loop import HEAD, fit_head, fit_network
-from shutterless.training.model import Network, build_network
+from shutterless.training.callbacks.checkpoint import CHECKPOINT
+from shutterless.training.callbacks.run_callbacks import OnEpoch
+from shutterless.training.config import TrainingConfig, make_config, require_same
+from shutterless.training.model import build_model
 from shutterless.training.optimization.seeding import seeded
-from shutterless.training.recipe import HeadPhase, NetworkPhase, Phase
+from shutterless.training.phases import train_phases
 from shutterless.training.report import write_run_report
 from shutterless.training.resume import find_earlier, is_finished, require_same_photos, require_unused
 from shutterless.training.run import Run, load_run, write_recipe
 from shutterless.utils.interrupt import check_interrupt, interruptible
 from shutterless.utils.progress import Progress, automatic
 
-OnStart = Callable[[Plan, Dataset], None]
-
-# What each phase of a recipe is called in the history.
-PHASE_NAMES = {
-    "head_training": HEAD,
-    "frozen_training": "frozen",
-    "fine_tuning": "network",
-    "from_scratch": "network",
-}
+OnStart = Callable[[TrainingConfig, Dataset], None]
 
 
 def train(
@@ -61,44 +48,56 @@ def train(
     tensorboard: bool = False,
     report: bool = True,
     progress: Progress = automatic,
-    on_start: OnStart = lambda plan, dataset: None,
+    on_start: OnStart = lambda config, dataset: None,
     on_epoch: OnEpoch = lambda epoch: None,
     on_warning: Callable[[str], None] = lambda warning: None,
 ) -> Run:
     """Train a classifier on labelled photos.
 
-    After an interruption, KeyboardInterrupt included, the run folder holds the best network so far.
-    The caller's random generators (`random`, NumPy's, TensorFlow's seed) are left as they were.
+    If the training is interrupted, also by Ctrl-C, the run folder keeps the best model so far. The
+    caller's random generators (`random`, NumPy's, TensorFlow's seed) are left as they were.
 
     Args:
-        photos: The folder of photos: one folder for each label, or train, validation and test with the
-            labels below. Or a data set, whose splits are kept.
+        photos: A folder with one folder of photos for each label, or with `train`, `validation` and `test`
+            that hold such folders. Or a data set, whose splits are kept.
         run: The run folder to write.
-        recipe: A shipped recipe's name, `quick` if it is not given, or a TOML file.
-        backbone: See `training.catalogue`; the recipe's if it is not given.
-        weights: `imagenet`, `none` or a file; `imagenet` where the backbone has them if it is not given.
-        cut: The layer that the backbone ends at; the recipe's if it is not given.
-        image_size: Side in pixels.
-        epochs: Overrides those of the recipe's last phase.
-        batch_size: Overrides that of the recipe's last phase.
-        seed: For the split, the order and the first weights; 42 if it is not given.
-        group_by: Which photos show one thing and stay in one split, see `load_dataset`; `auto` if it is
-            not given.
-        resume: Continue where a training into `run` ended, however it ended. Options that are not given
-            are those that it was started with. If nothing has begun, the training begins; if it is
-            finished, nothing happens.
-        tensorboard: Also write event files for TensorBoard.
+        recipe: Name of a shipped recipe, or a TOML file; `quick` by default.
+        backbone: Name in the catalogue; the recipe's by default.
+        weights: `imagenet`, `none`, or a file of Keras weights; `imagenet` by default if the backbone has
+            such weights.
+        cut: Name of the layer that the backbone ends at; the recipe's by default.
+        image_size: Side of the model's square input, in pixels; the recipe's or the backbone's by default.
+        epochs: Epochs of the recipe's last phase.
+        batch_size: Photos in a step of the recipe's last phase.
+        seed: For the split, the order of the photos, augmentation and the first weights; 42 by default.
+        group_by: Which photos show one thing and stay in one split, see `load_dataset`; `auto` by default.
+        resume: Continue an interrupted training in `run`. Options that are not given are those that it was
+            started with. Without anything to resume, training starts from scratch; a finished run is
+            returned as it is.
+        tensorboard: Also write TensorBoard event files, to `run`/logs.
         report: Also write report.html and its figures.
-        progress: Called with what is being done, how many steps are done and how many there are.
-        on_start: Called with the plan and the photos once everything is checked, before it starts.
-        on_epoch: Called with each finished epoch.
-        on_warning: Called with what is odd about the photos.
+        progress: Called with what is being done, the number of finished steps and that of all steps.
+        on_start: Called with the configuration and the photos when everything is checked.
+        on_epoch: Called with each epoch when all its files are written.
+        on_warning: Called with each warning about the photos or the training.
 
     Returns:
         The finished run.
 
     Raises:
-        ShutterlessError: The input is bad (nothing is written then), or the training cannot go on.
+        DatasetError: The photos cannot be used. Nothing is written, as for the next three.
+        RecipeError: The recipe, the backbone or an option is wrong.
+        InputError: The seed is out of range.
+        OutputError: `run` holds other files, lies among the photos, or cannot be written.
+        RunError: The run cannot be resumed, another training is running in it, or the loss is no longer
+            finite.
+
+    Example:
+        >>> import shutterless
+        >>> photos = shutterless.draw_sample("photos", per_label=10, size=32)
+        >>> run = shutterless.train(photos, "run", backbone="tiny", image_size=32, epochs=1)
+        >>> run.metrics["validation"]["photos"]
+        10
     """
     run = Path(run)
     ensure_writable(run)
@@ -108,43 +107,43 @@ def train(
         if not resume:
             require_unused(run)
         earlier = find_earlier(run) if resume else None
-        options = (recipe, backbone, weights, cut, image_size, epochs, batch_size, seed, group_by)
-        plan = make_plan(*options, earlier=earlier)
-        if earlier is not None:
-            require_same(plan, earlier)
-        dataset = photos if isinstance(photos, Dataset) else _load(Path(photos), plan, progress)
-        if earlier is not None:
-            require_same_photos(dataset, earlier)
-            if is_finished(run):
-                on_warning(f"{run} is finished: there is nothing to resume")
-                return earlier
+        config = make_config(
+            recipe,
+            backbone=backbone,
+            weights=weights,
+            cut=cut,
+            image_size=image_size,
+            epochs=epochs,
+            batch_size=batch_size,
+            seed=seed,
+            group_by=group_by,
+            earlier=earlier,
+        )
+        dataset = _load(photos, config, earlier, progress)
+        if earlier is not None and is_finished(run):
+            on_warning(f"{run} is finished: there is nothing to resume")
+            return earlier
         for warning in dataset.all_warnings():
             on_warning(warning)
-        with seeded(plan.seed):
-            network = _build(plan, len(dataset.labels))
-            check_interrupt()
-            on_start(plan, dataset)
-            _start(run, dataset, plan)
-            best = _train_phases(network, run, dataset, plan, progress, on_epoch, tensorboard)
-        finished = load_run(run)
-        _finish(finished, dataset, best, report, progress)
-        if best and _learned_nothing(best, dataset.of("validation")):
-            on_warning(
-                "Nothing was learned: always answering with the commonest label is right as often on the "
-                "validation photos. Check the labels, train for more epochs, or use a pretrained backbone."
+        with seeded(config.seed):
+            model = build_model(
+                config.backbone,
+                config.recipe.head,
+                labels=len(dataset.labels),
+                image_size=config.image_size,
+                weights=config.weights,
+                cut=config.recipe.backbone.cut,
+                scaling=config.recipe.backbone.scaling,
             )
-        (run / CHECKPOINT).unlink()
-        return finished
-
-
-def _load(photos: Path, plan: Plan, progress: Progress) -> Dataset:
-    return load_dataset(photos, seed=plan.seed, group_by=plan.group_by, spec=plan.input, progress=progress)
-
-
-def _learned_nothing(best: Epoch, photos: Sequence[Photo]) -> bool:
-    """Tell whether always answering with the commonest label of `photos` is right as often."""
-    commonest = Counter(photo.label for photo in photos).most_common(1)[0][1]
-    return round(best.val_accuracy * len(photos)) <= commonest
+            check_interrupt()
+            on_start(config, dataset)
+            _start(run, dataset, config)
+            best = train_phases(
+                model, run, dataset, config, progress=progress, on_epoch=on_epoch, tensorboard=tensorboard
+            )
+        result = load_run(run)
+        _finish(result, dataset, best, report=report, progress=progress, on_warning=on_warning)
+        return result
 
 
 def _interruptible(progress: Progress) -> Progress:
@@ -157,121 +156,55 @@ def _interruptible(progress: Progress) -> Progress:
     return report
 
 
-def _build(plan: Plan, labels: int) -> Network:
-    """Build the network; its first weights follow from the seed that is set."""
-    return build_network(
-        plan.backbone,
-        plan.recipe.head,
-        labels=labels,
-        image_size=plan.image_size,
-        weights=plan.weights,
-        cut=plan.recipe.backbone.cut,
-        scaling=plan.recipe.backbone.scaling,
-    )
+def _load(
+    photos: str | Path | Dataset, config: TrainingConfig, earlier: Run | None, progress: Progress
+) -> Dataset:
+    """Return the photos; refuse settings and photos that the run `earlier` was not started with."""
+    if earlier is not None:
+        require_same(config, earlier)  # before the photos are read, which takes a while
+    dataset = photos
+    if not isinstance(dataset, Dataset):
+        dataset = load_dataset(
+            dataset, seed=config.seed, group_by=config.group_by, spec=config.input, progress=progress
+        )
+    if earlier is not None:
+        require_same_photos(dataset, earlier)
+    return dataset
 
 
-def _start(run: Path, dataset: Dataset, plan: Plan) -> None:
-    """Write the split and then the recipe, by which a folder is a run."""
+def _start(run: Path, dataset: Dataset, config: TrainingConfig) -> None:
+    """Write the split and then the recipe; a folder with both is a run."""
     try:
         run.mkdir(parents=True, exist_ok=True)
         write_split(dataset, run / SPLIT)
-        write_recipe(run / RECIPE, plan.recipe, plan.settings(dataset))
+        write_recipe(run / RECIPE, config.recipe, config.settings(dataset))
     except OSError as error:
         raise cannot_write(run, error) from error
 
 
-def _train_phases(
-    network: Network,
-    run: Path,
+def _finish(
+    run: Run,
     dataset: Dataset,
-    plan: Plan,
+    best: Epoch | None,
+    *,
+    report: bool,
     progress: Progress,
-    on_epoch: OnEpoch,
-    tensorboard: bool,
-) -> Epoch | None:
-    """Train from the run's checkpoint on, if there is one, and return the best epoch."""
-    checkpoint = read_checkpoint(run / CHECKPOINT)
-    behind = checkpoint.epochs if checkpoint else ()
-    journal = Journal(network, run, progress, on_epoch, behind, events=tensorboard)
-    _fit(network, dataset, plan, journal, checkpoint, progress)
-    return journal.best
-
-
-def _fit(
-    network: Network,
-    dataset: Dataset,
-    plan: Plan,
-    journal: Journal,
-    checkpoint: Checkpoint | None,
-    progress: Progress,
+    on_warning: Callable[[str], None],
 ) -> None:
-    """Train phase after phase, each from the best network of the one before.
+    """Measure the model as it was saved, write metrics.json and the report, and remove the checkpoint."""
 
-    Phases that are behind the checkpoint are left out, the one that it is in is taken up.
-    """
-    photos = _Photos(dataset, plan, progress)
-    for number, (field, phase) in enumerate(plan.phases.items()):
-        name = PHASE_NAMES[field]
-        reached = checkpoint if checkpoint and checkpoint.phase == name else None
-        if journal.done(name) and reached is None:
-            continue
-        if number and reached is None:
-            network.whole.load_weights(journal.model_file)
-        train, validation = photos.batches("train", phase), photos.batches("validation", phase)
-        if isinstance(phase, NetworkPhase):
-            frozen = field == "frozen_training"
-            fit_network(
-                network, train, validation, phase, journal, name=name, frozen=frozen, checkpoint=reached
-            )
-        elif reached is not None:
-            reached.restore(network.head)
-        elif isinstance(phase, HeadPhase):
-            fit_head(network, train, validation, phase, journal, progress, photos.class_weights)
+    def measure(predictions: Predictions) -> SplitMetrics:
+        metrics = predictions.measure().to_json()
+        return cast(SplitMetrics, {name: metrics[name] for name in metrics if name != "confusion"})
 
-
-class _Photos:
-    """The photos of the splits that are trained on, as batches."""
-
-    def __init__(self, dataset: Dataset, plan: Plan, progress: Progress) -> None:
-        self._readers = {
-            split: PhotoReader(
-                dataset.root, dataset.of(split), plan.input, progress=progress, decoded=dataset.decoded
-            )
-            for split in ("train", "validation")
-        }
-        self._targets = {
-            split: keras.utils.to_categorical(
-                label_indices(dataset.of(split), dataset.labels), len(dataset.labels)
-            )
-            for split in self._readers
-        }
-        self._seed = plan.seed
-        self.class_weights: np.ndarray | None = (
-            balanced_weights(self._targets["train"]) if plan.recipe.class_weights else None
-        )
-
-    def batches(self, split: str, phase: Phase) -> Batches:
-        """Return the photos of one split as `phase` sees them."""
-        varying = phase if split == "train" and isinstance(phase, NetworkPhase) else None
-        return Batches(
-            self._readers[split],
-            self._targets[split],
-            batch_size=phase.batch_size,
-            seed=self._seed,
-            phase=varying,
-            class_weights=self.class_weights if varying else None,
-        )
-
-
-def _finish(run: Run, dataset: Dataset, best: Epoch | None, report: bool, progress: Progress) -> None:
-    """Measure the network as it was saved, not as it is in memory: metrics.json and the report."""
     predictions = predict_labelled(run, dataset.root, dataset.of("validation"), progress=progress)
-    test = dataset.of("test")
+    measured: RunMetrics = {"validation": measure(predictions)}
+    if test := dataset.of("test"):
+        measured["test"] = measure(predict_labelled(run, dataset.root, test, progress=progress))
     write_metrics(
         run.path / METRICS,
         {
-            "validation": predictions.measure().to_json(),
-            **({"test": _measure(run, dataset.root, test, progress)} if test else {}),
+            **measured,
             "calibration": calibrate(predictions.truth, predictions.probabilities).to_json(),
             "best_epoch": asdict(best) if best else None,
             "labels": list(dataset.labels),
@@ -286,7 +219,15 @@ def _finish(run: Run, dataset: Dataset, best: Epoch | None, report: bool, progre
     )
     if report:
         write_run_report(run.path, predictions, run)
+    if best and not _beats_commonest_label(best, predictions.photos):
+        on_warning(
+            "Nothing was learned: always answering with the commonest label is right as often on the "
+            "validation photos. Check the labels, train for more epochs, or use a pretrained backbone."
+        )
+    (run.path / CHECKPOINT).unlink()
 
 
-def _measure(run: Run, root: Path, photos: Sequence[Photo], progress: Progress) -> JsonObject:
-    return predict_labelled(run, root, photos, progress=progress).measure().to_json()
+def _beats_commonest_label(best: Epoch, validation: Sequence[Photo]) -> bool:
+    """Tell whether the best epoch is right more often than always answering with the commonest label."""
+    commonest = Counter(photo.label for photo in validation).most_common(1)[0][1]
+    return round(best.val_accuracy * len(validation)) > commonest

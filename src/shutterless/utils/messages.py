@@ -4,15 +4,22 @@ from collections.abc import Collection, Iterable
 from itertools import islice
 
 MAX_NAMES = 3
+MIN_SIMILARITY = 0.6  # as difflib.get_close_matches
 
 
 def closest(name: str, names: Iterable[str]) -> list[str]:
-    """Return up to three of `names` that `name` may be a misspelling of, the most likely first."""
-    from difflib import get_close_matches  # only errors need it, and it would slow down every start
+    """Return up to three of `names` that `name` may be a misspelling of.
 
-    originals = {candidate.lower(): candidate for candidate in names}
-    matches = get_close_matches(name.lower(), originals, n=MAX_NAMES, cutoff=0.6)
-    return [originals[match] for match in matches]
+    The closest come first; of equally close ones, those that come first in `names`.
+    """
+    from difflib import SequenceMatcher  # only errors need it, and it would slow down every start
+
+    def similarity(candidate: str) -> float:
+        return SequenceMatcher(None, candidate.lower(), name.lower()).ratio()
+
+    scores = {candidate: similarity(candidate) for candidate in names}
+    by_score = sorted(scores, key=lambda candidate: scores[candidate], reverse=True)
+    return [candidate for candidate in by_score if scores[candidate] >= MIN_SIMILARITY][:MAX_NAMES]
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from shutterless.errors import OutputError
 
 
 def epoch(number, val_accuracy, val_loss):
-    return Epoch("head", number, 0.5, 0.1, 1.5, 0.25, val_loss, val_accuracy, False)
+    return Epoch("head_training", number, 0.5, 0.1, 1.5, 0.25, val_loss, val_accuracy, False)
 
 
 def test_the_best_epoch_is_that_of_the_highest_accuracy_and_then_of_the_lowest_loss():

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from shutterless import training
-from shutterless.cli.commands.train import say_plan
+from shutterless.cli.commands.train import say_config
 from shutterless.runtime.model.bundle import read_bundle
 from shutterless.runtime.model.classifier import Classifier
 
@@ -83,7 +83,7 @@ def test_ctrl_c_says_that_the_best_network_is_kept(shutterless, tiny, tmp_path, 
     monkeypatch.setattr(training, "train", interrupted)
     done = shutterless(*tiny, "-o", tmp_path / "run")
     assert done.exit_code == 130
-    assert f"The best network so far is in {tmp_path / 'run'}" in done.stderr
+    assert f"The best model so far is in {tmp_path / 'run'}" in done.stderr
 
 
 def test_a_recipe_is_shown_without_photos(shutterless):
@@ -139,10 +139,10 @@ def test_a_wrong_cut_lists_where_to_cut_and_leaves_nothing(shutterless, tiny, tm
 
 
 @pytest.fixture
-def plan():
-    from shutterless.training.config import make_plan
+def config():
+    from shutterless.training.config import make_config
 
-    return make_plan("quick", backbone="tiny", image_size=32)
+    return make_config("quick", backbone="tiny", image_size=32)
 
 
 def dataset_of(counts):
@@ -157,8 +157,8 @@ def dataset_of(counts):
     return Dataset(Path("photos"), tuple(counts), tuple(photos), (), ())
 
 
-def test_what_is_trained_on_what_is_told_before_it_starts(plan, capsys):
-    say_plan(plan, dataset_of({"hat": {"train": 3, "validation": 1}, "shoe": {"train": 12}}))
+def test_what_is_trained_on_what_is_told_before_it_starts(config, capsys):
+    say_config(config, dataset_of({"hat": {"train": 3, "validation": 1}, "shoe": {"train": 12}}))
     shown = capsys.readouterr()
     assert shown.out == ""
     words, *rows = (line.split() for line in shown.err.splitlines())
@@ -171,10 +171,10 @@ def test_what_is_trained_on_what_is_told_before_it_starts(plan, capsys):
     ]
 
 
-def test_a_thousand_labels_are_told_in_two_lines(plan, capsys):
+def test_a_thousand_labels_are_told_in_two_lines(config, capsys):
     counts = {f"label{number:03}": {"train": 4, "validation": 1} for number in range(1000)}
     counts["label500"]["train"], counts["label700"]["train"] = 1, 90
-    say_plan(plan, dataset_of(counts))
+    say_config(config, dataset_of(counts))
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
     assert lines[1] == "1,000 labels; photos: 4,083 for train, 1,000 for validation"

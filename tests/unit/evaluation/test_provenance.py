@@ -12,7 +12,7 @@ def test_a_run_tells_how_it_was_made(colour_run, colour_photos):
     assert source.command.startswith(f"shutterless train {colour_photos} -o {colour_run} --recipe quick")
     assert "--backbone tiny --weights none --image-size 32 --seed 42 --group-by auto" in source.command
     assert len(source.photos) == 63
-    assert len(source.history) == 8 and source.history[0].phase == "network"
+    assert len(source.history) == 8 and source.history[0].phase == "from_scratch"
     assert any(epoch.best for epoch in source.history)
     assert {"shutterless", "keras"} <= source.made_with.keys()
     assert source.temperature is None

@@ -3,13 +3,13 @@ import pytest
 from keras.src.legacy.preprocessing.image import apply_affine_transform
 
 from shutterless.training.augmentation import (
-    affine_maps,
+    affine_matrices,
     augment,
     augmented_copies,
     cutmix,
-    draw_moves,
+    jitter_colours,
     mixup,
-    recolour,
+    sample_affine_params,
 )
 from shutterless.training.recipe import Augmentation, load_recipe
 
@@ -19,9 +19,9 @@ def photos():
     return np.random.default_rng(3).integers(0, 256, (6, 16, 20, 3), dtype=np.uint8)
 
 
-def maps_of(n, height, width, augmentation, seed=0):
-    moves = draw_moves(n, height, width, augmentation, np.random.default_rng(seed))
-    return affine_maps(moves, height, width)
+def matrices_of(n, height, width, augmentation, seed=0):
+    params = sample_affine_params(n, height, width, augmentation, np.random.default_rng(seed))
+    return affine_matrices(params, height, width)
 
 
 def test_no_augmentation_changes_nothing(photos):
@@ -45,21 +45,21 @@ def test_the_same_generator_gives_the_same_photos(photos):
 
 
 def test_turning_shearing_and_zooming_leave_the_middle_where_it_is():
-    maps = maps_of(50, 11, 21, Augmentation(flip=True, rotation=90, zoom=0.5, shear=30))
-    a0, a1, a2, b0, b1, b2 = maps[:, :6].T
+    matrices = matrices_of(50, 11, 21, Augmentation(flip=True, rotation=90, zoom=0.5, shear=30))
+    a0, a1, a2, b0, b1, b2 = matrices[:, :6].T
     np.testing.assert_allclose(a0 * 10 + a1 * 5 + a2, 10)
     np.testing.assert_allclose(b0 * 10 + b1 * 5 + b2, 5)
 
 
 def test_a_shift_stays_within_its_share_of_the_side():
-    maps = maps_of(200, 100, 50, Augmentation(shift=0.1))
-    assert 4 < np.abs(maps[:, 2]).max() <= 5
-    assert 8 < np.abs(maps[:, 5]).max() <= 10
+    matrices = matrices_of(200, 100, 50, Augmentation(shift=0.1))
+    assert 4 < np.abs(matrices[:, 2]).max() <= 5
+    assert 8 < np.abs(matrices[:, 5]).max() <= 10
 
 
 def test_only_like_keras_zooms_height_and_width_apart():
     alike, apart = (
-        draw_moves(9, 10, 10, Augmentation(zoom=0.2, like_keras=like), np.random.default_rng(0))
+        sample_affine_params(9, 10, 10, Augmentation(zoom=0.2, like_keras=like), np.random.default_rng(0))
         for like in (False, True)
     )
     np.testing.assert_array_equal(alike.zoom_x, alike.zoom_y)
@@ -68,24 +68,24 @@ def test_only_like_keras_zooms_height_and_width_apart():
 
 
 def test_aspect_draws_height_and_width_apart_and_keeps_the_area():
-    moves = draw_moves(200, 10, 10, Augmentation(aspect=0.2), np.random.default_rng(0))
-    np.testing.assert_allclose(moves.zoom_x * moves.zoom_y, 1)
-    ratios = moves.zoom_x / moves.zoom_y
+    params = sample_affine_params(200, 10, 10, Augmentation(aspect=0.2), np.random.default_rng(0))
+    np.testing.assert_allclose(params.zoom_x * params.zoom_y, 1)
+    ratios = params.zoom_x / params.zoom_y
     assert 0.8 <= ratios.min() < 0.85 and 1.15 < ratios.max() <= 1.2
 
 
-def recoloured(pixels, **ranges):
-    return recolour(np.asarray(pixels, np.float32), Augmentation(**ranges), np.random.default_rng(0))
+def jittered(pixels, **ranges):
+    return jitter_colours(np.asarray(pixels, np.float32), Augmentation(**ranges), np.random.default_rng(0))
 
 
 def test_brightness_multiplies_each_photo_by_one_figure(photos):
-    factors = recoloured(1.0 + photos, brightness=0.3) / (1.0 + photos)
+    factors = jittered(1.0 + photos, brightness=0.3) / (1.0 + photos)
     assert np.ptp(factors, axis=(1, 2, 3)).max() < 1e-5
     assert 0.7 <= factors.min() < 1 < factors.max() <= 1.3
 
 
 def test_contrast_leaves_the_mean_of_a_photo_and_changes_its_spread(photos):
-    after = recoloured(photos, contrast=0.3)
+    after = jittered(photos, contrast=0.3)
     np.testing.assert_allclose(after.mean((1, 2, 3)), photos.mean((1, 2, 3)), rtol=1e-4)
     ratio = after.std((1, 2, 3)) / photos.std((1, 2, 3))
     assert 0.7 <= ratio.min() < 1 < ratio.max() <= 1.3
@@ -93,42 +93,42 @@ def test_contrast_leaves_the_mean_of_a_photo_and_changes_its_spread(photos):
 
 def test_saturation_and_hue_leave_grey_as_it_is(photos):
     grey = np.repeat(photos[..., :1], 3, axis=3)
-    np.testing.assert_allclose(recoloured(grey, saturation=0.8, hue=90), grey, atol=1e-3)
-    coloured = recoloured(photos, saturation=0.8, hue=90)
+    np.testing.assert_allclose(jittered(grey, saturation=0.8, hue=90), grey, atol=1e-3)
+    coloured = jittered(photos, saturation=0.8, hue=90)
     np.testing.assert_allclose(coloured.mean(3), photos.mean(3), atol=1e-3)
     assert np.abs(coloured - photos).max() > 20
 
 
 def test_a_third_of_a_turn_exchanges_the_primaries():
     red = np.broadcast_to(np.float32([200, 0, 0]), (50, 2, 2, 3))
-    turned = recoloured(red, hue=120)[:, 0, 0]
+    turned = jittered(red, hue=120)[:, 0, 0]
     np.testing.assert_allclose(np.linalg.norm(turned, axis=1), 200, rtol=1e-4)
     greenest = turned[turned[:, 1].argmax()]
     np.testing.assert_allclose(greenest, [0, 200, 0], atol=25)
 
 
 @pytest.mark.filterwarnings("ignore:Please import `affine_transform`:DeprecationWarning")  # Keras's import
-def test_like_keras_moves_photos_as_its_image_data_generator_does(photos):
+def test_like_keras_transforms_photos_as_its_image_data_generator_does(photos):
     augmentation = load_recipe("tutorial").frozen_training.augmentation.model_copy(update={"shear": 12})
     photos = photos[:, :, :16]  # it takes height for width where they differ
-    moves = draw_moves(len(photos), 16, 16, augmentation, np.random.default_rng(5))
+    params = sample_affine_params(len(photos), 16, 16, augmentation, np.random.default_rng(5))
     ours = augment(photos, augmentation, np.random.default_rng(5))
     for number, photo in enumerate(photos):
         theirs = apply_affine_transform(
             photo.astype("float32"),
-            theta=np.degrees(moves.angle[number]),
-            tx=moves.shift_x[number],
-            ty=moves.shift_y[number],
-            shear=np.degrees(moves.shear[number]),
-            zx=moves.zoom_x[number],
-            zy=moves.zoom_y[number],
+            theta=np.degrees(params.angle[number]),
+            tx=params.shift_x[number],
+            ty=params.shift_y[number],
+            shear=np.degrees(params.shear[number]),
+            zx=params.zoom_x[number],
+            zy=params.zoom_y[number],
             row_axis=0,
             col_axis=1,
             channel_axis=2,
             fill_mode="nearest",
             order=1,
         )
-        theirs = theirs if moves.mirror[number] == 1 else theirs[:, ::-1]
+        theirs = theirs if params.mirror[number] == 1 else theirs[:, ::-1]
         assert np.abs(theirs - ours[number]).max() < 1.5  # rounded to whole levels, in float32
 
 
@@ -141,7 +141,7 @@ def test_copies_of_one_photo_differ_and_the_seed_gives_the_same_ones(photos):
 
 
 @pytest.mark.parametrize("mix", [mixup, cutmix])
-def test_a_mixture_blends_targets_as_it_blends_photos(mix):
+def test_mixing_blends_targets_as_it_blends_photos(mix):
     """Black photos of the first label and white ones of the second: the brightness is the second's share."""
     white = np.arange(8) % 2
     pixels = np.broadcast_to(255 * white[:, None, None, None], (8, 20, 20, 3)).astype(np.uint8)

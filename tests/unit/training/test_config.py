@@ -6,42 +6,44 @@ import pytest
 
 from shutterless.artifacts.run_files import RECIPE, SPLIT
 from shutterless.dataset import Dataset, Photo
-from shutterless.errors import ShutterlessError
-from shutterless.training.config import make_plan, require_same
+from shutterless.errors import InputError, RecipeError, RunError
+from shutterless.training.config import make_config, require_same
 from shutterless.training.recipe import load_recipe
-from shutterless.training.run import load_run, write_recipe
+from shutterless.training.run import Run, load_run, write_recipe
 
 
-def test_a_plan_without_options_is_quick_on_mobilenetv2():
-    plan = make_plan(None)
-    assert (plan.recipe.name, plan.backbone.name, plan.image_size) == ("quick", "mobilenetv2", 224)
-    assert (plan.weights, plan.seed) == ("imagenet", 42)
-    assert list(plan.phases) == ["head_training"]
+def test_a_configuration_without_options_is_quick_on_mobilenetv2():
+    config = make_config()
+    assert (config.recipe.name, config.backbone.name, config.image_size) == ("quick", "mobilenetv2", 224)
+    assert (config.weights, config.seed) == ("imagenet", 42)
+    assert list(config.phases) == ["head_training"]
 
 
 def test_options_override_what_the_recipe_names():
-    plan = make_plan("tutorial", None, "none", "mixed10", 200, 3, 8, 0)
-    assert plan.recipe.backbone.model_dump() == {"name": "inceptionv3", "cut": "mixed10", "scaling": "unit"}
-    assert (plan.image_size, plan.weights, plan.seed) == (200, "none", 0)
-    assert (plan.phases["frozen_training"].epochs, plan.phases["frozen_training"].batch_size) == (3, 8)
+    config = make_config(
+        "tutorial", weights="none", cut="mixed10", image_size=200, epochs=3, batch_size=8, seed=0
+    )
+    assert config.recipe.backbone.model_dump() == {"name": "inceptionv3", "cut": "mixed10", "scaling": "unit"}
+    assert (config.image_size, config.weights, config.seed) == (200, "none", 0)
+    assert (config.phases["frozen_training"].epochs, config.phases["frozen_training"].batch_size) == (3, 8)
 
 
 def test_another_backbone_than_the_recipes_is_cut_and_scaled_in_its_own_way():
-    plan = make_plan("tutorial", "ResNet50")
-    assert plan.recipe.backbone.model_dump() == {"name": "resnet50", "cut": None, "scaling": None}
-    assert plan.image_size == 150
+    config = make_config("tutorial", backbone="ResNet50")
+    assert config.recipe.backbone.model_dump() == {"name": "resnet50", "cut": None, "scaling": None}
+    assert config.image_size == 150
 
 
 def test_epochs_are_those_of_the_last_phase_and_of_that_from_scratch():
-    plan = make_plan("standard", epochs=3)
-    before = make_plan("standard")
-    assert plan.recipe.fine_tuning.epochs == plan.recipe.from_scratch.epochs == 3
-    assert plan.recipe.head_training == before.recipe.head_training
+    config = make_config("standard", epochs=3)
+    before = make_config("standard")
+    assert config.recipe.fine_tuning.epochs == config.recipe.from_scratch.epochs == 3
+    assert config.recipe.head_training == before.recipe.head_training
 
 
 @pytest.mark.parametrize(("backbone", "weights"), [("tiny", "none"), ("vgg16", "imagenet")])
 def test_weights_are_pretrained_where_there_are_any(backbone, weights):
-    assert make_plan("quick", backbone).weights == weights
+    assert make_config("quick", backbone=backbone).weights == weights
 
 
 WRONG = {
@@ -56,10 +58,16 @@ WRONG = {
     ("option", "value"), [(option, value) for option, values in WRONG.items() for value in values]
 )
 def test_an_option_that_no_recipe_may_hold_is_refused_before_anything_starts(option, value):
-    with pytest.raises(ShutterlessError) as caught:
-        make_plan("standard", **{option: value})
-    assert option.split("_")[-1] in caught.value.message
+    with pytest.raises((InputError, RecipeError)) as caught:
+        make_config("standard", **{option: value})
+    assert caught.value.code == ("invalid-seed" if option == "seed" else "invalid-recipe")
+    assert option.removeprefix("image_") in caught.value.message
     assert caught.value.hint
+
+
+def settings_of(config, photos):
+    """Return the settings of a training on a data set of one photo."""
+    return config.settings(Dataset(photos, ("hat",), (Photo("hat/1.jpg", "hat", "train"),), (), ()))
 
 
 @pytest.mark.parametrize(
@@ -78,23 +86,29 @@ def test_an_option_that_no_recipe_may_hold_is_refused_before_anything_starts(opt
     ids=str,
 )
 def test_every_option_comes_back_from_the_run_folder(options, tmp_path):
-    plan = make_plan(**{"recipe": "standard", **options})
-    photos = (Photo("hat/1.jpg", "hat", "train"),)
-    dataset = Dataset(tmp_path, ("hat",), photos, (), ())
-    dataset.__dict__["fingerprint"] = "0"  # the photos' files do not matter here
-    write_recipe(tmp_path / RECIPE, plan.recipe, plan.settings(dataset))
+    config = make_config(**{"recipe": "standard", **options})
+    write_recipe(tmp_path / RECIPE, config.recipe, settings_of(config, tmp_path))
     (tmp_path / SPLIT).write_text("path,label,split\nhat/1.jpg,hat,train\n")
     run = load_run(tmp_path)
-    require_same(plan, run)
-    again = make_plan(None, earlier=run)
-    assert again == replace(plan, weights=plan.weights_source)
+    require_same(config, run)
+    again = make_config(earlier=run)
+    assert again == replace(config, weights=config.weights_source)
     assert (run.recipe, run.settings.image_size, run.settings.cut) == (
-        plan.recipe,
-        plan.image_size,
+        config.recipe,
+        config.image_size,
         options.get("cut"),
     )
 
 
-def test_a_plan_without_options_is_the_recipe_itself():
-    plan, recipe = make_plan("standard"), load_recipe("standard")
-    assert plan.recipe.model_dump(exclude={"image"}) == recipe.model_dump(exclude={"image"})
+def test_a_configuration_without_options_is_the_recipe_itself():
+    config, recipe = make_config("standard"), load_recipe("standard")
+    assert config.recipe.model_dump(exclude={"image"}) == recipe.model_dump(exclude={"image"})
+
+
+def test_another_recipe_is_named_before_what_differs_in_it(tmp_path):
+    quick, best = make_config("quick"), make_config("best")
+    earlier = Run(tmp_path, settings_of(quick, tmp_path), quick.recipe, ())
+    with pytest.raises(RunError) as caught:
+        require_same(best, earlier)
+    assert caught.value.code == "changed-settings"
+    assert "with recipe quick, not best" in caught.value.message

@@ -4,7 +4,7 @@ import pytest
 
 from shutterless.errors import ShutterlessError
 from shutterless.training.data import Batches, balanced_weights
-from shutterless.training.recipe import NetworkPhase
+from shutterless.training.recipe import ModelPhase
 
 
 class Numbers:
@@ -23,7 +23,7 @@ def numbers(source):
 
 
 def phase(**options):
-    return NetworkPhase(epochs=1, learning_rate=1, **options)
+    return ModelPhase(epochs=1, learning_rate=1, **options)
 
 
 def test_an_epoch_shows_every_photo_once_with_its_own_target():

@@ -5,15 +5,15 @@ import pytest
 from shutterless.training import load_run
 from shutterless.training.backbones.builder import find_backbone
 from shutterless.training.gradcam import GradCam
-from shutterless.training.model import build_network
-from shutterless.training.recipe import Head
+from shutterless.training.model import build_model
+from shutterless.training.recipe import HeadConfig
 
 
 @pytest.fixture(scope="module", params=["average", "flatten"])
-def network(request):
+def model(request):
     keras.utils.set_random_seed(1)
-    head = Head(pooling=request.param, hidden=8, dropout=0.5)
-    return build_network(find_backbone("tiny"), head, labels=3, image_size=64, weights="none", cut=None).whole
+    head = HeadConfig(pooling=request.param, hidden=8, dropout=0.5)
+    return build_model(find_backbone("tiny"), head, labels=3, image_size=64, weights="none", cut=None).full
 
 
 @pytest.fixture(scope="module")
@@ -21,22 +21,22 @@ def pixels():
     return np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 
 
-def test_a_heat_map_has_the_size_of_the_feature_map_and_ends_at_1(network, pixels):
-    heat = GradCam(network)(pixels, 0)
+def test_a_heat_map_has_the_size_of_the_feature_map_and_ends_at_1(model, pixels):
+    heat = GradCam(model)(pixels, 0)
     assert (heat.shape, heat.dtype) == ((4, 4), np.float32)
     assert heat.min() >= 0
     assert heat.max() == pytest.approx(1) or not heat.any()
 
 
-def test_labels_have_different_heat_and_the_same_photo_always_the_same(network, pixels):
-    heat_map = GradCam(network)
+def test_labels_have_different_heat_and_the_same_photo_always_the_same(model, pixels):
+    heat_map = GradCam(model)
     heats = [heat_map(pixels, label) for label in range(3)]
     np.testing.assert_array_equal(heat_map(pixels, 1), heats[1])
     assert not np.allclose(heats[0], heats[1]) or not np.allclose(heats[1], heats[2])
 
 
 def test_heat_is_where_the_label_is():
-    """A network whose only feature is redness is hot where the photo is red."""
+    """A model whose only feature is redness is hot where the photo is red."""
     source = keras.Input((8, 8, 3), dtype="uint8", name="pixels")
     scaled = keras.layers.Rescaling(1 / 255, name="scaling")(source)
     pooled = keras.layers.GlobalAveragePooling2D(name="pooling")(scaled)
@@ -51,7 +51,7 @@ def test_heat_is_where_the_label_is():
 
 
 def test_heat_is_found_where_the_weights_of_a_channel_cancel_out_over_the_photo():
-    """Averaged over the places, as Grad-CAM does, the gradients of this network are 0."""
+    """Averaged over the places, as Grad-CAM does, the gradients of this model are 0."""
     source = keras.Input((2, 2, 3), dtype="uint8", name="pixels")
     scaled = keras.layers.Rescaling(1 / 255, name="scaling")(source)
     flat = keras.layers.Flatten(name="pooling")(scaled)

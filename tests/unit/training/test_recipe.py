@@ -3,16 +3,16 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import RecipeError
 from shutterless.training.backbones.builder import find_backbone
 from shutterless.training.recipe import (
     Augmentation,
-    Head,
+    BackboneConfig,
+    HeadConfig,
     HeadPhase,
-    Image,
-    NetworkPhase,
+    ImageConfig,
+    ModelPhase,
     Recipe,
-    Trunk,
     load_recipe,
     parse_recipe,
     recipe_names,
@@ -40,60 +40,69 @@ def test_a_recipe_of_the_user_is_read_from_its_file(tmp_path):
 
 
 def test_an_unknown_recipe_lists_the_known_ones():
-    with pytest.raises(ShutterlessError, match="'fast'") as caught:
+    with pytest.raises(RecipeError) as caught:
         load_recipe("fast")
-    assert "best, quick, standard, tutorial" in caught.value.hint
+    assert caught.value.code == "unknown-recipe"
+    assert all(name in caught.value.hint for name in recipe_names())
 
 
 def test_a_wrong_field_is_named():
-    with pytest.raises(ShutterlessError, match=r"head_training\.learning_rate"):
+    with pytest.raises(RecipeError) as caught:
         parse_recipe(
             'name = "x"\ndescription = ""\n[head_training]\nepochs = 1\nlearning_rate = -1\n'
             "[from_scratch]\nepochs = 1\nlearning_rate = 1\n",
             "x.toml",
         )
+    assert caught.value.code == "invalid-recipe"
+    assert "head_training.learning_rate" in caught.value.message
 
 
 def test_a_misspelt_field_is_not_passed_over():
-    with pytest.raises(ShutterlessError, match=r"head\.droput"):
+    with pytest.raises(RecipeError) as caught:
         parse_recipe(
             'name = "x"\ndescription = ""\n[head]\ndroput = 0.5\n[head_training]\nepochs = 1\n'
             "learning_rate = 1\n[from_scratch]\nepochs = 1\nlearning_rate = 1\n",
             "x.toml",
         )
+    assert caught.value.code == "invalid-recipe"
+    assert "head.droput" in caught.value.message
 
 
 def test_broken_toml_names_the_line():
-    with pytest.raises(ShutterlessError, match="line 2"):
+    with pytest.raises(RecipeError) as caught:
         parse_recipe("name = 'x'\nhead = nothing\n", "x.toml")
+    assert caught.value.code == "invalid-recipe"
+    assert "line 2" in caught.value.message
 
 
 @pytest.mark.parametrize(
-    ("table", "words"),
+    ("table", "names"),
     [
-        ({}, "one of head_training, frozen_training, fine_tuning must be there"),
-        (
-            {"fine_tuning": {"mixup": 1, "cutmix": 1}},
-            "wrong fine_tuning: mixup and cutmix exclude each other",
-        ),
+        ({}, ("head_training", "frozen_training", "fine_tuning")),
+        ({"fine_tuning": {"mixup": 1, "cutmix": 1}}, ("fine_tuning", "mixup", "cutmix")),
         (
             {"fine_tuning": {"augmentation": {"aspect": 0.1, "like_keras": True}}},
-            r"wrong fine_tuning\.augmentation: aspect and like_keras exclude each other",
+            ("fine_tuning.augmentation", "aspect", "like_keras"),
         ),
-        ({"fine_tuning": {"schedule": "constant", "warmup_epochs": 1}}, "warmup_epochs goes with"),
-        ({"fine_tuning": {"optimizer": "lion"}}, r"wrong fine_tuning\.optimizer"),
-        ({"backbone": {"scaling": "half"}}, r"wrong backbone\.scaling"),
+        (
+            {"fine_tuning": {"schedule": "constant", "warmup_epochs": 1}},
+            ("fine_tuning", "schedule", "warmup_epochs"),
+        ),
+        ({"fine_tuning": {"optimizer": "lion"}}, ("fine_tuning.optimizer",)),
+        ({"backbone": {"scaling": "half"}}, ("backbone.scaling",)),
     ],
 )
-def test_what_does_not_go_together_is_refused(table, words):
+def test_what_does_not_go_together_is_refused(table, names):
     import tomli_w
 
     phase = {"epochs": 1, "learning_rate": 1.0}
     document = {"name": "x", "description": "", **{name: {**phase, **rest} for name, rest in table.items()}}
     if "backbone" in table:
         document |= {"backbone": table["backbone"], "fine_tuning": phase}
-    with pytest.raises(ShutterlessError, match=words):
+    with pytest.raises(RecipeError) as caught:
         parse_recipe(tomli_w.dumps(document), "x.toml")
+    assert caught.value.code == "invalid-recipe"
+    assert all(name in caught.value.message for name in names)
 
 
 def test_without_pretrained_weights_the_phase_from_scratch_is_all_there_is():
@@ -139,10 +148,6 @@ def test_the_tutorials_recipe_has_the_tutorials_figures():
     assert recipe.phases(pretrained=True) == {"frozen_training": phase}
 
 
-def test_the_file_of_best_says_what_it_gained():
-    assert "a log loss a quarter lower" in load_recipe("best").description
-
-
 @pytest.mark.parametrize("name", recipe_names())
 def test_a_shipped_recipe_names_a_backbone_that_takes_its_size(name):
     recipe = load_recipe(name)
@@ -158,8 +163,9 @@ def test_the_text_of_a_recipe_is_that_of_its_file(tmp_path):
 
 def test_a_recipe_that_is_no_text_is_refused_in_words(tmp_path):
     (tmp_path / "mine.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ShutterlessError, match="not UTF-8"):
+    with pytest.raises(RecipeError) as caught:
         load_recipe(tmp_path / "mine.toml")
+    assert caught.value.code == "unreadable-recipe"
 
 
 def test_a_recipe_of_before_there_were_backbones_in_it_is_still_one():
@@ -174,7 +180,10 @@ def test_a_recipe_of_before_there_were_backbones_in_it_is_still_one():
     assert recipe.class_weights is None
 
 
-@pytest.mark.parametrize("table", [Recipe, Trunk, Image, Head, HeadPhase, NetworkPhase, Augmentation])
+TABLES = [Recipe, BackboneConfig, ImageConfig, HeadConfig, HeadPhase, ModelPhase, Augmentation]
+
+
+@pytest.mark.parametrize("table", TABLES)
 def test_every_field_says_what_it_is(table):
     fields = {name: field for name, field in table.model_fields.items() if not is_table(field.annotation)}
     assert [name for name, field in fields.items() if not field.description] == []
@@ -186,7 +195,7 @@ def is_table(annotation):
 
 
 def test_a_misspelt_recipe_is_answered_with_the_closest_one():
-    with pytest.raises(ShutterlessError) as caught:
+    with pytest.raises(RecipeError) as caught:
         load_recipe("standart")
     assert caught.value.hint.startswith("Did you mean standard?")
 
@@ -208,29 +217,35 @@ FIELDS = (
 def test_a_figure_that_is_not_finite_is_refused(field, number):
     figures = {"epochs": "1", "learning_rate": "1e-3", field: number}
     lines = "\n".join(f"{name} = {value}" for name, value in figures.items())
-    with pytest.raises(ShutterlessError, match=field):
+    with pytest.raises(RecipeError) as caught:
         parse_recipe(f'name = "x"\ndescription = ""\n[fine_tuning]\n{lines}\n', "mine")
+    assert caught.value.code == "invalid-recipe"
+    assert f"fine_tuning.{field}" in caught.value.message
 
 
 @pytest.mark.parametrize("number", [str(10**30), "9" * 5000])
 def test_more_epochs_than_anybody_can_wait_for_are_refused(number):
     text = f'name = "x"\ndescription = ""\n[head_training]\nlearning_rate = 1\nepochs = {number}\n'
-    with pytest.raises(ShutterlessError):
+    with pytest.raises(RecipeError) as caught:
         parse_recipe(text, "mine")
+    assert caught.value.code == "invalid-recipe"
 
 
 def test_a_recipe_of_nested_brackets_is_refused_in_words():
-    with pytest.raises(ShutterlessError, match="not valid TOML"):
+    with pytest.raises(RecipeError) as caught:
         parse_recipe("a = " + "[" * 20_000, "mine")
+    assert caught.value.code == "invalid-recipe"
 
 
 def test_a_file_far_too_large_is_not_read_as_a_recipe(tmp_path):
     with (tmp_path / "huge.toml").open("wb") as stream:
         stream.truncate(10**9)
-    with pytest.raises(ShutterlessError, match="more than"):
+    with pytest.raises(RecipeError) as caught:
         load_recipe(tmp_path / "huge.toml")
+    assert caught.value.code == "unreadable-recipe"
 
 
 def test_a_device_that_never_ends_is_not_read_as_a_recipe():
-    with pytest.raises(ShutterlessError, match="cannot be read"):
+    with pytest.raises(RecipeError) as caught:
         load_recipe("/dev/zero")
+    assert caught.value.code == "unreadable-recipe"

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from shutterless.dataset import Photo
-from shutterless.errors import ShutterlessError
+from shutterless.errors import OutputError
 from shutterless.training.resume import describe_changes, find_earlier, is_finished, require_unused
 
 
@@ -9,7 +11,7 @@ def photo(path, split="train", sha256="0" * 64):
     return Photo(path, "hat", split, sha256=sha256)
 
 
-def test_photos_added_removed_and_changed_are_counted_and_three_of_them_named():
+def test_each_kind_of_change_is_counted_with_three_paths():
     before = [photo("a"), photo("b"), photo("c"), photo("d", sha256="")]
     after = [photo("b"), photo("c", sha256="1" * 64), photo("d"), *(photo(f"new{n}") for n in range(5))]
     assert describe_changes(before, after) == (
@@ -17,8 +19,10 @@ def test_photos_added_removed_and_changed_are_counted_and_three_of_them_named():
     )
 
 
-def test_a_photo_in_another_split_has_changed():
-    assert describe_changes([photo("a")], [photo("a", "test")]) == "1 changed (a)"
+def test_a_photo_that_only_moved_to_another_split_or_label_has_not_changed():
+    before = [photo("a"), photo("b")]
+    after = [photo("a", "test"), replace(photo("b"), label="shoe")]
+    assert describe_changes(before, after) == "1 with another label (b), 1 in another split (a)"
 
 
 def test_what_a_killed_training_left_before_it_had_begun_is_nothing_to_resume(tmp_path):
@@ -32,8 +36,9 @@ def test_a_folder_with_anything_in_it_is_used(tmp_path):
     (tmp_path / ".lock").touch()
     require_unused(tmp_path)
     (tmp_path / "letter.txt").touch()
-    with pytest.raises(ShutterlessError, match="not empty"):
+    with pytest.raises(OutputError) as caught:
         require_unused(tmp_path)
+    assert caught.value.code == "not-empty"
 
 
 def test_a_run_is_finished_when_it_has_figures_and_no_checkpoint_is_left(tmp_path):

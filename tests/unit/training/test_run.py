@@ -6,7 +6,7 @@ import pytest
 
 from shutterless.artifacts.run_files import RECIPE
 from shutterless.dataset import Photo, read_pixels
-from shutterless.errors import ShutterlessError
+from shutterless.errors import RunError
 from shutterless.training import MODEL, is_run, load_run
 
 
@@ -37,8 +37,9 @@ def test_metrics_are_of_the_saved_network_on_validation(colour_run):
 
 def test_a_folder_without_a_recipe_is_no_run(tmp_path):
     assert not is_run(tmp_path)
-    with pytest.raises(ShutterlessError, match="not a run folder"):
+    with pytest.raises(RunError) as caught:
         load_run(tmp_path)
+    assert caught.value.code == "not-a-run"
 
 
 @pytest.fixture
@@ -48,23 +49,27 @@ def copy(colour_run, tmp_path):
 
 def test_a_recipe_that_was_tampered_with_is_refused(copy):
     (copy / RECIPE).write_text("name = 1")
-    with pytest.raises(ShutterlessError, match="cannot be read"):
+    with pytest.raises(RunError) as caught:
         load_run(copy)
+    assert caught.value.code == "unreadable-run"
 
 
 def test_a_run_without_a_network_says_so_when_it_is_asked_for(copy):
     (copy / MODEL).unlink()
-    with pytest.raises(ShutterlessError, match=r"has no model\.keras"):
+    with pytest.raises(RunError) as caught:
         _ = load_run(copy).model
+    assert caught.value.code == "unfinished-run"
 
 
 def test_a_network_that_is_damaged_is_refused(copy):
     (copy / MODEL).write_bytes(b"no zip")
-    with pytest.raises(ShutterlessError, match="does not load"):
+    with pytest.raises(RunError) as caught:
         _ = load_run(copy).model
+    assert caught.value.code == "unreadable-model"
 
 
 def test_metrics_of_an_interrupted_run_are_missed_in_words(copy):
     (copy / "metrics.json").unlink()
-    with pytest.raises(ShutterlessError, match=r"has no metrics\.json"):
+    with pytest.raises(RunError) as caught:
         _ = load_run(copy).metrics
+    assert caught.value.code == "unfinished-run"

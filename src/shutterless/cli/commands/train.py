@@ -1,8 +1,9 @@
 """`shutterless train`: from photos to a run."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
@@ -12,11 +13,30 @@ if TYPE_CHECKING:
     from shutterless.cli.console import Table
     from shutterless.dataset import Dataset
     from shutterless.training import Epoch, Fold, Run
-    from shutterless.training.config import Plan
+    from shutterless.training.config import TrainingConfig
 
 # Labels that are listed one by one; of more, only the smallest and the largest are named.
 MAX_ROWS = 12
 EXTREMES = (slice(3), slice(-3, None))
+
+
+class _Options(TypedDict):
+    """The options that `training.train` and `training.cross_validate` share."""
+
+    recipe: str | None
+    backbone: str | None
+    weights: str | None
+    cut: str | None
+    image_size: int | None
+    epochs: int | None
+    batch_size: int | None
+    seed: int | None
+    group_by: str | None
+    resume: bool
+    report: bool
+    tensorboard: bool
+    on_epoch: "Callable[[Epoch], None]"
+    on_warning: Callable[[str], None]
 
 
 def train(
@@ -123,7 +143,7 @@ def train(
         return
     if photos is None or run is None:
         raise typer.BadParameter("PHOTOS and -o RUN are needed to train.")
-    options = {
+    options: _Options = {
         "recipe": recipe,
         "backbone": backbone,
         "weights": weights,
@@ -131,38 +151,38 @@ def train(
         "image_size": image_size,
         "epochs": epochs,
         "batch_size": batch_size,
+        "seed": seed,
         "group_by": group_by,
         "resume": resume,
         "report": not no_report,
         "tensorboard": tensorboard,
-        "on_warning": warn,
         "on_epoch": _say_epoch,
-        **({} if seed is None else {"seed": seed}),
+        "on_warning": warn,
     }
     if folds:
-        _train_folds(photos, run, folds, options)
+        _cross_validate(photos, run, folds, options)
     else:
-        _train_once(photos, run, options)
+        _train(photos, run, options)
 
 
-def _train_once(photos: Path, run: Path, options: dict[str, Any]) -> None:
+def _train(photos: Path, run: Path, options: _Options) -> None:
     from shutterless import training
 
     try:
         with progress_bar() as progress:
-            trained = training.train(photos, run, progress=progress, on_start=say_plan, **options)
+            finished_run = training.train(photos, run, progress=progress, on_start=say_config, **options)
     except KeyboardInterrupt:
         if (run / training.MODEL).is_file():
-            say(f"The best network so far is in {run} and can be evaluated and converted.")
+            say(f"The best model so far is in {run} and can be evaluated and converted.")
             say("Run the same command with --resume to continue.")
         raise
-    _show_figures(trained)
+    _show_metrics(finished_run)
     if options["report"]:
         say(f"Report: {run / 'report.html'}")
     say(f"Next: shutterless convert {run} -o bundle")
 
 
-def _train_folds(photos: Path, output: Path, folds: int, options: dict[str, Any]) -> None:
+def _cross_validate(photos: Path, output: Path, folds: int, options: _Options) -> None:
     from shutterless import training
     from shutterless.evaluation.intervals import percentage_of, percentage_with_interval
 
@@ -171,15 +191,15 @@ def _train_folds(photos: Path, output: Path, folds: int, options: dict[str, Any]
 
     try:
         with progress_bar() as progress:
-            figures = training.cross_validate(
+            summary = training.cross_validate(
                 photos, output, folds=folds, progress=progress, on_fold=say_fold, **options
             )
     except KeyboardInterrupt:
         say("Run the same command with --resume to continue; finished folds are kept.")
         raise
-    spread = 100 * figures.standard_deviation
-    result(f"mean of the folds {100 * figures.mean:.1f} %, standard deviation {spread:.1f} points")
-    accuracy = percentage_with_interval(figures.right, figures.photos, figures.effective_photos)
+    spread = 100 * summary.standard_deviation
+    result(f"mean of the folds {100 * summary.mean:.1f} %, standard deviation {spread:.1f} points")
+    accuracy = percentage_with_interval(summary.right, summary.photos, summary.effective_photos)
     result(f"accuracy over all photos {accuracy}")
     say(f"All figures: {output / training.FOLDS}")
 
@@ -202,14 +222,15 @@ def _list_backbones() -> None:
     say("top-1: of ImageNet's labels, as Keras states it: https://keras.io/api/applications/")
 
 
-def say_plan(plan: "Plan", dataset: "Dataset") -> None:
-    """Print what is about to be trained, on what: recipe, backbone, size, labels and photos by split."""
+def say_config(config: "TrainingConfig", dataset: "Dataset") -> None:
+    """Print recipe, backbone, image size, seed, labels and photos by split."""
     from shutterless.dataset.types import summarize_groups
 
-    recipe = plan.recipe
+    recipe = config.recipe
     cut = f", cut at {recipe.backbone.cut}" if recipe.backbone.cut else ""
-    source = "from random weights" if plan.weights == "none" else f"from the weights {plan.weights}"
-    say(f"Recipe {recipe.name}: {plan.backbone.name}{cut}, {plan.image_size} px, {source}, seed {plan.seed}")
+    source = "from random weights" if config.weights == "none" else f"from the weights {config.weights}"
+    size, seed = config.image_size, config.seed
+    say(f"Recipe {recipe.name}: {config.backbone.name}{cut}, {size} px, {source}, seed {seed}")
     counts = dataset.counts()
     if len(counts) <= MAX_ROWS:
         note(_counts_by_split(counts))
@@ -242,16 +263,16 @@ def _say_extremes(counts: dict[str, dict[str, int]]) -> None:
     say(f"Fewest training photos: {', '.join(fewest)}; most: {', '.join(reversed(most))}")
 
 
-def _show_figures(run: "Run") -> None:
-    """Print the accuracy on the validation photos, which chose the best epoch, and on the test photos."""
+def _show_metrics(run: "Run") -> None:
+    """Print the accuracy and the log loss on the validation and the test photos."""
     from shutterless.evaluation.intervals import percentage_with_interval, rounded
 
-    for split in ("validation", "test"):
-        if figures := run.metrics.get(split):
+    for split, metrics in (("validation", run.metrics["validation"]), ("test", run.metrics.get("test"))):
+        if metrics:
             accuracy = percentage_with_interval(
-                figures["right"], figures["photos"], figures.get("effective_photos")
+                metrics["right"], metrics["photos"], metrics.get("effective_photos")
             )
-            loss = rounded(figures["loss"], figures["loss_error"])
+            loss = rounded(metrics["loss"], metrics["loss_error"])
             result(f"{split.capitalize()} accuracy {accuracy}, log loss {loss}")
 
 

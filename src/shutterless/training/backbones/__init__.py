@@ -1,1 +1,1 @@
-"""The pretrained backbones: a catalogue of them, their scaling, and how one is built."""
+"""The backbones: their catalogue, how their input is scaled, and how one is built."""

@@ -1,4 +1,4 @@
-"""Find, build and cut backbones; what there is stands in `training.catalogue`."""
+"""Find a backbone by its name, build it, load its weights and cut it."""
 
 import os
 from pathlib import Path
@@ -13,19 +13,24 @@ __all__ = ["BACKBONES", "Backbone", "build_backbone", "find_backbone", "is_cache
 
 
 def find_backbone(name: str) -> Backbone:
-    """Return the backbone called `name`; raises `ShutterlessError` with the closest names otherwise."""
+    """Return the catalogue's entry for a name, in any case.
+
+    Raises:
+        RecipeError: There is no such backbone (`unknown-backbone`); the hint has the closest names.
+    """
     try:
         return BACKBONES[name.lower()]
     except KeyError:
+        by_size = sorted(BACKBONES, key=lambda each: BACKBONES[each].parameters)
         raise RecipeError(
             "unknown-backbone",
             f"There is no backbone called {name!r}",
-            f"{did_you_mean(name, BACKBONES)}Run `shutterless train --backbone list` to see all of them.",
+            f"{did_you_mean(name, by_size)}Run `shutterless train --backbone list` to see all of them.",
         ) from None
 
 
 def is_cached(backbone: Backbone) -> bool:
-    """Tell whether Keras has the ImageNet weights, at the backbone's own size, without a download."""
+    """Tell whether Keras has already downloaded the ImageNet weights for the backbone's own size."""
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     return backbone.weights_file is not None and (home / "models" / backbone.weights_file).is_file()
 
@@ -33,18 +38,26 @@ def is_cached(backbone: Backbone) -> bool:
 def build_backbone(
     backbone: Backbone, *, image_size: int, weights: str = "imagenet", cut: str | None = None
 ) -> keras.Model:
-    """Build `backbone` for square images, load its weights and cut it behind the layer `cut`.
+    """Build a backbone for square images, load its weights and cut it.
 
-    weights: `imagenet` (from Keras's cache or its web address), `none`, or a file of Keras weights.
-    cut: a layer's name; None or `end` for the whole of it.
-    The result maps scaled float32[n, image_size, image_size, 3] to a feature map float32[n, h, w, c].
-    Raises `ShutterlessError` for a size that is too small, weights that do not load or an unknown layer.
+    Args:
+        backbone: Entry of the catalogue.
+        image_size: Side of the input, in pixels.
+        weights: `imagenet` (from Keras's cache or its website), `none`, or a file of Keras weights.
+        cut: Name of the layer to cut behind; None or `end` for the whole backbone.
+
+    Returns:
+        A model that maps scaled pixels float32[n, image_size, image_size, 3] to a feature map
+        float32[n, h, w, c].
+
+    Raises:
+        RecipeError: The size is too small, the weights do not load, or there is no such layer.
     """
     if image_size < backbone.smallest:
         raise RecipeError(
             "invalid-image-size",
-            f"{backbone.name} cannot take images of {image_size} px",
-            f"Choose an image size of {backbone.smallest} or more; {backbone.image_size} is its usual one.",
+            f"{backbone.name} does not support images of {image_size} px",
+            f"Choose an image size of {backbone.smallest} or more; {backbone.image_size} is the default.",
         )
     shape, source = (image_size, image_size, 3), _weights_argument(backbone, weights)
     try:
@@ -85,7 +98,7 @@ def _weights_error(backbone: Backbone, weights: str, error: Exception) -> Shutte
     return RecipeError(
         "unfitting-weights",
         f"The weights in {weights} do not fit {backbone.name}: {reason}",
-        "Give the file of this very backbone, without its top.",
+        "Give a file of weights of this backbone, saved without its top.",
     )
 
 
@@ -102,7 +115,7 @@ def _cut_at(model: keras.Model, cut: str, usual: tuple[str, ...]) -> keras.Model
     if not _is_map(layers[cut]):
         raise RecipeError(
             "no-feature-map",
-            f"The layer {cut!r} gives no feature map",
+            f"The output of the layer {cut!r} is not a feature map",
             "Cut at a layer whose output has height, width and channels.",
         )
     return keras.Model(model.input, layers[cut].output, name=model.name)

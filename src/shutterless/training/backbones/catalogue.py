@@ -1,4 +1,4 @@
-"""The backbones that a classifier can be built on, as data: all of keras.applications, and `tiny`."""
+"""The catalogue of backbones: all of keras.applications, and `tiny`."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,20 +15,23 @@ Build = Callable[[tuple[int, int, int], str | None], keras.Model]
 
 @dataclass(frozen=True)
 class Backbone:
-    """One convolutional network, without its top, and what it expects of its input.
+    """A convolutional network without its top, and the input that it expects.
 
-    family: the module of keras.applications that it comes from.
-    build: makes the network from `(input_shape, weights)`; its input is already scaled.
-    image_size: the side, in pixels, that its published weights were trained at.
-    smallest: the smallest side, in pixels, that its strides allow.
-    scaling: what its weights were trained on, see `training.scaling`.
-    parameters: the number of its weights.
-    cuts: layers that are good places to cut at, from front to back; `end` is the whole backbone, for
-    networks whose last layer has no name of its own.
-    top1: accuracy on ImageNet's validation photos that Keras states for it, with its top.
-    weights_file: the file of its ImageNet weights in Keras's cache, at `image_size`; None if there are none.
-    pooling: how its feature map becomes a vector: `average` over all places, or `flatten`, which keeps
-    where in the picture a feature is.
+    Attributes:
+        name: Its name in `--backbone`.
+        family: The module of keras.applications that it is from.
+        build: Builds it from `(input_shape, weights)`, for scaled pixels.
+        image_size: Side of the input that its published weights were trained with, in pixels.
+        smallest: Smallest side that its strides allow, in pixels.
+        scaling: How the pixels that its weights were trained on were scaled, see `backbones.scaling`.
+        parameters: Number of its weights.
+        cuts: Layers that are good places to cut it at, from front to back. `end` is the whole backbone, for
+            networks whose last layer has no fixed name.
+        top1: Accuracy with its top on ImageNet's validation photos, in percent, as Keras states it.
+        weights_file: Name of the file of its ImageNet weights, for `image_size`, in Keras's cache; None if
+            there are no such weights.
+        pooling: How its feature map becomes a vector: `average` over all places, or `flatten`, which keeps
+            where in the picture a feature is.
     """
 
     name: str
@@ -50,7 +53,7 @@ class Backbone:
 
     @property
     def megabytes(self) -> float:
-        """The size of its weights, float32."""
+        """Size of its weights as float32, in megabytes."""
         return self.parameters * 4 / 1e6
 
 
@@ -59,7 +62,7 @@ def _application(name: str, shape: tuple[int, int, int], weights: str | None) ->
 
 
 def _tiny(shape: tuple[int, int, int], weights: str | None) -> keras.Model:
-    """Four convolutions with batch norm: 0.1 million weights, learnt from nothing in a minute."""
+    """Build four convolutions with batch normalization, which train from scratch in a minute."""
     inputs = x = keras.Input(shape)
     for stage, filters in enumerate((16, 32, 64, 128), start=1):
         x = keras.layers.Conv2D(filters, 3, 2 if stage == 1 else 1, "same", use_bias=False)(x)
@@ -82,14 +85,15 @@ TINY = Backbone(
     scaling="tf",
     parameters=98_160,
     cuts=("stage3", "stage4"),
-    # So few layers see but a part of the picture: averaged, they know sleeves but not how long.
+    # Each feature of so few layers covers a small part of the picture. Averaged over all places, features
+    # tell that there are sleeves, but not how long they are.
     pooling="flatten",
 )
 
 # Members of a family as (name in keras.applications, image size, parameters without top, top-1 in %, cuts).
-# Sizes, scalings and files are those of the modules of Keras 3.15, cuts the last layer of their own name in
-# front of the strides 16 and 32, and the end. Top-1 is from https://keras.io/api/applications/, that of
-# MobileNetV3 from its docstring in Keras.
+# Sizes, scalings and files are from the source of Keras 3.15. The cuts are the last layer with a name before
+# the strides 16 and 32, and the end. Top-1 is from https://keras.io/api/applications/, that of MobileNetV3
+# from its docstring in Keras.
 _Member = tuple[str, int, int, float, tuple[str, ...]]
 
 _MBCONV = ("block4a_expand_activation", "block6a_expand_activation", "top_activation")
@@ -104,7 +108,10 @@ def _convnext(last: int) -> tuple[str, ...]:
 def _family(
     family: str, prefix: str, smallest: int, scaling: Scaling, weights_file: str, *members: _Member
 ) -> Iterator[Backbone]:
-    """Yield a family's backbones; `{name}` and `{variant}`, the name less `prefix`, stand in patterns."""
+    """Yield a family's backbones.
+
+    `{name}` and `{variant}`, which is the name without `prefix`, are replaced in cuts and file names.
+    """
     for keras_name, image_size, parameters, top1, cuts in members:
         words = {"name": keras_name.lower(), "variant": keras_name.removeprefix(prefix).lower()}
         yield Backbone(

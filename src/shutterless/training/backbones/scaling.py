@@ -1,22 +1,27 @@
-"""How bytes become what a backbone was trained on: the modes of Keras's `preprocess_input`, as layers."""
+"""Scale pixels as a backbone was trained: the modes of Keras's `preprocess_input`, as layers."""
 
 from typing import Literal
 
 import keras
 
-# A mode's name is Keras's own (keras.applications.imagenet_utils.preprocess_input); `none` is for networks
-# that scale inside their own graph, `unit` is 0 … 1, which no published weights want but the tutorial uses.
+# `tf`, `torch` and `caffe` are modes of keras.applications.imagenet_utils.preprocess_input. `none` is for
+# backbones that scale in their own layers. `unit` is 0 … 1, as in the tutorial; no published weights need it.
 Scaling = Literal["none", "unit", "tf", "torch", "caffe"]
 
-# Mean and standard deviation of ImageNet's pixels as Keras has them: of 0 … 1 in RGB, of 0 … 255 in BGR.
+# Mean and standard deviation of ImageNet's pixels from Keras: of 0 … 1 in RGB, of 0 … 255 in BGR.
 RGB_MEAN, RGB_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 BGR_MEAN = (103.939, 116.779, 123.68)
 
 
 def scale(pixels: keras.KerasTensor, scaling: Scaling) -> keras.KerasTensor:
-    """Map uint8[n, height, width, 3] to the float32 of the same shape that the mode `scaling` asks for.
+    """Scale pixels by layers and operations of Keras only, so that a saved model loads without our code.
 
-    Only Keras's own layers and operations are used, so that a saved network loads without code of ours.
+    Args:
+        pixels: uint8[n, height, width, 3], RGB.
+        scaling: The mode.
+
+    Returns:
+        float32[n, height, width, 3]; BGR with `caffe`.
     """
     if scaling == "caffe":
         pixels = keras.ops.flip(pixels, axis=-1)

@@ -1,1 +1,1 @@
-"""What training writes after each epoch: checkpoint, best model, history, TensorBoard events."""
+"""Keras callbacks for what training does after each epoch: one callback, one file."""

@@ -1,7 +1,7 @@
-"""The state of a training after an epoch, from which it goes on after whatever ended it."""
+"""Checkpoints: the state of a training after an epoch, from which it can be resumed exactly."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ CHECKPOINT = "checkpoint.npz"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What was trained when its last epoch had ended.
+    """The state of a training at the end of an epoch.
 
-    epochs: all of the run so far; the last one's phase is the phase it is in.
-    variables: of the model that phase trains, the state of its dropout among them.
-    optimizer: of its optimizer, the step that the learning rate depends on among them.
+    Attributes:
+        epochs: All epochs of the run so far. The phase of the last one is the phase to continue.
+        variables: Of the model that is trained in that phase, including the seeds of its dropout layers.
+        optimizer: Variables of its optimizer, including the step that the learning rate depends on.
     """
 
     epochs: tuple[Epoch, ...]
@@ -31,13 +32,14 @@ class Checkpoint:
 
     @property
     def phase(self) -> str:
-        """The name of the phase that it is in."""
+        """Name of the phase to continue."""
         return self.epochs[-1].phase
 
     def restore(self, model: keras.Model) -> None:
-        """Give `model`, and its optimizer if it is compiled, what they had then.
+        """Set the variables of `model` and, if it is compiled, of its optimizer.
 
-        Raises ShutterlessError if they are another network's.
+        Raises:
+            RunError: The checkpoint is of another model.
         """
         _assign(_variables(model), self.variables)
         if getattr(model, "optimizer", None) is not None:
@@ -45,11 +47,37 @@ class Checkpoint:
             _assign(model.optimizer.variables, self.optimizer)
 
 
-def write_checkpoint(file: Path, epochs: Sequence[Epoch], model: keras.Model) -> None:
-    """Save the state of `model` and its optimizer, whole or not at all.
+class CheckpointWriter(keras.callbacks.Callback):
+    """Writes a checkpoint after each epoch, or once at the end of the training.
 
-    One file, because a file is replaced in one step and a folder is not.
-    Raises ShutterlessError if it cannot be written, as on a full disk.
+    Args:
+        file: Where it is written.
+        epochs: All epochs of the run so far, as `EpochRecorder` appends them.
+        every_epoch: Write it after each epoch rather than once at the end.
+    """
+
+    def __init__(self, file: Path, epochs: Sequence[Epoch], *, every_epoch: bool = True) -> None:
+        super().__init__()
+        self._file, self._epochs, self._every_epoch = file, epochs, every_epoch
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        """Write the checkpoint if each epoch gets one."""
+        if self._every_epoch:
+            write_checkpoint(self._file, self._epochs, self.model)
+
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        """Write the checkpoint if the training gets only one."""
+        if not self._every_epoch:
+            write_checkpoint(self._file, self._epochs, self.model)
+
+
+def write_checkpoint(file: Path, epochs: Sequence[Epoch], model: keras.Model) -> None:
+    """Save the state of a compiled model and its optimizer, atomically.
+
+    It is one file, because a file can be replaced in one step and a folder cannot.
+
+    Raises:
+        OutputError: The file cannot be written, as on a full disk.
     """
     state: dict[str, Any] = {"epochs": np.array(json.dumps([asdict(epoch) for epoch in epochs]))}
     for group, variables in (("variable", _variables(model)), ("optimizer", model.optimizer.variables)):
@@ -59,9 +87,13 @@ def write_checkpoint(file: Path, epochs: Sequence[Epoch], model: keras.Model) ->
 
 
 def read_checkpoint(file: Path) -> Checkpoint | None:
-    """Return what `write_checkpoint` saved, or None where there is no such file.
+    """Read what `write_checkpoint` saved.
 
-    Raises ShutterlessError if it is damaged.
+    Returns:
+        The checkpoint, or None if there is no such file.
+
+    Raises:
+        RunError: The file is damaged.
     """
     if not file.is_file():
         return None
@@ -73,7 +105,7 @@ def read_checkpoint(file: Path) -> Checkpoint | None:
         raise RunError(
             "damaged-checkpoint",
             f"{file} is damaged: {error}",
-            "Train again, into another folder; this one keeps its best network.",
+            "Train again, into another folder; this one keeps its best model.",
         ) from error
 
 
@@ -81,19 +113,20 @@ def _assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -
     if [tuple(variable.shape) for variable in variables] != [value.shape for value in values]:
         raise RunError(
             "unfitting-checkpoint",
-            "The checkpoint does not fit the network",
+            "The checkpoint does not fit the model",
             "Train again, into another folder.",
         )
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 
 
-def _group(state: Any, group: str) -> tuple[np.ndarray, ...]:
+def _group(state: Mapping[str, np.ndarray], group: str) -> tuple[np.ndarray, ...]:
+    """Return the arrays that `write_checkpoint` numbered as one group."""
     count = sum(name.startswith(f"{group}_") for name in state)
     return tuple(state[f"{group}_{number}"] for number in range(count))
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:
-    """Return all variables but those that the metrics count in, which begin anew with every epoch."""
+    """Return all variables except those of the metrics, which are reset in every epoch."""
     metrics = {id(variable) for variable in model.metrics_variables}
     return [variable for variable in model.variables if id(variable) not in metrics]

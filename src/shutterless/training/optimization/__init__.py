@@ -1,1 +1,1 @@
-"""How weights are updated: sharpness-aware minimization, half precision, and seeds."""
+"""How weights are updated: sharpness-aware minimization, mixed precision, seeds."""

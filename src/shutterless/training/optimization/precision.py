@@ -1,4 +1,4 @@
-"""What a GPU is given to be fast: half precision and XLA. A CPU is slower with either."""
+"""Half precision and XLA on a GPU; a CPU is slower with either."""
 
 import contextlib
 from collections.abc import Iterator
@@ -15,15 +15,15 @@ def has_gpu() -> bool:
 
 
 def xla() -> str | bool:
-    """Return Keras's `jit_compile`: on a CPU, XLA makes a step of MobileNetV2 eight times slower."""
+    """Return the value of Keras's `jit_compile`: on a CPU, XLA makes a step of MobileNetV2 8 times slower."""
     return "auto" if has_gpu() else False
 
 
 @contextlib.contextmanager
 def mixed_precision(model: keras.Model) -> Iterator[None]:
-    """Let a model that is compiled in here compute in half precision, if there is a GPU.
+    """Let a model that is compiled inside the block compute in half precision, if there is a GPU.
 
-    Its weights stay float32, and so do the probabilities, whose sum would not be 1.
+    Its weights stay float32, and so do its probabilities, whose sum would not be 1.
     """
     if not has_gpu():
         yield
@@ -34,7 +34,7 @@ def mixed_precision(model: keras.Model) -> Iterator[None]:
 
 @contextlib.contextmanager
 def full_precision(model: keras.Model) -> Iterator[None]:
-    """Let a model be saved in here as one that computes in float32, which every machine and TFLite can."""
+    """Let a model be saved inside the block as one that computes in float32, as TFLite and CPUs need."""
     with _policy(model, FULL):
         yield
 
@@ -42,11 +42,11 @@ def full_precision(model: keras.Model) -> Iterator[None]:
 @contextlib.contextmanager
 def _policy(model: keras.Model, name: str) -> Iterator[None]:
     layers = [layer for layer in model._flatten_layers() if layer.name != "probabilities"]
-    changed = [(layer, layer.dtype_policy) for layer in layers if layer.dtype_policy.name != name]
-    for layer, _ in changed:
+    previous = [(layer, layer.dtype_policy) for layer in layers if layer.dtype_policy.name != name]
+    for layer, _ in previous:
         layer.dtype_policy = name
     try:
         yield
     finally:
-        for layer, policy in changed:
+        for layer, policy in previous:
             layer.dtype_policy = policy

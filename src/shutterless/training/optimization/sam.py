@@ -1,55 +1,67 @@
-"""Sharpness-aware minimization: learn weights whose whole neighbourhood has a low loss."""
+"""Sharpness-aware minimization (SAM): train weights whose whole neighbourhood has a low loss."""
 
-from typing import Any
+from typing import TypeAlias
 
 import keras
 import tensorflow as tf
 
+Batch: TypeAlias = tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]
+
 
 class SharpnessAware(keras.Model):
-    """A model, to be trained so that its loss stays low when its weights are moved a little uphill.
+    """A model that is trained by sharpness-aware minimization.
 
-    Each step takes its gradient where the loss is highest within `radius` of the weights, to first order,
-    and so takes two passes. A network that has learned its photos by heart sits in a narrow valley, this
-    one in a wide one, which helps most where labels are doubtful (Foret and others, "Sharpness-Aware
-    Minimization for Efficiently Improving Generalization", 2021).
+    Each step computes the gradient at the point within `radius` of the weights where the loss is highest,
+    to first order, so it takes two passes. The minimum that is found is flat, which generalizes better,
+    most of all with doubtful labels (Foret et al., "Sharpness-Aware Minimization for Efficiently Improving
+    Generalization", 2021).
 
-    model: a functional model, whose layers and weights are shared. This one is for training alone and is
-    not saved.
+    Args:
+        model: A functional model, whose layers and weights are shared. This one is only for training, and
+            is not saved.
+        radius: Distance from the weights, as the Euclidean norm over all of them.
     """
 
     def __init__(self, model: keras.Model, radius: float) -> None:
         super().__init__(inputs=model.inputs, outputs=model.outputs)
         self._radius = radius
 
-    def train_step(self, data: Any) -> dict[str, Any]:
-        """Change the weights once, and return the loss and the metrics of the batch."""
+    def train_step(self, data: tuple[tf.Tensor, ...]) -> dict[str, tf.Tensor]:
+        """Update the weights once.
+
+        Args:
+            data: Pixels, targets and, optionally, sample weights of one batch.
+
+        Returns:
+            The loss and the metrics of the batch.
+        """
         batch = keras.utils.unpack_x_y_sample_weight(data)
-        gradients, loss, probabilities = self._gradients(*batch)
-        # Batch norm and dropout count a batch once, and a step that overflows in half precision is skipped.
+        gradients, loss, probabilities = self._compute_gradients(*batch)
+        # All variables are restored after the second pass: batch normalization and dropout must count the
+        # batch once, and Keras skips a step that overflows in half precision.
         variables = [*self.trainable_variables, *self.non_trainable_variables]
         values = [tf.identity(variable.value) for variable in variables]
         length = self._radius / (tf.linalg.global_norm(gradients) + 1e-12)
         for variable, gradient in zip(self.trainable_variables, gradients, strict=True):
             variable.assign_add(gradient * length)
-        gradients, _, _ = self._gradients(*batch)
+        gradients, _, _ = self._compute_gradients(*batch)
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
         return self._measure(batch, loss, probabilities)
 
-    def _gradients(
+    def _compute_gradients(
         self, pixels: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor | None
     ) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             probabilities = self(pixels, training=True)
             loss = self.compute_loss(pixels, targets, probabilities, weights, training=True)
-            scaled = self.optimizer.scale_loss(loss)
-        return tape.gradient(scaled, self.trainable_variables), loss, probabilities
+            scaled_loss = self.optimizer.scale_loss(loss)
+        return tape.gradient(scaled_loss, self.trainable_variables), loss, probabilities
 
-    def _measure(self, batch: tuple[Any, ...], loss: tf.Tensor, probabilities: tf.Tensor) -> dict[str, Any]:
+    def _measure(self, batch: Batch, loss: tf.Tensor, probabilities: tf.Tensor) -> dict[str, tf.Tensor]:
         pixels, targets, weights = batch
         for metric in self.metrics:
             if metric.name == "loss":
                 metric.update_state(loss, sample_weight=tf.shape(pixels)[0])
-        return self.compute_metrics(pixels, targets, probabilities, weights)
+        return dict(self.compute_metrics(pixels, targets, probabilities, weights))

@@ -1,4 +1,4 @@
-"""The global random generators that Keras and TensorFlow draw from, seeded for the time of a training."""
+"""Seed the global random generators of Keras and TensorFlow for the duration of a training."""
 
 import contextlib
 import random
@@ -10,13 +10,16 @@ from tensorflow.python.eager import context
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed what Keras and TensorFlow draw from, and give the caller's generators back afterwards.
+    """Seed the generators that Keras and TensorFlow use inside the block, and restore the caller's after it.
 
-    Keras draws the seeds of first weights and of dropout from `random`, TensorFlow shuffles by its own
-    global seed, and nothing draws from NumPy's global generator. `keras.utils.set_random_seed` would set
-    all three and leave them so: a caller's later draws would repeat from one training to the next.
+    Keras seeds first weights and dropout from `random`, TensorFlow shuffles by its own global seed, and
+    nothing uses NumPy's global generator. `keras.utils.set_random_seed` would set all three and leave them
+    like that, so that a caller's random numbers would repeat from one training to the next.
 
-    The caller's TensorFlow seed is set again, so its sequence starts over.
+    The caller's TensorFlow seed is set again, which restarts its sequence.
+
+    Args:
+        seed: From 0 to 2**32 - 1.
     """
     python, tensorflow = random.getstate(), context.global_seed()
     random.seed(seed)

@@ -19,9 +19,9 @@ def heights(axes, label):
 
 def test_curves_show_training_and_validation_and_the_best_epoch():
     history = [
-        Epoch("head", 1, 9.0, 0.1, 1.0, 0.5, 1.1, 0.4, best=True),
-        Epoch("head", 2, 9.0, 0.1, 0.8, 0.6, 0.9, 0.7, best=True),
-        Epoch("network", 1, 9.0, 0.1, 0.7, 0.7, 0.95, 0.6, best=False),
+        Epoch("head_training", 1, 9.0, 0.1, 1.0, 0.5, 1.1, 0.4, best=True),
+        Epoch("head_training", 2, 9.0, 0.1, 0.8, 0.6, 0.9, 0.7, best=True),
+        Epoch("fine_tuning", 1, 9.0, 0.1, 0.7, 0.7, 0.95, 0.6, best=False),
     ]
     (axes,) = curve(history, "accuracy").axes
     np.testing.assert_array_equal(heights(axes, "training"), [0.5, 0.6, 0.7])

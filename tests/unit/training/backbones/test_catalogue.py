@@ -12,8 +12,8 @@ from ai_edge_litert.interpreter import Interpreter
 
 from shutterless.conversion.export import Precision, to_tflite
 from shutterless.training.backbones.catalogue import BACKBONES, END
-from shutterless.training.model import build_network
-from shutterless.training.recipe import Head
+from shutterless.training.model import build_model
+from shutterless.training.recipe import HeadConfig
 
 OWN_SCALING = (keras.layers.Rescaling, keras.layers.Normalization)
 
@@ -58,9 +58,9 @@ def trunk(built):
 def early(member, trunk):
     """Return a classifier on the first layers of that very backbone, those that could scale among them."""
     first = keras.Model(trunk.input, trunk.layers[6].output)
-    return build_network(
+    return build_model(
         dataclasses.replace(member, build=lambda shape, weights: first),
-        Head(pooling="average"),
+        HeadConfig(pooling="average"),
         labels=3,
         image_size=member.smallest,
         weights="none",
@@ -109,9 +109,9 @@ def test_pixels_are_scaled_exactly_once_and_as_keras_documents_it(member, trunk,
 
 
 def test_what_is_converted_agrees_with_keras(early, pixels):
-    interpreter = Interpreter(model_content=to_tflite(early.whole, Precision.FLOAT32))
+    interpreter = Interpreter(model_content=to_tflite(early.full, Precision.FLOAT32))
     interpreter.allocate_tensors()
-    for photo, expected in zip(pixels, early.whole.predict_on_batch(pixels), strict=True):
+    for photo, expected in zip(pixels, early.full.predict_on_batch(pixels), strict=True):
         interpreter.set_tensor(interpreter.get_input_details()[0]["index"], photo[np.newaxis])
         interpreter.invoke()
         found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0]

@@ -2,9 +2,9 @@ import pytest
 import tensorflow as tf
 
 from shutterless.artifacts.history import Epoch
-from shutterless.training.callbacks.tensorboard import EventLog
+from shutterless.training.callbacks.tensorboard import TensorBoard
 
-EPOCHS = [Epoch("head", n, 0.5, 0.1 / n, 1.5 / n, 0.25 * n, 1.25 / n, 0.2 * n, True) for n in (1, 2)]
+EPOCHS = [Epoch("head_training", n, 0.5, 0.1 / n, 1.5 / n, 0.25 * n, 1.25 / n, 0.2 * n, True) for n in (1, 2)]
 
 
 def events(folder):
@@ -19,9 +19,11 @@ def events(folder):
 
 
 def test_every_epoch_becomes_a_step_of_the_curves(tmp_path):
-    log = EventLog(tmp_path / "logs")
-    for epoch in EPOCHS:
-        log.add(epoch)
+    epochs = []
+    callback = TensorBoard(tmp_path / "logs", epochs)
+    for number, epoch in enumerate(EPOCHS):
+        epochs.append(epoch)
+        callback.on_epoch_end(number)
     assert events(tmp_path / "logs" / "validation") == [
         ("epoch_loss", 0, 1.25),
         ("epoch_accuracy", 0, 0.2),
@@ -31,7 +33,10 @@ def test_every_epoch_becomes_a_step_of_the_curves(tmp_path):
     assert ("epoch_learning_rate", 1, 0.05) in events(tmp_path / "logs" / "train")
 
 
-def test_a_log_begun_anew_has_no_step_twice(tmp_path):
-    EventLog(tmp_path).add(EPOCHS[0])
-    EventLog(tmp_path, EPOCHS[:1]).add(EPOCHS[1])
+def test_a_resumed_run_has_no_step_twice(tmp_path):
+    TensorBoard(tmp_path, EPOCHS)
+    epochs = EPOCHS[:1]
+    resumed = TensorBoard(tmp_path, epochs)
+    epochs.append(EPOCHS[1])
+    resumed.on_epoch_end(1)
     assert [step for tag, step, _ in events(tmp_path / "train") if tag == "epoch_loss"] == [0, 1]

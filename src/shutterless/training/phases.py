@@ -1,0 +1,109 @@
+"""Train the phases of a recipe in order, each from the best model of the previous one."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from shutterless.artifacts.history import Epoch, best_of, epochs_of
+from shutterless.artifacts.run_files import MODEL
+from shutterless.dataset import Dataset, PhotoReader, label_indices
+from shutterless.training.callbacks.checkpoint import CHECKPOINT, read_checkpoint
+from shutterless.training.callbacks.run_callbacks import OnEpoch, RunCallbacks
+from shutterless.training.config import TrainingConfig
+from shutterless.training.data import Batches, balanced_weights
+from shutterless.training.loop import fit_head, fit_model
+from shutterless.training.model import TransferModel
+from shutterless.training.recipe import HeadPhase, ModelPhase, Phase
+from shutterless.utils.progress import Progress
+
+
+def train_phases(
+    model: TransferModel,
+    run: Path,
+    dataset: Dataset,
+    config: TrainingConfig,
+    *,
+    progress: Progress,
+    on_epoch: OnEpoch,
+    tensorboard: bool,
+) -> Epoch | None:
+    """Train all phases of `config`, from the run's checkpoint if it has one.
+
+    Args:
+        model: The model to train.
+        run: The run folder; it receives the best model, the history and the checkpoints.
+        dataset: The photos, by split.
+        config: What to train.
+        progress: Called after each training step.
+        on_epoch: Called with each epoch when all its files are written.
+        tensorboard: Also write TensorBoard event files.
+
+    Returns:
+        The best epoch.
+
+    Raises:
+        ShutterlessError: A photo or the checkpoint cannot be read, a file cannot be written, or the
+            training has diverged.
+    """
+    checkpoint = read_checkpoint(run / CHECKPOINT)
+    callbacks = RunCallbacks(
+        model.full,
+        run,
+        progress=progress,
+        on_epoch=on_epoch,
+        epochs=checkpoint.epochs if checkpoint else (),
+        tensorboard=tensorboard,
+    )
+    photos = _Photos(dataset, config, progress)
+    for number, (name, phase) in enumerate(config.phases.items()):
+        resumed = checkpoint if checkpoint and checkpoint.phase == name else None
+        if resumed is None and epochs_of(callbacks.epochs, name):
+            continue  # finished before the checkpoint was written
+        if resumed is None and number:
+            model.full.load_weights(run / MODEL)
+        train, validation = photos.batches("train", phase), photos.batches("validation", phase)
+        if isinstance(phase, ModelPhase):
+            frozen = name == "frozen_training"
+            fit_model(
+                model, train, validation, phase, callbacks, name=name, frozen=frozen, checkpoint=resumed
+            )
+        elif resumed is not None:
+            resumed.restore(model.head)  # a head's checkpoint is written at the end of its phase
+        elif isinstance(phase, HeadPhase):
+            fit_head(model, train, validation, phase, callbacks, progress, class_weights=photos.class_weights)
+    return best_of(callbacks.epochs)
+
+
+class _Photos:
+    """The training and validation photos as batches.
+
+    Attributes:
+        class_weights: float32[labels], the weight of each label in the loss; None if all weigh the same.
+    """
+
+    def __init__(self, dataset: Dataset, config: TrainingConfig, progress: Progress) -> None:
+        self._readers, self._targets = {}, {}
+        for split in ("train", "validation"):
+            photos = dataset.of(split)
+            self._readers[split] = PhotoReader(
+                dataset.root, photos, config.input, progress=progress, decoded=dataset.decoded
+            )
+            indices = label_indices(photos, dataset.labels)
+            self._targets[split] = keras.utils.to_categorical(indices, len(dataset.labels))
+        self._seed = config.seed
+        self.class_weights: np.ndarray | None = (
+            balanced_weights(self._targets["train"]) if config.recipe.class_weights else None
+        )
+
+    def batches(self, split: str, phase: Phase) -> Batches:
+        """Return the batches of one split; training photos are augmented if `phase` says so."""
+        augmented = phase if split == "train" and isinstance(phase, ModelPhase) else None
+        return Batches(
+            self._readers[split],
+            self._targets[split],
+            batch_size=phase.batch_size,
+            seed=self._seed,
+            phase=augmented,
+            class_weights=self.class_weights if augmented else None,
+        )
