@@ -2,6 +2,7 @@
 
 from shutterless import deploy as deploy
 from shutterless.answers import Answer as Answer
+from shutterless.api_answers import ApiPrediction as ApiPrediction
 from shutterless.artifacts.history import Epoch as Epoch
 from shutterless.client import call as call
 from shutterless.client import call_many as call_many
@@ -31,6 +32,7 @@ from shutterless.errors import RunError as RunError
 from shutterless.errors import ShutterlessError as ShutterlessError
 from shutterless.evaluation.calibration import Calibration as Calibration
 from shutterless.evaluation.calibration import calibrate as calibrate
+from shutterless.evaluation.metrics import Confusion as Confusion
 from shutterless.evaluation.metrics import LabelMetrics as LabelMetrics
 from shutterless.evaluation.metrics import Metrics as Metrics
 from shutterless.evaluation.predict import Predictions as Predictions
@@ -40,6 +42,7 @@ from shutterless.evaluation.report.report import write_report as write_report
 from shutterless.inference import Classifier as Classifier
 from shutterless.inference import load as load
 from shutterless.inference import predict as predict
+from shutterless.inference import predict_many as predict_many
 from shutterless.models import evaluate as evaluate
 from shutterless.models import load_model as load_model
 from shutterless.packaging.check import Trial as Trial

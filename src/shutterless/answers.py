@@ -1,26 +1,33 @@
-"""What a model or an API says of each of many pictures, and files of it that a later run continues."""
+"""The answers to many pictures, and CSV or JSON Lines files of them that a later run can continue."""
 
 import csv
 import io
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from shutterless.errors import OutputError, ShutterlessError, cannot_write
+from shutterless.errors import OutputError, cannot_write
+from shutterless.runtime.json_types import JsonObject
 from shutterless.runtime.model.prediction import Prediction
+from shutterless.utils.progress import Progress, silent
 
 COLUMNS = ("source", "label", "confidence", "accepted", "code", "detail", "model")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of one picture: a prediction, or the problem in its place.
+    """The answer to one picture: a prediction or a problem.
 
-    source: as it was given. model: the version of the model, "" if there is no answer of one. code,
-    detail, hint: of the problem, as docs/http-api.md lists them; "" if there is a prediction.
+    Attributes:
+        source: The picture's file or URL.
+        prediction: Label, confidence and scores; None if there is a problem.
+        model: Version of the model; "" for a run, and if there is a problem.
+        code: Code of the problem, as docs/http-api.md lists them; "" if there is a prediction.
+        detail: What the problem is.
+        hint: What to do about it.
     """
 
     source: str
@@ -30,24 +37,32 @@ class Answer:
     detail: str = ""
     hint: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the source with every member of the prediction, or with the problem."""
+    def to_json(self) -> JsonObject:
+        """Return the source with the members of the prediction, or of the problem."""
         if self.prediction:
             return {"source": self.source, **vars(self.prediction), "model": self.model}
         return {"source": self.source, "code": self.code, "detail": self.detail, "hint": self.hint}
 
     def to_row(self) -> tuple[str, ...]:
-        """Return the cells of a CSV file, as `COLUMNS` names them."""
-        said = self.prediction
-        figures = (said.label, f"{said.confidence:.4f}", str(said.accepted).lower()) if said else ("",) * 3
-        return (self.source, *figures, self.code, self.detail, self.model)
+        """Return the cells of a CSV file, in the order of `COLUMNS`."""
+        label = confidence = accepted = ""
+        if self.prediction:
+            label, confidence = self.prediction.label, f"{self.prediction.confidence:.4f}"
+            accepted = str(self.prediction.accepted).lower()
+        return (self.source, label, confidence, accepted, self.code, self.detail, self.model)
 
 
 class AnswerFile:
-    """A file of answers, a row each, as CSV or JSON Lines, to which further answers are added.
+    """A CSV or JSON Lines file with one row per answer, to which more are appended.
 
-    A row in which an earlier run was stopped is removed. Raises `ShutterlessError` if the file holds
-    anything else, and leaves that as it is.
+    If an earlier run was stopped in the middle of a row, that row is removed.
+
+    Args:
+        stream: The file, open for reading and writing.
+        suffix: .csv or .jsonl.
+
+    Raises:
+        OutputError: The file holds anything else; it is left unchanged.
     """
 
     def __init__(self, stream: BinaryIO, suffix: str) -> None:
@@ -56,18 +71,18 @@ class AnswerFile:
         self._sources: set[str] = set()
         self._models: set[str] = set()
         lines = list(stream)
-        torn = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
-        if not self._format.begins_like(b"".join(lines[:1]) or torn):
+        partial_line = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
+        if not self._format.begins_like(b"".join(lines[:1]) or partial_line):
             raise _not_ours(stream)
-        for line in lines[self._format.heads :]:
+        for line in lines[self._format.header_lines :]:
             self._take(line)
         stream.seek(sum(map(len, lines)))
         stream.truncate()
         if not lines:
-            stream.write(self._format.head)
+            stream.write(self._format.header)
 
     def require_model(self, model: str) -> None:
-        """Raise `ShutterlessError` if the file has answers of another model than this version."""
+        """Raise `OutputError` if the file has answers of another model than this version."""
         if self._models - {"", model}:
             raise OutputError(
                 "answers-of-another-model",
@@ -76,11 +91,15 @@ class AnswerFile:
             )
 
     def has(self, source: str) -> bool:
-        """Tell whether there is an answer for a picture."""
+        """Tell whether the file has an answer for a picture."""
         return _one_line(source) in self._sources
 
     def write(self, answer: Answer) -> None:
-        """Write an answer to the disk; raises `ShutterlessError` if the file has those of another model."""
+        """Append an answer and flush it to the disk.
+
+        Raises:
+            OutputError: The file has answers of another model, or the disk is full.
+        """
         if answer.model:
             self.require_model(answer.model)
         try:
@@ -102,11 +121,15 @@ class AnswerFile:
 
 @contextmanager
 def open_answers(path: Path, model: str | None = None) -> Iterator[AnswerFile]:
-    """Open a file of answers to continue it, or a new one.
+    """Open a file of answers to continue it, or create one.
 
-    model: the version of the model that answers, "" for one without, if it is known.
-    Raises `ShutterlessError` if its suffix is neither .csv nor .jsonl, it exists and is anything else, or
-    it has answers of another model.
+    Args:
+        path: A .csv or .jsonl file.
+        model: Version of the model that answers, "" if it has none; None if it is not known yet.
+
+    Raises:
+        OutputError: The suffix is neither, the file holds anything else, has answers of another model,
+            or cannot be written.
     """
     suffix = path.suffix.lower()
     if suffix not in _FORMATS:
@@ -120,32 +143,81 @@ def open_answers(path: Path, model: str | None = None) -> Iterator[AnswerFile]:
     except OSError as error:
         raise cannot_write(path, error) from error
     with stream:
-        answers = AnswerFile(stream, suffix)
+        file = AnswerFile(stream, suffix)
         if model is not None:
-            answers.require_model(model)
-        yield answers
+            file.require_model(model)
+        yield file
 
 
-def _not_ours(stream: BinaryIO) -> ShutterlessError:
+def answer_sources(
+    answer: Callable[[Iterable[str]], Generator[Answer]],
+    sources: Iterable[str],
+    output: Path | None = None,
+    model: str | None = None,
+    *,
+    progress: Progress = silent,
+    on_note: Callable[[str], None] = lambda note: None,
+) -> Generator[Answer]:
+    """Yield an answer for each source and append it to a file, without those that the file has already.
+
+    Args:
+        answer: Yields an answer for each source, in their order.
+        sources: Files and URLs, from `expand_sources`.
+        output: A .csv or .jsonl file.
+        model: Version of the model that answers, see `open_answers`.
+        progress: Called after each answer if `sources` is a list.
+        on_note: Called with how many sources the file has already.
+
+    Raises:
+        OutputError: See `open_answers`.
+    """
+    if output is None:
+        yield from _answer_in_order(answer, sources, None, progress)
+        return
+    with open_answers(output, model) as file:
+        remaining: Iterable[str] = (source for source in sources if not file.has(source))
+        if isinstance(sources, list):
+            remaining = list(remaining)
+            if present := len(sources) - len(remaining):
+                on_note(f"{present:,} of {len(sources):,} pictures are already in {output}")
+        yield from _answer_in_order(answer, remaining, file, progress)
+
+
+def _answer_in_order(
+    answer: Callable[[Iterable[str]], Generator[Answer]],
+    sources: Iterable[str],
+    file: AnswerFile | None,
+    progress: Progress,
+) -> Generator[Answer]:
+    with closing(answer(sources)) as answers:
+        for number, each in enumerate(answers, start=1):
+            if file:
+                file.write(each)
+            yield each
+            if isinstance(sources, list):
+                progress("classifying", number, len(sources))
+
+
+def _not_ours(stream: BinaryIO) -> OutputError:
     return OutputError(
         "not-ours",
         f"{stream.name} exists and is not a file of predictions",
-        "Choose another name; it is unchanged.",
+        "Choose another name; the file is unchanged.",
     )
 
 
 def _one_line(text: str) -> str:
-    """Return a file's name on one line of UTF-8: a line break, or what is not a character, as an escape."""
+    """Return a file name on one line of UTF-8, with line breaks and invalid bytes escaped."""
     text = text.encode(errors="backslashreplace").decode()
     return text.replace("\n", "\\n").replace("\r", "\\r")
 
 
 class _Csv:
-    heads = 1
-    head = (",".join(COLUMNS) + "\n").encode()
+    header_lines = 1
+    header = (",".join(COLUMNS) + "\n").encode()
 
     def begins_like(self, line: bytes) -> bool:
-        return self.head.startswith(line) and (line == self.head or not line.endswith(b"\n"))
+        return self.header.startswith(line) and (line == self.header or not line.endswith(b"\n"))
 
     def to_line(self, answer: Answer) -> str:
         text = io.StringIO()
@@ -158,17 +230,16 @@ class _Csv:
 
 
 class _JsonLines:
-    heads = 0
-    head = b""
+    header_lines = 0
+    header = b""
 
     def begins_like(self, line: bytes) -> bool:
         beginning = b'{"source": '
         return line.startswith(beginning[: len(line)])
 
     def to_line(self, answer: Answer) -> str:
-        return (
-            json.dumps(answer.to_json(), ensure_ascii=False).encode(errors="backslashreplace").decode() + "\n"
-        )
+        text = json.dumps(answer.to_json(), ensure_ascii=False) + "\n"
+        return text.encode(errors="backslashreplace").decode()
 
     def from_line(self, line: str) -> tuple[str, str]:
         answer = json.loads(line)

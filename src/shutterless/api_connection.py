@@ -1,4 +1,4 @@
-"""A connection to an API that is kept between requests. Standard library only."""
+"""A keep-alive connection to an API, with a deadline. Standard library only."""
 
 import base64
 import http.client
@@ -12,15 +12,19 @@ from urllib.request import getproxies, proxy_bypass
 
 from shutterless.runtime.http_messages import Response
 
-# More than Lambda can answer; an API that sends more is not one of ours.
-MAX_ANSWER = 8_000_000
+# More than Lambda can answer, so an API that sends more is not ours.
+MAX_ANSWER_BYTES = 8_000_000
 
 
 class ApiConnection:
-    """Posts to one URL over a connection that is opened when it is needed, by a proxy where one is set.
+    """A connection that posts to one URL, through the proxy of the environment if there is one.
 
-    It follows no redirects, because a key is for the host that it was given for. seconds: how long a
-    request may take, answer included, however little at a time the other side sends.
+    It is opened with the first request. It follows no redirects, because the API key is only for this
+    host.
+
+    Args:
+        url: The URL to post to.
+        seconds: Time limit of a request including its answer, however slowly the other side sends.
     """
 
     def __init__(self, url: SplitResult, seconds: float) -> None:
@@ -31,17 +35,22 @@ class ApiConnection:
         self._connection = self._prepare()
 
     def post(self, body: bytes, headers: Mapping[str, str]) -> Response:
-        """Post and return the answer, whatever its status; raises OSError or HTTPException."""
-        is_kept = self._connection.sock is not None
+        """Post a body and return the answer, whatever its status.
+
+        Raises:
+            OSError: The API cannot be reached, or does not answer in time.
+            http.client.HTTPException: The answer is not HTTP.
+        """
+        is_open = self._connection.sock is not None
         try:
             return self._post(body, headers)
         except (ConnectionError, http.client.BadStatusLine):
-            if not is_kept:
+            if not is_open:
                 raise
-            return self._post(body, headers)  # the API has closed a connection on which nothing came
+            return self._post(body, headers)  # the API had closed the idle connection
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._connection.close()
 
     def _post(self, body: bytes, headers: Mapping[str, str]) -> Response:
@@ -57,15 +66,15 @@ class ApiConnection:
             raise
 
     @contextmanager
-    def _deadline(self, connected: socket.socket) -> Iterator[None]:
-        """Cut a connection off when the time is over; a socket's own limit starts again with each byte."""
-        late = False
+    def _deadline(self, connection: socket.socket) -> Iterator[None]:
+        """Shut a connection down after the time limit; a socket's own timeout restarts with each byte."""
+        is_late = False
 
         def cut() -> None:
-            nonlocal late
-            late = True
-            with suppress(OSError):  # it is closed already
-                connected.shutdown(socket.SHUT_RDWR)
+            nonlocal is_late
+            is_late = True
+            with suppress(OSError):  # already closed
+                connection.shutdown(socket.SHUT_RDWR)
 
         timer = Timer(self._seconds, cut)
         timer.daemon = True
@@ -73,12 +82,12 @@ class ApiConnection:
         try:
             yield
         except (OSError, http.client.HTTPException) as error:
-            if not late:
+            if not is_late:
                 raise
-            raise TimeoutError(f"no whole answer within {self._seconds:g} s") from error
+            raise TimeoutError(f"no complete answer within {self._seconds:g} s") from error
         else:
-            if late:  # cut off, an answer of no stated length looks whole
-                raise TimeoutError(f"no whole answer within {self._seconds:g} s")
+            if is_late:  # an answer without a length looks complete when it is cut off
+                raise TimeoutError(f"no complete answer within {self._seconds:g} s")
         finally:
             timer.cancel()
 
@@ -113,9 +122,9 @@ def _credentials(proxy: SplitResult) -> dict[str, str]:
 
 
 def _read(answer: http.client.HTTPResponse) -> Response:
-    content = answer.read(MAX_ANSWER)
-    if answer.length or (answer.length is None and len(content) == MAX_ANSWER):
-        # The API hung up in the middle, which read(n) does not tell, or it never ends.
+    content = answer.read(MAX_ANSWER_BYTES)
+    if answer.length or (answer.length is None and len(content) == MAX_ANSWER_BYTES):
+        # The API closed the connection early, which read(n) does not report, or the answer never ends.
         raise http.client.IncompleteRead(content)
     headers = {name.lower(): value for name, value in answer.headers.items()}
     return Response(answer.status, headers, content)

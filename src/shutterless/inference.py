@@ -1,16 +1,16 @@
-"""Classify pictures with a bundle or a run: files, bytes, PIL pictures, arrays and URLs."""
+"""Classify pictures with a bundle or a run: files, folders, URLs, bytes, PIL images and arrays."""
 
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from shutterless.answers import Answer
-from shutterless.errors import InputError
+from shutterless.answers import Answer, answer_sources
+from shutterless.errors import InputError, ShutterlessError
 from shutterless.model_check import open_bundle
 from shutterless.runtime.host_resources import cores
 from shutterless.runtime.image import decoder, limits
@@ -18,32 +18,41 @@ from shutterless.runtime.model import classifier
 from shutterless.runtime.model.prediction import Prediction
 from shutterless.runtime.problems import Problem
 from shutterless.runtime.settings import Urls
+from shutterless.sources import StrPath, expand_sources, is_url
 from shutterless.utils.pipeline import map_ahead
+from shutterless.utils.progress import Progress, automatic
 
 if TYPE_CHECKING:
     from shutterless.evaluation import Predictor
 
-StrPath = str | os.PathLike[str]
 Picture = StrPath | bytes | Image.Image | npt.NDArray[np.uint8]
 
 
 class Classifier:
-    """A trained model, ready to classify pictures.
+    """A trained model that classifies pictures.
 
     Args:
-        model: The folder of a bundle, or of a run, which needs the training packages.
-        urls: Which addresses pictures may be fetched from: `public` ones, `any`, or none (`off`).
+        model: Folder of a bundle, or of a run, which needs the training packages.
+        urls: Which addresses pictures may be fetched from: `public`, `any` (also private ones), or `off`.
 
     Raises:
-        ShutterlessError: The folder is neither, or does not verify, or its model cannot be run safely.
+        InputError: The folder is neither a bundle nor a run.
+        BundleError: The bundle does not verify, or its model cannot be run safely.
+        RunError: The run is damaged.
+
+    Example:
+        >>> import shutterless
+        >>> classifier = shutterless.Classifier("bundle")
+        >>> label = classifier.predict("photo.jpg").label
     """
 
     def __init__(self, model: StrPath, *, urls: Urls = "public") -> None:
         self._path = Path(model)
         self._urls = urls
         self._model = _load(self._path)
-        # An interpreter's answers come from as many threads as there are cores, TensorFlow's from its own.
-        self._is_bundle = isinstance(self._model, classifier.Classifier)
+        self._bundle = self._model.bundle if isinstance(self._model, classifier.Classifier) else None
+        # LiteRT runs one picture per thread; TensorFlow brings its own threads.
+        self._workers = cores() if self._bundle else 1
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -52,65 +61,70 @@ class Classifier:
 
     @property
     def version(self) -> str:
-        """The version of a bundle's model, "" of a run."""
-        return self._model.bundle.version if isinstance(self._model, classifier.Classifier) else ""
+        """Version of the bundle's model; "" for a run."""
+        return self._bundle.version if self._bundle else ""
 
     @property
     def name(self) -> str:
-        """The bundle's name, or that of the run's folder."""
-        is_bundle = isinstance(self._model, classifier.Classifier)
-        return cast(classifier.Classifier, self._model).bundle.name if is_bundle else self._path.name
+        """Name of the bundle, or of the run's folder."""
+        return self._bundle.name if self._bundle else self._path.name
 
     def __repr__(self) -> str:
         return f"<Classifier {self.name!r} of {len(self.labels)} labels>"
 
     @overload
-    def predict(self, pictures: Picture) -> Prediction: ...
+    def predict(self, pictures: Picture) -> Prediction: ...  # type: ignore[overload-overlap]
     @overload
-    def predict(self, pictures: list[Any] | tuple[Any, ...]) -> list[Prediction]: ...
+    def predict(self, pictures: Sequence[Picture]) -> list[Prediction]: ...
     @overload
-    def predict(self, pictures: Iterator[Any]) -> Iterator[Prediction]: ...
+    def predict(self, pictures: Iterator[Picture]) -> Iterator[Prediction]: ...
 
-    def predict(self, pictures: Any) -> Prediction | list[Prediction] | Iterator[Prediction]:
-        """Classify one picture or many.
+    def predict(
+        self, pictures: Picture | Sequence[Picture] | Iterator[Picture]
+    ) -> Prediction | list[Prediction] | Iterator[Prediction]:
+        """Classify one picture or several.
 
         Args:
-            pictures: A file, a URL, the bytes of a file, a PIL picture, or an array
-                uint8[height, width, 3] or uint8[height, width]. Many: a list, a tuple or an array of more
-                dimensions, for a list of answers; or any iterator, for an iterator that reads few ahead.
+            pictures: A file, a URL, the bytes of a file, a PIL image, or an array uint8[height, width, 3]
+                or uint8[height, width]. Several: a list or another sequence of them, or an iterator; of
+                an array uint8[n, height, width, 3] make a list.
+
+        Returns:
+            A prediction for one picture, a list for several, an iterator for an iterator, of which only a
+            few pictures are read ahead.
 
         Raises:
-            ShutterlessError: A picture is not there or cannot be read.
+            InputError: Something is not a picture, such as an array of floats.
+            Problem: A file or URL cannot be read or decoded. Among several pictures, the message says which.
         """
-        if isinstance(pictures, np.ndarray) and pictures.ndim == 4:
-            pictures = list(pictures)
-        if isinstance(pictures, (str, os.PathLike, bytes, Image.Image, np.ndarray)):
+        if isinstance(pictures, str | os.PathLike | bytes | Image.Image | np.ndarray):
             return self._predict_one(pictures)
         if not isinstance(pictures, Iterable):
-            raise InputError(
-                "not-a-picture",
-                f"{type(pictures).__name__} is not a picture",
-                "Give a path, a URL, bytes, a PIL picture, an array, or several of them.",
-            )
-        predictions = map_ahead(self._predict_one, pictures, self._workers)
-        return list(predictions) if isinstance(pictures, list | tuple) else predictions
+            raise _not_a_picture(pictures)
+        predictions = map_ahead(self._predict_numbered, enumerate(pictures), self._workers)
+        return list(predictions) if isinstance(pictures, Sequence) else predictions
 
     def answer(self, sources: Iterable[str]) -> Generator[Answer]:
-        """Yield an answer for each file or URL, in their order: a prediction, or the problem in its place.
+        """Yield an answer for each file or URL, in their order: a prediction or a problem.
 
-        Few sources are read ahead, so there may be any number of them.
+        Only a few sources are read ahead, so there may be any number of them.
         """
         return map_ahead(self._answer_one, sources, self._workers)
-
-    @property
-    def _workers(self) -> int:
-        return cores() if self._is_bundle else 1
 
     def _answer_one(self, source: str) -> Answer:
         try:
             return Answer(source, self._predict_one(source), self.version)
         except Problem as problem:
             return Answer(source, code=problem.code, detail=problem.detail, hint=problem.hint)
+
+    def _predict_numbered(self, item: tuple[int, Picture]) -> Prediction:
+        index, picture = item
+        try:
+            return self._predict_one(picture)
+        except ShutterlessError as error:
+            name = f", {os.fspath(picture)}" if isinstance(picture, str | os.PathLike) else ""
+            message = f"pictures[{index}]{name}: {error.message}"
+            raise type(error)(error.code, message, error.hint) from error
 
     def _predict_one(self, picture: Picture) -> Prediction:
         scores = self._model.probabilities(self._pixels(picture)[np.newaxis])[0]
@@ -119,7 +133,7 @@ class Classifier:
         return Prediction(
             label=self.labels[best],
             confidence=confidence,
-            accepted=confidence >= getattr(self._model, "threshold", 0.0),
+            accepted=confidence >= (self._bundle.threshold if self._bundle else 0.0),
             scores=dict(zip(self.labels, map(float, scores), strict=True)),
         )
 
@@ -129,17 +143,19 @@ class Classifier:
             picture = _from_array(picture)
         if isinstance(picture, Image.Image):
             return decoder.fit(picture, self._model.input)
+        if not isinstance(picture, str | os.PathLike | bytes):
+            raise _not_a_picture(picture)
         data = picture if isinstance(picture, bytes) else self._read(os.fspath(picture))
         return decoder.decode(data, self._model.input)
 
     def _read(self, source: str) -> bytes:
-        if source.lower().startswith(("http://", "https://")):
+        if is_url(source):
             from shutterless.runtime import fetch
 
             return fetch.fetch(source, fetch.Policy(self._urls), max_bytes=limits.MAX_BYTES)
         if not source or Path(source).is_dir():
             raise Problem(
-                "unreadable-image", f"{source or 'an empty name'} is not a picture", "Give its file."
+                "unreadable-image", f"{source or 'an empty name'} is not a picture", "Give a picture file."
             )
         try:
             return decoder.read(Path(source))
@@ -149,19 +165,88 @@ class Classifier:
 
 
 def load(model: StrPath, *, urls: Urls = "public") -> Classifier:
-    """Load a bundle or a run to classify pictures: `load("bundle").predict("photo.jpg")`.
+    """Load a bundle or a run to classify pictures; see `Classifier` for arguments and errors.
 
-    See `Classifier` for the arguments and what is raised.
+    Example:
+        >>> import shutterless
+        >>> prediction = shutterless.load("bundle").predict("photo.jpg")
+        >>> best_labels = prediction.top(3)
     """
     return Classifier(model, urls=urls)
 
 
-def predict(model: StrPath, pictures: Any) -> Any:
-    """Classify one picture or many with a bundle or a run; see `Classifier.predict`.
+@overload
+def predict(model: StrPath, pictures: Picture) -> Prediction: ...  # type: ignore[overload-overlap]
+@overload
+def predict(model: StrPath, pictures: Sequence[Picture]) -> list[Prediction]: ...
+@overload
+def predict(model: StrPath, pictures: Iterator[Picture]) -> Iterator[Prediction]: ...
 
-    To classify again and again, `load` the model once.
+
+def predict(
+    model: StrPath, pictures: Picture | Sequence[Picture] | Iterator[Picture]
+) -> Prediction | list[Prediction] | Iterator[Prediction]:
+    """Classify one picture or several with a bundle or a run; see `Classifier.predict`.
+
+    It loads the model with each call: to classify repeatedly, use `load`.
+
+    Args:
+        model: Folder of a bundle or a run.
+        pictures: One picture or several.
+
+    Returns:
+        A prediction for one picture, a list for several, an iterator for an iterator.
+
+    Raises:
+        ShutterlessError: See `Classifier` and `Classifier.predict`.
+
+    Example:
+        >>> import shutterless
+        >>> prediction = shutterless.predict("bundle", "photo.jpg")
+        >>> predictions = shutterless.predict("bundle", ["photo.jpg", "photo.jpg"])
     """
     return Classifier(model).predict(pictures)
+
+
+def predict_many(
+    model: StrPath | Classifier,
+    sources: StrPath | Iterable[StrPath],
+    *,
+    output: StrPath | None = None,
+    urls: Urls = "public",
+    progress: Progress = automatic,
+    on_note: Callable[[str], None] = lambda note: None,
+) -> Generator[Answer]:
+    """Classify any number of files, folders and URLs; unreadable pictures do not stop it.
+
+    Args:
+        model: Folder of a bundle or a run, or a loaded `Classifier`.
+        sources: Files, folders, which are searched at any depth, and URLs. An iterator is read step by
+            step.
+        output: A .csv or .jsonl file to write the answers to. If it exists, pictures that it has an
+            answer for are skipped, so that an interrupted run can be continued.
+        urls: Which addresses pictures may be fetched from, see `Classifier`.
+        progress: Called with what is being done, the steps done so far, and how many there are.
+        on_note: Called with what is left out or skipped.
+
+    Returns:
+        A generator of answers, in the order of the pictures: each a prediction or a problem.
+
+    Raises:
+        InputError: A source is missing, or a folder has no pictures.
+        OutputError: `output` cannot be written, is in a folder of `sources`, or has answers of another
+            model.
+        ShutterlessError: The model cannot be loaded, see `Classifier`.
+
+    Example:
+        >>> import shutterless
+        >>> for answer in shutterless.predict_many("bundle", ["photo.jpg", "photos"], output="answers.csv"):
+        ...     label = answer.prediction.label if answer.prediction else answer.detail
+    """
+    file = Path(output) if output else None
+    names = expand_sources(sources, file, on_note)
+    loaded = model if isinstance(model, Classifier) else Classifier(model, urls=urls)
+    return answer_sources(loaded.answer, names, file, loaded.version, progress=progress, on_note=on_note)
 
 
 def _load(path: Path) -> "Predictor":
@@ -179,11 +264,19 @@ def _load(path: Path) -> "Predictor":
 
 
 def _from_array(array: npt.NDArray[np.uint8]) -> Image.Image:
-    has_shape = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)
-    if array.dtype != np.uint8 or not has_shape or not array.size:
+    is_picture = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)
+    if array.dtype != np.uint8 or not is_picture or not array.size:
         raise InputError(
             "not-a-picture",
             f"An array of {array.dtype}{list(array.shape)} is not a picture",
-            "Give uint8[height, width, 3] or uint8[height, width], with values from 0 to 255.",
+            "Give uint8[height, width, 3] or uint8[height, width], several of them as list(array).",
         )
     return Image.fromarray(array)
+
+
+def _not_a_picture(value: object) -> InputError:
+    return InputError(
+        "not-a-picture",
+        f"{type(value).__name__} is not a picture",
+        "Give a path, a URL, bytes, a PIL image, an array, or several of them.",
+    )

@@ -1,8 +1,8 @@
-"""Check a stranger's model in a process of its own, before it runs in this one.
+"""Check an untrusted model in a sandboxed child process before it runs in this one.
 
-A `.tflite` holds no code, but LiteRT, which is C++, trusts it: one of a kilobyte can run for ever, take all
-memory, or crash the process. So a bundle is opened with `open_bundle`, which runs its model once in a child
-process with limits. Models that passed are remembered by their SHA-256.
+A `.tflite` file holds no code, but LiteRT, which is written in C++, trusts it: a model of a kilobyte can run
+for ever, use all memory, or crash the process. So `open_bundle` runs a bundle's model once in a child process
+with limits. Models that passed are remembered by their SHA-256.
 """
 
 import json
@@ -12,7 +12,6 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from ai_edge_litert import __version__ as litert_version
@@ -24,14 +23,14 @@ from shutterless.runtime.model.bundle import Bundle, read_bundle
 from shutterless.runtime.model.classifier import Classifier
 from shutterless.utils.cache import cache_folder
 
-# Of processor time, and in all on a machine that is busy: the slowest backbones need seconds.
+# Limits of processor time and of time in all, as on a busy machine; the slowest backbones need seconds.
 CPU_SECONDS, WALL_SECONDS = 60, 180
-# Of address space: Python and the libraries, and the weights in the file, in memory and unpacked.
+# Limits of address space: for Python and its libraries, and for the weights: in the file, loaded, unpacked.
 BASE_BYTES, BYTES_PER_MODEL_BYTE = 2 << 30, 8
 
 
 def open_bundle(path: str | Path) -> Bundle:
-    """Read a bundle and make sure that its model can be run in this process.
+    """Read a bundle and make sure that its model can be run safely in this process.
 
     Args:
         path: The bundle's folder.
@@ -40,7 +39,7 @@ def open_bundle(path: str | Path) -> Bundle:
         The bundle, with its model in memory.
 
     Raises:
-        ShutterlessError: The bundle does not verify, or its model does not pass; see `check_model`.
+        BundleError: The bundle does not verify, or its model fails the check; see `check_model`.
     """
     bundle = read_bundle(path)
     if not is_remembered(bundle):
@@ -50,25 +49,28 @@ def open_bundle(path: str | Path) -> Bundle:
 
 
 def check_model(bundle: Bundle) -> None:
-    """Load a bundle's model in a child process and run it, within limits of time and memory.
+    """Load and run a bundle's model in a child process with limits on time and memory.
 
     Args:
-        bundle: As `read_bundle` returned it.
+        bundle: What `read_bundle` returned.
 
     Raises:
-        ShutterlessError: The model crashes, does not end, has loops, gives no probabilities, or cannot be
+        BundleError: The model crashes, does not finish, has loops, gives no probabilities, or cannot be
             loaded.
     """
     command = [sys.executable, "-P", "-m", __name__, str(bundle.path), bundle.sha256]
+    # The child imports from the same folders as this process, but not from the working folder.
+    path = os.pathsep.join(folder for folder in sys.path if folder)
+    environment = {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
     try:
-        child = subprocess.run(command, env=_environment(), capture_output=True, timeout=WALL_SECONDS)
+        child = subprocess.run(command, env=environment, capture_output=True, timeout=WALL_SECONDS)
     except subprocess.TimeoutExpired:
         raise _endless(bundle) from None
     except OSError as error:
         raise BundleError(
             "model-not-checked",
             f"The model of {bundle.path} cannot be checked: {error.strerror}: {sys.executable}",
-            "shutterless starts Python to check a model that is new to it.",
+            "shutterless starts Python to check a new model.",
         ) from error
     if child.returncode:
         raise _crash(bundle, child)
@@ -77,7 +79,7 @@ def check_model(bundle: Bundle) -> None:
 
 
 def remember(bundle: Bundle) -> None:
-    """Record that a bundle's model has run well on this machine, where the cache can be written."""
+    """Record in the cache, if it can be written, that a bundle's model passed the check on this machine."""
     with suppress(OSError, RuntimeError):
         file = _record(bundle)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -85,25 +87,19 @@ def remember(bundle: Bundle) -> None:
 
 
 def is_remembered(bundle: Bundle) -> bool:
-    """Tell whether a bundle's model has run well on this machine before."""
+    """Tell whether a bundle's model has passed the check on this machine before."""
     with suppress(OSError, RuntimeError):  # RuntimeError: there is no home folder
         return _record(bundle).is_file()
     return False
 
 
 def _record(bundle: Bundle) -> Path:
-    """Return the empty file that stands for a model which passed these checks with this LiteRT."""
+    """Return the empty file that records that a model passed this check with this LiteRT."""
     name = f"{bundle.sha256}-{shutterless.__version__}-{litert_version}"
     return cache_folder("checked-models") / name
 
 
-def _environment() -> dict[str, str]:
-    """Return the child's environment: it imports what this process imports, and no working folder."""
-    path = os.pathsep.join(folder for folder in sys.path if folder)
-    return {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
-
-
-def _endless(bundle: Bundle) -> ShutterlessError:
+def _endless(bundle: Bundle) -> BundleError:
     return BundleError(
         "endless-model",
         f"The model of {bundle.path} does not finish",
@@ -111,7 +107,7 @@ def _endless(bundle: Bundle) -> ShutterlessError:
     )
 
 
-def _crash(bundle: Bundle, child: subprocess.CompletedProcess[bytes]) -> ShutterlessError:
+def _crash(bundle: Bundle, child: subprocess.CompletedProcess[bytes]) -> BundleError:
     if child.returncode == -getattr(signal, "SIGXCPU", 0):
         return _endless(bundle)
     reason = f"exit code {child.returncode}"
@@ -122,12 +118,12 @@ def _crash(bundle: Bundle, child: subprocess.CompletedProcess[bytes]) -> Shutter
     return BundleError(
         "crashing-model",
         f"The model of {bundle.path} crashes: {reason}",
-        "It is damaged or malicious, or needs too much memory. If it is your own, convert it again.",
+        "It is damaged or malicious, or needs too much memory. If it is yours, convert it again.",
     )
 
 
 def main(folder: str, sha256: str) -> None:
-    """Be the child: run the model and print, as JSON, what is wrong and what to do, or null."""
+    """Run the model, in the child process, and print the error as JSON (code, message, hint), or null."""
     try:
         bundle = read_bundle(folder)
         if bundle.sha256 != sha256:
@@ -137,7 +133,7 @@ def main(folder: str, sha256: str) -> None:
         problem = None
     except ShutterlessError as error:
         problem = error.code, error.message, error.hint
-    except (ValueError, RuntimeError, MemoryError) as error:  # LiteRT's own
+    except (ValueError, RuntimeError, MemoryError) as error:  # LiteRT's errors
         problem = (
             "crashing-model",
             f"LiteRT cannot run the model of {folder}: {error or 'out of memory'}",
@@ -147,12 +143,12 @@ def main(folder: str, sha256: str) -> None:
 
 
 def _run(bundle: Bundle) -> None:
-    """Run the model on a black picture and on noise; one without loops takes equally long for any other."""
+    """Run the model on a black picture and on noise; without loops it takes equally long for any picture."""
     if Interpreter(model_content=bundle.model).num_subgraphs() > 1:
         raise BundleError(
             "endless-model",
             f"The model of {bundle.path} has loops or branches",
-            "It could run forever on some pictures. shutterless convert makes no such models.",
+            "It could run forever on some pictures. `shutterless convert` makes no such models.",
         )
     classifier = Classifier(bundle)
     classifier.warm_up()
@@ -161,19 +157,19 @@ def _run(bundle: Bundle) -> None:
 
 
 def limit_process(model_bytes: int) -> None:
-    """Limit this process, where the system can: not on Windows, and no address space on macOS."""
+    """Limit time and memory of this process, where the system can: not on Windows, no memory on macOS."""
     try:
         import resource
     except ImportError:
         return
     memory = BASE_BYTES + BYTES_PER_MODEL_BYTE * model_bytes
-    limits: list[tuple[Any, int, int]] = [
+    limits = [
         (resource.RLIMIT_CORE, 0, 0),
         (resource.RLIMIT_CPU, CPU_SECONDS, CPU_SECONDS + 1),
         (resource.RLIMIT_AS, memory, memory),
     ]
     for kind, soft, hard in limits:
-        with suppress(ValueError, OSError):  # it has lower ones already
+        with suppress(ValueError, OSError):  # its limits are lower already
             resource.setrlimit(kind, (soft, hard))
 
 

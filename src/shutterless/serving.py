@@ -1,4 +1,4 @@
-"""Serve a bundle over HTTP on this machine, whoever made it."""
+"""Serve a bundle over HTTP on this machine."""
 
 from collections.abc import Callable
 
@@ -17,14 +17,21 @@ def serve(
     """Serve a bundle over HTTP until SIGINT or SIGTERM; running requests are finished.
 
     Args:
-        settings: The bundle, the port (0 takes a free one), and how pictures are fetched.
-        host: The IP address to listen on.
+        settings: The bundle, the port (0 for any free one), and how pictures are fetched.
+        host: IP address to listen on.
         ready: Called with the URL once the port is open.
-        write: Called with a line of the log for every request.
+        write: Called with a log entry for every request.
 
     Raises:
-        ShutterlessError: The bundle does not verify, its model cannot be run safely, or the port is taken.
-        KeyboardInterrupt: At the end, if it was stopped by SIGINT.
+        BundleError: The bundle does not verify, or its model cannot be run safely.
+        InputError: The port is taken, or `host` is not an address of this machine.
+        KeyboardInterrupt: At the end, if SIGINT stopped it.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import shutterless
+        >>> shutterless.serve(shutterless.Settings(Path("bundle")), ready=print)  # doctest: +SKIP
+        http://127.0.0.1:8080
     """
     open_bundle(settings.bundle)
     http_server.serve(settings, host, ready, write)

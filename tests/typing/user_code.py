@@ -63,8 +63,14 @@ def cross_validate() -> float:
 
 def measure(run: shutterless.Run) -> float:
     metrics: shutterless.Metrics = shutterless.evaluate(
-        run, "new-photos", split="new", label_map={"tee": "t-shirt"}, skip_unknown_labels=True
+        run,
+        "new-photos",
+        split="new",
+        label_map={"tee": "t-shirt"},
+        skip_unknown_labels=True,
+        report="report",
     )
+    worst: shutterless.Confusion = metrics.confusions()[0]
     hats: shutterless.LabelMetrics = metrics.per_label["hat"]
     model: shutterless.Predictor = shutterless.load_model("bundle")
     predictions: shutterless.Predictions = shutterless.predict_folder(model, "photos", split="all")
@@ -72,7 +78,7 @@ def measure(run: shutterless.Run) -> float:
         predictions.truth, predictions.probabilities, precision=0.9, seed=1
     )
     shutterless.write_report("report", predictions, "bundle", precision=0.9, seed=1)
-    print(hats.recall, calibration.temperature)
+    print(hats.recall, calibration.temperature, worst.photos)
     return metrics.accuracy
 
 
@@ -94,7 +100,10 @@ def predict(photo: Path) -> list[str]:
     grey: shutterless.Prediction = model.predict(Image.new("L", (32, 32)))
     array: shutterless.Prediction = shutterless.predict("bundle", np.zeros((32, 32, 3), np.uint8))
     answers: Iterator[shutterless.Answer] = model.answer(["hat.jpg"])
-    print([answer.code for answer in answers], array.top(3))
+    files = shutterless.predict_many(
+        model, ["hat.jpg", Path("photos")], output="answers.csv", progress=show_progress, on_note=print
+    )
+    print([answer.code for answer in (*answers, *files)], array.top(3))
     return [prediction.label for prediction in (one, grey, *several, *stream)]
 
 
@@ -103,9 +112,10 @@ def serve() -> None:
 
 
 def call(url: str) -> None:
-    answer = shutterless.call(url, "hat.jpg", api_key="secret", timeout=10)
+    answer: shutterless.ApiPrediction = shutterless.call(url, "hat.jpg", api_key="secret", timeout=10)
+    label: str = answer["label"]
     for each in shutterless.call_many(url, [Path("hat.jpg")], api_key="secret", timeout=10, connections=2):
-        print(each.source, each.prediction, answer["label"])
+        print(each.source, each.prediction, label)
 
 
 def build_container() -> None:

@@ -1,11 +1,12 @@
 import csv
 import io
+import itertools
 import json
 
 import pytest
 
-from shutterless.answers import COLUMNS, Answer, open_answers
-from shutterless.errors import ShutterlessError
+from shutterless.answers import COLUMNS, Answer, answer_sources, open_answers
+from shutterless.errors import OutputError
 from shutterless.runtime.model.prediction import Prediction
 
 RED = Answer("red.jpg", Prediction("red", 0.75, False, {"blue": 0.25, "red": 0.75}), "abc")
@@ -70,8 +71,9 @@ def test_wherever_it_was_broken_off_a_file_is_continued_to_the_same_bytes(tmp_pa
 )
 def test_another_file_is_refused_and_left_as_it_is(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(ShutterlessError), open_answers(tmp_path / name):
+    with pytest.raises(OutputError) as caught, open_answers(tmp_path / name):
         pass
+    assert caught.value.code == "not-ours"
     assert (tmp_path / name).read_bytes() == content
 
 
@@ -80,8 +82,9 @@ def test_answers_of_another_model_are_not_mixed_in(tmp_path):
     write(path, RED, BAD)
     before = path.read_bytes()
     other = Answer("blue.jpg", Prediction("blue", 1.0, True, {"blue": 1.0}), "another")
-    with pytest.raises(ShutterlessError, match="another model"):
+    with pytest.raises(OutputError) as caught:
         write(path, other)
+    assert caught.value.code == "answers-of-another-model"
     assert path.read_bytes() == before
 
 
@@ -89,14 +92,51 @@ def test_a_file_with_answers_of_another_model_is_refused_even_if_nothing_is_left
     path = tmp_path / "a.csv"
     write(path, RED, BAD)
     for version in ("another", ""):
-        with pytest.raises(ShutterlessError), open_answers(path, version):
+        with pytest.raises(OutputError) as caught, open_answers(path, version):
             pass
+        assert caught.value.code == "answers-of-another-model"
     with open_answers(path, RED.model) as answers:
         assert answers.has(RED.source)
 
 
-@pytest.mark.parametrize("name", ["answers", "answers.txt", "folder.csv", "missing/answers.csv"])
-def test_what_cannot_be_written_is_refused(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("answers", "unsupported-file-type"),
+        ("answers.txt", "unsupported-file-type"),
+        ("folder.csv", "not-a-file"),
+        ("missing/answers.csv", "cannot-write"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused(tmp_path, name, code):
     (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(ShutterlessError), open_answers(tmp_path / name):
+    with pytest.raises(OutputError) as caught, open_answers(tmp_path / name):
         pass
+    assert caught.value.code == code
+
+
+def answer_red(sources):
+    for source in sources:
+        yield Answer(source, RED.prediction, RED.model)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_sources_that_the_file_has_are_not_answered_again(tmp_path, suffix):
+    output, notes, steps = tmp_path / f"a{suffix}", [], []
+    write(output, Answer("2.jpg", RED.prediction, RED.model))
+    answers = answer_sources(
+        answer_red,
+        ["1.jpg", "2.jpg", "3.jpg"],
+        output,
+        progress=lambda *step: steps.append(step[1:]),
+        on_note=notes.append,
+    )
+    assert [answer.source for answer in answers] == ["1.jpg", "3.jpg"]
+    assert len(output.read_text().splitlines()) == 3 + (suffix == ".csv")
+    assert steps == [(1, 2), (2, 2)]
+    assert len(notes) == 1 and "1 of 3" in notes[0]
+
+
+def test_without_a_file_any_number_of_sources_is_answered():
+    answers = answer_sources(answer_red, map("{}.jpg".format, itertools.count()))
+    assert [answer.source for answer in itertools.islice(answers, 3)] == ["0.jpg", "1.jpg", "2.jpg"]

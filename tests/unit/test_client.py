@@ -11,8 +11,9 @@ import pytest
 import trustme
 
 from shutterless import client
-from shutterless.client import MAX_PICTURE, call, call_many
-from shutterless.errors import PICTURE_CODES, CallError, ShutterlessError
+from shutterless.api_answers import ADDRESS, HINTS
+from shutterless.client import MAX_PICTURE_BYTES, call, call_many
+from shutterless.errors import PICTURE_CODES, CallError, InputError, OutputError
 from shutterless.runtime.adapters.http_server import INVOCATIONS, App
 from shutterless.runtime.model.bundle import read_bundle
 from shutterless.runtime.model.classifier import Classifier
@@ -105,10 +106,9 @@ def test_its_problems_come_with_code_and_hint(served, tmp_path, path):
     text.write_text("no picture")
     error = failure(served + path, text)
     assert (error.status, error.code, error.concerns_picture) == (415, "unsupported-format", True)
-    assert "JPEG" in error.hint
+    assert error.hint == HINTS["unsupported-format"]
     error = failure(served + path, "http://127.0.0.1/a.jpg")
-    assert (error.status, error.code) == (422, "url-refused")
-    assert "give the file" in error.hint
+    assert (error.status, error.code, error.hint) == (422, "url-refused", HINTS["url-refused"])
 
 
 @pytest.mark.parametrize(
@@ -166,56 +166,45 @@ def test_the_key_is_sent_as_the_gateway_expects_it(api, photo):
 
 @pytest.mark.parametrize("key", ["two words", "line\nbreak", "schlüssel"])
 def test_what_cannot_be_a_key_is_refused_and_not_shown(api, photo, key):
-    with pytest.raises(ShutterlessError, match="API key") as caught:
+    with pytest.raises(InputError) as caught:
         call(api.url, photo, api_key=key)
+    assert caught.value.code == "invalid-api-key"
     assert key not in caught.value.message + caught.value.hint
     assert api.requests == []
 
 
 @pytest.mark.parametrize(
-    ("status", "answer", "headers", "message", "hint"),
+    ("status", "answer", "headers", "hint"),
     [
-        (403, {"message": "Forbidden"}, {}, "answered 403 Forbidden: Forbidden", "key is missing or wrong"),
-        (403, {"message": "Missing Authentication Token"}, {}, "answered 403 ", "its stage"),
-        (
-            403,
-            {"message": "Forbidden"},
-            {"x-amzn-ErrorType": "ForbiddenException"},
-            "answered 403 ",
-            "key is missing or wrong",
-        ),
-        (
-            403,
-            {"Message": "Forbidden"},
-            {"x-amzn-ErrorType": "AccessDeniedException"},
-            "answered 403 ",
-            "AWS Signature 4",
-        ),
-        (401, {"message": "Unauthorized"}, {}, "answered 401 ", "--api-key"),
-        (404, b"<h1>Not here</h1>", {}, "answered 404 Not Found", "its stage"),
-        (405, b"", {}, "answered 405 Method Not Allowed", "its stage"),
-        (413, b"HTTP content length exceeded", {}, "answered 413 ", "Make it smaller"),
-        (502, {"message": "Internal server error"}, {}, "Internal server error", "in a moment"),
-        (504, {"message": "Endpoint request timed out"}, {}, "timed out", "after a pause"),
-        (200, b"<h1>Welcome</h1>", {}, "answered 200 OK, and not as shutterless", "its stage"),
-        (200, b"[" * 100_000, {}, "answered 200 OK", "its stage"),
-        (
-            302,
-            b"",
-            {"Location": "https://example.com/"},
-            "answered 302 ",
-            "redirects to https://example.com/",
-        ),
+        (403, {"message": "Forbidden"}, {}, HINTS[403]),
+        (403, {"message": "Missing Authentication Token"}, {}, ADDRESS),
+        (403, {"message": "Forbidden"}, {"x-amzn-ErrorType": "ForbiddenException"}, HINTS[403]),
+        (403, {"Message": "Forbidden"}, {"x-amzn-ErrorType": "AccessDeniedException"}, HINTS["unsigned"]),
+        (401, {"message": "Unauthorized"}, {}, HINTS[401]),
+        (404, b"<h1>Not here</h1>", {}, ADDRESS),
+        (405, b"", {}, ADDRESS),
+        (413, b"HTTP content length exceeded", {}, HINTS[413]),
+        (502, {"message": "Internal server error"}, {}, HINTS["busy"]),
+        (504, {"message": "Endpoint request timed out"}, {}, HINTS[504]),
+        (200, b"<h1>Welcome</h1>", {}, ADDRESS),
+        (200, b"[" * 100_000, {}, ADDRESS),
     ],
 )
-def test_what_others_answer_is_put_into_words(api, photo, status, answer, headers, message, hint):
+def test_the_answers_of_others_are_errors_with_a_hint(api, photo, status, answer, headers, hint):
     api.says(status, answer, **headers)
     error = failure(api.url, photo, api_key=KEY)
-    assert error.status == status
-    assert message in error.message
-    assert hint in error.hint
+    assert (error.code, error.status, error.hint) == ("unexpected-answer", status, hint)
+    assert f"answered {status}" in error.message
+    assert isinstance(answer, bytes) or answer.get("message", "") in error.message
     assert KEY not in error.message + error.hint
     assert len(api.requests) == 1
+
+
+def test_a_redirect_is_not_followed_and_its_target_is_shown(api, photo):
+    api.says(302, b"", Location="https://example.com/")
+    error = failure(api.url, photo)
+    assert (error.code, error.status) == ("unexpected-answer", 302)
+    assert "https://example.com/" in error.hint
 
 
 @pytest.mark.parametrize("code", [*sorted(PICTURE_CODES), "internal", "busy", "invalid-request", "not-found"])
@@ -223,7 +212,7 @@ def test_every_code_has_a_hint(api, photo, code, pauses):
     api.says(500, {"code": code, "detail": "so it is"})
     error = failure(api.url, photo)
     assert (error.message, error.code) == ("so it is", code)
-    assert error.hint == client.HINTS[code]
+    assert error.hint == HINTS[code]
     assert error.to_json() == {"status": 500, "code": code, "detail": "so it is", "hint": error.hint}
 
 
@@ -245,13 +234,13 @@ def test_it_is_not_asked_for_ever(api, photo, pauses):
 def test_a_spent_quota_is_not_asked_again(api, photo, pauses):
     api.says(429, {"code": "quota-exceeded", "detail": "spent"})
     error = failure(api.url, photo)
-    assert (error.message, error.hint, pauses) == ("spent", client.HINTS["quota-exceeded"], [])
+    assert (error.message, error.hint, pauses) == ("spent", HINTS["quota-exceeded"], [])
 
 
 def test_a_gateway_with_codes_of_its_own_gets_the_advice_of_its_status(api, photo):
     api.says(403, {"code": "forbidden", "detail": "send a valid key"})
     error = failure(api.url, photo)
-    assert (error.message, error.code, error.hint) == ("send a valid key", "forbidden", client.HINTS[403])
+    assert (error.message, error.code, error.hint) == ("send a valid key", "forbidden", HINTS[403])
 
 
 @pytest.mark.parametrize(
@@ -260,7 +249,7 @@ def test_a_gateway_with_codes_of_its_own_gets_the_advice_of_its_status(api, phot
 )
 def test_a_request_that_must_be_signed_is_told_from_one_without_its_key(api, photo, reason):
     api.says(403, {"code": "forbidden", "detail": "sign the request"}, **{"x-amzn-ErrorType": reason})
-    assert failure(api.url, photo).hint == client.HINTS["unsigned"]
+    assert failure(api.url, photo).hint == HINTS["unsigned"]
 
 
 @pytest.mark.parametrize("header", ["31", "99999999999999999999"])
@@ -291,26 +280,27 @@ def test_a_pause_that_is_no_number_is_a_guess(api, photo, pauses, header):
     ],
 )
 def test_what_is_no_api_is_refused(photo, url):
-    with pytest.raises(ShutterlessError, match="is not the URL of an API") as caught:
+    with pytest.raises(InputError) as caught:
         call(url, photo)
-    assert "https://" in caught.value.hint
+    assert caught.value.code == "invalid-url"
 
 
 def test_a_password_in_the_url_is_refused_and_not_shown(photo):
-    with pytest.raises(ShutterlessError) as caught:
+    with pytest.raises(InputError) as caught:
         call(f"https://me:{KEY}@example.com", photo)
+    assert caught.value.code == "credentials-in-url"
     assert KEY not in caught.value.message + caught.value.hint
 
 
-def test_an_api_that_is_not_there_is_said(photo, free_tcp_port):
+def test_an_api_that_is_not_there_gives_no_answer(photo, free_tcp_port):
     error = failure(f"http://127.0.0.1:{free_tcp_port}", photo)
     assert (error.status, error.code, error.concerns_picture) == (None, "no-answer", False)
-    assert error.message.startswith(f"127.0.0.1:{free_tcp_port} does not answer")
+    assert f"127.0.0.1:{free_tcp_port}" in error.message
 
 
-def test_an_answer_that_breaks_off_is_said(api, photo):
+def test_an_answer_that_breaks_off_is_none(api, photo):
     api.answers.append((200, {"Content-Length": "99"}, b"{"))
-    assert "does not answer" in failure(api.url, photo).message
+    assert failure(api.url, photo).code == "no-answer"
 
 
 def test_a_certificate_of_nobody_is_refused(photo):
@@ -327,22 +317,22 @@ def test_a_certificate_of_nobody_is_refused(photo):
         thread.start()
         error = failure(f"https://127.0.0.1:{listening.getsockname()[1]}", photo)
         thread.join()
-    assert "certificate verify failed" in error.message
+    assert error.code == "no-answer"
+    assert isinstance(error.__cause__, ssl.SSLCertVerificationError)
 
 
 def test_a_file_that_lambda_would_not_take_is_refused_before_it_is_sent(api, tmp_path):
     large = tmp_path / "large.jpg"
-    large.write_bytes(bytes(MAX_PICTURE + 1))
+    large.write_bytes(bytes(MAX_PICTURE_BYTES + 1))
     error = failure(api.url, large)
     assert (error.code, error.concerns_picture, api.requests) == ("too-large", True, [])
-    assert error.message == f"{large} has 4.4 MB, and Lambda takes 4.4 MB of picture"
-    assert "Make it smaller" in error.hint
+    assert str(large) in error.message and "4.4 MB" in error.message
 
 
 def test_the_largest_file_fits_lambda_s_six_megabytes(api, tmp_path):
     api.says(200, ANSWER)
     largest = tmp_path / "largest.png"
-    largest.write_bytes(bytes(MAX_PICTURE))
+    largest.write_bytes(bytes(MAX_PICTURE_BYTES))
     with pytest.raises(CallError):
         call(api.url + INVOCATIONS, largest)  # what comes back is no event's answer, but it was sent
     assert len(api.requests[0][2]) < 6 * 1024 * 1024
@@ -350,8 +340,9 @@ def test_the_largest_file_fits_lambda_s_six_megabytes(api, tmp_path):
 
 def test_a_file_that_is_not_there_is_named(api, tmp_path):
     for missing in (tmp_path / "no.jpg", tmp_path):
-        with pytest.raises(ShutterlessError, match=f"There is no picture {missing}"):
-            call(api.url, missing)
+        error = failure(api.url, missing)
+        assert error.code == "unreadable-image"
+        assert str(missing) in error.message
 
 
 @pytest.fixture
@@ -409,16 +400,20 @@ HOSTILE = {
 
 @pytest.mark.parametrize("pieces", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("path", ["", INVOCATIONS])
-def test_whatever_an_api_sends_ends_in_words(raw, photo, pieces, path):
+def test_whatever_an_api_sends_ends_in_an_error_that_names_it(raw, photo, pieces, path):
     with raw(*pieces) as url:
-        assert failure(url + path, photo, timeout=5).message.startswith("127.0.0.1:")
+        error = failure(url + path, photo, timeout=5)
+    assert error.code in ("no-answer", "unexpected-answer")
+    assert error.message.startswith("127.0.0.1:")
 
 
 @pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\n", b""])
 def test_an_api_that_sends_a_little_for_ever_is_given_up(raw, photo, head):
     """Each piece is in time; all of them together are not."""
     with raw(head, *[b"HTTP/1.1 100 Continue\r\n\r\n"] * 1000, pause=0.05) as url:
-        assert "within 0.5 s" in failure(url, photo, timeout=0.5).message
+        error = failure(url, photo, timeout=0.5)
+    assert (error.code, type(error.__cause__)) == ("no-answer", TimeoutError)
+    assert "0.5 s" in error.message
 
 
 def test_many_images_go_over_connections_that_are_kept_and_their_order_stays(served, colour_photos):
@@ -469,3 +464,26 @@ def counting_connections():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket, "create_connection", counting)
         yield opened
+
+
+def test_a_folder_is_searched_and_a_file_of_answers_is_continued(served, colour_photos, tmp_path):
+    output, notes = tmp_path / "answers.jsonl", []
+    answers = call_many(served, colour_photos / "test", output=output)
+    assert len([next(answers) for _ in range(4)]) == 4
+    answers.close()
+    rest = list(call_many(served, str(colour_photos / "test"), output=output, on_note=notes.append))
+    assert len(rest) == 5
+    assert len(output.read_text().splitlines()) == 9
+    assert [str(output) in note for note in notes] == [True]
+
+
+def test_wrong_arguments_are_refused_before_the_first_picture(served, colour_photos, tmp_path):
+    with pytest.raises(InputError) as caught:
+        call_many(served, [tmp_path / "gone.jpg"])
+    assert caught.value.code == "not-found"
+    with pytest.raises(InputError) as caught:
+        call_many("example", [])
+    assert caught.value.code == "invalid-url"
+    with pytest.raises(OutputError) as caught:
+        call_many(served, colour_photos, output=colour_photos / "answers.csv")
+    assert caught.value.code == "output-inside-photos"

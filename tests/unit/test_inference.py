@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import shutterless
-from shutterless.errors import ShutterlessError
+from shutterless.errors import InputError, OutputError, ShutterlessError
 from shutterless.inference import Classifier
 from shutterless.runtime.model.prediction import Prediction
 
@@ -67,7 +67,7 @@ def test_many_are_answered_in_their_order(model, colour_photos):
     files = sorted((colour_photos / "test").rglob("*.png"))
     labels = [file.parent.name for file in files]
     arrays = np.stack([np.asarray(opened(file)) for file in files])
-    for many in (files, tuple(files), arrays):
+    for many in (files, tuple(files), list(arrays)):
         answers = model.predict(many)
         assert (type(answers), [answer.label for answer in answers]) == (list, labels)
     assert model.predict([]) == []
@@ -100,29 +100,63 @@ def test_files_that_cannot_be_read_are_answers_too(model, photo, tmp_path):
 
 
 WRONG = {
-    "a file that is not there": lambda: "gone.jpg",
-    "a folder": lambda: ".",
-    "a name with a null": lambda: "a\0b",
-    "fractions": lambda: np.zeros((8, 8, 3)),
-    "four channels": lambda: np.zeros((8, 8, 4), np.uint8),
-    "a line": lambda: np.zeros(8, np.uint8),
-    "no pixels": lambda: np.zeros((0, 8, 3), np.uint8),
-    "a number": lambda: 7,
-    "nothing": lambda: None,
-    "deep grey": lambda: Image.new("F", (8, 8)),
-    "an inside address": lambda: "http://127.0.0.1:1/photo.jpg",
+    "a file that is not there": ("gone.jpg", "unreadable-image"),
+    "a folder": (".", "unreadable-image"),
+    "a name with a null": ("a\0b", "unreadable-image"),
+    "fractions": (np.zeros((8, 8, 3)), "not-a-picture"),
+    "four channels": (np.zeros((8, 8, 4), np.uint8), "not-a-picture"),
+    "a line": (np.zeros(8, np.uint8), "not-a-picture"),
+    "no pixels": (np.zeros((0, 8, 3), np.uint8), "not-a-picture"),
+    "several pictures in one array": (np.zeros((2, 8, 8, 3), np.uint8), "not-a-picture"),
+    "a number": (7, "not-a-picture"),
+    "nothing": (None, "not-a-picture"),
+    "deep grey": (Image.new("F", (8, 8)), "unsupported-format"),
+    "a private address": ("http://127.0.0.1:1/photo.jpg", "url-refused"),
 }
 
 
-@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
-def test_what_is_no_picture_is_told_in_words(model, wrong):
-    with pytest.raises(ShutterlessError):
-        model.predict(wrong())
+@pytest.mark.parametrize(("wrong", "code"), WRONG.values(), ids=WRONG)
+def test_what_is_not_a_picture_is_an_error(model, wrong, code):
+    with pytest.raises(ShutterlessError) as caught:
+        model.predict(wrong)
+    assert caught.value.code == code
 
 
-def test_what_is_no_model_is_told_in_words(tmp_path):
-    with pytest.raises(ShutterlessError, match="neither a bundle nor a run"):
+@pytest.mark.parametrize(("wrong", "code"), WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize("several", [list, tuple, iter])
+def test_among_several_pictures_the_error_says_which(model, photo, wrong, code, several):
+    with pytest.raises(ShutterlessError) as caught:
+        list(model.predict(several([photo, wrong, photo])))
+    assert caught.value.code == code
+    assert "pictures[1]" in caught.value.message
+    if isinstance(wrong, str):
+        assert wrong in caught.value.message
+
+
+def test_a_folder_that_is_not_a_model_is_an_error(tmp_path):
+    with pytest.raises(InputError) as caught:
         shutterless.load(tmp_path)
+    assert caught.value.code == "not-a-model"
+    assert str(tmp_path) in caught.value.message
+
+
+def test_files_and_folders_are_answered_and_the_file_of_answers_is_continued(model, colour_photos, tmp_path):
+    output, bad = tmp_path / "answers.csv", tmp_path / "bad.png"
+    bad.write_bytes(b"no picture")
+    sources = [bad, colour_photos / "test"]
+    first = shutterless.predict_many(model, sources, output=output)
+    assert next(first).code == "unsupported-format"
+    first.close()
+    rest = list(shutterless.predict_many(model, sources, output=str(output)))
+    assert len(rest) == 9
+    assert all(f"/{answer.prediction.label}/" in answer.source for answer in rest)
+    assert len(output.read_text().splitlines()) == 1 + 10
+
+
+def test_an_output_among_the_pictures_is_refused_before_the_model_is_loaded(colour_photos, tmp_path):
+    with pytest.raises(OutputError) as caught:
+        shutterless.predict_many(tmp_path / "no-model", colour_photos, output=colour_photos / "a.csv")
+    assert caught.value.code == "output-inside-photos"
 
 
 def test_a_prediction_is_short_to_read_and_has_its_best_labels_first(model, photo):

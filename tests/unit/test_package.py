@@ -28,6 +28,8 @@ shutterless.load("bundle", url="any")
 shutterless.call("https://api.example", "hat.jpg", apikey="secret")
 shutterless.build_image("bundle", "clothes", base="python:3.13")
 shutterless.load("bundle").predict("hat.jpg").lable
+shutterless.load("bundle").predict(["hat.jpg"]).label
+shutterless.call("https://api.example", "hat.jpg")["lable"]
 deploy.promote("clothes", regoin="eu-central-1")
 deploy.Workload(duration=40)
 """

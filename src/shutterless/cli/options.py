@@ -1,4 +1,4 @@
-"""What several commands read alike from the command line."""
+"""Parse options that several commands share."""
 
 import re
 
@@ -8,11 +8,13 @@ _NUMBER = re.compile(r"(\d{1,3}(?:\.\d+)?|\.\d+)\s*(%?)")
 
 
 def share(value: str | float) -> float:
-    """Return a share from 0 to 1 of a percentage.
+    """Parse a percentage as a share, 0 to 1.
 
-    With a `%` sign a number is a percentage. Without, a number above 1 is one too and a number below 1 is
-    a share, so `10%`, `10` and `0.1` mean the same; `1` could be either and is refused.
-    Raises `typer.BadParameter`.
+    `10%`, `10` and `0.1` all mean a tenth: without a % sign, numbers above 1 are percentages and numbers
+    below 1 are shares. `1` could be either and is refused.
+
+    Raises:
+        typer.BadParameter: It is not a percentage, or ambiguous.
     """
     match = _NUMBER.fullmatch(str(value).strip())
     if not match:
@@ -24,3 +26,9 @@ def share(value: str | float) -> float:
     if share > 1:
         raise typer.BadParameter(f"{value!r} is more than 100%")
     return share
+
+
+def refuse_both(first: object, first_name: str, second: object, second_name: str) -> None:
+    """Raise `typer.BadParameter` if two options that exclude each other are both given."""
+    if first and second:
+        raise typer.BadParameter(f"give either {first_name} or {second_name}", param_hint=second_name)

@@ -5,11 +5,12 @@ import tempfile
 import time
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import cast
 
 import boto3
 
 from shutterless import client
+from shutterless.api_answers import ApiPrediction
 from shutterless.deploy.aws.errors import aws_errors
 from shutterless.deploy.deployer import Deployment
 from shutterless.deploy.template.function import ALIAS
@@ -24,7 +25,7 @@ PAUSE_SECONDS = 3
 NOT_READY = (None, 403, 404, 500, 502, 503, 504)
 
 
-def smoke_test(session: boto3.Session, deployment: Deployment, photo: Path | None = None) -> dict[str, Any]:
+def smoke_test(session: boto3.Session, deployment: Deployment, photo: Path | None = None) -> ApiPrediction:
     """Return what the deployed API answers for `photo`, a drawn one if none is given.
 
     What a new API says before it is ready is asked again for a minute. With `iam` the function is asked
@@ -60,7 +61,7 @@ def _key(session: boto3.Session, deployment: Deployment) -> str | None:
     return str(found["value"])
 
 
-def _call(url: str, photo: Path, key: str | None) -> dict[str, Any]:
+def _call(url: str, photo: Path, key: str | None) -> ApiPrediction:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
@@ -71,7 +72,7 @@ def _call(url: str, photo: Path, key: str | None) -> dict[str, Any]:
         time.sleep(PAUSE_SECONDS)
 
 
-def _invoke(session: boto3.Session, name: str, photo: Path) -> dict[str, Any]:
+def _invoke(session: boto3.Session, name: str, photo: Path) -> ApiPrediction:
     request = Request(
         "POST", "/predict", {"content-type": "application/octet-stream"}, body=photo.read_bytes()
     )
@@ -85,4 +86,4 @@ def _invoke(session: boto3.Session, name: str, photo: Path) -> dict[str, Any]:
     response = to_response(document)
     if response.status != 200:
         raise CallError("unexpected-answer", response.body.decode(errors="replace"), status=response.status)
-    return dict(json.loads(response.body))
+    return cast(ApiPrediction, json.loads(response.body))

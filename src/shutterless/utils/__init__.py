@@ -1,1 +1,1 @@
-"""What every part of the package may use: progress, Ctrl-C, threads, caches, messages, HTML pages."""
+"""Shared utilities: progress, Ctrl-C, threads, the cache folder, messages, HTML pages."""

@@ -1,30 +1,29 @@
-"""What written pages share: one style, one script, and pictures carried in the page itself."""
+"""Render self-contained HTML pages: reports and inspections, with one shared style and script."""
 
 import base64
 import hashlib
 import io
 from collections.abc import Mapping
 from importlib import resources
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
-SHARED = "shutterless.utils"  # the package whose templates hold the style and the script
+SHARED = "shutterless.utils"  # its templates hold the style and the script
 
 
-def render_page(package: str, template: str, facts: Mapping[str, Any]) -> str:
+def render_page(package: str, template: str, context: Mapping[str, object]) -> str:
     """Render a page that extends `page.html.j2`.
 
     Args:
         package: Package whose folder `templates` holds the template.
         template: Name of the template.
-        facts: What the template shows. Text in it may be hostile; it is escaped.
+        context: Variables of the template. Text in them is escaped, so it may be untrusted.
 
     Returns:
-        An HTML document that needs no other file, and runs no script but ours.
+        An HTML document that needs no other file and runs no script but ours.
     """
     environment = Environment(
         loader=ChoiceLoader([PackageLoader(package), PackageLoader(SHARED)]),
@@ -36,11 +35,16 @@ def render_page(package: str, template: str, facts: Mapping[str, Any]) -> str:
     script = (resources.files(SHARED) / "templates" / "page.js").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = environment.get_template(template)
-    return page.render(facts, script=script, script_hash=f"sha256-{digest}")
+    return page.render(context, script=script, script_hash=f"sha256-{digest}")
 
 
 def data_uri(pixels: npt.NDArray[np.uint8], quality: int) -> str:
-    """Return uint8[height, width, 3] as a JPEG of `quality`, 1 to 95, in a data: address."""
+    """Return a picture as a JPEG in a data: URI.
+
+    Args:
+        pixels: uint8[height, width, 3].
+        quality: JPEG quality, 1 to 95.
+    """
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "JPEG", quality=quality, optimize=True)
     return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"

@@ -1,4 +1,4 @@
-"""Ctrl-C that is never lost: remembered where it was swallowed, and raised again."""
+"""Handle Ctrl-C reliably: remember it where a library swallows it, and raise it again."""
 
 import signal
 import sys
@@ -6,24 +6,23 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
 
 _pressed = threading.Event()
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let Ctrl-C end the block with KeyboardInterrupt, also where the exception itself gets lost.
+    """Make Ctrl-C end the block with KeyboardInterrupt, even if that exception gets lost inside.
 
     Python raises KeyboardInterrupt wherever the main thread happens to be. In a destructor or a callback
     from C it is printed and dropped; an import may turn it into an ImportError. So the signal is
-    remembered: `check_interrupt` raises it again, and so does the end of the block.
+    remembered, and `check_interrupt` and the end of the block raise it again.
 
-    Where another handler than Python's own is set, or in another thread, nothing is changed.
+    If another signal handler is set, or in another thread, nothing changes.
     """
     previous = signal.getsignal(signal.SIGINT)
     if previous is _remember:
-        with _raised_again():
+        with _reraise_interrupt():
             yield
         return
     if (
@@ -35,7 +34,7 @@ def interruptible() -> Iterator[None]:
     hook, sys.unraisablehook = sys.unraisablehook, _report_unraisable
     signal.signal(signal.SIGINT, _remember)
     try:
-        with _raised_again():
+        with _reraise_interrupt():
             yield
     finally:
         signal.signal(signal.SIGINT, previous)
@@ -44,18 +43,18 @@ def interruptible() -> Iterator[None]:
 
 
 def check_interrupt() -> None:
-    """Raise KeyboardInterrupt if Ctrl-C was pressed in an `interruptible` block and has been swallowed."""
+    """Raise KeyboardInterrupt if Ctrl-C was pressed in the running `interruptible` block."""
     if interrupted():
         raise KeyboardInterrupt
 
 
 def interrupted() -> bool:
-    """Tell whether Ctrl-C has been pressed in the `interruptible` block that is running."""
+    """Tell whether Ctrl-C was pressed in the running `interruptible` block."""
     return _pressed.is_set()
 
 
 @contextmanager
-def _raised_again() -> Iterator[None]:
+def _reraise_interrupt() -> Iterator[None]:
     try:
         check_interrupt()
         yield
@@ -71,7 +70,7 @@ def _remember(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _report_unraisable(unraisable: Any) -> None:
-    """Report what was raised where nothing can be raised, but for the Ctrl-C that is remembered."""
+def _report_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Report an exception that cannot be raised, except the Ctrl-C that is remembered."""
     if not issubclass(unraisable.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(unraisable)

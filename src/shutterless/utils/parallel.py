@@ -1,4 +1,4 @@
-"""The same work on many photos at once, in threads: Pillow decodes outside Python's global lock."""
+"""Apply a function to many photos in threads; Pillow releases the global interpreter lock."""
 
 import functools
 import threading
@@ -12,34 +12,38 @@ from shutterless.utils.progress import Progress
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Beside one thread for each core, those that wait for a disk or a network.
-WAITING = 4
+EXTRA_THREADS = 4  # beyond the number of cores, as some wait for a disk or a network
 MAX_THREADS = 32
-MEMORY = 400_000_000  # bytes: what decoding the largest photo takes
+DECODE_BYTES = 400_000_000  # memory for decoding the largest photo
 
-_here = threading.local()
+_local = threading.local()
 
 
 def map_in_threads(
     function: Callable[[Item], Result], items: Sequence[Item], *, progress: Progress, what: str
 ) -> Iterator[Result]:
-    """Yield `function` of every item, in the items' order, and report `what` after each of them.
+    """Yield the result for each item, in the items' order.
 
-    The first exception ends the iteration; what has not been started by then is dropped. All callers share
-    the threads. Within one of them, the work is done in turn: if it waited for others, they could all wait.
+    All callers share the threads. A call from within one of them works sequentially: if it waited for the
+    others, all of them could wait for each other.
+
+    Args:
+        function: Applied to each item. Its first exception ends the iteration and drops items that have
+            not been started.
+        items: The items.
+        progress: Called after each item.
+        what: What is being done, for `progress`.
     """
     progress(what, 0, len(items))
-    results = map(function, items) if hasattr(_here, "is_worker") else _pool().map(function, items)
-    for done, result in enumerate(results, start=1):
-        progress(what, done, len(items))
+    results = map(function, items) if hasattr(_local, "is_worker") else _pool().map(function, items)
+    for number, result in enumerate(results, start=1):
+        progress(what, number, len(items))
         yield result
 
 
 @functools.cache
 def _pool() -> ThreadPoolExecutor:
-    threads = min(cores() + WAITING, MAX_THREADS, memory() // MEMORY)
-    return ThreadPoolExecutor(max(1, threads), "photos", initializer=_mark_worker)
-
-
-def _mark_worker() -> None:
-    _here.is_worker = True
+    threads = min(cores() + EXTRA_THREADS, MAX_THREADS, memory() // DECODE_BYTES)
+    return ThreadPoolExecutor(
+        max(1, threads), "photos", initializer=setattr, initargs=(_local, "is_worker", True)
+    )

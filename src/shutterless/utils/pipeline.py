@@ -1,4 +1,4 @@
-"""Work on a stream of any length in threads that read a few items ahead."""
+"""Apply a function to a stream of any length, in threads that work a few items ahead."""
 
 import time
 from collections import deque
@@ -11,18 +11,22 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Seconds that work which is no longer wanted may go on.
-PATIENCE = 1.0
+CLOSE_TIMEOUT = 1.0  # seconds to wait for work in progress that is no longer needed
 
 
 def map_ahead(function: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Generator[Result]:
-    """Yield `function` of every item, in the items' order, while a few further items are worked on.
+    """Yield the result for each item, in the items' order, while the next few are being worked on.
 
-    However many items there are, three for each worker are held at most. The first exception ends the
-    iteration; so does closing it, and neither waits longer than `PATIENCE` for what is under way.
+    At most three items per worker are held in memory. The first exception ends the iteration, as does
+    closing it; both wait up to `CLOSE_TIMEOUT` seconds for work in progress.
+
+    Args:
+        function: Applied to each item.
+        items: Any number of items, read as they are needed.
+        workers: Number of threads.
     """
     tasks: SimpleQueue[tuple[Future[Result], Item] | None] = SimpleQueue()
-    # Not an executor's threads, for which Python waits when it ends, as long as a silent host likes.
+    # Not an executor's threads: Python waits for those at exit, as long as a silent host keeps them busy.
     threads = [Thread(target=_work, args=(function, tasks), daemon=True) for _ in range(workers)]
     for thread in threads:
         thread.start()
@@ -40,7 +44,7 @@ def map_ahead(function: Callable[[Item], Result], items: Iterable[Item], workers
             future.cancel()
         for _ in threads:
             tasks.put(None)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + CLOSE_TIMEOUT
         for thread in threads:
             thread.join(max(0, deadline - time.monotonic()))
 

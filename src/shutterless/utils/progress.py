@@ -1,7 +1,7 @@
-"""How long work reports how far it is.
+"""Progress reports of long functions.
 
-A stage takes a `Progress` and calls it with what it is doing, how many steps are done and how many there
-are in all; the command line turns that into a bar.
+A function takes a `Progress` and calls it with what it is doing, the steps done so far, and how many there
+are; the command line draws a bar from that.
 """
 
 import sys
@@ -16,13 +16,13 @@ _last_update = 0.0
 
 
 def silent(what: str, done: int, total: int) -> None:
-    """Report to nobody: the default of functions that other functions call."""
+    """Show nothing: the default of internal functions."""
 
 
 def automatic(what: str, done: int, total: int) -> None:
-    """Show a line that is updated in a notebook or at Python's prompt, and nothing in a script.
+    """Show one line that is updated, in a notebook or at Python's prompt; nothing in a script.
 
-    The default of the functions that people call.
+    The default of the functions that users call.
     """
     global _last_update
     is_due = time.monotonic() - _last_update > SECONDS_BETWEEN_UPDATES

@@ -1,4 +1,4 @@
-"""TensorFlow's and LiteRT's start-up notes, kept off the terminal."""
+"""Hide the start-up messages of TensorFlow and LiteRT."""
 
 import os
 import sys
@@ -10,41 +10,40 @@ LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 @contextmanager
 def quiet_start() -> Iterator[None]:
-    """Keep start-up notes off standard error while a library is imported or a model is loaded.
+    """Hide what a library writes to standard error while it is imported or loads a model.
 
-    TensorFlow's C++ side writes some of them before it reads TF_CPP_MIN_LOG_LEVEL, so they are caught
-    where the process writes its errors, and shown only if the import fails. The environment is as before
-    afterwards.
+    TensorFlow's C++ code writes some messages before it reads TF_CPP_MIN_LOG_LEVEL, so they are captured
+    at the file descriptor, and shown only if the block fails. The environment is restored afterwards.
     """
-    unset = LEVEL not in os.environ
+    is_unset = LEVEL not in os.environ
     os.environ.setdefault(LEVEL, "2")
     try:
-        with _caught_errors():
+        with _captured_stderr():
             yield
     finally:
-        if unset:
+        if is_unset:
             os.environ.pop(LEVEL, None)
 
 
 @contextmanager
-def _caught_errors() -> Iterator[None]:
-    """Send what is written to file descriptor 2 to a file, and show it if the block fails."""
-    import tempfile  # which imports all kinds of things that `--help` needs not
+def _captured_stderr() -> Iterator[None]:
+    """Redirect file descriptor 2 to a file, and show the file if the block fails."""
+    import tempfile  # slow to import, and `--help` does not need it
 
     if sys.stderr is not None:
         sys.stderr.flush()
     try:
         terminal = os.dup(2)
-    except OSError:  # a process without standard error, as behind pythonw
+    except OSError:  # a process without standard error, as with pythonw
         yield
         return
-    with tempfile.TemporaryFile() as notes:
-        os.dup2(notes.fileno(), 2)
+    with tempfile.TemporaryFile() as messages:
+        os.dup2(messages.fileno(), 2)
         try:
             yield
-        except Exception:  # not KeyboardInterrupt: who stops an import does not ask for its notes
-            notes.seek(0)
-            os.write(terminal, notes.read())
+        except Exception:  # not KeyboardInterrupt: whoever stops an import does not need its messages
+            messages.seek(0)
+            os.write(terminal, messages.read())
             raise
         finally:
             os.dup2(terminal, 2)

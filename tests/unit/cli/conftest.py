@@ -5,8 +5,10 @@ from typer.testing import CliRunner, Result
 
 from shutterless.cli.app import app
 from shutterless.cli.console import console
+from shutterless.errors import ShutterlessError
 
 Shutterless = Callable[..., Result]
+ErrorOf = Callable[..., ShutterlessError]
 
 
 @pytest.fixture
@@ -16,6 +18,18 @@ def shutterless(monkeypatch) -> Shutterless:
 
     def run(*arguments: object) -> Result:
         return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+    return run
+
+
+@pytest.fixture
+def error_of(shutterless) -> ErrorOf:
+    """Type a command that fails and return the error behind its message."""
+
+    def run(*arguments: object) -> ShutterlessError:
+        result = shutterless("--debug", *arguments)
+        assert isinstance(result.exception, ShutterlessError), result.output
+        return result.exception
 
     return run
 

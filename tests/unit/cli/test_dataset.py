@@ -11,13 +11,9 @@ def test_sample_draws_photos_and_says_how_many(shutterless, tmp_path):
     assert f"Next: shutterless train {tmp_path / 'photos'}" in done.stderr
 
 
-def test_sample_does_not_draw_into_a_folder_in_use(shutterless, tmp_path):
+def test_sample_does_not_draw_into_a_folder_in_use(error_of, tmp_path):
     (tmp_path / "mine.txt").touch()
-    done = shutterless("dataset", "sample", tmp_path)
-    assert (done.exit_code, done.stderr.splitlines()[1]) == (
-        1,
-        "Choose a new folder, or empty this one first.",
-    )
+    assert error_of("dataset", "sample", tmp_path).code == "not-empty"
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
@@ -42,11 +38,9 @@ def test_inspect_fails_on_findings_only_if_it_is_strict(shutterless, colour_phot
     assert shutterless("dataset", "inspect", colour_photos, "--json", "--strict").exit_code == 1
 
 
-def test_inspect_refuses_a_report_folder_in_use_before_it_looks_at_a_photo(shutterless, tmp_path):
+def test_inspect_refuses_a_report_folder_in_use_before_it_looks_at_a_photo(error_of, tmp_path):
     (tmp_path / "mine.txt").touch()
-    done = shutterless("dataset", "inspect", tmp_path / "nowhere", "--report", tmp_path)
-    assert done.exit_code == 1
-    assert "not just an inspection" in done.stderr
+    assert error_of("dataset", "inspect", tmp_path / "nowhere", "--report", tmp_path).code == "not-ours"
 
 
 def test_download_says_what_came_and_what_to_do_next(shutterless, colour_photos, monkeypatch):
@@ -56,7 +50,7 @@ def test_download_says_what_came_and_what_to_do_next(shutterless, colour_photos,
     assert f"Next: shutterless dataset inspect {colour_photos}" in done.stderr
 
 
-def test_download_of_an_unknown_data_set_lists_the_known_ones(shutterless, tmp_path):
-    done = shutterless("dataset", "download", "shoes", tmp_path / "photos")
-    assert done.exit_code == 1
-    assert "clothing" in done.stderr
+def test_download_of_an_unknown_data_set_lists_the_known_ones(error_of, tmp_path):
+    error = error_of("dataset", "download", "shoes", tmp_path / "photos")
+    assert error.code == "unknown-dataset"
+    assert "clothing" in error.hint

@@ -49,12 +49,11 @@ def test_a_report_is_written_beside_the_figures(shutterless, colour_photos, requ
     assert drawn & of_a_run == (of_a_run if model == "colour_run" else set())
 
 
-def test_a_report_folder_in_use_is_refused_before_the_work_begins(shutterless, colour_photos, tmp_path):
+def test_a_report_folder_in_use_is_refused_before_the_work_begins(error_of, colour_photos, tmp_path):
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "mine.txt").touch()
-    done = shutterless("evaluate", tmp_path / "no-model", colour_photos, "--report", tmp_path)
-    assert done.exit_code == 1
-    assert "was not written by shutterless" in done.stderr
+    error = error_of("evaluate", tmp_path / "no-model", colour_photos, "--report", tmp_path)
+    assert error.code == "not-ours"
 
 
 def test_files_that_cannot_be_read_are_named(shutterless, colour_bundle, colour_photos, tmp_path):
@@ -79,11 +78,11 @@ def test_measuring_trained_photos_is_said_aloud(shutterless, colour_run):
 
 
 @pytest.mark.parametrize("in_a_file", [False, True])
-def test_renamed_labels_are_mapped(shutterless, colour_bundle, colour_photos, tmp_path, in_a_file):
+def test_renamed_labels_are_mapped(shutterless, error_of, colour_bundle, colour_photos, tmp_path, in_a_file):
     photos = shutil.copytree(colour_photos / "test", tmp_path / "photos")
     (photos / "red").rename(photos / "rot")
     (photos / "blue").rename(photos / "blau")
-    assert "--label-map" in shutterless("evaluate", colour_bundle, photos).stderr
+    assert error_of("evaluate", colour_bundle, photos).code == "unknown-labels"
     names = "rot=red,blau=blue"
     if in_a_file:
         names = tmp_path / "names.txt"
@@ -125,7 +124,5 @@ def test_the_largest_confusions_are_listed_and_the_matrix_where_it_fits(labels, 
     assert max(map(len, lines)) <= 80
 
 
-def test_a_folder_that_is_no_model_is_refused(shutterless, colour_photos):
-    done = shutterless("evaluate", colour_photos, colour_photos)
-    assert done.exit_code == 1
-    assert "is not a run folder" in done.stderr
+def test_a_folder_that_is_not_a_model_is_refused(error_of, colour_photos):
+    assert error_of("evaluate", colour_photos, colour_photos).code == "not-a-run"

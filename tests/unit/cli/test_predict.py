@@ -7,7 +7,6 @@ import sys
 import pytest
 
 from shutterless import inference
-from shutterless.cli import pictures
 from shutterless.runtime.model.bundle import read_bundle
 from shutterless.runtime.model.prediction import Prediction
 
@@ -56,38 +55,23 @@ def test_a_summary_counts_what_is_not_sure_and_what_is_unreadable(
     (bundle / "bundle.json").write_text(json.dumps({**description, "threshold": 1.0, "temperature": 5.0}))
     (tmp_path / "bad.png").write_bytes(b"no picture")
     done = shutterless("predict", bundle, colour_photos / "test", tmp_path / "bad.png")
-    assert "10 photos: 9 not sure, 1 unreadable" in done.stderr
+    assert "10 pictures: 9 not sure, 1 unreadable" in done.stderr
     assert done.stdout.count("\tnot sure\t") == 9
     assert done.exit_code == 1
 
 
 def test_an_empty_name_does_not_stand_for_the_current_folder(
-    shutterless, colour_bundle, colour_photos, monkeypatch
+    error_of, colour_bundle, colour_photos, monkeypatch
 ):
     monkeypatch.chdir(colour_photos)
-    done = shutterless("predict", colour_bundle, "")
-    assert (done.exit_code, done.stderr.splitlines()[0]) == (1, "error: The name of a picture is empty")
-
-
-def test_folders_are_walked_to_any_depth_and_the_order_is_the_names(
-    shutterless, colour_bundle, photo, tmp_path
-):
-    names = ["b/a/1.png", "a/2.png", "10.png", "a/1.PNG"]
-    for name in names:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(photo, tmp_path / name)
-    (tmp_path / "notes.txt").write_text("no picture")
-    done = shutterless("predict", colour_bundle, tmp_path, photo, "--json")
-    sources = [answer["source"] for answer in json.loads(done.stdout)["predictions"]]
-    assert sources == [*(str(tmp_path / name) for name in sorted(names)), str(photo)]
-    assert done.exit_code == 0
+    assert error_of("predict", colour_bundle, "").code == "empty-name"
 
 
 def test_a_file_that_is_gone_when_its_turn_comes_is_a_problem_of_its_own(
     shutterless, colour_bundle, photo, tmp_path, monkeypatch
 ):
     gone = tmp_path / "gone.png"
-    monkeypatch.setattr(pictures, "_expand", lambda source: [str(gone), source])
+    monkeypatch.setattr(inference, "expand_sources", lambda sources, *_: [str(gone), *sources])
     done = shutterless("predict", colour_bundle, photo, "--json")
     bad, good = json.loads(done.stdout)["predictions"]
     assert (bad["code"], good["label"], done.exit_code) == ("unreadable-image", "red", 1)
@@ -105,20 +89,18 @@ def test_a_name_that_is_no_unicode_is_shown_and_the_json_can_be_read(
     assert (shown.exit_code, "\x1b[31m" in shown.output) == (0, False)
 
 
-def test_what_is_not_there_is_named(shutterless, colour_bundle, tmp_path):
-    done = shutterless("predict", colour_bundle, tmp_path / "no.jpg")
-    assert done.exit_code == 1
-    assert f"There is no picture or folder {tmp_path / 'no.jpg'}" in done.stderr
+def test_a_missing_file_is_named(error_of, colour_bundle, tmp_path):
+    error = error_of("predict", colour_bundle, tmp_path / "no.jpg")
+    assert error.code == "not-found"
+    assert str(tmp_path / "no.jpg") in error.message
 
 
-def test_a_changed_bundle_is_refused(shutterless, colour_bundle, photo, tmp_path):
+def test_a_changed_bundle_is_refused(error_of, colour_bundle, photo, tmp_path):
     bundle = shutil.copytree(colour_bundle, tmp_path / "bundle")
     model = bytearray((bundle / "model.tflite").read_bytes())
     model[-1] ^= 1
     (bundle / "model.tflite").write_bytes(model)
-    done = shutterless("predict", bundle, photo)
-    assert done.exit_code == 1
-    assert "model.tflite has the SHA-256" in done.stderr
+    assert error_of("predict", bundle, photo).code == "corrupt-bundle"
 
 
 def test_answers_are_shown_as_they_come(colour_bundle, photo):
@@ -155,8 +137,9 @@ def test_a_list_on_standard_input_may_have_folders_urls_and_what_is_not_there(
     assert done.exit_code == 1
 
 
-def test_a_list_stands_alone(shutterless, colour_bundle, photo):
-    assert shutterless("predict", colour_bundle, "-", photo).exit_code == 1
+@pytest.mark.parametrize("arguments", [("-", "photo.jpg"), ("photo.jpg", "-o", "answers.csv", "--json")])
+def test_arguments_that_exclude_each_other_are_wrong_usage(shutterless, colour_bundle, arguments):
+    assert shutterless("predict", colour_bundle, *arguments).exit_code == 2
 
 
 def test_json_says_the_model_once(shutterless, colour_bundle, colour_photos):
@@ -176,7 +159,7 @@ def test_a_file_of_answers_is_continued_where_it_ends(
     file.write_bytes(whole[: len(whole) // 2])
     done = shutterless(*command)
     assert (done.exit_code, file.read_bytes()) == (0, whole)
-    assert "of 9 photos are already in" in done.stderr
+    assert f"of 9 pictures are already in {file}" in done.stderr
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
@@ -196,23 +179,26 @@ def test_ctrl_c_keeps_what_is_answered_and_says_how_much(
     file = tmp_path / f"answers{suffix}"
     done = shutterless("predict", colour_bundle, colour_photos / "test", "-o", file)
     assert done.exit_code == 130
-    assert "Stopped after 4 of 9 photos" in done.stderr
+    assert "Stopped after 4 pictures" in done.stderr
     assert len(file.read_text().splitlines()) == 4 + (suffix == ".csv")
 
 
-def test_a_file_that_is_not_of_answers_is_refused_before_any_work(
-    shutterless, colour_bundle, photo, tmp_path
-):
+def test_a_file_that_is_not_of_answers_is_refused_before_any_work(error_of, colour_bundle, photo, tmp_path):
     file = tmp_path / "notes.csv"
     file.write_text("label,source\n")
-    done = shutterless("predict", colour_bundle, photo, "-o", file)
-    assert (done.exit_code, file.read_text()) == (1, "label,source\n")
+    assert error_of("predict", colour_bundle, photo, "-o", file).code == "not-ours"
+    assert file.read_text() == "label,source\n"
 
 
-def test_swapped_arguments_are_recognised(shutterless, colour_bundle, photo):
-    done = shutterless("predict", photo, colour_bundle)
-    assert done.exit_code == 1
-    assert f"shutterless predict {colour_bundle} {photo}" in done.stderr
+def test_an_output_among_the_pictures_is_refused(error_of, colour_bundle, colour_photos):
+    error = error_of("predict", colour_bundle, colour_photos, "-o", colour_photos / "answers.csv")
+    assert error.code == "output-inside-photos"
+
+
+def test_swapped_arguments_are_recognised(error_of, colour_bundle, photo):
+    error = error_of("predict", photo, colour_bundle)
+    assert error.code == "swapped-arguments"
+    assert f"{colour_bundle} {photo}" in error.hint
 
 
 def test_a_run_predicts_too(shutterless, colour_run, photo):
@@ -220,6 +206,7 @@ def test_a_run_predicts_too(shutterless, colour_run, photo):
     assert (done.exit_code, done.stdout.split("\t")[1]) == (0, "red")
 
 
-def test_what_is_no_model_is_named(shutterless, tmp_path, photo):
-    done = shutterless("predict", tmp_path, photo)
-    assert (done.exit_code, f"{tmp_path} is neither a bundle nor a run" in done.stderr) == (1, True)
+def test_a_folder_that_is_not_a_model_is_named(error_of, tmp_path, photo):
+    error = error_of("predict", tmp_path, photo)
+    assert error.code == "not-a-model"
+    assert str(tmp_path) in error.message

@@ -6,17 +6,18 @@ from shutterless.cli.commands.serve import say_request
 from shutterless.cli.console import console
 
 
-def test_a_busy_port_is_told_with_a_way_out(shutterless, colour_bundle):
+def test_a_busy_port_is_refused(error_of, colour_bundle):
     with socket.create_server(("127.0.0.1", 0)) as busy:
-        done = shutterless("serve", colour_bundle, "--port", busy.getsockname()[1])
-    assert (done.exit_code, done.stdout) == (1, "")
-    assert "--port" in done.stderr
+        port = busy.getsockname()[1]
+        error = error_of("serve", colour_bundle, "--port", port)
+    assert error.code == "cannot-listen"
+    assert str(port) in error.message
 
 
-def test_an_unknown_kind_of_urls_lists_the_known_ones(shutterless, colour_bundle):
-    done = shutterless("serve", colour_bundle, "--urls", "some")
-    assert done.exit_code == 1
-    assert "public, any, off" in done.stderr
+def test_an_unknown_kind_of_urls_is_refused(error_of, colour_bundle):
+    error = error_of("serve", colour_bundle, "--urls", "some")
+    assert error.code == "invalid-setting"
+    assert "--urls" in error.message and "'some'" in error.message
 
 
 LINE = {"time": "2026-11-25T00:36:13.430Z", "status": 200, "route": "POST /predict", "duration_ms": 27.52}

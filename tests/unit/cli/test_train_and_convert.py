@@ -92,11 +92,11 @@ def test_a_recipe_is_shown_without_photos(shutterless):
     assert shutterless("train", "--show").stdout == training.recipe_text("quick")
 
 
-def test_a_recipe_that_is_wrong_is_not_shown(shutterless, tmp_path):
+def test_a_recipe_that_is_wrong_is_not_shown(shutterless, error_of, tmp_path):
     (tmp_path / "mine.toml").write_text('name = "x"\n')
-    done = shutterless("train", "--recipe", tmp_path / "mine.toml", "--show")
-    assert (done.exit_code, done.stdout) == (1, "")
-    assert "has a wrong description" in done.stderr
+    arguments = ("train", "--recipe", tmp_path / "mine.toml", "--show")
+    assert error_of(*arguments).code == "invalid-recipe"
+    assert shutterless(*arguments).stdout == ""
 
 
 def test_backbones_are_listed_with_their_figures_without_photos(shutterless, tmp_path, monkeypatch):

@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from shutterless.runtime.host_resources import cores
-from shutterless.utils.parallel import WAITING, map_in_threads
+from shutterless.utils.parallel import EXTRA_THREADS, map_in_threads
 from shutterless.utils.progress import silent
 
 
@@ -30,7 +30,7 @@ def test_the_first_failure_ends_the_work_and_drops_what_has_not_begun():
             list(map_in_threads(work, range(1000), progress=silent, what="working"))
     finally:
         is_over.set()
-    assert len(begun) <= cores() + WAITING + 1  # the thread that failed may take one more
+    assert len(begun) <= cores() + EXTRA_THREADS + 1  # the thread that failed may take one more
 
 
 def test_all_callers_share_the_threads():
@@ -38,7 +38,7 @@ def test_all_callers_share_the_threads():
         work = map_in_threads(lambda _: threading.current_thread(), range(50), progress=silent, what="")
         return {thread.name for thread in work}
 
-    assert len(names() | names() | names()) <= cores() + WAITING
+    assert len(names() | names() | names()) <= cores() + EXTRA_THREADS
 
 
 def test_work_within_work_ends_though_all_threads_are_busy():

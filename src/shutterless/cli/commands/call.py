@@ -1,11 +1,12 @@
-"""`shutterless call`: what a deployed or local API says of pictures."""
+"""`shutterless call`: classify pictures with an API."""
 
-from functools import partial
 from typing import Annotated
 
 import typer
 
-from shutterless.cli.pictures import AsJson, Output, Pictures, Top, expand, show_answers
+from shutterless.cli.answers import AsJson, Output, Pictures, Top, read_pictures, show_answers
+from shutterless.cli.console import progress_bar, say
+from shutterless.cli.options import refuse_both
 
 
 def call(
@@ -24,8 +25,9 @@ def call(
 ) -> None:
     """Classify pictures with an API, local or deployed.
 
-    Files and folders, at any depth, are sent; URLs are fetched by the API. A key in SHUTTERLESS_API_KEY
-    stays out of the shell's history. Four pictures are sent at a time. With -o, the same command continues.
+    Files and folders, at any depth, are uploaded; URLs are fetched by the API. Four pictures are sent at a
+    time. Set SHUTTERLESS_API_KEY to keep the key out of the shell's history. With -o, the same command
+    continues where it stopped.
 
     \b
     Examples:
@@ -35,6 +37,11 @@ def call(
     """
     from shutterless.client import call_many
 
-    answers = partial(call_many, url, api_key=api_key, timeout=timeout)
-    if not show_answers(answers, expand(pictures), output=output, top=top, as_json=as_json):
+    refuse_both(output, "--output", as_json, "--json")
+    with progress_bar() as progress:
+        answers = call_many(
+            url, read_pictures(pictures), api_key, timeout, output=output, progress=progress, on_note=say
+        )
+        all_readable = show_answers(answers, output=output, top=top, as_json=as_json)
+    if not all_readable:
         raise typer.Exit(1)

@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
-from shutterless.cli.pictures import AsJson, Output, Pictures, Top, expand, show_answers
+from shutterless.cli.answers import AsJson, Output, Pictures, Top, read_pictures, show_answers
+from shutterless.cli.console import progress_bar, say
+from shutterless.cli.options import refuse_both
 from shutterless.errors import InputError
-from shutterless.utils.quiet import quiet_start
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle, or a run.")],
+    model: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle or a run.")],
     pictures: Pictures,
     output: Output = None,
     top: Top = 3,
@@ -20,7 +21,8 @@ def predict(
     """Classify pictures: files, folders, URLs, or a list of them.
 
     Folders are searched at any depth. Unreadable pictures are listed with the reason; the exit code is
-    then 1. Press Ctrl-C to stop; the answers so far are kept. With -o, the same command continues.
+    then 1. Press Ctrl-C to stop; the answers so far are kept. With -o, the same command continues where it
+    stopped.
 
     \b
     Examples:
@@ -29,20 +31,22 @@ def predict(
       find . -name '*.jpg' | shutterless predict bundle - --top 1
       shutterless predict bundle https://example.org/photo.jpg --json
     """
-    _check_order(model, pictures)
-    sources = expand(pictures)
-    from shutterless.inference import Classifier
+    from shutterless.inference import predict_many
 
-    with quiet_start():
-        # Whoever types a URL here may fetch it anyway: no address is off limits.
-        classifier = Classifier(model, urls="any")
-    version = classifier.version
-    if not show_answers(classifier.answer, sources, output=output, top=top, as_json=as_json, model=version):
+    refuse_both(output, "--output", as_json, "--json")
+    _check_order(model, pictures)
+    with progress_bar() as progress:
+        # The user could fetch any URL without this command, so private addresses are allowed too.
+        answers = predict_many(
+            model, read_pictures(pictures), output=output, urls="any", progress=progress, on_note=say
+        )
+        all_readable = show_answers(answers, output=output, top=top, as_json=as_json)
+    if not all_readable:
         raise typer.Exit(1)
 
 
 def _check_order(model: Path, pictures: list[str]) -> None:
-    """Raise `ShutterlessError` if the bundle is given behind the pictures."""
+    """Raise `InputError` if the bundle was given after the pictures."""
     bundles = [name for name in pictures if (Path(name) / "bundle.json").is_file()]
     if bundles and not (model / "bundle.json").is_file():
         raise InputError(

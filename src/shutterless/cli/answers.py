@@ -1,0 +1,135 @@
+"""Options and output that `predict` and `call` share: one answer per picture, as they come."""
+
+import os
+import sys
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shutterless.cli.console import Rows, result, say, to_json
+from shutterless.errors import ShutterlessError
+from shutterless.utils.messages import plural
+
+if TYPE_CHECKING:
+    from shutterless.answers import Answer
+
+Pictures = Annotated[
+    list[str],
+    typer.Argument(metavar="PICTURES...", help="Files, folders or URLs; - reads a list from standard input."),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Write the answers to a .csv or .jsonl file."),
+]
+Top = Annotated[int, typer.Option(metavar="N", min=1, help="How many labels to show per picture.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+STANDARD_INPUT = "-"
+
+
+def read_pictures(pictures: Sequence[str]) -> Sequence[str] | Iterator[str]:
+    """Return the files, folders and URLs that were given; for -, those listed on standard input."""
+    if STANDARD_INPUT not in pictures:
+        return pictures
+    if len(pictures) > 1:
+        raise typer.BadParameter("give either - or pictures", param_hint="PICTURES")
+    lines = (os.fsdecode(line.rstrip(b"\r\n")) for line in sys.stdin.buffer)
+    return filter(None, lines)
+
+
+@dataclass
+class Summary:
+    """How many pictures have been answered."""
+
+    answered: int = 0
+    unsure: int = 0
+    unreadable: int = 0
+
+    def add(self, answer: "Answer") -> None:
+        """Count one more answer."""
+        self.answered += 1
+        self.unsure += answer.prediction is not None and not answer.prediction.accepted
+        self.unreadable += answer.prediction is None
+
+
+def show_answers(answers: Generator["Answer"], *, output: Path | None, top: int, as_json: bool) -> bool:
+    """Print each answer when it comes, unless it goes to a file.
+
+    After Ctrl-C, or an error that would affect every picture, the answers so far are kept.
+
+    Args:
+        answers: From `predict_many` or `call_many`.
+        output: The file that they are written to, if any.
+        top: Number of labels to show per picture.
+        as_json: Print one JSON document instead of rows.
+
+    Returns:
+        Whether every picture could be read.
+    """
+    summary = Summary()
+    document = _Document() if as_json else None
+    show = document.add if document else _ignore if output else _row_printer(top)
+    try:
+        with closing(answers):
+            for answer in answers:
+                show(answer)
+                summary.add(answer)
+    except (KeyboardInterrupt, ShutterlessError):
+        if document and summary.answered:
+            document.end()
+        if summary.answered:
+            continuation = f"; {output} has the answers, and the same command continues" if output else ""
+            say(f"Stopped after {plural(summary.answered, 'picture')}{continuation}")
+        raise
+    if document:
+        document.end()
+    if summary.answered > 1:
+        pictures = plural(summary.answered, "picture")
+        say(f"{pictures}: {summary.unsure:,} not sure, {summary.unreadable:,} unreadable")
+    return not summary.unreadable
+
+
+def _ignore(answer: "Answer") -> None:
+    pass
+
+
+def _row_printer(top: int) -> Callable[["Answer"], None]:
+    """Return what prints a row per picture: name, label, score, "not sure", and the next best labels."""
+    rows = Rows()
+
+    def print_row(answer: "Answer") -> None:
+        if not answer.prediction:
+            reason = ". ".join(filter(None, (answer.detail, answer.hint)))
+            rows.add(answer.source, "", "", "unreadable", reason)
+            return
+        (label, score), *others = answer.prediction.top(top)
+        unsure = "" if answer.prediction.accepted else "not sure"
+        others_text = ", ".join(f"{other} {value:.4f}" for other, value in others)
+        rows.add(answer.source, label, f"{score:.4f}", unsure, others_text)
+
+    return print_row
+
+
+class _Document:
+    """A JSON document with one answer per line, and at its end the model, which they share."""
+
+    def __init__(self) -> None:
+        self._model = ""
+        self._lines = 0
+
+    def add(self, answer: "Answer") -> None:
+        if not self._lines:
+            result('{"predictions": [')
+        self._model = answer.model or self._model
+        members = {name: value for name, value in answer.to_json().items() if name != "model"}
+        result((", " if self._lines else "  ") + to_json(members))
+        self._lines += 1
+
+    def end(self) -> None:
+        if not self._lines:
+            result('{"predictions": [')
+        result(f'], "model": {to_json(self._model)}}}')
