@@ -1,8 +1,8 @@
-"""Outputs that appear whole or not at all, and that replace nothing but what shutterless wrote itself.
+"""Write files and folders atomically, and never replace anything but shutterless's own outputs.
 
-Every command follows one convention. A bundle, a report, an inspection or a build context, which can be
-made again from what it was made of, replaces an earlier one if that holds nothing else. Runs and photos
-are never replaced. No output may lie among the photos it is made from.
+All commands follow the same rules. A bundle, report, inspection or build context, which can be made again,
+replaces an earlier one that contains nothing else. Runs and photos are never replaced. No output may be
+inside the photos folder.
 """
 
 import errno
@@ -17,17 +17,17 @@ from pathlib import Path
 
 from shutterless.errors import OutputError, cannot_write
 
-# What a draft is called: the name of its output, hidden, with a random token.
+# Name of a draft: the name of its output, hidden, with a random token.
 DRAFT = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part", re.DOTALL)
 NEW, OLD = "new", "old"
-# Of renameat2(2): paths are relative to the working folder; both names change places.
+# renameat2(2): paths are relative to the working folder; the two names are exchanged.
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 NOT_SUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.EXDEV, errno.ENOTSUP, errno.EPERM)
 # A recipe, a description or a price table is a few kilobytes.
 MAX_TEXT_BYTES = 10_000_000
 # A list of a million photos with long names, or the confusions of a thousand labels, is larger.
 MAX_TABLE_BYTES = 300_000_000
-# A mark stands in the head of a page.
+# A mark is in the head of a page.
 HEAD_BYTES = 2000
 
 
@@ -35,8 +35,11 @@ HEAD_BYTES = 2000
 class Output:
     """A kind of folder that shutterless writes.
 
-    required: the files by which it is recognised. optional: other files that belong to it.
-    marks: file → a text near its beginning, for files that anybody might call by that name.
+    Attributes:
+        name: What messages call it.
+        required: Files by which it is recognised.
+        optional: Other files that belong to it.
+        marks: File and a text near its beginning, for file names that anyone might use.
     """
 
     name: str
@@ -45,7 +48,7 @@ class Output:
     marks: tuple[tuple[str, bytes], ...] = ()
 
     def matches(self, folder: Path) -> bool:
-        """Tell whether `folder` is such an output, whatever else it holds."""
+        """Tell whether `folder` is such an output, whatever else it contains."""
         return all((folder / name).is_file() for name in self.required) and all(
             has_mark(folder / name, mark) for name, mark in self.marks
         )
@@ -53,7 +56,7 @@ class Output:
 
 REPORT_MARK = b'<meta name="generator" content="shutterless report">'
 INSPECTION_MARK = b'<meta name="generator" content="shutterless dataset inspect">'
-# In a report's folder of figures: the names of the figures, one a line.
+# The file in a report's folder of figures that lists the figures, one name per line.
 FIGURES_LIST = ".shutterless-figures"
 
 RUN = Output("a run", frozenset({"recipe.toml", "split.csv"}))
@@ -80,27 +83,32 @@ OUTPUTS = (RUN, BUNDLE, REPORT, FIGURES, INSPECTION, CONTEXT)
 
 
 def recognise_output(folder: Path) -> Output | None:
-    """Return which of shutterless's outputs `folder` is, or None."""
+    """Return which kind of output `folder` is, or None."""
     return next((output for output in OUTPUTS if output.matches(folder)), None)
 
 
 def ensure_writable(output: Path) -> None:
-    """Raise ShutterlessError if nothing can be written to `output`, a file or folder that may be new."""
-    place = next(path for path in (output.absolute(), *output.absolute().parents) if path.exists())
-    if place == output.absolute() and not place.is_dir():
-        place = place.parent
-    if not place.is_dir():
+    """Check that a file or folder, which may not exist yet, can be written.
+
+    Raises:
+        OutputError: It cannot be written (`cannot-write`).
+    """
+    path = output.absolute()
+    folders = path.parents if path.exists() and not path.is_dir() else (path, *path.parents)
+    parent = next(folder for folder in folders if folder.exists())
+    if not parent.is_dir():
         raise OutputError(
-            "cannot-write", f"Cannot write {output}: {place} is a file", "Choose another folder."
+            "cannot-write", f"Cannot write {output}: {parent} is a file", "Choose another folder."
         )
-    if not os.access(place, os.W_OK | os.X_OK):
+    if not os.access(parent, os.W_OK | os.X_OK):
         raise cannot_write(output, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
 
 
 def ensure_empty(folder: Path) -> None:
-    """Raise ShutterlessError if `folder` is a file or holds anything but leftovers of ours.
+    """Check that a folder can be written and is new or empty, apart from leftovers of ours.
 
-    So it does if it cannot be written.
+    Raises:
+        OutputError: It is a file or not empty (`not-empty`), or cannot be written (`cannot-write`).
     """
     ensure_writable(folder)
     if folder.exists() and (not folder.is_dir() or entries(folder)):
@@ -112,14 +120,16 @@ def ensure_empty(folder: Path) -> None:
 
 
 def ensure_replaceable(folder: Path, output: Output) -> None:
-    """Raise ShutterlessError unless `folder` is missing, empty, or such an output and nothing else.
+    """Check that a folder can be written and is new, empty, or such an output and nothing else.
 
-    So it does if it cannot be written.
+    Raises:
+        OutputError: It contains something else (`not-ours`), or cannot be written (`cannot-write`).
     """
     ensure_writable(folder)
-    if not folder.exists() or (folder.is_dir() and not entries(folder)):
-        return
-    if not folder.is_dir() or not _is_wholly(folder, output):
+    names = entries(folder) if folder.is_dir() else set()
+    is_unused = not folder.exists() or (folder.is_dir() and not names)
+    is_ours = output.matches(folder) and names <= output.required | output.optional
+    if not is_unused and not is_ours:
         raise OutputError(
             "not-ours",
             f"{folder} already exists and is not just {output.name}",
@@ -128,25 +138,26 @@ def ensure_replaceable(folder: Path, output: Output) -> None:
 
 
 def ensure_outside(folder: Path, photos: Path) -> None:
-    """Raise ShutterlessError if the output `folder` lies in the folder `photos`, or is it.
+    """Check that an output is not inside the photos folder, where it would be a label next time.
 
-    It would be one of the labels next time.
+    Raises:
+        OutputError: It is inside, or the photos folder itself (`output-inside-photos`).
     """
     if folder.resolve().is_relative_to(photos.resolve()):
         raise OutputError(
             "output-inside-photos",
-            f"The output {folder} lies in the folder of photos {photos}",
-            "Choose a folder outside it: whatever lies among the photos counts as photos.",
+            f"The output {folder} is inside the photos folder {photos}",
+            "Choose a folder outside it: everything inside the photos folder counts as photos.",
         )
 
 
 def entries(folder: Path) -> set[str]:
-    """Return the names in `folder`, without the drafts that writing leaves when its process is killed."""
+    """Return the names in `folder`, without drafts that a killed process left behind."""
     return {path.name for path in folder.iterdir() if not DRAFT.fullmatch(path.name)}
 
 
 def has_mark(file: Path, mark: bytes) -> bool:
-    """Tell whether `mark` stands near the beginning of a plain file that may be read."""
+    """Tell whether a text is near the beginning of a regular file that can be read."""
     try:
         return mark in read_head(file, HEAD_BYTES)
     except OSError:
@@ -154,19 +165,29 @@ def has_mark(file: Path, mark: bytes) -> bool:
 
 
 def read_head(file: Path, size: int) -> bytes:
-    """Return up to `size` bytes from the start of a plain file; raises OSError for a pipe or a device."""
-    _require_plain(file)
+    """Return up to `size` bytes from the start of a file.
+
+    Raises:
+        OSError: It is not a regular file (reading a pipe or a device might never end), or cannot be read.
+    """
+    _require_regular(file)
     with file.open("rb", buffering=0) as stream:
         return stream.read(size)
 
 
 def read_text(file: Path, limit: int = MAX_TEXT_BYTES) -> str:
-    """Return the UTF-8 text of a plain file, with line ends as they are.
+    """Return the text of a UTF-8 file, with its line ends unchanged.
 
-    Raises OSError if it is no plain file (reading a pipe or a device might never end), if it has more
-    than `limit` bytes, or if it cannot be read; UnicodeDecodeError if it is not UTF-8.
+    Args:
+        file: The file.
+        limit: Maximum size in bytes.
+
+    Raises:
+        OSError: It is not a regular file (reading a pipe or a device might never end), is larger than
+            `limit`, or cannot be read.
+        UnicodeDecodeError: It is not UTF-8.
     """
-    _require_plain(file)
+    _require_regular(file)
     with file.open("rb") as stream:
         data = stream.read(limit + 1)
     if len(data) > limit:
@@ -176,9 +197,16 @@ def read_text(file: Path, limit: int = MAX_TEXT_BYTES) -> str:
 
 @contextmanager
 def atomic_file(file: Path) -> Iterator[Path]:
-    """Give a path to write to; what is there when the block ends without an error becomes `file`.
+    """Write a file completely or not at all.
 
-    Raises ShutterlessError in place of an OSError, as on a full disk.
+    Args:
+        file: The file. It is written, or replaced, when the block ends without an exception.
+
+    Yields:
+        The path to write to.
+
+    Raises:
+        OutputError: The file cannot be written, as on a full disk (`cannot-write`); instead of any OSError.
     """
     try:
         with _draft(file) as draft:
@@ -190,33 +218,40 @@ def atomic_file(file: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_directory(folder: Path, what: str) -> Iterator[Path]:
-    """Give an empty folder; when the block ends without an error it takes the place of `folder`.
+    """Write a folder completely or not at all.
 
-    What `folder` held is replaced, in one step where the system can: check it beforehand with
-    `ensure_empty` or `ensure_replaceable`. The working folder and mount points, which cannot be replaced
-    themselves, are filled entry by entry.
+    The folder is replaced in one step if the system can do that; check it before with `ensure_replaceable`.
+    The working folder and mount points cannot be replaced themselves, so their entries are.
 
-    what: is named in the error message. Raises ShutterlessError in place of an OSError.
+    Args:
+        folder: The folder. It is written, or replaced, when the block ends without an exception.
+        what: What is written, for the error message, such as "the report".
+
+    Yields:
+        An empty folder to write to.
+
+    Raises:
+        OutputError: The folder cannot be written, as on a full disk (`cannot-write`); instead of any OSError.
     """
     try:
         target = folder.resolve()
-        fixed = target.is_dir() and (os.path.ismount(target) or target.samefile("."))
-        with _draft(target / "output" if fixed else target) as draft:
+        in_place = target.is_dir() and (os.path.ismount(target) or target.samefile("."))
+        with _draft(target / "output" if in_place else target) as draft:
             new = draft / NEW
             new.mkdir()
             yield new
-            if fixed:
-                _refill(target, new)
+            if in_place:
+                _replace_entries(target, new)
             else:
-                _put(new, target)
+                _replace(target, new)
     except OSError as error:
         raise cannot_write(f"{what} to {folder}", error) from error
 
 
 @contextmanager
 def _draft(target: Path) -> Iterator[Path]:
-    """Give an empty folder beside `target`, locked while this process lives, and remove it at the end."""
-    import shutil  # which imports all kinds of archives, and which `--help` needs not
+    """Yield an empty folder next to `target`, locked while this process lives, and remove it at the end."""
+    import shutil  # slow to import, and not needed for `--help`
 
     target.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(target)
@@ -232,7 +267,7 @@ def _draft(target: Path) -> Iterator[Path]:
 
 
 def _remove_leftovers(target: Path) -> None:
-    """Remove drafts of `target` whose process was killed; put back an output that it had moved aside."""
+    """Remove drafts of `target` whose process was killed, and restore an output that it had moved away."""
     import shutil
 
     for leftover in target.parent.iterdir():
@@ -247,7 +282,7 @@ def _remove_leftovers(target: Path) -> None:
 
 
 def _lock(folder: Path) -> int | None:
-    """Lock a folder, which ends with the process; return None where another has it, or nobody can."""
+    """Lock a folder until this process ends; return None if another process has it, or locks do not work."""
     if sys.platform == "win32":
         return None
     import fcntl
@@ -264,8 +299,8 @@ def _lock(folder: Path) -> int | None:
     return descriptor
 
 
-def _put(new: Path, target: Path) -> None:
-    """Rename `new` to `target`; what is there goes into the draft around `new`, to be removed with it."""
+def _replace(target: Path, new: Path) -> None:
+    """Rename `new` to `target`; an older output is moved into the draft around `new`, and removed with it."""
     if not target.exists() or not any(target.iterdir()):
         new.replace(target)
     elif not _exchange(new, target):
@@ -279,7 +314,7 @@ def _put(new: Path, target: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Let two folders change places in one step; return False where the system or the disk cannot."""
+    """Exchange two folders in one step; return False if the system or the file system cannot."""
     import ctypes
 
     try:
@@ -294,8 +329,8 @@ def _exchange(one: Path, other: Path) -> bool:
     raise OSError(number, os.strerror(number), str(other))
 
 
-def _refill(target: Path, new: Path) -> None:
-    """Replace what is in `target` by what is in `new`, entry by entry."""
+def _replace_entries(target: Path, new: Path) -> None:
+    """Replace the entries of `target` by those of `new`, one by one."""
     import shutil
 
     for name in sorted(entries(target)):
@@ -307,13 +342,9 @@ def _refill(target: Path, new: Path) -> None:
         entry.replace(target / entry.name)
 
 
-def _is_wholly(folder: Path, output: Output) -> bool:
-    return output.matches(folder) and entries(folder) <= output.required | output.optional
-
-
-def _require_plain(file: Path) -> None:
+def _require_regular(file: Path) -> None:
     mode = file.stat().st_mode
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
     if not stat.S_ISREG(mode):
-        raise OSError(errno.EINVAL, "it is not a plain file", str(file))
+        raise OSError(errno.EINVAL, "it is not a regular file", str(file))

@@ -1,1 +1,1 @@
-"""The files of a run folder, as every stage reads and writes them."""
+"""Read and write the files of a run folder, for all stages."""

@@ -1,4 +1,4 @@
-"""One training at a time in a run folder."""
+"""Lock a run folder, so that only one training at a time runs in it."""
 
 import os
 import sys
@@ -14,15 +14,19 @@ LOCK = ".lock"
 
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
-    """Keep other trainings out of the run folder, which is created if it does not exist.
+    """Lock a run folder, which is created if it does not exist, while the block runs.
 
-    The operating system holds the lock and releases it when its process ends, however it ends: a lock
-    file that `kill -9` leaves behind locks nothing. A folder that is still empty at the end is removed.
+    The operating system holds the lock and releases it when the process ends, however it ends, so a lock
+    file that `kill -9` leaves behind locks nothing. A new folder that is still empty at the end is removed.
+
+    Args:
+        run: The run folder.
 
     Raises:
-        ShutterlessError: Another training is running in the folder, or it cannot be written to.
+        RunError: Another training is running in the folder (`training-in-progress`).
+        OutputError: The folder cannot be written (`cannot-write`).
     """
-    created = [folder for folder in (run, *run.parents) if not folder.exists()]
+    new_folders = [folder for folder in (run, *run.parents) if not folder.exists()]
     try:
         stream = _lock(run)
     except OSError as error:
@@ -30,16 +34,16 @@ def locked(run: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(OSError):  # Windows removes no open file
+        with suppress(OSError):  # Windows does not remove open files
             (run / LOCK).unlink()
         stream.close()
         with suppress(OSError):  # not empty: something was trained
-            for folder in created:
+            for folder in new_folders:
                 folder.rmdir()
 
 
 def _lock(run: Path) -> BinaryIO:
-    """Return the lock file, locked; another training may remove it between its opening and its locking."""
+    """Return the locked lock file, opened again if another training removed it before it was locked."""
     while True:
         run.mkdir(parents=True, exist_ok=True)
         stream = (run / LOCK).open("a+b")
@@ -72,7 +76,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def _lock_file(stream: BinaryIO) -> None:
-        stream.seek(1 << 30)  # a byte that nobody reads: Windows bars a locked range from being read
+        stream.seek(1 << 30)  # a byte that nobody reads: on Windows, a locked range cannot be read
         try:
             msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
         except OSError as error:
@@ -86,6 +90,6 @@ else:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            # Some network file systems know no locks; training there must still be possible.
+            # Some network file systems have no locks; training there must still be possible.
             if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
                 raise

@@ -1,4 +1,4 @@
-"""The names of the files in a run folder, and how such a folder is recognised."""
+"""Names of the files in a run folder."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The table `run` of recipe.toml: what was trained on what."""
+"""The table `run` of recipe.toml: the settings of a run that are not part of its recipe."""
 
 from pathlib import Path
 
@@ -8,7 +8,18 @@ from shutterless.dataset.groups.grouping import NONE
 
 
 class Settings(BaseModel):
-    """What was trained on what: the part of recipe.toml that a recipe file does not fix."""
+    """The settings of a run that are not part of its recipe.
+
+    Attributes:
+        photos: Folder of the photos.
+        dataset_fingerprint: SHA-256 of all photos, labels and splits, see `Dataset.fingerprint`.
+        backbone: Name of the network.
+        weights: `imagenet`, `none` or a file.
+        cut: Layer that the features are taken from; None for the last one.
+        image_size: Width and height of the model's input, in pixels.
+        seed: Seed of the split and of the training.
+        group_by: Rule for photos of the same thing, see `parse_group_by`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -19,4 +30,4 @@ class Settings(BaseModel):
     cut: str | None = None
     image_size: int
     seed: int
-    group_by: str = NONE  # of a run of before there were groups
+    group_by: str = NONE  # the default is for runs made before there were groups

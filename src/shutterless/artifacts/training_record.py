@@ -1,7 +1,7 @@
-"""Which photos a model was trained on, so that it is measured on others.
+"""Record which photos a model was trained on, so that it is measured on others.
 
-A training run knows it from its split.csv, a bundle from the file `TRAINING_PHOTOS` beside its model.
-Photos are recognised by their content: a copy under another name in another folder is the same photo.
+A run has this record in its split.csv, a bundle in its file `TRAINING_PHOTOS`. Photos are recognised by their
+content: a copy with another name in another folder is the same photo.
 """
 
 import hashlib
@@ -20,12 +20,14 @@ HASH_DIGITS = 16
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """The split that each photo of a training run was in.
+    """The split of each photo of a training run.
 
-    by_content: the first `HASH_DIGITS` hex digits of the photo's SHA-256 → split.
-    groups: the same digits → the group that the photo is in, for those that are in one.
-    root, by_path: the folder of the run's photos, and path below it → split. They recognise a photo that
-    was changed in its place, and photos of which no hash was recorded. A bundle has neither.
+    Attributes:
+        by_content: The first `HASH_DIGITS` hex digits of the photo's SHA-256 → split.
+        groups: The same digits → group, for photos that are in one.
+        root: The folder of the run's photos, to recognise photos by their paths if they were changed or if
+            their hashes were not recorded. None for a bundle.
+        by_path: Path below this folder → split. Empty for a bundle.
     """
 
     by_content: Mapping[str, str]
@@ -35,7 +37,12 @@ class TrainingRecord:
 
     @classmethod
     def of(cls, photos: Iterable[Photo], root: Path | None = None) -> "TrainingRecord":
-        """Return the record of a run's photos; content that is in several splits counts as trained on."""
+        """Return the record of a run's photos.
+
+        Args:
+            photos: The photos. If the same content is in several splits, the one closest to training counts.
+            root: The folder of the photos.
+        """
         by_content: dict[str, str] = {}
         for photo in sorted(photos, key=lambda photo: SPLITS.index(photo.split)):
             if photo.sha256:
@@ -45,21 +52,26 @@ class TrainingRecord:
         return cls(by_content, groups, root, by_path)
 
     def split_of(self, photo: Photo, root: Path) -> str | None:
-        """Return the split that `photo`, whose path is below `root`, had in the run; None if it had none."""
+        """Return the split of a photo in the run; None if it was not one of the run's photos.
+
+        Args:
+            photo: The photo, with the hash of its content.
+            root: The folder that its path is relative to.
+        """
         split = self.by_content.get(photo.sha256[:HASH_DIGITS])
         if split:
             return split
-        # Without hashes, the names below any folder are all there is to go by.
+        # Without hashes, photos can only be recognised by their paths, in whatever folder.
         return self.by_path.get(photo.path) if not self.by_content or self._is_root(root) else None
 
     def with_groups(self, photos: Iterable[Photo]) -> tuple[Photo, ...]:
-        """Return the photos, each with the group that it was in."""
+        """Return the photos, each with its group in the run."""
         return tuple(
             replace(photo, group=self.groups.get(photo.sha256[:HASH_DIGITS], "")) for photo in photos
         )
 
     def changed(self, photos: Iterable[Photo], root: Path) -> list[Photo]:
-        """Return those of `photos` below `root` that the run had under this name with another content."""
+        """Return the photos below `root` that the run had at this path with other content."""
         if not self.by_content or not self._is_root(root):
             return []
         return [
@@ -72,7 +84,7 @@ class TrainingRecord:
         return self.root is not None and folder.resolve() == self.root.resolve()
 
     def to_text(self) -> str:
-        """Return the record as lines of hash, split and, if any, the group's number, sorted by hash."""
+        """Return the record as text: a line with hash, split and, if any, the group's number per photo."""
         numbers = {group: f" {number}" for number, group in enumerate(sorted(set(self.groups.values())))}
         return "".join(
             f"{digits} {split}{numbers.get(self.groups.get(digits, ''), '')}\n"
@@ -81,23 +93,23 @@ class TrainingRecord:
 
 
 def read_training_photos(bundle: Bundle) -> TrainingRecord | None:
-    """Return what a bundle records of its training photos, or None if it has no such record.
+    """Return the training photos that a bundle records; None if it has no such record.
 
     Raises:
-        ShutterlessError: The file is not the one that the bundle was written with.
+        BundleError: The file is not the one that the bundle was written with (`changed-training-photos`).
     """
-    expected = bundle.files.get(TRAINING_PHOTOS)
-    if bundle.path is None or expected is None or not (bundle.path / TRAINING_PHOTOS).is_file():
+    expected_hash = bundle.files.get(TRAINING_PHOTOS)
+    if bundle.path is None or expected_hash is None or not (bundle.path / TRAINING_PHOTOS).is_file():
         return None
     try:
         content = read_text(bundle.path / TRAINING_PHOTOS, MAX_TABLE_BYTES)
     except (OSError, UnicodeDecodeError):
         content = ""
-    if hashlib.sha256(content.encode()).hexdigest() != expected:
+    if hashlib.sha256(content.encode()).hexdigest() != expected_hash:
         raise BundleError(
             "changed-training-photos",
-            f"{bundle.path / TRAINING_PHOTOS} was changed since the bundle was written",
-            "Convert again.",
+            f"{bundle.path / TRAINING_PHOTOS} was changed after the bundle was written",
+            "Convert the run again.",
         )
     lines = [line.split() for line in content.splitlines()]
     groups = {digits: group for digits, _, *numbers in lines for group in numbers}

@@ -1,4 +1,4 @@
-"""Photos on disk → a checked, split data set → pixels; and a drawn data set to try it all with."""
+"""Load, check, split, inspect, download and draw data sets of labelled photos."""
 
 from shutterless.dataset.integrity import verify_photos
 from shutterless.dataset.layout import find_pictures

@@ -80,8 +80,8 @@ def load_labelled(
     listing = find_photos(root, NEW)
     photos = _recorded(root, listing.photos, split_of, progress) if split_of else listing.photos
     photos = _renamed(photos, label_map or {}, labels)
-    selected = _of_split(root, photos, split)
-    usable = _of_known_labels(root, selected, labels, skip_unknown_labels)
+    selection = _of_split(root, photos, split)
+    usable = _of_known_labels(root, selection, labels, skip_unknown_labels)
     keep = spec if spec and fits_in_memory(len(usable), spec) else None
 
     def decode(data: bytes) -> npt.NDArray[np.uint8] | None:
@@ -93,12 +93,12 @@ def load_labelled(
     arrays, unreadable = read_photos(
         replace(listing, photos=usable), decode, progress=progress, what="checking photos"
     )
-    decoded = Decoded(keep, {photo.path: array for photo, array in arrays.items() if array is not None})
+    pixels = Decoded(keep, {photo.path: array for photo, array in arrays.items() if array is not None})
     dataset = Dataset(
-        root, tuple(labels), tuple(arrays), unreadable, (), skipped=listing.summary(), decoded=decoded
+        root, tuple(labels), tuple(arrays), unreadable, (), skipped=listing.summary(), decoded=pixels
     )
-    warnings = (*_unknown_labels_warning(selected, usable), *split_gaps(dataset))
-    left_out = Counter(photo.split for photo in photos) - Counter(photo.split for photo in selected)
+    warnings = (*_unknown_labels_warning(selection, usable), *split_gaps(dataset))
+    left_out = Counter(photo.split for photo in photos) - Counter(photo.split for photo in selection)
     return Selection(replace(dataset, warnings=warnings), dict(left_out))
 
 
@@ -141,8 +141,8 @@ def _of_split(root: Path, photos: list[Photo], split: str | None) -> list[Photo]
     if name == ALL or not photos:
         return photos
     for splits in [(name,)] if name else [("test", NEW), ("validation",)]:
-        if selected := [photo for photo in photos if photo.split in splits]:
-            return selected
+        if selection := [photo for photo in photos if photo.split in splits]:
+            return selection
     counts = Counter(photo.split for photo in photos)
     listing = ", ".join(f"{count:,} {split}" for split, count in sorted(counts.items()))
     if name:

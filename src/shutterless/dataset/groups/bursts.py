@@ -35,9 +35,9 @@ def find_bursts(photos: Sequence[Photo], stats: Sequence[PhotoStats]) -> Iterato
     """Yield a key of `REASONS` and the indices of two or more photos that show the same thing."""
     names = [parse_file_name(photo) for photo in photos]
     rules = {
-        "folder": _in_folders(photos, names),
+        "folder": _with_same_name(photos, [name.folder or None for name in names]),
         "name": _in_series(photos, names),
-        "time": _in_time(names, stats),
+        "time": _within_burst(_without_pause(names, stats, BURST_PAUSE)),
         "sequence": _in_sequence(photos, names, stats),
     }
     for reason, groups in rules.items():
@@ -65,11 +65,6 @@ def by_key(keys: Iterable[Hashable | None]) -> dict[Hashable, list[int]]:
     return indices
 
 
-def _in_folders(photos: Sequence[Photo], names: list[FileName]) -> Indices:
-    """Yield the photos of each folder below a label's folder."""
-    return _with_same_name(photos, [name.folder or None for name in names])
-
-
 def _in_series(photos: Sequence[Photo], names: list[FileName]) -> Indices:
     """Yield the photos of each series (milk_07_01, milk_07_02 …), and a photo with its copies (x, x (1))."""
     series = [f"{name.folder}/{name.series}" if name.separated and name.series else None for name in names]
@@ -78,7 +73,7 @@ def _in_series(photos: Sequence[Photo], names: list[FileName]) -> Indices:
     ]
     originals = set(series).intersection(stems)
     keys = [stem if stem in originals else key for stem, key in zip(stems, series, strict=True)]
-    return (indices for indices in _with_same_name(photos, keys) if len(indices) <= MAX_BURST)
+    return _within_burst(_with_same_name(photos, keys))
 
 
 def _with_same_name(photos: Sequence[Photo], names: Sequence[str | None]) -> Indices:
@@ -96,9 +91,9 @@ def _with_same_name(photos: Sequence[Photo], names: Sequence[str | None]) -> Ind
             yield indices
 
 
-def _in_time(names: list[FileName], stats: Sequence[PhotoStats]) -> Indices:
-    """Yield the shots of one camera within seconds of each other."""
-    return (indices for indices in _without_pause(names, stats, BURST_PAUSE) if len(indices) <= MAX_BURST)
+def _within_burst(groups: Iterable[list[int]]) -> Indices:
+    """Yield the groups that are no larger than a burst."""
+    return (indices for indices in groups if len(indices) <= MAX_BURST)
 
 
 def _in_sequence(photos: Sequence[Photo], names: list[FileName], stats: Sequence[PhotoStats]) -> Indices:

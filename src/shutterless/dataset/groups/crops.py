@@ -84,7 +84,7 @@ def _matching_pairs(pictures: npt.NDArray[np.uint8], pairs: npt.NDArray[np.intp]
     for stage in STAGES:
         first, second = (_prepare(pictures[indices], stage) for indices in pairs.T)
         warps = _align(first, second, warps, stage.steps)
-        matches = _correlation(first, second, warps) >= stage.min_correlation
+        matches = _correlate(first, second, warps) >= stage.min_correlation
         pairs, warps = pairs[matches], warps[matches]
     return list(pairs.tolist())
 
@@ -106,7 +106,7 @@ def _align(first: Floats, second: Floats, warps: Floats, steps: int) -> Floats:
     return warps
 
 
-def _correlation(first: Floats, second: Floats, warps: Floats) -> Floats:
+def _correlate(first: Floats, second: Floats, warps: Floats) -> Floats:
     """Return the correlation of the pictures where they overlap, float32[n], 1 at best."""
     moving, inside = _warp(second, warps)
     product = _normalize(first, inside) * _normalize(moving, inside) * inside

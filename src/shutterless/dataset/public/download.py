@@ -100,10 +100,10 @@ def download_dataset(name: str, folder: str | Path, *, progress: Progress = auto
 
 
 def _verify(folder: Path, dataset: PublicDataset) -> None:
-    for split, expected in dataset.photos.items():
-        count = len(find_pictures(folder / split)[0])
-        if count != expected:
-            raise _differs(f"{split} has {count:,} photos instead of {expected:,}")
+    for split, count in dataset.photos.items():
+        photos, _ = find_pictures(folder / split)
+        if len(photos) != count:
+            raise _differs(f"{split} has {len(photos):,} photos instead of {count:,}")
     for split, expected_tree in dataset.trees.items():
         if (tree := git_tree(folder / split)) != expected_tree:
             raise _differs(f"{split} has the Git tree {tree} instead of {expected_tree}")

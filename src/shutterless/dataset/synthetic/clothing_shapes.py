@@ -175,19 +175,16 @@ def outwear(rng: Random) -> Garment:
     hem = torso.hem[1] + 0.012
     if rng.random() < 0.5:
         gap = rng.uniform(0.03, 0.09)
-        garment.append(Shape(_symmetric((torso.neck, torso.top), (gap * 0.6, -0.1), (gap, hem)), INSIDE))
         front = [(torso.neck, torso.top), (gap * 0.6, -0.1), (gap, hem)]
-        garment += _both(front, SHADE, 0.012)
+        garment += [Shape(_symmetric(*front), INSIDE), *_both(front, SHADE, 0.012)]
     else:
-        garment += [
-            Shape([(0, torso.top + 0.03), (0, hem)], tone, w) for tone, w in ((SHADE, 0.04), (LIGHT, 0.016))
-        ]
+        zipper = [(0, torso.top + 0.03), (0, hem)]
+        garment += [Shape(zipper, SHADE, 0.04), Shape(zipper, LIGHT, 0.016)]
     if not has_hood:
         lapel = [(torso.neck, torso.top - 0.02), (torso.neck + 0.06, -0.28), (0.1, -0.18), (0.02, -0.08)]
         garment += [*_both(lapel, TRIM), *_both([*lapel, lapel[0]], SHADE, 0.01)]
-    inner, outer, y = (0.08, 0.08), (0.16, 0.08), rng.uniform(0.0, 0.06)
-    garment += _both([(inner[0], inner[1] + y), (outer[0], outer[1] + y - 0.03)], SHADE, 0.022)
-    return garment
+    y = rng.uniform(0.0, 0.06)
+    return garment + _both([(0.08, 0.08 + y), (0.16, 0.08 + y - 0.03)], SHADE, 0.022)
 
 
 def dress(rng: Random) -> Garment:

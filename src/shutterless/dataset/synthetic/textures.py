@@ -1,6 +1,7 @@
-"""What the drawn sample is made of: colours, cloth with a pattern, and what the cloth lies on."""
+"""Colours, patterned cloth, backgrounds and light of the drawn sample."""
 
 import colorsys
+import math
 from random import Random
 
 import numpy as np
@@ -12,7 +13,7 @@ Colour = tuple[float, float, float]
 
 
 def grid(size: int, angle: float = 0.0) -> tuple[Floats, Floats]:
-    """Return x and y, float32[size, size], from -0.5 to 0.5, of a square turned by `angle` radians."""
+    """Return the coordinates of a square turned by `angle` radians: x and y, float32[size, size], ±0.5."""
     line = (np.arange(size, dtype=np.float32) + 0.5) / size - 0.5
     x, y = np.meshgrid(line, line)
     cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
@@ -20,7 +21,7 @@ def grid(size: int, angle: float = 0.0) -> tuple[Floats, Floats]:
 
 
 def colour(rng: Random, *, lightness: tuple[float, float] = (0.15, 0.85)) -> Colour:
-    """Return a random colour as red, green and blue from 0 to 255; a third of them nearly grey."""
+    """Return a random colour as red, green and blue from 0 to 255; a third of all are nearly grey."""
     saturation = rng.uniform(0.0, 0.15) if rng.random() < 0.33 else rng.uniform(0.3, 0.9)
     red, green, blue = colorsys.hls_to_rgb(rng.random(), rng.uniform(*lightness), saturation)
     return 255 * red, 255 * green, 255 * blue
@@ -57,7 +58,7 @@ def cloth(rng: Random, size: int, angle: float, base: Colour, second: Colour) ->
 
 
 def background(rng: Random, size: int) -> Floats:
-    """Return a ground, float32[size, size, 3]: plain, shaded from side to side, boards, or a rough weave."""
+    """Return a background, float32[size, size, 3]: plain, a gradient, boards, or a rough weave."""
     x, y = grid(size, rng.uniform(0, 6.283))
     base = colour(rng, lightness=(0.3, 0.95))
     kind = rng.choice(("plain", "plain", "gradient", "gradient", "wood", "rough"))
@@ -80,3 +81,16 @@ def blend(first: Colour, second: Colour, weight: Floats) -> Floats:
     """Return float32[…, 3]: `first` where `weight` is 0, `second` where it is 1, mixed in between."""
     start, end = np.array(first, np.float32), np.array(second, np.float32)
     return start + weight[..., None].astype(np.float32) * (end - start)
+
+
+def creases(rng: Random, size: int) -> Floats:
+    """Return the brightness of slightly creased cloth, float32[size, size, 1], about 1."""
+    x, y = grid(size, rng.uniform(0, math.pi))
+    waves = np.sin(rng.uniform(10, 30) * x + 4 * np.sin(rng.uniform(3, 8) * y + rng.uniform(0, 6)))
+    return np.asarray(1 + rng.uniform(0.02, 0.12) * waves, np.float32)[..., None]
+
+
+def side_light(rng: Random, size: int) -> Floats:
+    """Return the brightness of light from one side, float32[size, size, 1], about 1."""
+    x, _ = grid(size, rng.uniform(0, 2 * math.pi))
+    return np.asarray(rng.uniform(0.75, 1.15) * (1 + rng.uniform(0, 0.6) * x), np.float32)[..., None]
