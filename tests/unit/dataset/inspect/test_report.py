@@ -42,14 +42,16 @@ def test_the_page_shows_counts_findings_and_samples(photos, tmp_path):
 
 
 def test_the_page_asks_nothing_of_the_network_and_escapes_every_name(photos, tmp_path):
-    page = write_inspection(inspect_dataset(photos), tmp_path / "report").read_text("utf-8")
+    inspection = inspect_dataset(photos)
+    page = write_inspection(inspection, tmp_path / "report").read_text("utf-8")
     addresses = re.findall(r"""(?:src|href)=["']([^"']*)|url\(([^)]*)\)""", page)
     assert addresses
     assert all(source.startswith("data:image/jpeg;base64,") for source, _ in addresses)
     assert "://" not in page
     assert page.count("<script") == 1  # the page's own
     assert "<b>" not in page
-    assert "&lt;script&gt;broken.jpg: the picture is empty" in page
+    (broken,) = inspection.dataset.unreadable
+    assert f"&lt;script&gt;broken.jpg: {broken.reason}" in page
 
 
 def test_the_figures_are_pictures(photos, tmp_path):
