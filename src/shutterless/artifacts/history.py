@@ -2,13 +2,13 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from shutterless.files import atomic_file, read_text
 
-MEASURED = ("loss", "accuracy", "val_loss", "val_accuracy")
+REQUIRED_NUMBERS = ("seconds", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy")
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,13 @@ class Epoch:
     log_loss: float | None = None
     val_log_loss: float | None = None
 
+    @classmethod
+    def from_row(cls, row: Mapping[str, str]) -> "Epoch":
+        """Return the epoch of a row of history.csv; log losses may be missing."""
+        numbers = {name: float(row[name]) for name in REQUIRED_NUMBERS}
+        log_losses = {name: float(row[name]) for name in ("log_loss", "val_log_loss") if row.get(name)}
+        return cls(row["phase"], int(row["epoch"]), **numbers, **log_losses, best=row["best"] == "True")
+
 
 def best_of(epochs: Sequence[Epoch]) -> Epoch | None:
     """Return the epoch with the highest validation accuracy, then the lowest validation loss."""
@@ -54,7 +61,11 @@ def epochs_of(epochs: Sequence[Epoch], phase: str) -> list[Epoch]:
 
 
 def write_history(file: Path, epochs: Sequence[Epoch]) -> None:
-    """Write history.csv whole or not at all; raises ShutterlessError if it cannot be written."""
+    """Write history.csv.
+
+    Raises:
+        OutputError: The file cannot be written (`cannot-write`).
+    """
     with atomic_file(file) as draft, draft.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, [field.name for field in fields(Epoch)], lineterminator="\n")
         writer.writeheader()
@@ -62,18 +73,14 @@ def write_history(file: Path, epochs: Sequence[Epoch]) -> None:
 
 
 def read_history(file: Path) -> tuple[Epoch, ...]:
-    """Read what `write_history` wrote; empty if there is no such file.
+    """Return the epochs in history.csv; empty if there is no such file.
 
     Raises:
-        ValueError, KeyError, OSError: The file is broken.
+        OSError: The file cannot be read.
+        KeyError: A column is missing.
+        ValueError: A value is not a number.
     """
     if not file.is_file():
         return ()
     with io.StringIO(read_text(file), newline="") as stream:
-        return tuple(_epoch(row) for row in csv.DictReader(stream))
-
-
-def _epoch(row: dict[str, str]) -> Epoch:
-    figures = {name: float(row[name]) for name in ("seconds", "learning_rate", *MEASURED)}
-    smoothed = {name: float(row[name]) for name in ("log_loss", "val_log_loss") if row.get(name)}
-    return Epoch(row["phase"], int(row["epoch"]), **figures, **smoothed, best=row["best"] == "True")
+        return tuple(map(Epoch.from_row, csv.DictReader(stream)))

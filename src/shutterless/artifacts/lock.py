@@ -58,18 +58,13 @@ def _lock(run: Path) -> BinaryIO:
                 f"Another training is running in {run} (process {process})",
                 "Wait until it ends, stop it, or choose another folder.",
             ) from None
-        if _is_at(stream, run / LOCK):
-            stream.truncate(0)
-            stream.write(str(os.getpid()).encode())
-            stream.flush()
-            return stream
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(stream.fileno()), (run / LOCK).stat()):
+                stream.truncate(0)
+                stream.write(str(os.getpid()).encode())
+                stream.flush()
+                return stream
         stream.close()
-
-
-def _is_at(stream: BinaryIO, file: Path) -> bool:
-    with suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(stream.fileno()), file.stat())
-    return False
 
 
 if sys.platform == "win32":

@@ -36,9 +36,9 @@ LABELS_OR_SPLITS_HINT = (
 )
 
 # Why files and folders are left out.
-OUTSIDE_LABELS = "in no label's folder"
+OUTSIDE_LABELS = "not in a label's folder"
 RAW = "camera raw, which is not decoded: export it as JPEG"
-NOT_A_SPLIT = f"not one of {', '.join(SPLITS)}"
+NOT_A_SPLIT = f"not called {', '.join(SPLITS[:-1])} or {SPLITS[-1]}"
 OUTPUT = "a run, bundle, report or build context of shutterless"
 
 
@@ -218,7 +218,7 @@ def _refuse_photos_without_labels(root: Path, splits: list[Path]) -> None:
     if any(map(_holds_photos, splits)):
         raise DatasetError(
             "photos-without-label",
-            f"{root} has photos directly in {_names(splits)}, in no label's folder",
+            f"{root} has photos directly in {_names(splits)}, not in a label's folder",
             f"{LAYOUT_HINT} {LABELS_OR_SPLITS_HINT}",
         )
 

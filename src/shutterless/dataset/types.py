@@ -128,9 +128,9 @@ class Skipped:
     def __str__(self) -> str:
         """Return one line for people."""
         counts = [f"{number:,} {suffix}" for suffix, number in self.suffixes.items()]
-        kinds = f" ({shortened(counts)})" if self.reason == NOT_A_PICTURE else ""
+        kinds = f"{shortened(counts)}: " if self.reason == NOT_A_PICTURE else ""
         more = f" and {self.count - len(self.examples):,} more" if self.count > len(self.examples) else ""
-        return f"left out, {self.reason}: {self.count:,}{kinds}, {', '.join(self.examples)}{more}"
+        return f"left out {self.count:,}: {self.reason} ({kinds}{', '.join(self.examples)}{more})"
 
 
 @dataclass(frozen=True, repr=False)
@@ -195,7 +195,7 @@ class Dataset:
         lines = [str(Skipped.from_paths(reason, paths)) for reason, paths in reasons[:MAX_REASONS]]
         if others := reasons[MAX_REASONS:]:
             files = sum(len(paths) for _, paths in others)
-            lines.append(f"left out, for {len(others):,} other reasons: {files:,}")
+            lines.append(f"left out {files:,} for {len(others):,} other reasons")
         return lines
 
     @cached_property

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shutterless.dataset.scan import load_dataset
-from shutterless.dataset.types import Dataset, Photo, Unreadable
+from shutterless.dataset.types import NOT_A_PICTURE, Dataset, Photo, Skipped, Unreadable
 
 
 def dataset(root, *photos: Photo) -> Dataset:
@@ -52,6 +52,11 @@ def test_a_thousand_unreadable_files_are_a_few_lines():
     lines = Dataset(Path("photos"), ("hat",), (), unreadable, ()).all_warnings()
     assert len(lines) == 6
     assert lines[0] == (
-        "left out, the picture is empty: 4, hat/0000.jpg, hat/0301.jpg, hat/0602.jpg and 1 more"
+        "left out 4: the picture is empty (hat/0000.jpg, hat/0301.jpg, hat/0602.jpg and 1 more)"
     )
-    assert lines[-1] == "left out, for 296 other reasons: 980"
+    assert lines[-1] == "left out 980 for 296 other reasons"
+
+
+def test_a_line_about_other_files_counts_their_suffixes():
+    skipped = Skipped.from_paths(NOT_A_PICTURE, ["a.txt", "b.TXT", "c.txt", "README"])
+    assert str(skipped) == "left out 4: not a picture (3 .txt, 1 no suffix: a.txt, b.TXT, c.txt and 1 more)"

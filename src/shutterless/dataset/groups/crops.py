@@ -84,7 +84,10 @@ def _matching_pairs(pictures: npt.NDArray[np.uint8], pairs: npt.NDArray[np.intp]
     for stage in STAGES:
         first, second = (_prepare(pictures[indices], stage) for indices in pairs.T)
         warps = _align(first, second, warps, stage.steps)
-        matches = _correlate(first, second, warps) >= stage.min_correlation
+        moving, overlap = _warp(second, warps)
+        product = _normalize(first, overlap) * _normalize(moving, overlap) * overlap
+        correlation = product.sum((1, 2)) / (overlap.sum((1, 2)) + 1e-6)
+        matches = correlation >= stage.min_correlation
         pairs, warps = pairs[matches], warps[matches]
     return list(pairs.tolist())
 
@@ -104,13 +107,6 @@ def _align(first: Floats, second: Floats, warps: Floats, steps: int) -> Floats:
         warps = warps + (solve @ (slopes @ error))[:, :, 0].clip(-0.1, 0.1)
         warps = warps.clip([0.75, -0.4, 0.75, -0.4], [1.34, 0.4, 1.34, 0.4]).astype(np.float32)
     return warps
-
-
-def _correlate(first: Floats, second: Floats, warps: Floats) -> Floats:
-    """Return the correlation of the pictures where they overlap, float32[n], 1 at best."""
-    moving, inside = _warp(second, warps)
-    product = _normalize(first, inside) * _normalize(moving, inside) * inside
-    return np.asarray(product.sum((1, 2)) / (inside.sum((1, 2)) + 1e-6), np.float32)
 
 
 def _warp(pictures: Floats, warps: Floats) -> tuple[Floats, Floats]:

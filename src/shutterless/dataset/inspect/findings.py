@@ -134,8 +134,8 @@ def _leak_findings(leaks: list[tuple[Photo, ...]]) -> Iterator[Finding]:
             "leakage",
             "high",
             f"{plural(len(leaks), 'group')} of photos of the same thing in more than one split",
-            "The model has already seen these things, so the accuracy measured on them is too high. Move "
-            "each group into one split, or use one folder per label and let training split them.",
+            "The model has already seen these photos, so the accuracy measured on them is too high. Keep "
+            "each group in one split, or use one folder per label and let training split them.",
             tuple(tuple(photo.path for photo in photos) for photos in leaks),
         )
 
@@ -182,7 +182,7 @@ def _photo_findings(stats: Mapping[Photo, PhotoStats]) -> Iterator[Finding]:
             "small",
             "low",
             f"{plural(len(small), 'photo')} whose shorter side is below {MIN_SIDE} pixels",
-            "They are enlarged, and so blurred. Use larger originals, or a smaller --image-size.",
+            "They are enlarged, which blurs them. Use larger originals, or a smaller --image-size.",
             tuple((photo.path,) for photo in small),
         )
     if odd := [photo for photo, each in stats.items() if each.aspect > MAX_ASPECT]:
