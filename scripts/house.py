@@ -53,10 +53,9 @@ def measure(root: Path) -> list[Measure]:
     """Return every measure of the package in `root`."""
     modules = [Module(path, root) for path in sorted(root.rglob("*.py"))]
     lengths = {
-        f"{module.path}:{function.lineno} {function.name}": function.end_lineno - function.lineno + 1
+        f"{module.path}:{function.lineno} {function.name}": length(function)
         for module in modules
         for function in module.functions
-        if function.end_lineno
     }
     folders = Counter(str(module.path.parent) for module in modules)
     sizes = {str(module.path): len(module.text.splitlines()) for module in modules}
