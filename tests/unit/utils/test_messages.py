@@ -1,6 +1,6 @@
 import pytest
 
-from shutterless.utils.messages import closest, did_you_mean, plural, shortened
+from shutterless.utils.messages import closest, did_you_mean, plural, quoted, shortened
 
 NETWORKS = ["MobileNet", "mobilenetv2", "resnet50", "resnet101", "vgg16"]
 
@@ -31,3 +31,8 @@ def test_a_long_list_is_counted_and_three_of_it_shown():
 def test_a_number_agrees_with_its_noun():
     assert [plural(count, "photo") for count in (0, 1, 1200)] == ["0 photos", "1 photo", "1,200 photos"]
     assert plural(2, "photo has", "photos have") == "2 photos have"
+
+
+def test_quoted_names_are_sorted_and_cut_short():
+    assert quoted({"hat"}) == "'hat'"
+    assert quoted("dbeac") == "'a', 'b', 'c' and 2 more"
