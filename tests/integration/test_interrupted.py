@@ -12,7 +12,7 @@ from shutterless.training.callbacks.checkpoint import CHECKPOINT
 PATIENCE = 120  # seconds in which one epoch on small pictures is done on any machine
 
 
-def test_ctrl_c_in_the_middle_of_training_leaves_a_network_that_works(shutterless, colour_photos, tmp_path):
+def test_ctrl_c_in_the_middle_of_training_leaves_a_model_that_works(shutterless, colour_photos, tmp_path):
     run = tmp_path / "run"
     command = [shutterless, "train", colour_photos, "-o", run, "--backbone", "tiny", "--image-size", "32"]
     with subprocess.Popen(
@@ -25,7 +25,7 @@ def test_ctrl_c_in_the_middle_of_training_leaves_a_network_that_works(shutterles
         _, words = training.communicate()
     assert training.returncode == 130, words
     assert words.endswith("error: Stopped by Ctrl-C\n")
-    assert "The best network so far is in" in words
+    assert str(run) in words and "--resume" in words
     files = {MODEL, CHECKPOINT, "history.csv", "recipe.toml", "split.csv"}
     assert {file.name for file in run.iterdir()} <= {*files, ".checkpoint.npz.part"}
     assert files <= {file.name for file in run.iterdir()}

@@ -1,4 +1,4 @@
-"""From a trained network to a bundle: convert, quantize, prove."""
+"""Export a trained model to a bundle: convert it to .tflite, quantize it, compare it, calibrate it."""
 
 from shutterless.utils.quiet import quiet_start
 

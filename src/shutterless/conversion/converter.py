@@ -1,9 +1,10 @@
-"""From a run to a bundle that has been proved on the validation photos."""
+"""Convert a run to a bundle: export it, compare it with the Keras model, calibrate it, write it."""
 
 import datetime
 import importlib.metadata
 import platform
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,13 +26,19 @@ from shutterless.runtime.model.classifier import Classifier
 from shutterless.training import Run, load_run
 from shutterless.utils.progress import Progress, automatic
 
-# How many training photos int8 learns its ranges from, spread evenly over the labels.
+# Training photos that int8 measures the ranges of activations on, the same number for each label.
 CALIBRATION_PHOTOS = 300
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """A bundle that passed the gate, the figures with which it did, and what its confidence is worth."""
+    """A bundle that was written, and how good it is.
+
+    Attributes:
+        bundle: The bundle.
+        comparison: The metrics of its model and of the Keras model on the validation photos.
+        calibration: Its temperature and its threshold, and their effect.
+    """
 
     bundle: Bundle
     comparison: Comparison
@@ -49,49 +56,68 @@ def convert(
     name: str | None = None,
     progress: Progress = automatic,
 ) -> Conversion:
-    """Convert the network of a run folder to .tflite, compare the two, and write the folder `bundle`.
+    """Convert the model of a run to a bundle, and check it on the validation photos.
 
-    The bundle's temperature and threshold are chosen on what the file itself says of the validation
-    photos; the comparison is made before, on the scores as both give them.
+    The model is compared with the Keras model without a temperature. Temperature and threshold are then
+    fitted to its scores on the validation photos.
 
-    precision: float32, float16, dynamic or int8. max_drop: the loss of validation accuracy, a share of
-    1, beyond which nothing is written. accept_precision: the share of accepted answers that must be
-    right, see `calibrate`. photos: where the run's photos are now, if they have moved.
-    name: the bundle's name; the folder's own by default.
+    Args:
+        run: The run folder.
+        bundle: The folder to write. An earlier bundle is replaced.
+        precision: How the weights are stored: float32, float16, dynamic or int8.
+        max_drop: Validation accuracy that may be lost, from 0 to 1.
+        accept_precision: Share of accepted answers that must be right, see `calibrate`.
+        photos: The folder of the run's photos, if they have moved.
+        name: The bundle's name; that of its folder by default.
+        progress: Called with what is being done, the number of finished steps and that of all steps.
 
-    Raises `ConversionRefusedError` beyond `max_drop`, `ShutterlessError` if validation photos are gone or
-    have changed since the training, or if TensorFlow cannot convert.
+    Returns:
+        The bundle with its metrics.
+
+    Raises:
+        ConversionRefusedError: The model lost more accuracy than `max_drop`; nothing is written.
+        ConversionError: TensorFlow cannot convert the model.
+        RunError: The run cannot be read.
+        DatasetError: Photos that are needed are missing, or have changed since the training.
+        InputError: There is no such precision.
+        OutputError: The bundle cannot be written, or would replace something else.
+
+    Example:
+        >>> import shutterless
+        >>> conversion = shutterless.convert("run", "bundle", max_drop=0.02)
+        >>> conversion.bundle.precision
+        'float16'
     """
     run, bundle = Path(run), Path(bundle)
-    photos = Path(photos) if photos else None
     ensure_replaceable(bundle, BUNDLE)
     source = load_run(run)
-    root = photos or source.settings.photos
+    root = Path(photos) if photos else source.settings.photos
     ensure_outside(bundle, root)
-    kind = _precision(precision)
+    kind = _parse_precision(precision)
     validation = source.of("validation")
-    ranges = spread(source.of("train"), CALIBRATION_PHOTOS) if kind is Precision.INT8 else []
-    verify_photos(root, (*validation, *ranges), progress=progress)
+    typical = spread(source.of("train"), CALIBRATION_PHOTOS) if kind is Precision.INT8 else []
+    verify_photos(root, (*validation, *typical), progress=progress)
 
     progress("converting", 0, 1)
-    model = to_tflite(source.model, kind, _pixels(root, ranges, source.input))
+    model = to_tflite(source.model, kind, _pixels(root, typical, source.input))
     progress("converting", 1, 1)
 
+    draft = _describe(source, kind, name or bundle.resolve().name)
+    reference = predict_labelled(source, root, validation, progress=progress)
     with tempfile.TemporaryDirectory(prefix="shutterless-") as folder:
-        draft = _describe(source, kind, name or bundle.resolve().name)
-        trial = Classifier(write_bundle(Path(folder) / "trial", model, draft), threads=1)
-        keras = predict_labelled(source, root, validation, progress=progress)
-        converted = predict_labelled(trial, root, validation)
-        comparison = compare(trial, len(model), converted, keras)
+        classifier = Classifier(write_bundle(Path(folder) / "draft", model, draft), threads=1)
+        predictions = predict_labelled(classifier, root, validation)
+        comparison = compare(classifier, len(model), predictions, reference)
     check_drop(comparison, max_drop)
-    calibration = calibrate(converted.truth, converted.probabilities, accept_precision)
-    record = source.training_record.to_text()
-    written = write_bundle(bundle, model, _proved(draft, comparison, calibration), record)
-    remember(written)  # which has just run on every validation photo
-    return Conversion(written, comparison, calibration)
+    calibration = calibrate(predictions.truth, predictions.probabilities, accept_precision)
+    result = write_bundle(
+        bundle, model, _with_metrics(draft, comparison, calibration), source.training_record.to_text()
+    )
+    remember(result)  # it has just run on every validation photo
+    return Conversion(result, comparison, calibration)
 
 
-def _precision(name: str) -> Precision:
+def _parse_precision(name: str) -> Precision:
     try:
         return Precision(name)
     except ValueError:
@@ -107,16 +133,20 @@ def _pixels(root: Path, photos: Sequence[Photo], spec: InputSpec) -> Iterator[np
 
 
 def spread(photos: tuple[Photo, ...], count: int) -> list[Photo]:
-    """Choose up to `count` photos so that every label gets its even share while it has some left."""
-    seen: dict[str, int] = {}
+    """Choose up to `count` photos, the same number for each label as far as there are enough of it."""
+    earlier: Counter[str] = Counter()  # label → number of its photos before this one
     turns = []
     for photo in photos:
-        turns.append((seen.get(photo.label, 0), photo.label, photo))
-        seen[photo.label] = seen.get(photo.label, 0) + 1
+        turns.append((earlier[photo.label], photo.label, photo))
+        earlier[photo.label] += 1
     return [photo for _, _, photo in sorted(turns, key=lambda turn: turn[:2])[:count]]
 
 
 def _describe(run: Run, precision: Precision, name: str) -> Bundle:
+    """Return the description of a run's bundle, without metrics."""
+    import tensorflow as tf  # its distribution is called tensorflow or tensorflow-cpu
+
+    packages = ("shutterless", "keras", "ai-edge-litert", "pillow", "numpy")
     return Bundle(
         path=None,
         name=name,
@@ -130,28 +160,20 @@ def _describe(run: Run, precision: Precision, name: str) -> Bundle:
         accuracy={},
         made_with={
             "python": platform.python_version(),
-            **{
-                package: importlib.metadata.version(package)
-                for package in ("shutterless", "keras", "ai-edge-litert", "pillow", "numpy")
-            },
-            "tensorflow": _tensorflow_version(),
+            **{package: importlib.metadata.version(package) for package in packages},
+            "tensorflow": str(tf.__version__),
         },
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
 
 
-def _tensorflow_version() -> str:
-    import tensorflow as tf  # the distribution is called tensorflow or tensorflow-cpu
-
-    return str(tf.__version__)
-
-
-def _proved(draft: Bundle, comparison: Comparison, calibration: Calibration) -> Bundle:
-    accepted = calibration.acceptance
+def _with_metrics(draft: Bundle, comparison: Comparison, calibration: Calibration) -> Bundle:
+    """Return the description with temperature, threshold and metrics."""
+    acceptance = calibration.acceptance
     return replace(
         draft,
         temperature=calibration.temperature,
-        threshold=accepted.threshold,
+        threshold=acceptance.threshold,
         accuracy={
             "keras": comparison.keras.accuracy,
             "bundle": comparison.converted.accuracy,
@@ -160,8 +182,8 @@ def _proved(draft: Bundle, comparison: Comparison, calibration: Calibration) -> 
             "calibration_error": calibration.error_after,
             "uncalibrated_error": calibration.error_before,
             "target_precision": calibration.target_precision,
-            "accepted_precision": accepted.precision,
-            "coverage": accepted.coverage,
+            "accepted_precision": acceptance.precision,
+            "coverage": acceptance.coverage,
             "images": calibration.photos,
         },
     )

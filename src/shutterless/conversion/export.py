@@ -1,4 +1,4 @@
-"""From a Keras network to the bytes of a .tflite file."""
+"""Export a Keras model as TFLite, in one of four precisions."""
 
 import tempfile
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from shutterless.errors import ConversionError
 
 
 class Precision(StrEnum):
-    """How the weights, and with int8 the activations too, are stored."""
+    """How the weights are stored. With `INT8`, the activations are 8-bit integers too."""
 
     FLOAT32 = "float32"
     FLOAT16 = "float16"
@@ -24,14 +24,22 @@ class Precision(StrEnum):
 def to_tflite(
     model: keras.Model, precision: Precision, calibration: Iterable[npt.NDArray[np.uint8]] = ()
 ) -> bytes:
-    """Convert a network that maps uint8[n, height, width, 3] to probabilities float32[n, labels].
+    """Convert a Keras model to TFLite.
 
-    The result takes one photo, uint8[1, height, width, 3], and gives float32[1, labels].
-    calibration: typical photos, each uint8[height, width, 3], from which int8 learns the ranges of the
-    activations; other precisions do without. Raises `ShutterlessError` if TensorFlow cannot convert.
+    Args:
+        model: Maps uint8[n, height, width, 3] to probabilities float32[n, labels].
+        precision: How the weights are stored.
+        calibration: Typical photos, uint8[height, width, 3] each, which `INT8` measures the ranges of the
+            activations on; other precisions ignore them.
+
+    Returns:
+        The content of a .tflite file. It maps one photo, uint8[1, height, width, 3], to float32[1, labels].
+
+    Raises:
+        ConversionError: TensorFlow cannot convert the model (`conversion-failed`).
     """
     with tempfile.TemporaryDirectory(prefix="shutterless-") as folder:
-        # By way of an inference-only SavedModel: `from_keras_model` fails with several Keras 3 releases.
+        # Through a SavedModel for inference, because `from_keras_model` fails with several Keras 3 releases.
         archive = keras.export.ExportArchive()
         archive.track(model)
         archive.add_endpoint(
@@ -41,14 +49,13 @@ def to_tflite(
         )
         archive.write_out(folder, verbose=False)
         try:
-            converted: bytes = _converter(folder, precision, calibration).convert()
+            return bytes(_converter(folder, precision, calibration).convert())
         except Exception as error:
             raise ConversionError(
                 "conversion-failed",
-                f"TensorFlow cannot convert this network to {precision}: {error}",
+                f"TensorFlow cannot convert this model to {precision}: {error}",
                 "Choose another precision; float32 always converts what was trained here.",
             ) from error
-    return converted
 
 
 def _converter(
