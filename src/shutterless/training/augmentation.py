@@ -28,13 +28,13 @@ def augment(pixels: np.ndarray, augmentation: Augmentation, rng: np.random.Gener
     """
     n, height, width, _ = pixels.shape
     matrices = affine_matrices(sample_affine_params(n, height, width, augmentation, rng), height, width)
-    transformed = keras.ops.image.affine_transform(
+    photos = keras.ops.image.affine_transform(
         pixels.astype("float32"),
         matrices.astype("float32"),
         interpolation="bilinear",
         fill_mode="nearest" if augmentation.like_keras else "reflect",
     )
-    colours = jitter_colours(keras.ops.convert_to_numpy(transformed), augmentation, rng)
+    colours = jitter_colours(keras.ops.convert_to_numpy(photos), augmentation, rng)
     return np.rint(colours).clip(0, 255).astype(np.uint8)
 
 

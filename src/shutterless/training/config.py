@@ -130,11 +130,14 @@ def make_config(
     if earlier is not None:
         weights, group_by = weights or earlier.settings.weights, group_by or earlier.settings.group_by
         seed = earlier.settings.seed if seed is None else seed
+    seed = SEED if seed is None else seed
+    if not 0 <= seed <= MAX_SEED:
+        raise InputError("invalid-seed", f"{seed} is no valid seed", f"Choose a seed from 0 to {MAX_SEED}.")
     return TrainingConfig(
         validate_recipe(document, f"{base.name} (with the given options)"),
         entry,
         str(weights or ("imagenet" if entry.pretrained else "none")),
-        _valid_seed(SEED if seed is None else seed),
+        seed,
         str(group_by or AUTO),
     )
 
@@ -144,12 +147,6 @@ def _phase_changes(recipe: Recipe, values: Mapping[str, int | None]) -> dict[str
     changes = {name: value for name, value in values.items() if value is not None}
     last = next(name for name in reversed(PHASES) if getattr(recipe, name) is not None)
     return {name: dict(changes) for name in (last, "from_scratch") if getattr(recipe, name) is not None}
-
-
-def _valid_seed(seed: int) -> int:
-    if not 0 <= seed <= MAX_SEED:
-        raise InputError("invalid-seed", f"{seed} is no valid seed", f"Choose a seed from 0 to {MAX_SEED}.")
-    return seed
 
 
 def require_same(config: TrainingConfig, earlier: Run) -> None:

@@ -32,7 +32,7 @@ def fit_head(
     out the same.
 
     Args:
-        model: Its head is trained.
+        model: Its head is trained_model.
         train: The training photos.
         validation: The validation photos.
         phase: The phase's settings.
@@ -94,15 +94,17 @@ def fit_model(
         freeze_first(model.features, phase.frozen_share)
     if phase.batch_norm_momentum is not None:
         set_batch_norm_momentum(model.features, phase.batch_norm_momentum)
-    trained = SharpnessAware(model.full, phase.sharpness_radius) if phase.sharpness_radius else model.full
-    with mixed_precision(trained):
-        compile_for(trained, phase, train.photos)
+    trained_model = (
+        SharpnessAware(model.full, phase.sharpness_radius) if phase.sharpness_radius else model.full
+    )
+    with mixed_precision(trained_model):
+        compile_for(trained_model, phase, train.photos)
         if checkpoint is not None:
-            checkpoint.restore(trained)
-            callbacks.best_model.save(trained)  # the training may have ended just before it was saved
+            checkpoint.restore(trained_model)
+            callbacks.best_model.save(trained_model)  # the training may have ended just before it was saved
         epochs = epochs_of(callbacks.epochs, name)
         if len(epochs) < phase.epochs and not is_out_of_patience(epochs, phase.patience):
-            _fit(trained, train, validation, phase, callbacks, name, initial_epoch=len(epochs))
+            _fit(trained_model, train, validation, phase, callbacks, name, initial_epoch=len(epochs))
 
 
 def _fit(

@@ -57,19 +57,25 @@ def train_phases(
     )
     photos = _Photos(dataset, config, progress)
     for number, (name, phase) in enumerate(config.phases.items()):
-        resumed = checkpoint if checkpoint and checkpoint.phase == name else None
-        if resumed is None and epochs_of(callbacks.epochs, name):
+        resume_from = checkpoint if checkpoint and checkpoint.phase == name else None
+        if resume_from is None and epochs_of(callbacks.epochs, name):
             continue  # finished before the checkpoint was written
-        if resumed is None and number:
+        if resume_from is None and number:
             model.full.load_weights(run / MODEL)
         train, validation = photos.batches("train", phase), photos.batches("validation", phase)
         if isinstance(phase, ModelPhase):
-            frozen = name == "frozen_training"
             fit_model(
-                model, train, validation, phase, callbacks, name=name, frozen=frozen, checkpoint=resumed
+                model,
+                train,
+                validation,
+                phase,
+                callbacks,
+                name=name,
+                frozen=name == "frozen_training",
+                checkpoint=resume_from,
             )
-        elif resumed is not None:
-            resumed.restore(model.head)  # a head's checkpoint is written at the end of its phase
+        elif resume_from is not None:
+            resume_from.restore(model.head)  # a head's checkpoint is written at the end of its phase
         elif isinstance(phase, HeadPhase):
             fit_head(model, train, validation, phase, callbacks, progress, class_weights=photos.class_weights)
     return best_of(callbacks.epochs)
@@ -98,12 +104,12 @@ class _Photos:
 
     def batches(self, split: str, phase: Phase) -> Batches:
         """Return the batches of one split; training photos are augmented if `phase` says so."""
-        augmented = phase if split == "train" and isinstance(phase, ModelPhase) else None
+        augmentation = phase if split == "train" and isinstance(phase, ModelPhase) else None
         return Batches(
             self._readers[split],
             self._targets[split],
             batch_size=phase.batch_size,
             seed=self._seed,
-            phase=augmented,
-            class_weights=self.class_weights if augmented else None,
+            phase=augmentation,
+            class_weights=self.class_weights if augmentation else None,
         )

@@ -17,5 +17,5 @@ def write_run_report(folder: str | Path, predictions: Predictions, run: Run) -> 
         predictions: The run's predictions.
         run: The run, whose model computes the heat maps.
     """
-    augmented = augmented_example(run, predictions.root, predictions.photos[0])
-    return write_report(folder, predictions, run.path, augmented=augmented, heat_map=GradCam(run.model))
+    examples = augmented_example(run, predictions.root, predictions.photos[0])
+    return write_report(folder, predictions, run.path, augmented=examples, heat_map=GradCam(run.model))

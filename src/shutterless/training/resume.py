@@ -66,13 +66,13 @@ def describe_changes(before: Collection[Photo], after: Collection[Photo]) -> str
     kinds = {
         "added": new.keys() - old.keys(),
         "removed": old.keys() - new.keys(),
-        "changed": [path for path, pair in pairs.items() if _content_differs(*pair)],
+        "changed": [
+            path  # an older run has no hashes
+            for path, (one, other) in pairs.items()
+            if one.sha256 != other.sha256 and one.sha256 and other.sha256
+        ],
         "with another label": [path for path, (one, other) in pairs.items() if one.label != other.label],
         "in another split": [path for path, (one, other) in pairs.items() if one.split != other.split],
     }
     counts = [f"{len(paths):,} {kind} ({shortened(sorted(paths))})" for kind, paths in kinds.items() if paths]
     return ", ".join(counts) or "their contents differ"
-
-
-def _content_differs(one: Photo, other: Photo) -> bool:
-    return one.sha256 != other.sha256 and "" not in (one.sha256, other.sha256)  # an older run has no hashes

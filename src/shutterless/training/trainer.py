@@ -198,13 +198,13 @@ def _finish(
         return cast(SplitMetrics, {name: metrics[name] for name in metrics if name != "confusion"})
 
     predictions = predict_labelled(run, dataset.root, dataset.of("validation"), progress=progress)
-    measured: RunMetrics = {"validation": measure(predictions)}
+    split_metrics: RunMetrics = {"validation": measure(predictions)}
     if test := dataset.of("test"):
-        measured["test"] = measure(predict_labelled(run, dataset.root, test, progress=progress))
+        split_metrics["test"] = measure(predict_labelled(run, dataset.root, test, progress=progress))
     write_metrics(
         run.path / METRICS,
         {
-            **measured,
+            **split_metrics,
             "calibration": calibrate(predictions.truth, predictions.probabilities).to_json(),
             "best_epoch": asdict(best) if best else None,
             "labels": list(dataset.labels),

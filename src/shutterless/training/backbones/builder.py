@@ -105,7 +105,11 @@ def _weights_error(backbone: Backbone, weights: str, error: Exception) -> Shutte
 def _cut_at(model: keras.Model, cut: str, usual: tuple[str, ...]) -> keras.Model:
     layers = {layer.name: layer for layer in model.layers}
     if cut not in layers:
-        listing = "\n".join(f"  {name}  {_shape(layer)}" for name, layer in layers.items() if _is_map(layer))
+        listing = "\n".join(
+            f"  {name}  {'×'.join(map(str, layer.output.shape[1:]))}"
+            for name, layer in layers.items()
+            if _is_map(layer)
+        )
         raise RecipeError(
             "unknown-layer",
             f"{model.name} has no layer called {cut!r}",
@@ -123,7 +127,3 @@ def _cut_at(model: keras.Model, cut: str, usual: tuple[str, ...]) -> keras.Model
 
 def _is_map(layer: keras.layers.Layer) -> bool:
     return isinstance(layer.output, keras.KerasTensor) and len(layer.output.shape) == 4
-
-
-def _shape(layer: keras.layers.Layer) -> str:
-    return "×".join(str(side) for side in layer.output.shape[1:])

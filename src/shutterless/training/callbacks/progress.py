@@ -13,15 +13,15 @@ class ProgressReporter(keras.callbacks.Callback):
     Args:
         progress: What is called.
         phase: Name of the phase that is being trained.
-        finished: Steps of the phase that were finished before.
+        first_step: Steps of the phase that were finished before.
         total: Steps of the whole phase.
     """
 
-    def __init__(self, progress: Progress, phase: str, finished: int, total: int) -> None:
+    def __init__(self, progress: Progress, phase: str, first_step: int, total: int) -> None:
         super().__init__()
-        self._progress, self._phase, self._finished, self._total = progress, phase, finished, total
+        self._progress, self._phase, self._steps, self._total = progress, phase, first_step, total
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, float] | None = None) -> None:
         """Count one step."""
-        self._finished += 1
-        self._progress(self._phase, self._finished, self._total)
+        self._steps += 1
+        self._progress(self._phase, self._steps, self._total)

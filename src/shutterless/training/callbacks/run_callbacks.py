@@ -74,11 +74,11 @@ class RunCallbacks:
             patience: Epochs without a better validation accuracy before an early stop; None for none.
             checkpoint_every_epoch: Write a checkpoint after each epoch rather than at the end of the phase.
         """
-        finished = steps * len(epochs_of(self.epochs, phase))
+        first_step = steps * len(epochs_of(self.epochs, phase))
         return [
             EpochRecorder(self.epochs, phase, self._run),
             ValidateWeightAverage(),
-            ProgressReporter(self._progress, phase, finished, steps * epochs),
+            ProgressReporter(self._progress, phase, first_step, steps * epochs),
             CheckpointWriter(self._run / CHECKPOINT, self.epochs, every_epoch=checkpoint_every_epoch),
             self.best_model,
             self._history,
