@@ -59,6 +59,7 @@ class ApiPrediction(TypedDict):
         accepted: Whether the confidence reaches the model's threshold; if not, the answer is "not sure".
         scores: Label → score, in the model's order; they add up to 1.
         model: The model that answered.
+        timing_ms: Step (fetch, decode, infer) → milliseconds.
     """
 
     label: str
@@ -66,6 +67,7 @@ class ApiPrediction(TypedDict):
     accepted: bool
     scores: dict[str, float]
     model: NotRequired[ModelVersion]
+    timing_ms: NotRequired[dict[str, float]]
 
 
 def read_prediction(target: SplitResult, response: Response) -> ApiPrediction:

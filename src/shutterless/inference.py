@@ -10,11 +10,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from shutterless.answers import Answer, answer_sources
+from shutterless.artifacts.run_files import is_run, suggest_run
 from shutterless.errors import InputError, ShutterlessError
 from shutterless.model_check import open_bundle
 from shutterless.runtime.host_resources import cores
 from shutterless.runtime.image import decoder, limits
 from shutterless.runtime.model import classifier
+from shutterless.runtime.model.bundle import DESCRIPTION
 from shutterless.runtime.model.prediction import Prediction
 from shutterless.runtime.problems import Problem
 from shutterless.runtime.settings import Urls
@@ -250,17 +252,13 @@ def predict_many(
 
 
 def _load(path: Path) -> "Predictor":
-    if (path / "bundle.json").is_file():
+    if (path / DESCRIPTION).is_file():
         return classifier.Classifier(open_bundle(path))
-    if (path / "recipe.toml").is_file():
-        from shutterless.models import load_model  # imports TensorFlow, which a bundle does not need
+    if is_run(path):
+        from shutterless.training import load_run  # imports TensorFlow, which a bundle does not need
 
-        return load_model(path)
-    raise InputError(
-        "not-a-model",
-        f"{path} is neither a bundle nor a run",
-        "Give the folder that `shutterless convert` or `train` wrote.",
-    )
+        return load_run(path)
+    raise InputError("not-a-model", f"{path} is neither a bundle nor a run", suggest_run(path))
 
 
 def _from_array(array: npt.NDArray[np.uint8]) -> Image.Image:

@@ -16,3 +16,11 @@ def is_run(path: str | Path) -> bool:
     """Tell whether `path` is a run folder."""
     path = Path(path)
     return (path / RECIPE).is_file() and (path / SPLIT).is_file()
+
+
+def suggest_run(path: str | Path) -> str:
+    """Return the hint for a folder that is not a run; for a cross-validation, it names one of its runs."""
+    fold = Path(path) / "fold-1"
+    if is_run(fold):
+        return f"It holds the runs of a cross-validation: give one of them, such as {fold}."
+    return "Give the folder that `shutterless train -o` wrote."

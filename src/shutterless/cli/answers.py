@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Pictures = Annotated[
     list[str],
-    typer.Argument(metavar="PICTURES...", help="Files, folders or URLs; - reads a list from standard input."),
+    typer.Argument(metavar="PICTURES", help="Files, folders or URLs; - reads a list from standard input."),
 ]
 Output = Annotated[
     Path | None,

@@ -1,4 +1,4 @@
-"""The `shutterless` command: its subcommands, and the one place where errors become exit codes."""
+"""The `shutterless` command: its subcommands, and how errors become messages and exit codes."""
 
 import errno
 from collections.abc import Callable
@@ -30,7 +30,7 @@ from shutterless.utils.interrupt import interrupted
 
 Command = typer.Typer | Callable[..., None]
 
-# The commands by stage, in the way of the data; typer itself would list the groups, dataset and image, last.
+# Commands by stage, in the order of a project; typer would list the groups, dataset and image, last.
 STAGES: dict[str, dict[str, Command]] = {
     "Data and training": {
         "dataset": dataset.app,
@@ -38,7 +38,7 @@ STAGES: dict[str, dict[str, Command]] = {
         "evaluate": evaluate.evaluate,
         "convert": convert.convert,
     },
-    "Answers": {"predict": predict.predict, "serve": serve.serve, "call": call.call},
+    "Predictions": {"predict": predict.predict, "serve": serve.serve, "call": call.call},
     "Container": {"package": package.package, "image": image.app},
     "AWS": {
         "cost": cost.cost,
@@ -53,10 +53,16 @@ STAGES: dict[str, dict[str, Command]] = {
 
 
 class _Commands(TyperGroup):
-    """The commands by stage; what one raises becomes a line of what, one of what to do, and a code."""
+    """Lists the commands by stage, and turns an error into its message, its hint and an exit code."""
 
     def list_commands(self, context: Any) -> list[str]:
         return list(chain(*STAGES.values()))
+
+    def get_command(self, context: Any, name: str) -> Any:
+        command = super().get_command(context, name)
+        if command:
+            _hide_argument_types(command)
+        return command
 
     def format_commands(self, context: Any, formatter: Any) -> None:
         longest = max(map(len, self.commands))
@@ -78,11 +84,20 @@ class _Commands(TyperGroup):
         raise typer.Exit(code)
 
 
+def _hide_argument_types(command: Any) -> None:
+    """Keep typer from showing Python types in the help, as in `PICTURES <list[str]>`."""
+    for parameter in command.params:
+        if parameter.param_type_name == "argument":
+            parameter.display_type_rich = lambda ctx: None
+    for subcommand in getattr(command, "commands", {}).values():
+        _hide_argument_types(subcommand)
+
+
 def _report(error: BaseException) -> tuple[str, str, int]:
-    """Return what is wrong, what to do about it, and the exit code."""
+    """Return the message, the hint and the exit code."""
     if isinstance(error, ShutterlessError):
         return error.message, error.hint, error.exit_code
-    if isinstance(error, KeyboardInterrupt) or interrupted():  # which an import turns into its own error
+    if isinstance(error, KeyboardInterrupt) or interrupted():  # an import may turn Ctrl-C into its own error
         return "Stopped by Ctrl-C", "", INTERRUPTED
     if isinstance(error, ModuleNotFoundError):
         extra = "aws" if error.name in ("boto3", "botocore") else "train"
@@ -92,14 +107,11 @@ def _report(error: BaseException) -> tuple[str, str, int]:
             1,
         )
     if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}" if error.filename else str(error), _way_out(error), 1
+        hint = "Check the path and its permissions."
+        if error.errno == errno.ENOSPC:
+            hint = "Free some space, or choose a folder on another disk."
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error), hint, 1
     raise error
-
-
-def _way_out(error: OSError) -> str:
-    if error.errno == errno.ENOSPC:
-        return "The disk is full: make room, or choose a folder on another disk."
-    return "Check the path and its permissions."
 
 
 app = typer.Typer(
@@ -122,8 +134,8 @@ for name, command in chain.from_iterable(commands.items() for commands in STAGES
         app.command(name)(command)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
         typer.echo(shutterless.__version__)
         raise typer.Exit
 
@@ -132,7 +144,7 @@ def _version(wanted: bool) -> None:
 def root(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Hold the options that come before a command."""
+    """Options before the command."""

@@ -10,7 +10,7 @@ import numpy as np
 import tomli_w
 
 from shutterless.artifacts.metrics import RunMetrics, read_metrics
-from shutterless.artifacts.run_files import MODEL, RECIPE, SPLIT, is_run
+from shutterless.artifacts.run_files import MODEL, RECIPE, SPLIT, is_run, suggest_run
 from shutterless.artifacts.settings import Settings
 from shutterless.artifacts.split import read_split
 from shutterless.artifacts.training_record import TrainingRecord
@@ -136,9 +136,7 @@ def load_run(path: str | Path) -> Run:
     """
     path = Path(path)
     if not is_run(path):
-        raise RunError(
-            "not-a-run", f"{path} is not a run folder", "Give the folder that `shutterless train -o` wrote."
-        )
+        raise RunError("not-a-run", f"{path} is not a run folder", suggest_run(path))
     try:
         document = tomllib.loads(read_text(path / RECIPE))
         settings = Settings.model_validate(document.pop("run", {}))

@@ -65,7 +65,7 @@ def test_h_is_short_for_help(shutterless, command):
 @pytest.mark.parametrize("command", [(), *commands(GROUP)])
 def test_what_is_to_be_given_is_named_in_capitals(shutterless, command):
     shown = shutterless(*command, "--help").stdout
-    assert re.findall(r"^ +-.*<[a-z].*|\{[a-z]+\}", shown, re.MULTILINE) == []
+    assert re.findall(r"^ +-.*<[a-z].*|\{[a-z]+\}|<(?:path|str|int|list.*)>", shown, re.MULTILINE) == []
 
 
 def test_a_shell_s_completion_can_be_shown(monkeypatch):
@@ -105,7 +105,7 @@ def test_what_is_wrong_and_what_to_do_are_a_line_each(shutterless, failing, tmp_
         (
             OSError(errno.ENOSPC, "No space left on device", "x"),
             1,
-            "error: x: No space left on device\nThe disk",
+            "error: x: No space left on device\nFree some space",
         ),
         (
             PermissionError(errno.EACCES, "Permission denied", "x"),

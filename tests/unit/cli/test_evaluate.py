@@ -1,5 +1,6 @@
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,7 +62,7 @@ def test_files_that_cannot_be_read_are_named(shutterless, colour_bundle, colour_
     (photos / "red" / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     done = shutterless("evaluate", colour_bundle, photos, "--json")
     assert json.loads(done.stdout)["photos"] == 9
-    assert "cut short: 1, red/broken.jpg" in done.stderr
+    assert "red/broken.jpg" in done.stderr
 
 
 def test_a_run_is_measured_without_a_folder_of_photos(shutterless, colour_run, tmp_path):
@@ -126,3 +127,16 @@ def test_the_largest_confusions_are_listed_and_the_matrix_where_it_fits(labels, 
 
 def test_a_folder_that_is_not_a_model_is_refused(error_of, colour_photos):
     assert error_of("evaluate", colour_photos, colour_photos).code == "not-a-run"
+
+
+@pytest.mark.parametrize("command", [("evaluate",), ("convert", "-o", "bundle"), ("predict", "photo.png")])
+def test_the_folder_of_a_cross_validation_leads_to_its_runs(
+    error_of, colour_run, colour_photos, tmp_path, monkeypatch, command
+):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(colour_photos / "test" / "red" / "00.png", "photo.png")
+    shutil.copytree(colour_run, tmp_path / "folds" / "fold-1")
+    name, *options = command
+    error = error_of(name, "folds", *options)
+    assert error.code in ("not-a-run", "not-a-model")
+    assert str(Path("folds", "fold-1")) in error.hint

@@ -20,6 +20,17 @@ def test_an_unknown_kind_of_urls_is_refused(error_of, colour_bundle):
     assert "--urls" in error.message and "'some'" in error.message
 
 
+def test_ctrl_c_ends_it_without_an_error(shutterless, colour_bundle, monkeypatch):
+    def stop(settings, host, ready, write):
+        ready("http://127.0.0.1:1")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shutterless.runtime.adapters.http_server.serve", stop)
+    result = shutterless("serve", colour_bundle)
+    assert (result.exit_code, result.stdout) == (130, "http://127.0.0.1:1\n")
+    assert len(result.stderr.splitlines()) == 1
+
+
 LINE = {"time": "2026-11-25T00:36:13.430Z", "status": 200, "route": "POST /predict", "duration_ms": 27.52}
 
 

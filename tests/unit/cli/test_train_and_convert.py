@@ -37,7 +37,7 @@ def test_train_writes_a_run_and_convert_makes_a_bundle_of_it(shutterless, tiny, 
 
     converted = shutterless("convert", tmp_path / "run", "-o", tmp_path / "bundle")
     assert converted.exit_code == 0
-    assert "same best label" in converted.stdout
+    assert "same top label\t\t100 % (18 of 18)" in converted.stdout
     assert "18; 200 needed" in converted.stdout
     assert "accuracy of accepted answers (target 95%)\t100 % (18 of 18)" in converted.stdout
     assert read_bundle(tmp_path / "bundle").name == "bundle"
@@ -47,7 +47,7 @@ def test_folds_print_each_fold_their_spread_and_the_accuracy_over_all_photos(shu
     done = shutterless(*tiny, "--folds", 2, "--no-report", "-o", tmp_path / "folds")
     assert done.exit_code == 0
     lines = done.stdout.splitlines()
-    assert [line.split(":")[0] for line in lines[:2]] == ["fold 1 of 2", "fold 2 of 2"]
+    assert [line.split(":")[0] for line in lines[:2]] == ["fold 1", "fold 2"]
     assert "standard deviation" in lines[2]
     assert "of 63; 95 % interval" in lines[3]
     assert json.loads((tmp_path / "folds" / "folds.json").read_text())["photos"] == 63

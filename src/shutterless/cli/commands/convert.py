@@ -1,4 +1,4 @@
-"""`shutterless convert`: from a run to a bundle."""
+"""`shutterless convert`: convert a run to a bundle."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def convert(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run, as train writes it.")],
-    bundle: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The bundle to write.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    bundle: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Bundle to write.")],
     precision: Annotated[
-        str, typer.Option(metavar="NAME", help="Of the weights: float32, float16, dynamic or int8.")
+        str, typer.Option(metavar="NAME", help="Precision of the weights: float32, float16, dynamic or int8.")
     ] = "float16",
     max_drop: Annotated[
         float,
@@ -25,7 +25,7 @@ def convert(
             parser=share,
             metavar="PERCENT",
             show_default=False,
-            help="Accuracy that may be lost on validation.  [default: 1%]",
+            help="How much validation accuracy may be lost.  [default: 1%]",
         ),
     ] = 0.01,
     accept_precision: Annotated[
@@ -38,17 +38,17 @@ def convert(
         ),
     ] = 0.95,
     photos: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where the run's photos are, if they have moved.")
+        Path | None, typer.Option(metavar="DIR", help="Folder of the run's photos, if they have moved.")
     ] = None,
     name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The bundle's name.  [default: its folder's]")
+        str | None, typer.Option(metavar="NAME", help="Name of the bundle.  [default: its folder's]")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Convert a run to a bundle and check it on the validation photos.
 
-    The network is measured on the validation photos again. A bundle, model.tflite and bundle.json, is
-    all that serving needs; it is written if the network loses no more than --max-drop.
+    A bundle (model.tflite and bundle.json) is all that serving needs. It is only written if the accuracy
+    drops by no more than --max-drop.
 
     \b
     Examples:
@@ -60,7 +60,7 @@ def convert(
 
     with progress_bar() as progress:
         try:
-            done = conversion.convert(
+            conversion_result = conversion.convert(
                 run,
                 bundle,
                 precision=precision,
@@ -75,45 +75,39 @@ def convert(
                 _show(refused.comparison)
             raise
     if as_json:
-        parts = ("bundle", "comparison", "calibration")
-        print_json({part: getattr(done, part).to_json() for part in parts})
-        return
-    _show(done.comparison)
-    _show_confidence(done.calibration, accept_precision)
-    _warn_of_few_photos(done.calibration.photos)
-    say(f"Next: shutterless serve {bundle}")
-
-
-def _warn_of_few_photos(photos: int) -> None:
-    from shutterless.evaluation.metrics import MIN_CALIBRATION_PHOTOS
-
-    if photos < MIN_CALIBRATION_PHOTOS:
-        warn(
-            f"{photos:,} validation photos are too few to calibrate: confidences and the threshold are rough "
-            f"estimates, and photos of other kinds may be accepted; {MIN_CALIBRATION_PHOTOS} are needed"
+        print_json(
+            {
+                "bundle": conversion_result.bundle.to_json(),
+                "comparison": conversion_result.comparison.to_json(),
+                "calibration": conversion_result.calibration.to_json(),
+            }
         )
+        return
+    _show(conversion_result.comparison)
+    _show_calibration(conversion_result.calibration, accept_precision)
+    say(f"Next: shutterless serve {bundle}")
 
 
 def _show(comparison: "Comparison") -> None:
     from shutterless.evaluation.intervals import percentage_of, rounded
 
-    keras, converted = comparison.keras, comparison.converted
+    both = (comparison.keras, comparison.converted)
     figures = table("", "Keras", comparison.precision)
-    figures.add_row("accuracy", *(percentage_of(one.right, one.photos) for one in (keras, converted)))
-    figures.add_row("log loss", *(rounded(one.loss, one.loss_error) for one in (keras, converted)))
-    agreeing = round(comparison.agreement * keras.photos)
-    figures.add_row("same best label", "", percentage_of(agreeing, keras.photos))
+    figures.add_row("accuracy", *(percentage_of(metrics.right, metrics.photos) for metrics in both))
+    figures.add_row("log loss", *(rounded(metrics.loss, metrics.loss_error) for metrics in both))
+    photos = comparison.keras.photos
+    figures.add_row("same top label", "", percentage_of(round(comparison.agreement * photos), photos))
     figures.add_row("largest score difference", "", f"{comparison.largest_difference:.5f}")
     figures.add_row("megabytes", "", f"{comparison.bytes / 1e6:.2f}")
-    figures.add_row("milliseconds a photo, one core", "", f"{comparison.milliseconds:.1f}")
+    figures.add_row("milliseconds per photo, one core", "", f"{comparison.milliseconds:.1f}")
     show(figures)
 
 
-def _show_confidence(calibration: "Calibration", wanted: float) -> None:
+def _show_calibration(calibration: "Calibration", target: float) -> None:
     from shutterless.evaluation.intervals import percentage_of
     from shutterless.evaluation.metrics import MIN_CALIBRATION_PHOTOS
 
-    accepted, photos = calibration.acceptance, calibration.photos
+    acceptance, photos = calibration.acceptance, calibration.photos
     figures = table("confidence", "")
     if photos < MIN_CALIBRATION_PHOTOS:
         figures.add_row("calibration error", f"too few photos ({photos}; {MIN_CALIBRATION_PHOTOS} needed)")
@@ -122,8 +116,13 @@ def _show_confidence(calibration: "Calibration", wanted: float) -> None:
         figures.add_row("calibration error, before → after", change)
         figures.add_row("expected for a perfectly calibrated model", f"{calibration.error_of_chance:.2f}")
     figures.add_row("temperature", f"{calibration.temperature:.2f}")
-    figures.add_row("accepted from a confidence of", f"{accepted.threshold:.3f}")
-    figures.add_row("share accepted", percentage_of(accepted.photos, photos))
-    precision = percentage_of(accepted.right, accepted.photos) if accepted.photos else "none"
-    figures.add_row(f"accuracy of accepted answers (target {wanted:.0%})", precision)
+    figures.add_row("acceptance threshold", f"{acceptance.threshold:.3f}")
+    figures.add_row("accepted answers", percentage_of(acceptance.photos, photos))
+    accuracy = percentage_of(acceptance.right, acceptance.photos) if acceptance.photos else "none"
+    figures.add_row(f"accuracy of accepted answers (target {target:.0%})", accuracy)
     show(figures)
+    if photos < MIN_CALIBRATION_PHOTOS:
+        warn(
+            f"{photos:,} validation photos are too few to calibrate: confidences and the threshold are rough "
+            f"estimates, and photos of other kinds may be accepted; {MIN_CALIBRATION_PHOTOS} are needed"
+        )

@@ -1,4 +1,4 @@
-"""`shutterless dataset`: look at and make folders of labelled photos."""
+"""`shutterless dataset`: get, draw and inspect folders of labelled photos."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,21 +9,18 @@ import typer
 from shutterless.cli.console import print_json, progress_bar, result, say, show, table
 
 if TYPE_CHECKING:
-    from shutterless.dataset.inspect.findings import Finding
     from shutterless.dataset.inspect.inspection import Inspection
-    from shutterless.dataset.types import Group
 
 GroupBy = Annotated[
     str,
     typer.Option(
         metavar="RULE",
-        help="Which photos show one thing and stay in one split: auto, none, folder, a regular expression "
-        "with one group, or a .csv file with the columns path and group.",
+        help="Which photos show the same thing and stay in one split: auto, none, folder, a regular "
+        "expression with one group, or a .csv file with the columns path and group.",
     ),
 ]
 
-# Photos, or groups of them, that are named below a finding.
-NAMED = 5
+MAX_NAMED = 5  # photos, or groups of them, listed below a finding
 
 app = typer.Typer(no_args_is_help=True, help="Get, draw and inspect folders of labelled photos.")
 
@@ -31,13 +28,15 @@ app = typer.Typer(no_args_is_help=True, help="Get, draw and inspect folders of l
 @app.command()
 def sample(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
-    per_label: Annotated[int, typer.Option(min=10, metavar="N", help="Photos of each label.")] = 120,
+    per_label: Annotated[int, typer.Option(min=10, metavar="N", help="Photos per label.")] = 120,
     size: Annotated[
         int, typer.Option(min=32, max=512, metavar="PX", help="Side of a photo, in pixels.")
     ] = 128,
-    seed: Annotated[int, typer.Option(metavar="N", help="The same seed draws the same photos.")] = 42,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Random seed: the same one draws the same photos.")
+    ] = 42,
 ) -> None:
-    """Draw ten kinds of garments, to try everything without photos.
+    """Draw a sample data set: ten kinds of clothes.
 
     \b
     Examples:
@@ -48,19 +47,19 @@ def sample(
 
     with progress_bar() as progress:
         draw_sample(folder, per_label=per_label, size=size, seed=seed, progress=progress)
-        drawn = load_dataset(folder, progress=progress)
-    _show_counts(drawn.counts())
+        counts = load_dataset(folder, progress=progress).counts()
+    _show_counts(counts)
     say(f"Next: shutterless train {folder} -o run --backbone tiny")
 
 
 @app.command()
 def download(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Which one: clothing.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the data set: clothing.")],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
 ) -> None:
-    """Fetch a public data set and check what came.
+    """Download a public data set and verify it.
 
-    The same command goes on after a cut connection.
+    After a lost connection, the same command continues.
 
     Example: shutterless dataset download clothing photos
     """
@@ -69,8 +68,8 @@ def download(
 
     with progress_bar() as progress:
         download_dataset(name, folder, progress=progress)
-        fetched = load_dataset(folder, progress=progress)
-    _show_counts(fetched.counts())
+        counts = load_dataset(folder, progress=progress).counts()
+    _show_counts(counts)
     say(f"Next: shutterless dataset inspect {folder}")
 
 
@@ -81,7 +80,8 @@ def inspect(
         Path | None, typer.Option(metavar="DIR", help="Also write a page with pictures into this folder.")
     ] = None,
     seed: Annotated[
-        int, typer.Option(metavar="N", help="Training's seed, where no folders say the splits.")
+        int,
+        typer.Option(metavar="N", help="Seed of the split that training would make, without split folders."),
     ] = 42,
     group_by: GroupBy = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
@@ -120,6 +120,8 @@ def inspect(
 
 
 def _show_inspection(inspection: "Inspection") -> None:
+    from shutterless.dataset.types import summarize_groups
+
     _show_counts(inspection.dataset.counts())
     if not inspection.has_split_folders:
         result("The folders are labels only: training will split the photos like this, with the same seed.")
@@ -129,33 +131,24 @@ def _show_inspection(inspection: "Inspection") -> None:
         for name, figures in inspection.sides.items()
     )
     result("; ".join((formats, *sides)))
-    for skipped in inspection.dataset.skipped:
-        result(str(skipped))
+    for reason in inspection.dataset.skipped:
+        result(str(reason))
     for finding in inspection.findings:
-        _show_finding(finding)
-    _show_groups(inspection.dataset.groups)
-    result(f"\nFindings: {len(inspection.findings)}")
-
-
-def _show_groups(groups: Sequence["Group"]) -> None:
-    from shutterless.dataset.types import summarize_groups
-
+        result(f"\n{finding.level}: {finding.title}\n  {finding.advice}")
+        _show_files(finding.files)
+    groups = inspection.dataset.groups
     for line in summarize_groups(groups):
         result(f"\n{line}\n  Training keeps each group in one split; --group-by overrides the rules.")
     _show_files([[photo.path for photo in group.photos] for group in groups])
-
-
-def _show_finding(finding: "Finding") -> None:
-    result(f"\n{finding.level}: {finding.title}\n  {finding.advice}")
-    _show_files(finding.files)
+    result(f"\nFindings: {len(inspection.findings)}")
 
 
 def _show_files(groups: Sequence[Sequence[str]]) -> None:
-    for together in groups[:NAMED]:
-        more = f" and {len(together) - NAMED} more" if len(together) > NAMED else ""
-        result(f"    {' = '.join(together[:NAMED])}{more}")
-    if len(groups) > NAMED:
-        result(f"    and {len(groups) - NAMED:,} more: --json lists them all")
+    for group in groups[:MAX_NAMED]:
+        more = f" and {len(group) - MAX_NAMED} more" if len(group) > MAX_NAMED else ""
+        result(f"    {' = '.join(group[:MAX_NAMED])}{more}")
+    if len(groups) > MAX_NAMED:
+        result(f"    and {len(groups) - MAX_NAMED:,} more: --json lists them all")
 
 
 def _show_counts(counts: Mapping[str, Mapping[str, int]]) -> None:

@@ -1,4 +1,4 @@
-"""`shutterless evaluate`: measure a run or a bundle on labelled photos."""
+"""`shutterless evaluate`: measure a model on labelled photos."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +17,7 @@ def evaluate(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run or a bundle.")],
     photos: Annotated[
         Path | None,
-        typer.Argument(metavar="[PHOTOS]", help="A folder of labelled photos.  [default: the run's]"),
+        typer.Argument(metavar="PHOTOS", help="A folder of labelled photos.  [default: the run's]"),
     ] = None,
     split: Annotated[
         str | None,
@@ -74,7 +74,7 @@ def evaluate(
 
 
 def _read_label_map(text: str) -> dict[str, str]:
-    """Return old label → new label from "old=new,old=new", or from a file with one pair on each line."""
+    """Parse old label → new label from "old=new,old=new", or from a file with one pair per line."""
     pairs = Path(text).read_text("utf-8").splitlines() if Path(text).is_file() else text.split(",")
     names = {}
     for pair in filter(str.strip, pairs):
@@ -121,20 +121,20 @@ def _show_labels(metrics: "Metrics") -> None:
 
 
 def _show_confusions(metrics: "Metrics") -> None:
-    """Print the most frequent confusions, and the confusion matrix if it fits the width of the output."""
+    """Print the most frequent confusions, and the confusion matrix if the terminal is wide enough."""
     from shutterless.evaluation.intervals import percentage
 
     totals = {label: figures.photos for label, figures in metrics.per_label.items()}
     confusions = metrics.confusions()
-    largest = table("true label", "predicted", "photos", "of the label", text=2)
-    for one in confusions[:MAX_CONFUSIONS]:
-        share = percentage(one.photos, totals[one.label])
-        largest.add_row(one.label, one.predicted, f"{one.photos:,}", share)
+    most_frequent = table("true label", "predicted", "photos", "of the label", text=2)
+    for each in confusions[:MAX_CONFUSIONS]:
+        share = percentage(each.photos, totals[each.label])
+        most_frequent.add_row(each.label, each.predicted, f"{each.photos:,}", share)
     if confusions:
-        show(largest)
+        show(most_frequent)
     if len(confusions) > MAX_CONFUSIONS:
-        result(f"{len(confusions) - MAX_CONFUSIONS:,} more kinds of confusion are in --json")
-    # Numbers, not names, head the columns: ten names do not fit a terminal.
+        result(f"--json lists {len(confusions) - MAX_CONFUSIONS:,} more confusions")
+    # The columns are numbered: ten names would not fit into a terminal.
     matrix = table("true \\ predicted", *map(str, range(1, len(metrics.labels) + 1)))
     for number, (label, row) in enumerate(zip(metrics.labels, metrics.confusion, strict=True), start=1):
         matrix.add_row(f"{number} {label}", *(str(count) if count else "·" for count in row))

@@ -1,4 +1,4 @@
-"""`shutterless image`: build a bundle's image, and run one as Lambda would."""
+"""`shutterless image`: build a container image, and run it as Lambda would."""
 
 import signal
 import sys
@@ -9,28 +9,28 @@ import typer
 
 from shutterless.cli.commands.package import BaseImage, Platform
 from shutterless.cli.commands.serve import Urls, say_ready
-from shutterless.cli.console import progress_bar, result, say, show, table
+from shutterless.cli.console import INTERRUPTED, progress_bar, result, say, show, table
 
 if TYPE_CHECKING:
     from shutterless.packaging import Image
 
-TERMINATED = 143  # what shells report for a process that SIGTERM ended: 128 + 15
+TERMINATED = 143  # exit code of a process ended by SIGTERM: 128 + 15
 
 app = typer.Typer(no_args_is_help=True, help="Build the container image; run it as Lambda would.")
 
 
 @app.command("build")
 def build(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle, as convert writes it.")],
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle folder.")],
     tag: Annotated[
         str, typer.Option("-t", "--tag", metavar="NAME", help="The image's name, with or without a :version.")
     ],
     platform: Platform = "linux/amd64",
     base_image: BaseImage = None,
 ) -> None:
-    """Build the image of a bundle, and try it.
+    """Build a container image of a bundle and check it.
 
-    It must start as in Lambda and answer as the bundle does. Needs Docker.
+    The image must start as in Lambda and answer like the bundle. Requires Docker.
 
     \b
     Examples:
@@ -49,40 +49,45 @@ def build(
 
 @app.command("run")
 def run(
-    tag: Annotated[str, typer.Argument(metavar="IMAGE", help="An image.")],
+    tag: Annotated[str, typer.Argument(metavar="IMAGE", help="Name of an image.")],
     port: Annotated[
         int,
         typer.Option(
-            "-p", "--port", metavar="N", min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one."
+            "-p", "--port", metavar="N", min=0, max=65535, help="Port on 127.0.0.1; 0 for any free one."
         ),
     ] = 8080,
     memory: Annotated[
-        int, typer.Option(metavar="MB", help="128 to 10240; as in Lambda, more has more of a processor.")
+        int, typer.Option(metavar="MB", help="128 to 10240; as in Lambda, more memory means more CPU.")
     ] = 1024,
     urls: Urls = "public",
 ) -> None:
     """Run an image as Lambda would, until Ctrl-C.
 
-    With Lambda's memory, share of processors, read-only files and /tmp. Needs Docker.
+    With Lambda's memory, CPU share, read-only file system and /tmp. Requires Docker.
 
     Example: shutterless image run clothes -p 8080 --memory 512
     """
     from shutterless import packaging
 
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(TERMINATED))  # and end the container too
-    packaging.run_image(tag, port=port, memory=memory, urls=urls, ready=say_ready)
+    signal.signal(
+        signal.SIGTERM, lambda number, frame: sys.exit(TERMINATED)
+    )  # so that the container ends too
+    try:
+        packaging.run_image(tag, port=port, memory=memory, urls=urls, ready=say_ready)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _show(image: "Image") -> None:
     figures = table("layer", "digest", "megabytes", text=2)
     for layer in image.layers:
         figures.add_row(layer.name, layer.digest[:19], f"{layer.bytes / 1e6:.2f}")
-    figures.add_row("in all", "", f"{sum(layer.bytes for layer in image.layers) / 1e6:.2f}")
+    figures.add_row("total", "", f"{sum(layer.bytes for layer in image.layers) / 1e6:.2f}")
     show(figures)
-    result(f"{image.tag} is {image.platform}, {image.id[:19]}, its manifest {image.media_type}")
+    result(f"{image.tag}: {image.platform}, {image.id[:19]}, manifest {image.media_type}")
     if image.trial:
-        result(f"It answers like the bundle: scores differ by {image.trial.difference:.6f} at most.")
+        result(f"It answers like the bundle: scores differ by at most {image.trial.difference:.6f}.")
     else:
-        result(f"Not tried: this machine runs no programs for {image.platform}.")
+        result(f"Not checked: this machine cannot run programs for {image.platform}.")
     if not image.compiled:
-        result("No Python 3.13 was here to compile the modules: each start takes about 0.2 s longer.")
+        result("Modules not compiled, as there is no Python 3.13: each start takes about 0.2 s longer.")

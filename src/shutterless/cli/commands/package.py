@@ -1,4 +1,4 @@
-"""`shutterless package`: from a bundle to a folder that plain `docker build` takes."""
+"""`shutterless package`: write the build context of a container image."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,28 +19,30 @@ BaseImage = Annotated[
 
 
 def package(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle, as convert writes it.")],
-    context: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The context to write.")],
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle folder.")],
+    context: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Build context to write.")],
     platform: Platform = "linux/amd64",
     base_image: BaseImage = None,
 ) -> None:
-    """Write what a container image is built from into a folder.
+    """Write the build context of a container image to a folder.
 
-    It is there to be looked at, or built elsewhere; shutterless image build does it all in one.
+    To inspect it or to build it elsewhere; `shutterless image build` does everything in one step.
 
     \b
-    Example:
+    Examples:
       shutterless package bundle -o context
       docker build -t clothes context
     """
     from shutterless import packaging
 
     with progress_bar() as progress:
-        made = packaging.package(bundle, context, platform=platform, base_image=base_image, progress=progress)
+        build_context = packaging.package(
+            bundle, context, platform=platform, base_image=base_image, progress=progress
+        )
     figures = table("layer", "megabytes")
-    for name, size in made.layers.items():
+    for name, size in build_context.layers.items():
         figures.add_row(name, f"{size / 1e6:.2f}")
     show(figures)
-    if not made.compiled:
-        say("No Python 3.13 is here to compile the modules: each start takes about 0.2 s longer.")
-    say(f"Next: docker build -t {made.tag} {context}")
+    if not build_context.compiled:
+        say("Modules not compiled, as there is no Python 3.13: each start takes about 0.2 s longer.")
+    say(f"Next: docker build -t {build_context.tag} {context}")

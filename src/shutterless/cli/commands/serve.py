@@ -1,33 +1,34 @@
-"""`shutterless serve`: answer HTTP on this machine."""
+"""`shutterless serve`: serve a bundle over HTTP on this machine."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli.console import console, result, say
+from shutterless.cli.console import INTERRUPTED, console, result, say
+
+if TYPE_CHECKING:
+    from shutterless.runtime.access_log import Record
 
 Urls = Annotated[
     str,
-    typer.Option(
-        metavar="public|any|off", help="From which addresses to fetch pictures; any is for development."
-    ),
+    typer.Option(metavar="public|any|off", help="Addresses to fetch pictures from; any is for development."),
 ]
 
 
 def serve(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle, as convert writes it.")],
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle folder.")],
     host: Annotated[
-        str, typer.Option(metavar="IP", help="Address to listen on; 0.0.0.0 lets others in.")
+        str, typer.Option(metavar="IP", help="Address to listen on; 0.0.0.0 for all networks.")
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(metavar="N", min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+        int, typer.Option(metavar="N", min=0, max=65535, help="Port to listen on; 0 for any free one.")
     ] = 8080,
     urls: Urls = "public",
 ) -> None:
-    """Serve a bundle over HTTP on this machine: the page and the API.
+    """Serve a bundle over HTTP on this machine: a web page and the API.
 
-    Through the same handler that Lambda calls, until Ctrl-C.
+    Requests are answered by the same code as on Lambda. Press Ctrl-C to stop.
 
     \b
     Examples:
@@ -39,29 +40,28 @@ def serve(
     from shutterless.serving import serve as serve_bundle
 
     settings = Settings(bundle, urls=check_urls(urls, "--urls"), port=port)
-    serve_bundle(settings, host, say_ready, say_request if console.is_terminal else to_stderr)
+    try:
+        serve_bundle(settings, host, say_ready, say_request if console.is_terminal else to_stderr)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def say_ready(url: str) -> None:
-    """Say what is served where; the URL goes to standard output, alone on its line, for scripts."""
+    """Print where the server is; the URL alone on a line of standard output, for scripts."""
     from shutterless.runtime.adapters.http_server import INVOCATIONS
 
     result(url)
     say(f"Page: {url}/   API: POST {url}/predict   As Lambda: POST {url}{INVOCATIONS}   Stop: Ctrl-C")
 
 
-def say_request(entry: dict[str, Any]) -> None:
-    """Say a line of the log in the few words that a person at a terminal wants."""
-    label = entry.get("label", entry.get("code", ""))
-    what = ", ".join(label) if isinstance(label, list) else label
-    sure = f" {entry['confidence']:.2f}" if isinstance(entry.get("confidence"), float) else ""
-    words = (
-        entry["time"][11:19],
-        entry["status"],
-        entry["route"],
-        f"{entry['duration_ms']:.0f} ms",
-        what + sure,
-    )
+def say_request(record: "Record") -> None:
+    """Print a record of the access log in a few words, for a person at a terminal."""
+    label, confidence = record.get("label", record.get("code", "")), record.get("confidence")
+    what = ", ".join(label) if isinstance(label, list) else str(label)
+    if isinstance(confidence, float):
+        what += f" {confidence:.2f}"
+    time, milliseconds = str(record["time"])[11:19], f"{record['duration_ms']:.0f} ms"
+    words = (time, record["status"], record["route"], milliseconds, what)
     say("  ".join(map(str, words)).rstrip())
-    if "error" in entry:
-        say(f"request {entry['request_id']}: {entry['error']['kind']} at {entry['error']['at'][-1]}")
+    if isinstance(error := record.get("error"), dict):
+        say(f"request {record['request_id']}: {error['kind']} at {error['at'][-1]}")

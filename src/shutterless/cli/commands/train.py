@@ -1,42 +1,23 @@
-"""`shutterless train`: from photos to a run."""
+"""`shutterless train`: train a classifier."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shutterless.cli.console import note, progress_bar, result, say, show, table, warn
+from shutterless.utils.messages import plural
 
 if TYPE_CHECKING:
     from shutterless.cli.console import Table
     from shutterless.dataset import Dataset
-    from shutterless.training import Epoch, Fold, Run
+    from shutterless.training import CrossValidation, Epoch, Fold, Run
     from shutterless.training.config import TrainingConfig
 
-# Labels that are listed one by one; of more, only the smallest and the largest are named.
-MAX_ROWS = 12
-EXTREMES = (slice(3), slice(-3, None))
-
-
-class _Options(TypedDict):
-    """The options that `training.train` and `training.cross_validate` share."""
-
-    recipe: str | None
-    backbone: str | None
-    weights: str | None
-    cut: str | None
-    image_size: int | None
-    epochs: int | None
-    batch_size: int | None
-    seed: int | None
-    group_by: str | None
-    resume: bool
-    report: bool
-    tensorboard: bool
-    on_epoch: "Callable[[Epoch], None]"
-    on_warning: Callable[[str], None]
+MAX_ROWS = 12  # labels up to which all are listed; otherwise only the smallest and the largest
 
 
 def train(
@@ -47,7 +28,7 @@ def train(
         ),
     ] = None,
     run: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="DIR", help="The run folder to write.")
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Run folder to write.")
     ] = None,
     recipe: Annotated[
         str | None,
@@ -61,7 +42,8 @@ def train(
     backbone: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Its name, or list to see them all.  [default: the recipe's, mobilenetv2]"
+            metavar="NAME",
+            help="Name of a network; list shows them all.  [default: the recipe's, mobilenetv2]",
         ),
     ] = None,
     weights: Annotated[
@@ -75,46 +57,48 @@ def train(
         str | None,
         typer.Option(
             metavar="LAYER",
-            help="Where the backbone ends; a wrong name lists all.  [default: its last layer]",
+            help="Layer at which the backbone ends; a wrong name lists all.  [default: its last layer]",
         ),
     ] = None,
     image_size: Annotated[
         int | None,
         typer.Option(
-            metavar="PX", min=1, help="The network's input.  [default: the recipe's or the backbone's]"
+            metavar="PX", min=1, help="Side of the model's input.  [default: the recipe's or the backbone's]"
         ),
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Of the recipe's last phase.  [default: the recipe's]"),
+        typer.Option(metavar="N", min=1, help="Epochs of the last phase.  [default: the recipe's]"),
     ] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Of the recipe's last phase.  [default: the recipe's]"),
+        typer.Option(metavar="N", min=1, help="Batch size of the last phase.  [default: the recipe's]"),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(metavar="N", help="For the split, the order and the first weights.  [default: 42]"),
+        typer.Option(
+            metavar="N", help="Seed of the split, the order and the initial weights.  [default: 42]"
+        ),
     ] = None,
     group_by: Annotated[
         str | None,
         typer.Option(
             metavar="RULE",
-            help="Which photos show one thing and stay in one split: auto, none, folder, a regular "
+            help="Which photos show the same thing and stay in one split: auto, none, folder, a regular "
             "expression with one group, or a .csv file with the columns path and group.  [default: auto]",
         ),
     ] = None,
     folds: Annotated[
         int | None,
         typer.Option(
-            metavar="K", min=2, help="Cross-validate: train K runs below DIR, each measured on its own fold."
+            metavar="K", min=2, help="Cross-validate: train K runs in DIR, each measured on its own fold."
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where a training into this folder ended.")
+        bool, typer.Option("--resume", help="Continue an interrupted training in this folder.")
     ] = False,
     no_report: Annotated[
-        bool, typer.Option("--no-report", help="Leave out report.html and its figures.")
+        bool, typer.Option("--no-report", help="Do not write report.html and its figures.")
     ] = False,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also write event files for TensorBoard, to RUN/logs.")
@@ -143,65 +127,88 @@ def train(
         return
     if photos is None or run is None:
         raise typer.BadParameter("PHOTOS and -o RUN are needed to train.")
-    options: _Options = {
-        "recipe": recipe,
-        "backbone": backbone,
-        "weights": weights,
-        "cut": cut,
-        "image_size": image_size,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "seed": seed,
-        "group_by": group_by,
-        "resume": resume,
-        "report": not no_report,
-        "tensorboard": tensorboard,
-        "on_epoch": _say_epoch,
-        "on_warning": warn,
-    }
+    with _resume_hint(run), progress_bar() as progress:
+        if folds:
+            summary = training.cross_validate(
+                photos,
+                run,
+                folds=folds,
+                recipe=recipe,
+                backbone=backbone,
+                weights=weights,
+                cut=cut,
+                image_size=image_size,
+                epochs=epochs,
+                batch_size=batch_size,
+                seed=seed,
+                group_by=group_by,
+                resume=resume,
+                tensorboard=tensorboard,
+                report=not no_report,
+                progress=progress,
+                on_epoch=_say_epoch,
+                on_fold=_show_fold,
+                on_warning=warn,
+            )
+        else:
+            trained_run = training.train(
+                photos,
+                run,
+                recipe=recipe,
+                backbone=backbone,
+                weights=weights,
+                cut=cut,
+                image_size=image_size,
+                epochs=epochs,
+                batch_size=batch_size,
+                seed=seed,
+                group_by=group_by,
+                resume=resume,
+                tensorboard=tensorboard,
+                report=not no_report,
+                progress=progress,
+                on_start=say_config,
+                on_epoch=_say_epoch,
+                on_warning=warn,
+            )
     if folds:
-        _cross_validate(photos, run, folds, options)
+        _show_folds(summary)
+        say(f"All figures: {run / training.FOLDS}")
     else:
-        _train(photos, run, options)
+        _show_metrics(trained_run)
+        if not no_report:
+            say(f"Report: {run / 'report.html'}")
+        say(f"Next: shutterless convert {run} -o bundle")
 
 
-def _train(photos: Path, run: Path, options: _Options) -> None:
-    from shutterless import training
+@contextmanager
+def _resume_hint(run: Path) -> Iterator[None]:
+    """After Ctrl-C, tell what is kept and how to continue."""
+    from shutterless.training import MODEL
 
     try:
-        with progress_bar() as progress:
-            finished_run = training.train(photos, run, progress=progress, on_start=say_config, **options)
+        yield
     except KeyboardInterrupt:
-        if (run / training.MODEL).is_file():
+        if (run / MODEL).is_file():
             say(f"The best model so far is in {run} and can be evaluated and converted.")
+        if run.exists():
             say("Run the same command with --resume to continue.")
         raise
-    _show_metrics(finished_run)
-    if options["report"]:
-        say(f"Report: {run / 'report.html'}")
-    say(f"Next: shutterless convert {run} -o bundle")
 
 
-def _cross_validate(photos: Path, output: Path, folds: int, options: _Options) -> None:
-    from shutterless import training
-    from shutterless.evaluation.intervals import percentage_of, percentage_with_interval
+def _show_fold(number: int, fold: "Fold") -> None:
+    from shutterless.evaluation.intervals import percentage_of
 
-    def say_fold(number: int, fold: "Fold") -> None:
-        result(f"fold {number} of {folds}: accuracy {percentage_of(fold.right, fold.photos)}")
+    result(f"fold {number}: accuracy {percentage_of(fold.right, fold.photos)}")
 
-    try:
-        with progress_bar() as progress:
-            summary = training.cross_validate(
-                photos, output, folds=folds, progress=progress, on_fold=say_fold, **options
-            )
-    except KeyboardInterrupt:
-        say("Run the same command with --resume to continue; finished folds are kept.")
-        raise
+
+def _show_folds(summary: "CrossValidation") -> None:
+    from shutterless.evaluation.intervals import percentage_with_interval
+
     spread = 100 * summary.standard_deviation
     result(f"mean of the folds {100 * summary.mean:.1f} %, standard deviation {spread:.1f} points")
     accuracy = percentage_with_interval(summary.right, summary.photos, summary.effective_photos)
     result(f"accuracy over all photos {accuracy}")
-    say(f"All figures: {output / training.FOLDS}")
 
 
 def _list_backbones() -> None:
@@ -218,8 +225,8 @@ def _list_backbones() -> None:
             "yes" if is_cached(backbone) else "no" if backbone.pretrained else "",
         )
     show(listing)
-    say("px: side of the input. Parameters and MB: without the top, float32. cached: no download needed.")
-    say("top-1: of ImageNet's labels, as Keras states it: https://keras.io/api/applications/")
+    say("px: side of the input. Parameters and MB: without the top, in float32. cached: already downloaded.")
+    say("top-1: accuracy on ImageNet, from https://keras.io/api/applications/")
 
 
 def say_config(config: "TrainingConfig", dataset: "Dataset") -> None:
@@ -248,19 +255,19 @@ def _counts_by_split(counts: dict[str, dict[str, int]]) -> "Table":
     for label, row in counts.items():
         listing.add_row(label, *(f"{row[split]:,}" for split in splits))
     listing.add_section()
-    listing.add_row(f"{len(counts)} labels", *(f"{count:,}" for count in splits.values()))
+    listing.add_row(plural(len(counts), "label"), *(f"{count:,}" for count in splits.values()))
     return listing
 
 
 def _say_extremes(counts: dict[str, dict[str, int]]) -> None:
-    """Print the sums, and the labels with the fewest and the most training photos."""
+    """Print the totals, and the labels with the fewest and the most training photos."""
     from shutterless.dataset.types import totals
 
     photos = ", ".join(f"{count:,} for {split}" for split, count in totals(counts).items())
     say(f"{len(counts):,} labels; photos: {photos}")
     by_size = sorted(counts, key=lambda label: counts[label]["train"])
-    fewest, most = ([f"{label} ({counts[label]['train']:,})" for label in by_size[part]] for part in EXTREMES)
-    say(f"Fewest training photos: {', '.join(fewest)}; most: {', '.join(reversed(most))}")
+    sizes = [f"{label} ({counts[label]['train']:,})" for label in by_size]
+    say(f"Fewest training photos: {', '.join(sizes[:3])}; most: {', '.join(sizes[:-4:-1])}")
 
 
 def _show_metrics(run: "Run") -> None:
