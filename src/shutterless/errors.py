@@ -67,7 +67,19 @@ class PackagingError(ShutterlessError):
 
 
 class DeployError(ShutterlessError):
-    """AWS refused, or a deployment is not in a state in which this is possible."""
+    """AWS refused, or a deployment is not in a state in which this is possible.
+
+    Attributes:
+        aws_code: AWS's own code, such as `AccessDeniedException`; empty if AWS gave none.
+        request_id: AWS's number of the request, by which its support finds it; empty if AWS gave none.
+    """
+
+    def __init__(
+        self, code: str, message: str, hint: str = "", *, aws_code: str = "", request_id: str = ""
+    ) -> None:
+        super().__init__(code, message, hint)
+        self.aws_code = aws_code
+        self.request_id = request_id
 
 
 # The codes of an API's problems that only concern the picture: another picture may well be answered.

@@ -6,12 +6,14 @@ version and the alias of a function, because to turn that is what a rollback doe
 """
 
 import contextlib
+import doctest
 import functools
 import hashlib
 import json
 import logging
 import urllib.request
 import warnings
+from pathlib import Path
 
 import boto3
 import pytest
@@ -19,11 +21,13 @@ from moto.awslambda.models import lambda_backends
 from moto.cloudformation import models, parsing
 from moto.server import ThreadedMotoServer
 
+from shutterless import deploy as package
 from shutterless.deploy import deployer
+from shutterless.deploy import status as status_module
 from shutterless.deploy.aws.ecr import ensure_repository
 from shutterless.deploy.status import read_status
-from shutterless.deploy.template.releases import KEPT
-from shutterless.errors import ShutterlessError
+from shutterless.deploy.template.releases import MAX_RELEASES
+from shutterless.errors import BundleError, DeployError, InputError
 from shutterless.model_check import remember
 from shutterless.runtime.model.bundle import read_bundle, write_bundle
 
@@ -142,6 +146,7 @@ def aws(server, monkeypatch):
     session = boto3.Session(region_name=REGION)
     monkeypatch.setattr(session, "client", functools.cache(session.client))  # making one takes longest
     monkeypatch.setattr(deployer, "connect", lambda profile, region: session)
+    monkeypatch.setattr(status_module, "connect", lambda profile, region: session)
     with warnings.catch_warnings(record=True) as session.warned:
         warnings.simplefilter("always")
         yield session
@@ -217,14 +222,14 @@ def test_from_nothing_to_an_api_and_back(aws, bundles):
     assert (back.model, back.image) == (made.model, made.image)
     assert alias(aws) == ("1", {})
 
-    assert deployer.inventory(NAME) == [
+    assert deployer.list_resources(NAME) == [
         f"stack {FUNCTION} (UPDATE_COMPLETE)",
         f"function {FUNCTION}",
         f"log group /aws/lambda/{FUNCTION}",
         f"repository shutterless/{NAME}, with its images",
     ]
     deployer.destroy(NAME)
-    assert deployer.inventory(NAME) == []
+    assert deployer.list_resources(NAME) == []
     deployer.destroy(NAME)
 
 
@@ -272,25 +277,25 @@ def test_an_image_that_the_registry_has_lost_is_pushed_again(aws, bundles):
 
 def test_its_status_is_read_back(aws, bundles):
     made = deploy(bundles[0], memory=3008)
-    status = read_status(aws, NAME)
+    status = read_status(NAME)
     assert (status.model, status.version, status.url) == (made.model, "1", made.url)
     assert (status.memory, status.provisioned, status.last_hour) == (3008, 0, None)
 
 
 def test_a_plan_changes_nothing(aws, bundles):
     planned = deployer.plan(bundles[0], NAME)
-    assert planned.pushes
-    assert {one.action for one in planned.differences} == {"added"}
-    assert deployer.inventory(NAME) == []
+    assert planned.needs_push
+    assert {change.action for change in planned.changes} == {"added"}
+    assert deployer.list_resources(NAME) == []
 
 
 def test_a_plan_is_what_the_deploy_then_does(aws, bundles):
     deploy(bundles[0])
     planned = deployer.plan(bundles[0], NAME, memory=3008, rate=50)
-    assert not planned.pushes
+    assert not planned.needs_push
     deployed = deploy(bundles[0], memory=3008, rate=50)
     assert deployed.template == planned.template
-    assert deployer.plan(bundles[0], NAME).differences == ()
+    assert deployer.plan(bundles[0], NAME).changes == ()
 
 
 def test_options_that_are_not_given_stay_as_they_are(aws, bundles):
@@ -338,16 +343,18 @@ def test_the_first_deploy_has_nothing_to_be_a_canary_of(aws, bundles):
 
 
 def test_a_canary_beside_provisioned_concurrency_is_refused_before_anything_is_done(aws, bundles):
-    with pytest.raises(ShutterlessError, match="no canary beside provisioned concurrency"):
+    with pytest.raises(InputError) as error:
         deploy(bundles[0], canary=0.1, provisioned_concurrency=1)
-    assert deployer.inventory(NAME) == []
+    assert error.value.code == "conflicting-options"
+    assert deployer.list_resources(NAME) == []
 
 
 def test_provisioned_concurrency_is_refused_while_a_canary_runs(aws, bundles):
     deploy(bundles[0])
     deploy(bundles[1], canary=0.1, canary_minutes=0)
-    with pytest.raises(ShutterlessError, match="no canary beside provisioned concurrency"):
+    with pytest.raises(InputError) as error:
         deploy(bundles[1], provisioned_concurrency=1)
+    assert error.value.code == "conflicting-options"
     assert alias(aws) == ("1", {"2": 0.1})
 
 
@@ -355,19 +362,22 @@ def test_old_versions_go_and_their_images_stay_for_the_registry_to_expire(aws, b
     for bundle in bundles:
         made = deploy(bundle)
     versions = [key for key in made.template["Resources"] if key.startswith("Version")]
-    assert len(versions) == KEPT
+    assert len(versions) == MAX_RELEASES
 
 
 @pytest.mark.parametrize("action", [deployer.rollback, deployer.promote])
-def test_what_is_not_deployed_is_told(aws, action):
-    with pytest.raises(ShutterlessError, match=f"There is no deployment {NAME} in {REGION}"):
+def test_what_is_not_deployed_is_an_error(aws, action):
+    with pytest.raises(DeployError) as error:
         action(NAME)
+    assert error.value.code == "no-deployment"
+    assert f"{NAME} in {REGION}" in error.value.message
 
 
 def test_a_damaged_bundle_is_refused_before_aws_is_asked(bundles, tmp_path, monkeypatch):
     monkeypatch.setattr(deployer, "connect", None)
-    with pytest.raises(ShutterlessError, match="not a bundle"):
+    with pytest.raises(BundleError) as error:
         deploy(tmp_path)
+    assert error.value.code == "not-a-bundle"
 
 
 class Interrupt:
@@ -424,3 +434,25 @@ def test_interrupted_after_any_call_it_finishes_when_run_again(
         interrupt.at(call, lambda: action(bundles))
         action(bundles)
         assert account(aws) == finished, f"interrupted after call {call}"
+
+
+EXAMPLES = (
+    *("connect", "plan", "deploy", "read_status", "read_logs", "promote", "rollback", "destroy"),
+    *("load_prices", "estimate_cost"),
+)
+
+
+def test_the_examples_in_docstrings_work(aws, bundles, monkeypatch, tmp_path):
+    """One after the other, with a canary before there is one to promote."""
+    monkeypatch.chdir(tmp_path)
+    Path("bundle").symlink_to(bundles[0])
+    monkeypatch.setitem(deployer.deploy.__kwdefaults__, "publish", publish)
+    runner = doctest.DocTestRunner()
+    for name in EXAMPLES:
+        if name == "promote":
+            deploy(bundles[1], canary=0.1, canary_minutes=0)
+        (test,) = doctest.DocTestFinder(recurse=False).find(getattr(package, name), name, globs={})
+        for example in test.examples:
+            example.options.clear()  # without AWS they are skipped
+        assert runner.run(test).attempted == len(test.examples) > 0
+    assert runner.summarize(verbose=False).failed == 0

@@ -129,20 +129,21 @@ def build_container() -> None:
 
 
 def deploy_to_aws() -> str:
-    plan: deploy.Plan = deploy.plan("bundle", "clothes", region="eu-central-1", memory=3008)
+    changes: deploy.OptionChanges = {"memory": 3008, "auth": "iam"}
+    plan: deploy.Plan = deploy.plan("bundle", "clothes", region="eu-central-1", **changes)
     options: deploy.Options = plan.options
     deployment: deploy.Deployment = deploy.deploy(
         "bundle", "clothes", profile="work", canary=0.1, canary_minutes=5, quota=options.quota
     )
     deploy.promote("clothes", region="eu-central-1")
     deploy.rollback("clothes", region="eu-central-1", progress=show_progress)
-    session = deploy.connect(profile="work", region="eu-central-1")
-    status: deploy.Status = deploy.read_status(session, "clothes", show_key=True)
-    entries: Iterator[deploy.Entry] = deploy.read_logs(session, "clothes", timedelta(hours=1))
-    for entry in deploy.follow_logs(session, "clothes", timedelta(minutes=5)):
+    deploy.connect(profile="work", region="eu-central-1")
+    status: deploy.Status = deploy.read_status("clothes", region="eu-central-1", show_key=True)
+    entries: Iterator[deploy.LogEntry] = deploy.read_logs("clothes", since=timedelta(hours=1))
+    for entry in deploy.follow_logs("clothes", since="5m", profile="work"):
         print(entry.text, status.url, list(entries))
     deploy.destroy("clothes", profile="work")
-    print(deploy.inventory("clothes", region="eu-central-1"))
+    print(deploy.list_resources("clothes", region="eu-central-1"))
     return deployment.url
 
 

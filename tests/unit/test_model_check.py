@@ -93,7 +93,7 @@ WAYS_IN = {
     "package": lambda bundle: shutterless.package(bundle, bundle / "context"),
     "plan": lambda bundle: deployer.plan(bundle, "clothes"),
     "deploy": lambda bundle: deployer.deploy(bundle, "clothes"),
-    "cost": local_latency.measure,
+    "cost": local_latency.measure_latency,
 }
 
 

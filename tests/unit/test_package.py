@@ -31,6 +31,8 @@ shutterless.load("bundle").predict("hat.jpg").lable
 shutterless.load("bundle").predict(["hat.jpg"]).label
 shutterless.call("https://api.example", "hat.jpg")["lable"]
 deploy.promote("clothes", regoin="eu-central-1")
+deploy.deploy("bundle", "clothes", memroy=3008)
+deploy.plan("bundle", "clothes", auth="password")
 deploy.Workload(duration=40)
 """
 

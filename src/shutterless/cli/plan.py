@@ -1,27 +1,28 @@
-"""What `shutterless deploy --plan` shows: what would change, and what it would cost."""
+"""The output of `shutterless deploy --plan`: what would change, and what it would cost."""
 
 import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shutterless.cli.console import print_json, result, show, table
 from shutterless.errors import ShutterlessError
 from shutterless.utils.quiet import quiet_start
 
 if TYPE_CHECKING:
-    from shutterless.deploy.deployer import Plan
-    from shutterless.deploy.template.diff import Difference
+    from shutterless.deploy import Plan
+    from shutterless.deploy.template.diff import ResourceChange
+    from shutterless.runtime.json_types import Json
 
 SIGNS = {"added": "+", "changed": "~", "replaced": "!", "removed": "-"}
-# Of longer values the beginning and the end.
-MAX_VALUE = 60
+# Of longer values only the beginning and the end are shown.
+MAX_VALUE_LENGTH = 60
 
 
 def show_plan(plan: "Plan", bundle: Path, as_json: bool) -> None:
-    """Print a plan for the folder `bundle`, which is measured to say what its requests cost."""
+    """Print a plan; the bundle is measured to estimate what its requests cost."""
     costs = _costs(plan, bundle)
     if as_json:
         members = {key: value for key, value in asdict(plan).items() if key != "template"}
@@ -29,42 +30,35 @@ def show_plan(plan: "Plan", bundle: Path, as_json: bool) -> None:
         return
     for note in plan.notes:
         result(note)
-    if plan.pushes:
-        result(
-            "The image would be built and pushed; its digest, and so the version's id, is known only then."
-        )
-    if plan.before is None:
-        _show_kinds(plan.differences)
-    elif plan.differences:
-        _show_differences(plan.differences)
+    if plan.needs_push:
+        result("An image would be built and pushed. Its digest and the version's id are only known then.")
+    if plan.current_options is None:
+        listing = table("would be created", "number")
+        for kind, number in Counter(change.type for change in plan.changes).items():
+            listing.add_row(kind, str(number))
+        show(listing)
+    elif plan.changes:
+        _show_changes(plan.changes)
         result("+ added   ~ changed   ! replaced   - removed")
     else:
         result("Nothing would change.")
     for line in costs:
         result(line)
-    result("Nothing has been done.")
+    result("This was only a plan: nothing has been changed.")
 
 
-def _show_differences(differences: Iterable["Difference"]) -> None:
-    listing = table("", "resource", "what", "before", "after", text=5)
-    for one in differences:
-        changes = [(each.path, _short(each.before), _short(each.after)) for each in one.changes]
-        for place, change in enumerate(changes or [(one.type, "", "")]):
-            head = (SIGNS[one.action], one.name) if place == 0 else ("", "")
-            listing.add_row(*head, *change)
+def _show_changes(changes: Iterable["ResourceChange"]) -> None:
+    listing = table("", "resource", "property", "before", "after", text=5)
+    for change in changes:
+        rows = [(each.path, _short(each.before), _short(each.after)) for each in change.properties]
+        for index, row in enumerate(rows or [(change.type, "", "")]):
+            first = (SIGNS[change.action], change.name) if index == 0 else ("", "")
+            listing.add_row(*first, *row)
     show(listing)
 
 
-def _show_kinds(differences: Iterable["Difference"]) -> None:
-    """Show how many of each type would be made, where nothing is yet."""
-    listing = table("would be made", "number")
-    for kind, number in Counter(one.type for one in differences).items():
-        listing.add_row(kind, str(number))
-    show(listing)
-
-
-def _short(value: Any) -> str:
-    """Return a value as a table has room for it: of references the name, of an image the digest."""
+def _short(value: "Json") -> str:
+    """Return a value for a table: of a reference the name, of an image the digest."""
     from shutterless.deploy.deployer import UNKNOWN_DIGEST
 
     if isinstance(value, dict) and len(value) == 1:
@@ -75,23 +69,24 @@ def _short(value: Any) -> str:
         return "(known after the push)"
     if "@sha256:" in text:
         return text.partition("@")[2][:19]
-    half = MAX_VALUE // 2
-    return text if len(text) <= MAX_VALUE else f"{text[:half]}…{text[-half:]}"
+    half = MAX_VALUE_LENGTH // 2
+    return text if len(text) <= MAX_VALUE_LENGTH else f"{text[:half]}…{text[-half:]}"
 
 
 def _costs(plan: "Plan", bundle: Path) -> list[str]:
-    """Return what it costs now, if that is anything else, and what it would cost, a line each."""
-    from shutterless.deploy.cost.local_latency import measure
-    from shutterless.deploy.cost.plan import charges
+    """Return the cost after the deploy and, if it changes, before, as lines of text."""
+    from shutterless.deploy.cost.local_latency import measure_latency
+    from shutterless.deploy.cost.plan import describe_costs
     from shutterless.deploy.cost.prices import load_prices
 
     try:
         prices = load_prices(plan.region)
         with quiet_start():
-            duration = measure(bundle)
-        then = charges(plan.options, duration, prices)
-        if plan.before is None or plan.before == plan.options:
-            return then
-        return [f"Now: {charges(plan.before, duration, prices)[0]}", f"Then: {then[0]}", *then[1:]]
+            duration = measure_latency(bundle)
+        after = describe_costs(plan.options, duration, prices)
+        if plan.current_options in (None, plan.options):
+            return after
+        before = describe_costs(plan.current_options, duration, prices)
+        return [f"Now: {before[0]}", f"Then: {after[0]}", *after[1:]]
     except ShutterlessError as error:
-        return [f"What it costs is not known. {error.message}. {error.hint}"]
+        return [f"The cost is unknown. {error.message}. {error.hint}"]

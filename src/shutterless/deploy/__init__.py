@@ -1,4 +1,4 @@
-"""Deploy a bundle to AWS: image, function, API and alarms, and what they cost.
+"""Deploy a bundle to AWS Lambda and API Gateway, look after the deployment, and estimate what it costs.
 
     import shutterless
 
@@ -11,11 +11,12 @@ from shutterless.utils.lazy import import_name
 
 # module: the names that it defines. Their types are in __init__.pyi, which a test compares with this table.
 _EXPORTS = {
-    "deployer": ("Deployment", "Plan", "deploy", "destroy", "inventory", "plan", "promote", "rollback"),
-    "options": ("Options",),
+    "deployer": ("Plan", "deploy", "destroy", "list_resources", "plan", "promote", "rollback"),
+    "state": ("Deployment",),
+    "options": ("OptionChanges", "Options"),
     "status": ("Status", "read_status"),
     "aws.session": ("connect",),
-    "aws.logs": ("Entry", "follow_logs", "read_logs"),
+    "aws.logs": ("LogEntry", "follow_logs", "read_logs"),
     "cost.estimate": ("Estimate", "Workload", "estimate_cost"),
     "cost.prices": ("Prices", "load_prices"),
 }

@@ -1,9 +1,10 @@
-"""The image of a bundle in the registry: made and pushed only if what it is made from has changed."""
+"""The image of a bundle: built and pushed to the registry only if what it is made from has changed."""
 
 import hashlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import boto3
 from botocore.exceptions import ClientError
@@ -16,10 +17,10 @@ from shutterless.deploy.template.template import repository_name
 from shutterless.runtime.model.bundle import Bundle
 from shutterless.utils.progress import Progress
 
-# Session, the deployment's name, the bundle's folder, options → `uri@sha256:…`.
-Publish = Callable[[boto3.Session, str, Path, Options, Progress], str]
+# (session, deployment's name, bundle's folder, options, progress) → `uri@sha256:…`
+Publisher: TypeAlias = Callable[[boto3.Session, str, Path, Options, Progress], str]
 
-# What of this package an image is made of, and by.
+# The parts of this package that are in an image or build it.
 PARTS = ("runtime", "packaging")
 SUFFIXES = (".py", ".html", ".css", ".js", ".json", ".svg", ".txt")
 
@@ -27,21 +28,29 @@ SUFFIXES = (".py", ".html", ".css", ".js", ".json", ".svg", ".txt")
 def publish_image(
     session: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress
 ) -> str:
-    """Build the image of the folder `bundle`, push it to the repository of `name`; return `uri@sha256:…`.
+    """Build the image of a bundle, push it to the repository of the deployment, and return `uri@sha256:…`.
 
-    Raises `ShutterlessError` if Docker is missing, or the image or the push fails.
+    Args:
+        session: The AWS session.
+        name: The deployment's name.
+        bundle: The bundle's folder.
+        options: How it is deployed.
+        progress: Called as the work goes on.
+
+    Raises:
+        ShutterlessError: Docker is missing, or the build or the push failed.
     """
     from shutterless.packaging import build_image
 
-    local = f"{repository_name(name)}:deploy"
+    tag = f"{repository_name(name)}:deploy"
     build_image(
-        bundle, local, platform=options.platform, base_image=options.base_image or None, progress=progress
+        bundle, tag, platform=options.platform, base_image=options.base_image or None, progress=progress
     )
-    return push(session, ensure_repository(session, repository_name(name)), local, progress)
+    return push(session, ensure_repository(session, repository_name(name)), tag, progress)
 
 
-def is_in_registry(session: boto3.Session, image: str) -> bool:
-    """Tell whether `uri@sha256:…` is in Amazon ECR still, from which its lifecycle may have removed it."""
+def image_exists(session: boto3.Session, image: str) -> bool:
+    """Tell whether `uri@sha256:…` is still in Amazon ECR, whose lifecycle policy may have removed it."""
     repository, _, digest = image.partition("/")[2].partition("@")
     try:
         session.client("ecr").describe_images(repositoryName=repository, imageIds=[{"imageDigest": digest}])
@@ -52,13 +61,13 @@ def is_in_registry(session: boto3.Session, image: str) -> bool:
     return True
 
 
-def image_source(bundle: Bundle, options: Options) -> str:
-    """Return a fingerprint of all that an image is made from: bundle, runtime, packaging, platform, base.
+def image_fingerprint(bundle: Bundle, options: Options) -> str:
+    """Return a fingerprint of everything an image is made from: bundle, runtime, packaging, platform, base.
 
-    Equal fingerprints make equal images, so a second deploy need neither build nor push.
+    Images with the same fingerprint are the same, so that a second deploy need not build one.
     """
-    made_from = [bundle.to_json(), options.platform, options.base_image, shutterless.__version__]
-    digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode())
+    inputs = [bundle.to_json(), options.platform, options.base_image, shutterless.__version__]
+    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode())
     for file in _sources():
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:12]

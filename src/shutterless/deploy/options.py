@@ -1,24 +1,26 @@
-"""What a deployment can be told, what is permitted, and what each choice costs."""
+"""The options of a deployment: what each is for, and which values AWS accepts."""
 
+import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypedDict, TypeVar, get_args, get_type_hints
 
-from shutterless.errors import InputError, ShutterlessError
+from shutterless.errors import InputError
+from shutterless.runtime.json_types import JsonObject
 from shutterless.runtime.settings import Urls, check_urls, parse_hosts
+from shutterless.utils.messages import did_you_mean
 
 Auth = Literal["api-key", "none", "iam"]
 Platform = Literal["linux/amd64", "linux/arm64"]
+Function = TypeVar("Function", bound=Callable[..., object])
 
-# API Gateway waits 29 s for an answer; the function must have given up by then.
-GATEWAY_PATIENCE = 29
-MAX_TIMEOUT = GATEWAY_PATIENCE - 1
+# API Gateway waits 29 s for an answer. The function must give up before.
+MAX_TIMEOUT = 28
 
-# The longest of the names made from it, `shutterless-NAME` for the function, may have 64 characters. ECR
-# takes no double hyphen and no capital.
+# ECR accepts neither capitals nor double hyphens, and Lambda up to 64 characters for `shutterless-NAME`.
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-MAX_NAME = 40
+MAX_NAME_LENGTH = 40
 STAGE = re.compile(r"[A-Za-z0-9_-]{1,128}")
 TOPIC = re.compile(r"(arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+(\.fifo)?)?")
 
@@ -28,7 +30,7 @@ RETENTION_DAYS = (
     *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
 )
 
-# name: (least, most). Memory: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html;
+# name: (minimum, maximum). Memory: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html;
 # the rates are API Gateway's own quotas for an account.
 RANGES = {
     "memory": (128, 10_240),
@@ -43,18 +45,55 @@ RANGES = {
 }
 
 
+class OptionChanges(TypedDict, total=False):
+    """Options to change, see `Options`. What is left out, or None, stays as it is deployed."""
+
+    stage: str | None
+    memory: int | None
+    timeout: int | None
+    platform: Platform | None
+    base_image: str | None
+    auth: Auth | None
+    urls: Urls | None
+    url_hosts: str | None
+    rate: int | None
+    burst: int | None
+    quota: int | None
+    reserved_concurrency: int | None
+    provisioned_concurrency: int | None
+    snapstart: bool | None
+    log_days: int | None
+    alarm_errors: int | None
+    alarm_p95_ms: int | None
+    alarm_topic: str | None
+
+
 @dataclass(frozen=True)
 class Options:
     """How a bundle is deployed.
 
-    stage: the API's stage, the first part of its paths. memory: MB; 1,769 is one virtual CPU. timeout:
-    seconds. platform: of image and function. base_image: what the image is built on; the
-    packaging's own if empty. auth: who may call `/predict`. urls, url_hosts: as the
-    runtime's settings. rate, burst: requests per second, steady and at once. quota: requests per month
-    with the key; 0 is no quota. reserved_concurrency: the most, and the certain, calls at once; 0 reserves
-    none. provisioned_concurrency: kept warm; 0 is none. snapstart: start from a snapshot. log_days: how
-    long logs are kept. alarm_errors: failed calls in a minute, alarm_p95_ms: milliseconds that 5 % of the
-    calls exceed, at which an alarm goes off. alarm_topic: ARN of the SNS topic told of it; may be empty.
+    Attributes:
+        stage: The API's stage, the first part of its paths.
+        memory: The function's memory in MB. Its CPU grows with it: 1,769 MB are one virtual CPU.
+        timeout: Seconds until the function gives up.
+        platform: The platform of image and function.
+        base_image: The image to build on; empty for the default.
+        auth: Who may call `/predict`: whoever has the API key, anyone (`none`), or an IAM identity (`iam`).
+        urls: Which addresses pictures may be fetched from: `public` ones, `any`, or none (`off`).
+        url_hosts: The only hosts to fetch pictures from, separated by commas; empty for all.
+        rate: Requests per second that the API accepts.
+        burst: Requests that the API accepts at once.
+        quota: Requests per month and API key; 0 for unlimited.
+        reserved_concurrency: How many calls may run at once, reserved for this function; 0 for no limit.
+        provisioned_concurrency: The number of instances kept warm.
+        snapstart: Whether the function starts from a snapshot.
+        log_days: Days that logs are kept.
+        alarm_errors: Failed calls within a minute that set off an alarm.
+        alarm_p95_ms: The 95th percentile of the duration, in ms, above which an alarm goes off.
+        alarm_topic: ARN of the SNS topic that alarms are sent to; may be empty.
+
+    Raises:
+        ShutterlessError: AWS would refuse a value, or a combination of values.
     """
 
     stage: str = "prod"
@@ -77,56 +116,81 @@ class Options:
     alarm_topic: str = ""
 
     def __post_init__(self) -> None:
-        for name, (least, most) in RANGES.items():
-            if not least <= getattr(self, name) <= most:
-                raise _refused(name, getattr(self, name), f"a whole number from {least} to {most}")
-        for name, permitted in (("auth", get_args(Auth)), ("platform", get_args(Platform))):
-            if getattr(self, name) not in permitted:
-                raise _refused(name, getattr(self, name), f"one of: {', '.join(permitted)}")
-        if self.log_days not in RETENTION_DAYS:
-            raise _refused("log_days", self.log_days, f"one of: {', '.join(map(str, RETENTION_DAYS))}")
-        if not STAGE.fullmatch(self.stage):
-            raise _refused("stage", self.stage, "up to 128 letters, digits, hyphens and underscores")
-        if not TOPIC.fullmatch(self.alarm_topic):
-            raise _refused("alarm_topic", self.alarm_topic, "the ARN of an SNS topic")
+        for name, (minimum, maximum) in RANGES.items():
+            self._require(
+                name,
+                minimum <= getattr(self, name) <= maximum,
+                f"a whole number from {minimum} to {maximum}",
+            )
+        for name, choices in (("auth", get_args(Auth)), ("platform", get_args(Platform))):
+            self._require(name, getattr(self, name) in choices, f"one of: {', '.join(choices)}")
+        days = ", ".join(map(str, RETENTION_DAYS))
+        self._require("log_days", self.log_days in RETENTION_DAYS, f"one of: {days}")
+        is_stage, is_topic = STAGE.fullmatch(self.stage), TOPIC.fullmatch(self.alarm_topic)
+        self._require("stage", is_stage, "up to 128 letters, digits, hyphens and underscores")
+        self._require("alarm_topic", is_topic, "the ARN of an SNS topic")
         check_urls(self.urls, "--urls")
         parse_hosts(self.url_hosts, "--url-hosts")
         if self.snapstart and self.provisioned_concurrency:
             raise InputError(
                 "conflicting-options",
-                "SnapStart and provisioned concurrency exclude each other at AWS",
-                "Give --no-snapstart, or --provisioned-concurrency 0.",
+                "AWS does not support SnapStart together with provisioned concurrency",
+                "Use --no-snapstart or --provisioned-concurrency 0.",
             )
 
-    def changed(self, given: Mapping[str, Any]) -> "Options":
-        """Return these options with those of `given` that are not None.
+    def _require(self, name: str, is_valid: object, values: str) -> None:
+        if not is_valid:
+            raise InputError(
+                "invalid-option",
+                f"--{name.replace('_', '-')} cannot be {getattr(self, name)!r}",
+                f"Set it to {values}.",
+            )
 
-        Raises `ShutterlessError` for a name or a value that is not permitted.
+    def with_changes(self, changes: OptionChanges) -> "Options":
+        """Return the options with some changed; None changes nothing.
+
+        Raises:
+            ShutterlessError: There is no such option, or AWS would refuse a value.
         """
-        known = {field.name for field in fields(self)}
-        if unknown := sorted(given.keys() - known):
+        names = [field.name for field in fields(self)]
+        values: Mapping[str, Any] = changes
+        if unknown := [name for name in values if name not in names]:
+            suggestion = did_you_mean(unknown[0], names)
             raise InputError(
                 "unknown-option",
-                f"There is no option {unknown[0]}",
-                f"Known are: {', '.join(sorted(known))}.",
+                f"There is no option {unknown[0]!r}",
+                f"{suggestion}The options are: {', '.join(names)}.",
             )
-        return replace(self, **{name: value for name, value in given.items() if value is not None})
+        return replace(self, **{name: value for name, value in values.items() if value is not None})
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return the options as the template's metadata keeps them."""
         return asdict(self)
 
 
+def lists_options(function: Function) -> Function:
+    """Make help() and notebooks list the options that a function takes as `**options`."""
+    signature = inspect.signature(function)
+    parameters = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+    options = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=type_hint)
+        for name, type_hint in get_type_hints(OptionChanges).items()
+    ]
+    vars(function)["__signature__"] = signature.replace(parameters=[*parameters, *options])
+    return function
+
+
 def check_name(name: str) -> str:
-    """Return `name` if a deployment can be called so; raises `ShutterlessError` if not."""
-    if len(name) > MAX_NAME or not NAME.fullmatch(name):
+    """Return `name` if it can be the name of a deployment.
+
+    Raises:
+        ShutterlessError: It cannot.
+    """
+    if len(name) > MAX_NAME_LENGTH or not NAME.fullmatch(name):
         raise InputError(
             "invalid-name",
-            f"{name!r} cannot be a deployment's name",
-            f"Use up to {MAX_NAME} small letters, digits and single hyphens, a letter first.",
+            f"{name!r} cannot be the name of a deployment",
+            f"Use up to {MAX_NAME_LENGTH} lowercase letters, digits and single hyphens, "
+            "starting with a letter.",
         )
     return name
-
-
-def _refused(name: str, value: Any, permitted: str) -> ShutterlessError:
-    return InputError("invalid-option", f"--{name.replace('_', '-')} is {value!r}", f"Set it to {permitted}.")

@@ -1,4 +1,4 @@
-"""One real request through the deployed API: whether what was deployed answers."""
+"""Smoke test: one real request through the deployed API."""
 
 import json
 import tempfile
@@ -11,65 +11,67 @@ import boto3
 
 from shutterless import client
 from shutterless.api_answers import ApiPrediction
+from shutterless.deploy.aws.api_keys import read_api_key
 from shutterless.deploy.aws.errors import aws_errors
-from shutterless.deploy.deployer import Deployment
+from shutterless.deploy.state import Deployment
 from shutterless.deploy.template.function import ALIAS
 from shutterless.deploy.template.template import stack_name
 from shutterless.errors import CallError, DeployError
 from shutterless.runtime.adapters.lambda_events import to_event, to_response
 from shutterless.runtime.http_messages import Request
 
-# A new stage and a new key take a while to be known everywhere in API Gateway.
-PATIENCE_SECONDS = 60
-PAUSE_SECONDS = 3
+# A new stage and a new key take a while until all of API Gateway knows them.
+READY_TIMEOUT_S = 60
+RETRY_INTERVAL_S = 3
 NOT_READY = (None, 403, 404, 500, 502, 503, 504)
 
 
 def smoke_test(session: boto3.Session, deployment: Deployment, photo: Path | None = None) -> ApiPrediction:
-    """Return what the deployed API answers for `photo`, a drawn one if none is given.
+    """Send a photo to a deployed API and return its prediction, as `shutterless.call` does.
 
-    What a new API says before it is ready is asked again for a minute. With `iam` the function is asked
-    past the API, by an event such as the API would send. Raises `ShutterlessError` with its last word.
+    A new API that is not ready yet is asked again for a minute. With `--auth iam` the function is invoked
+    directly, with the event that API Gateway would send.
+
+    Args:
+        session: The AWS session.
+        deployment: What to test.
+        photo: The photo to send; a drawn one by default.
+
+    Raises:
+        ShutterlessError: There is no prediction.
     """
     with tempfile.TemporaryDirectory() as folder:
-        file = photo or _drawn_photo(Path(folder) / "photo.jpg")
+        file = photo or _draw_photo(Path(folder) / "photo.jpg")
         try:
             if deployment.auth == "iam":
                 return _invoke(session, deployment.name, file)
-            return _call(deployment.url, file, _key(session, deployment))
+            key = read_api_key(session, deployment.key_id) if deployment.key_id else None
+            return _call(deployment.url, file, key)
         except CallError as error:
             raise DeployError(
                 "smoke-test-failed",
-                f"It is deployed, but does not answer as it should: {error.message}",
-                f"See why with: shutterless logs {deployment.name}; "
-                f"go back with: shutterless rollback {deployment.name}",
+                f"The deployed API does not answer as it should: {error.message}",
+                f"Find out why with shutterless logs {deployment.name}, "
+                f"or go back with shutterless rollback {deployment.name}.",
             ) from error
 
 
-def _drawn_photo(file: Path) -> Path:
+def _draw_photo(file: Path) -> Path:
     from shutterless.dataset.synthetic.render import draw_garment
 
     draw_garment("pants", 224, Random(42)).save(file, "JPEG")
     return file
 
 
-def _key(session: boto3.Session, deployment: Deployment) -> str | None:
-    if not deployment.key_id:
-        return None
-    with aws_errors():
-        found = session.client("apigateway").get_api_key(apiKey=deployment.key_id, includeValue=True)
-    return str(found["value"])
-
-
 def _call(url: str, photo: Path, key: str | None) -> ApiPrediction:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + READY_TIMEOUT_S
     while True:
         try:
             return client.call(url, photo, key)
         except CallError as error:
             if error.status not in NOT_READY or time.monotonic() > deadline:
                 raise
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(RETRY_INTERVAL_S)
 
 
 def _invoke(session: boto3.Session, name: str, photo: Path) -> ApiPrediction:

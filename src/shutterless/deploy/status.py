@@ -1,34 +1,78 @@
-"""What is deployed under a name, how it fares, and what it is about to cost."""
+"""The status of a deployment: what is live, its health, and its cost at the current pace."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
-from typing import Any
 
 import boto3
+from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
-from shutterless.deploy.aws.cloudformation import Stack, no_deployment, read_stack
-from shutterless.deploy.aws.cloudwatch import PAST, Observed, observe
+from shutterless.deploy.aws.api_keys import read_api_key
+from shutterless.deploy.aws.cloudformation import Stack, deployment_not_found, read_stack
+from shutterless.deploy.aws.cloudwatch import FunctionMetrics, read_metrics
 from shutterless.deploy.aws.errors import aws_errors
+from shutterless.deploy.aws.session import connect
 from shutterless.deploy.cost.estimate import Workload, estimate_cost
 from shutterless.deploy.cost.prices import load_prices
 from shutterless.deploy.options import check_name
 from shutterless.deploy.template.function import ALIAS
 from shutterless.deploy.template.template import stack_name
 from shutterless.errors import DeployError, ShutterlessError
+from shutterless.runtime.json_types import JsonObject
 
 MONTH = timedelta(days=30)
+# Two weeks, so that weekends count as they should.
+LOOKBACK = timedelta(days=14)
+
+
+@dataclass(frozen=True)
+class LiveFunction:
+    """The function version that is live.
+
+    Attributes:
+        model: Name and version of the model.
+        image: `uri@sha256:…`.
+        version: The version's number.
+        canary: The shares of the calls, 0 to 1, that other versions get, by version number.
+        memory: In MB.
+        architecture: `x86_64` or `arm64`.
+        snapstart: Whether it starts from a snapshot.
+        provisioned: The number of instances kept warm.
+    """
+
+    model: str
+    image: str
+    version: str
+    canary: dict[str, float]
+    memory: int
+    architecture: str
+    snapstart: bool
+    provisioned: int
 
 
 @dataclass(frozen=True)
 class Status:
-    """The state of a deployment.
+    """The status of a deployment. What concerns the function is empty if no version is live.
 
-    state: CloudFormation's. updated: ISO 8601. model: its name and version. image: `uri@sha256:…`.
-    version: of the function, the one that is live; canary: others' shares of the traffic, 0 to 1, by
-    version. memory: MB. provisioned: instances kept warm. alarms: each one's state. last_hour: None if
-    there was no request. monthly_usd: at the pace of the last 14 days, None without traffic or where
-    prices are unknown. key: only if asked for.
+    Attributes:
+        name: The deployment's name.
+        region: The AWS region.
+        state: The status of the CloudFormation stack.
+        updated: When the stack was created or last updated, ISO 8601.
+        url: The address of the page and the API.
+        model: Name and version of the live model.
+        image: The live image, `uri@sha256:…`.
+        version: The number of the live version of the function.
+        canary: The shares of the calls, 0 to 1, that other versions get, by version number.
+        memory: In MB.
+        architecture: `x86_64` or `arm64`.
+        snapstart: Whether the function starts from a snapshot.
+        provisioned: The number of instances kept warm.
+        alarms: The state of each alarm, by name.
+        last_hour: None if there was no request.
+        monthly_usd: The estimated cost per month, at the pace of the last 14 days. None without requests,
+            or if the region's prices are unknown.
+        key: The API key, if it was asked for.
     """
 
     name: str
@@ -45,120 +89,117 @@ class Status:
     snapstart: bool = False
     provisioned: int = 0
     alarms: dict[str, str] = field(default_factory=dict)
-    last_hour: Observed | None = None
+    last_hour: FunctionMetrics | None = None
     monthly_usd: float | None = None
     key: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the members as JSON has them."""
+    def to_json(self) -> JsonObject:
+        """Return the status as a JSON object."""
         return asdict(self)
 
 
-def read_status(session: boto3.Session, name: str, *, show_key: bool = False) -> Status:
-    """Return the state of the deployment `name`; raises `ShutterlessError` if there is none."""
-    with aws_errors():
-        stack = _stack(session, name)
-        known = {
-            "name": name,
-            "region": session.region_name,
-            "state": stack.status,
-            "updated": stack.changed.isoformat(timespec="seconds"),
-            "url": stack.outputs.get("Url", ""),
-            "alarms": _alarms(session, stack.name),
-            "key": _key(session, stack.outputs) if show_key else None,
-        }
-        live = live_function(session, name)
-    if not live:
-        return Status(**known)
-    return Status(
-        **known,
-        **live,
-        last_hour=observe(session, stack_name(name), timedelta(hours=1)),
-        monthly_usd=_monthly_usd(session, name, live),
-    )
+def read_status(
+    name: str, *, profile: str | None = None, region: str | None = None, show_key: bool = False
+) -> Status:
+    """Return the status of a deployment: what is live, its health and its cost.
 
+    Args:
+        name: The deployment's name.
+        profile: A profile of the AWS configuration; AWS_PROFILE by default.
+        region: The AWS region; AWS_REGION or the profile's by default.
+        show_key: Whether to return the API key too.
 
-def live_function(session: boto3.Session, name: str) -> dict[str, Any]:
-    """Return what `Status` says of the function that is live, version to provisioned; empty if none is.
+    Raises:
+        ShutterlessError: There is no such deployment, or AWS refuses.
 
-    Raises what botocore raises.
+    Example:
+        >>> from shutterless import deploy
+        >>> deploy.read_status("clothes", region="eu-central-1").state  # doctest: +SKIP
+        'CREATE_COMPLETE'
     """
-    function, client = stack_name(name), session.client("lambda")
-    try:
-        alias = client.get_alias(FunctionName=function, Name=ALIAS)
-        found = client.get_function(FunctionName=function, Qualifier=alias["FunctionVersion"])
-    except client.exceptions.ResourceNotFoundException:
-        return {}
-    settings = found["Configuration"]
-    return {
-        "version": alias["FunctionVersion"],
-        "canary": alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {}),
-        "model": settings.get("Description", ""),
-        "image": found["Code"].get("ImageUri", ""),
-        "memory": settings["MemorySize"],
-        "architecture": settings.get("Architectures", ["x86_64"])[0],
-        "snapstart": settings.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions",
-        "provisioned": _provisioned(client, function),
-    }
+    session = connect(profile, region)
+    with aws_errors(profile):
+        stack = _read_stack(session, name)
+        key_id = stack.outputs.get("ApiKeyId") if show_key else None
+        status = Status(
+            name=name,
+            region=session.region_name,
+            state=stack.status,
+            updated=stack.updated_at.isoformat(timespec="seconds"),
+            url=stack.outputs.get("Url", ""),
+            alarms=_read_alarms(session, stack.name),
+            key=read_api_key(session, key_id) if key_id else None,
+        )
+        function = _read_live_function(session, name)
+        if not function:
+            return status
+        return replace(
+            status,
+            **vars(function),
+            last_hour=read_metrics(session, stack.name, timedelta(hours=1)),
+            monthly_usd=_monthly_usd(session, name, function),
+        )
 
 
-def deployed_workload(session: boto3.Session, name: str) -> Workload:
-    """Return what the last 14 days of the deployment `name` make of a month.
+def read_workload(session: boto3.Session, name: str) -> Workload:
+    """Return the monthly workload of a deployment, extrapolated from the last 14 days.
 
-    Raises `ShutterlessError` if nothing is live or there was no request.
+    Raises:
+        ShutterlessError: There is no such deployment, or it had no request.
     """
     with aws_errors():
-        _stack(session, name)
-        live = live_function(session, name)
-    seen = _workload(session, name, live) if live else None
-    if not seen:
+        _read_stack(session, name)
+        function = _read_live_function(session, name)
+    workload = _workload(session, name, function) if function else None
+    if not workload:
         raise DeployError(
             "never-called",
-            f"{name} was not called in the last 14 days, so nobody knows how long it takes",
-            "Leave the name out, and give --duration MS or --bundle BUNDLE to measure it on this machine.",
+            f"{name} had no request in the last 14 days, so its duration is unknown",
+            "Leave the name out and give --duration MS, or --bundle BUNDLE to measure it on this machine.",
         )
-    return seen
+    return workload
 
 
-def _workload(session: boto3.Session, name: str, live: dict[str, Any]) -> Workload | None:
-    seen = observe(session, stack_name(name), PAST)
-    if not seen:
-        return None
-    return Workload(
-        duration_ms=seen.mean_ms,
-        requests=round(seen.requests * (MONTH / PAST)),
-        **{member: live[member] for member in ("memory", "architecture", "snapstart", "provisioned")},
-    )
-
-
-def _monthly_usd(session: boto3.Session, name: str, live: dict[str, Any]) -> float | None:
-    seen = _workload(session, name, live)
-    try:
-        return estimate_cost(seen, load_prices(session.region_name)).monthly_usd if seen else None
-    except ShutterlessError:  # the region's prices are not known
-        return None
-
-
-def _provisioned(client: Any, function: str) -> int:
-    try:
-        found = client.get_provisioned_concurrency_config(FunctionName=function, Qualifier=ALIAS)
-    except ClientError as error:
-        # By status, because what plays AWS locally gives its 404 another code.
-        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
-            return 0
-        raise
-    return int(found["RequestedProvisionedConcurrentExecutions"])
-
-
-def _stack(session: boto3.Session, name: str) -> Stack:
+def _read_stack(session: boto3.Session, name: str) -> Stack:
     stack = read_stack(session.client("cloudformation"), stack_name(check_name(name)))
     if not stack:
-        raise no_deployment(name, session.region_name)
+        raise deployment_not_found(name, session.region_name)
     return stack
 
 
-def _alarms(session: boto3.Session, stack: str) -> dict[str, str]:
-    """Return the state of each of a stack's alarms, which also share no more than a prefix with others'."""
+def _read_live_function(session: boto3.Session, name: str) -> LiveFunction | None:
+    function, client = stack_name(name), session.client("lambda")
+    try:
+        alias = client.get_alias(FunctionName=function, Name=ALIAS)
+        description = client.get_function(FunctionName=function, Qualifier=alias["FunctionVersion"])
+    except client.exceptions.ResourceNotFoundException:
+        return None
+    settings = description["Configuration"]
+    return LiveFunction(
+        model=settings.get("Description", ""),
+        image=description["Code"].get("ImageUri", ""),
+        version=alias["FunctionVersion"],
+        canary=alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {}),
+        memory=settings["MemorySize"],
+        architecture=settings.get("Architectures", ["x86_64"])[0],
+        snapstart=settings.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions",
+        provisioned=_read_provisioned(client, function),
+    )
+
+
+def _read_provisioned(client: BaseClient, function: str) -> int:
+    try:
+        answer = client.get_provisioned_concurrency_config(FunctionName=function, Qualifier=ALIAS)
+    except ClientError as error:
+        # By status, because simulations of AWS return another code with their 404.
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+            return 0
+        raise
+    return int(answer["RequestedProvisionedConcurrentExecutions"])
+
+
+def _read_alarms(session: boto3.Session, stack: str) -> dict[str, str]:
+    """Return the state of each alarm among a stack's resources; a prefix would find other stacks' too."""
     pages = session.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
     names = [
         resource["PhysicalResourceId"]
@@ -168,12 +209,27 @@ def _alarms(session: boto3.Session, stack: str) -> dict[str, str]:
     ]
     if not names:
         return {}
-    found = session.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
-    return {alarm["AlarmName"]: alarm["StateValue"] for alarm in found}
+    alarms = session.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
+    return {alarm["AlarmName"]: alarm["StateValue"] for alarm in alarms}
 
 
-def _key(session: boto3.Session, outputs: dict[str, str]) -> str | None:
-    if "ApiKeyId" not in outputs:
+def _workload(session: boto3.Session, name: str, function: LiveFunction) -> Workload | None:
+    metrics = read_metrics(session, stack_name(name), LOOKBACK)
+    if not metrics:
         return None
-    found = session.client("apigateway").get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)
-    return str(found["value"])
+    return Workload(
+        duration_ms=metrics.mean_ms,
+        requests=round(metrics.requests * (MONTH / LOOKBACK)),
+        memory=function.memory,
+        architecture=function.architecture,
+        snapstart=function.snapstart,
+        provisioned=function.provisioned,
+    )
+
+
+def _monthly_usd(session: boto3.Session, name: str, function: LiveFunction) -> float | None:
+    workload = _workload(session, name, function)
+    try:
+        return estimate_cost(workload, load_prices(session.region_name)).monthly_usd if workload else None
+    except ShutterlessError:  # the region's prices are not known
+        return None

@@ -130,7 +130,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def deployed(image, start, runtime_api):
     """Run the image as a function with the template's settings; return the address of its API's stage."""
-    template = build_template("colours", Options(), image="host/colours@sha256:0", model="1", source="1")
+    template = build_template("colours", Options(), image="host/colours@sha256:0", model="1", fingerprint="1")
     settings = template["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
     given = {**settings, "AWS_LAMBDA_RUNTIME_API": runtime_api.address}
     options = [word for name, value in given.items() for word in ("--env", f"{name}={value}")]

@@ -7,52 +7,55 @@ import typer
 from shutterless.deploy import deployer, smoke
 from shutterless.deploy.aws import session
 from shutterless.deploy.cost import local_latency
-from shutterless.deploy.deployer import Deployment, Plan
+from shutterless.deploy.deployer import Plan
 from shutterless.deploy.options import Options
-from shutterless.deploy.template.diff import Change, Difference
+from shutterless.deploy.state import Deployment
+from shutterless.deploy.template.diff import PropertyChange, ResourceChange
 
 URL = "https://abc.execute-api.eu-central-1.amazonaws.com/prod"
 DEPLOYED = Deployment("clothes", URL, "api-key", "key-id", "clothes 1", "image", {"Resources": {}})
-CHANGE = Difference("changed", "Function", "AWS::Lambda::Function", (Change("MemorySize", 1769, 3008),))
+CHANGE = ResourceChange(
+    "changed", "Function", "AWS::Lambda::Function", (PropertyChange("MemorySize", 1769, 3008),)
+)
 PLAN = Plan((CHANGE,), {"Resources": {}}, Options(memory=3008), "us-east-1", False, Options())
 
 
 @pytest.fixture
-def asked(monkeypatch):
-    """Answer in AWS's place; return what each function was asked for."""
-    asked = {}
+def calls(monkeypatch):
+    """Replace what talks to AWS; return the arguments that each function was called with."""
+    calls = {}
 
     def answer(name, value):
-        def answered(*arguments, **options):
-            asked[name] = (*arguments, options)
+        def function(*arguments, **options):
+            calls[name] = (*arguments, options)
             return value
 
-        return answered
+        return function
 
     for name, value in {"plan": PLAN, "promote": DEPLOYED, "rollback": DEPLOYED, "destroy": None}.items():
         monkeypatch.setattr(deployer, name, answer(name, value))
     monkeypatch.setattr(deployer, "deploy", answer("deploy", DEPLOYED))
     monkeypatch.setattr(session, "connect", answer("connect", None))
     monkeypatch.setattr(smoke, "smoke_test", answer("smoke_test", {"label": "pants", "confidence": 0.97}))
-    monkeypatch.setattr(local_latency, "measure", lambda bundle: 20.0)
-    return asked
+    monkeypatch.setattr(local_latency, "measure_latency", lambda bundle: 20.0)
+    return calls
 
 
 def answers(monkeypatch, name, *values):
     """Answer a function of the deployer with one value after the other."""
-    left = list(values)
-    monkeypatch.setattr(deployer, name, lambda *arguments, **options: left.pop(0))
+    queue = list(values)
+    monkeypatch.setattr(deployer, name, lambda *arguments, **options: queue.pop(0))
 
 
-def test_a_deploy_is_tried_and_says_how_to_call_it(shutterless, asked):
-    done = shutterless("deploy", "bundle", "--name", "clothes")
-    assert done.exit_code == 0
-    assert "Tried with a drawn photo: pants, 97%." in done.stderr
-    assert f"Page: {URL}/\n" in done.stdout
-    assert "Key:  shutterless status clothes --show-key\n" in done.stdout
+def test_a_deploy_is_tested_and_shows_how_to_call_the_api(shutterless, calls):
+    result = shutterless("deploy", "bundle", "--name", "clothes")
+    assert result.exit_code == 0
+    assert "pants, 97%" in result.stderr
+    assert f"Page: {URL}/\n" in result.stdout
+    assert "Key:  shutterless status clothes --show-key\n" in result.stdout
     assert (
         f"curl -H \"x-api-key: $KEY\" -H 'Content-Type: image/jpeg' --data-binary @photo.jpg {URL}/predict"
-    ) in done.stdout
+    ) in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -62,89 +65,91 @@ def test_a_deploy_is_tried_and_says_how_to_call_it(shutterless, asked):
         ("iam", '  curl --aws-sigv4 aws:amz:eu-central-1:execute-api --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET'),
     ],
 )
-def test_without_a_key_the_curl_line_has_none(shutterless, asked, monkeypatch, auth, shown):
+def test_without_a_key_the_curl_line_has_none(shutterless, calls, monkeypatch, auth, shown):
     answers(monkeypatch, "deploy", Deployment(**{**vars(DEPLOYED), "auth": auth, "key_id": ""}))
-    done = shutterless("deploy", "bundle", "--name", "clothes")
-    assert shown in done.stdout
-    assert "Key:" not in done.stdout
+    result = shutterless("deploy", "bundle", "--name", "clothes")
+    assert shown in result.stdout
+    assert "Key:" not in result.stdout
 
 
-def test_options_reach_the_deployer_and_those_left_out_are_none(shutterless, asked):
+def test_options_reach_the_deployer_and_those_left_out_are_none(shutterless, calls):
     shutterless("deploy", "bundle", "--name", "clothes", "--memory", 3008, "--snapstart", "--canary", "10%")
-    bundle, name, options = asked["deploy"]
+    bundle, name, options = calls["deploy"]
     assert (bundle, name) == (Path("bundle"), "clothes")
     assert (options["memory"], options["snapstart"], options["canary"]) == (3008, True, 0.1)
     assert options["auth"] is None
 
 
-def test_nothing_changed_is_said_and_not_tried(shutterless, asked, monkeypatch):
+def test_a_deploy_that_changes_nothing_says_so_and_is_not_tested(shutterless, calls, monkeypatch):
     answers(monkeypatch, "deploy", Deployment(**{**vars(DEPLOYED), "changed": False}))
-    done = shutterless("deploy", "bundle", "--name", "clothes")
-    assert "Nothing has changed: clothes 1 is deployed already." in done.stdout
-    assert "smoke_test" not in asked
+    result = shutterless("deploy", "bundle", "--name", "clothes")
+    assert "clothes 1 is already deployed" in result.stdout
+    assert "smoke_test" not in calls
 
 
-def test_a_canary_says_both_ways_on(shutterless, asked, monkeypatch):
+def test_a_canary_shows_both_next_steps(shutterless, calls, monkeypatch):
     running = Deployment(**{**vars(DEPLOYED), "canary": 0.1, "canary_model": "clothes 2"})
     answers(monkeypatch, "deploy", running)
-    done = shutterless("deploy", "bundle", "--name", "clothes", "--canary", "10%", "--no-smoke-test")
-    assert "clothes 2 gets 10% of the calls, clothes 1 the others." in done.stdout
-    assert "shutterless promote clothes" in done.stdout
-    assert "shutterless rollback clothes" in done.stdout
-    assert "smoke_test" not in asked
+    result = shutterless("deploy", "bundle", "--name", "clothes", "--canary", "10%", "--no-smoke-test")
+    assert "clothes 2 gets 10% of the calls, clothes 1 the others." in result.stdout
+    assert "shutterless promote clothes" in result.stdout
+    assert "shutterless rollback clothes" in result.stdout
+    assert "smoke_test" not in calls
 
 
 @pytest.mark.parametrize("share", ["100%", "-1%", "some", "0.1.2%", "1"])
-def test_a_canary_that_is_no_share_is_a_usage_error(shutterless, asked, share):
-    done = shutterless("deploy", "bundle", "--name", "clothes", "--canary", share)
-    assert done.exit_code == 2
-    assert "deploy" not in asked
+def test_a_canary_that_is_no_share_is_a_usage_error(shutterless, calls, share):
+    result = shutterless("deploy", "bundle", "--name", "clothes", "--canary", share)
+    assert result.exit_code == 2
+    assert "deploy" not in calls
 
 
-def test_the_result_as_json_stands_alone_on_standard_output(shutterless, asked):
-    done = shutterless("deploy", "bundle", "--name", "clothes", "--json")
-    assert json.loads(done.stdout)["url"] == URL
-    assert "template" not in json.loads(done.stdout)
+def test_the_result_as_json_stands_alone_on_standard_output(shutterless, calls):
+    result = shutterless("deploy", "bundle", "--name", "clothes", "--json")
+    assert json.loads(result.stdout)["url"] == URL
+    assert "template" not in json.loads(result.stdout)
 
 
-def test_the_template_is_written_on_request(shutterless, asked, tmp_path):
+def test_the_template_is_written_on_request(shutterless, calls, tmp_path):
     shutterless("deploy", "bundle", "--name", "clothes", "--template", tmp_path / "template.json")
     assert json.loads((tmp_path / "template.json").read_text()) == DEPLOYED.template
 
 
-def test_a_plan_shows_what_changes_and_costs_and_deploys_nothing(shutterless, asked, tmp_path):
+def test_a_plan_shows_what_changes_and_costs_and_deploys_nothing(shutterless, calls, tmp_path):
     file = tmp_path / "template.json"
-    done = shutterless(
+    result = shutterless(
         "deploy", "bundle", "--name", "clothes", "--memory", 3008, "--plan", "--template", file
     )
-    assert done.exit_code == 0
-    (row,) = [line for line in done.stdout.splitlines() if "MemorySize" in line]
+    assert result.exit_code == 0
+    (row,) = [line for line in result.stdout.splitlines() if "MemorySize" in line]
     assert row.split("\t") == ["~", "Function", "MemorySize", "1769", "3008"]
-    assert "Now: Without a request $" in done.stdout
-    assert "Then: Without a request $" in done.stdout
-    assert "deploy" not in asked
+    assert "Now: Without any request: $" in result.stdout
+    assert "Then: Without any request: $" in result.stdout
+    assert "deploy" not in calls
     assert json.loads(file.read_text()) == PLAN.template
 
 
-def test_a_plan_without_a_difference_says_so(shutterless, asked, monkeypatch):
+def test_a_plan_without_a_difference_says_so(shutterless, calls, monkeypatch):
     answers(monkeypatch, "plan", Plan((), {}, Options(), "us-east-1", False, Options(), ("It is busy.",)))
-    done = shutterless("deploy", "bundle", "--name", "clothes", "--plan")
-    assert "It is busy." in done.stdout
-    assert "Nothing would change." in done.stdout
-    assert "Now:" not in done.stdout
+    result = shutterless("deploy", "bundle", "--name", "clothes", "--plan")
+    assert "It is busy." in result.stdout
+    assert "Nothing would change." in result.stdout
+    assert "Now:" not in result.stdout
 
 
-def test_a_plan_shows_of_references_and_images_what_tells_them_apart(shutterless, asked, monkeypatch):
+def test_a_plan_shows_of_references_and_images_what_tells_them_apart(shutterless, calls, monkeypatch):
     changes = (
-        Change("Code.ImageUri", f"host/clothes@sha256:{1:064x}", f"clothes@{deployer.UNKNOWN_DIGEST}"),
-        Change("FunctionVersion", {"Fn::GetAtt": ["Version1", "Version"]}, {"Ref": "Version2"}),
-        Change("Quota", None, {"Limit": 5, "Period": "MONTH"}),
-        Change("Description", f"a{'x' * 100}z", "[bold]"),
+        PropertyChange(
+            "Code.ImageUri", f"host/clothes@sha256:{1:064x}", f"clothes@{deployer.UNKNOWN_DIGEST}"
+        ),
+        PropertyChange("FunctionVersion", {"Fn::GetAtt": ["Version1", "Version"]}, {"Ref": "Version2"}),
+        PropertyChange("Quota", None, {"Limit": 5, "Period": "MONTH"}),
+        PropertyChange("Description", f"a{'x' * 100}z", "[bold]"),
     )
-    difference = Difference("replaced", "Function", "AWS::Lambda::Function", changes)
-    answers(monkeypatch, "plan", Plan((difference,), {}, Options(), "us-east-1", True, Options()))
-    done = shutterless("deploy", "bundle", "--name", "clothes", "--plan")
-    rows = [line.split("\t") for line in done.stdout.splitlines() if "\t" in line]
+    change = ResourceChange("replaced", "Function", "AWS::Lambda::Function", changes)
+    answers(monkeypatch, "plan", Plan((change,), {}, Options(), "us-east-1", True, Options()))
+    result = shutterless("deploy", "bundle", "--name", "clothes", "--plan")
+    rows = [line.split("\t") for line in result.stdout.splitlines() if "\t" in line]
     assert rows[1:] == [
         ["!", "Function", "Code.ImageUri", "sha256:000000000000", "(known after the push)"],
         ["", "", "FunctionVersion", "Version1", "Version2"],
@@ -153,94 +158,95 @@ def test_a_plan_shows_of_references_and_images_what_tells_them_apart(shutterless
     ]
 
 
-def test_a_plan_from_nothing_counts_what_would_be_made(shutterless, asked, monkeypatch):
-    made = tuple(Difference("added", name, "AWS::Lambda::Version") for name in ("one", "two"))
-    answers(monkeypatch, "plan", Plan(made, {}, Options(), "us-east-1", True))
-    done = shutterless("deploy", "bundle", "--name", "clothes", "--plan")
-    (row,) = [line for line in done.stdout.splitlines() if "AWS::Lambda::Version" in line]
+def test_a_plan_of_a_first_deploy_counts_what_would_be_created(shutterless, calls, monkeypatch):
+    changes = tuple(ResourceChange("added", name, "AWS::Lambda::Version") for name in ("one", "two"))
+    answers(monkeypatch, "plan", Plan(changes, {}, Options(), "us-east-1", True))
+    result = shutterless("deploy", "bundle", "--name", "clothes", "--plan")
+    (row,) = [line for line in result.stdout.splitlines() if "AWS::Lambda::Version" in line]
     assert row.split("\t") == ["AWS::Lambda::Version", "2"]
 
 
-def test_a_plan_where_no_prices_are_known_says_so(shutterless, asked, monkeypatch):
+def test_a_plan_where_no_prices_are_known_says_so(shutterless, calls, monkeypatch):
     answers(monkeypatch, "plan", Plan((CHANGE,), {}, Options(), "af-south-1", True))
-    done = shutterless("deploy", "bundle", "--name", "clothes", "--plan")
-    assert done.exit_code == 0
-    assert "What it costs is not known." in done.stdout
-    assert "The image would be built and pushed" in done.stdout
+    result = shutterless("deploy", "bundle", "--name", "clothes", "--plan")
+    assert result.exit_code == 0
+    assert "The cost is unknown." in result.stdout
+    assert "An image would be built and pushed." in result.stdout
 
 
-def test_a_plan_as_json_has_differences_and_costs(shutterless, asked):
-    done = shutterless("deploy", "bundle", "--name", "clothes", "--plan", "--json")
-    document = json.loads(done.stdout)
-    assert document["differences"][0]["changes"] == [{"path": "MemorySize", "before": 1769, "after": 3008}]
+def test_a_plan_as_json_has_changes_and_costs(shutterless, calls):
+    result = shutterless("deploy", "bundle", "--name", "clothes", "--plan", "--json")
+    document = json.loads(result.stdout)
+    assert document["changes"][0]["properties"] == [{"path": "MemorySize", "before": 1769, "after": 3008}]
     assert document["costs"]
 
 
 @pytest.mark.parametrize("command", ["promote", "rollback"])
-def test_turning_says_who_gets_the_calls(shutterless, asked, command):
-    done = shutterless(command, "clothes", "--region", "eu-central-1")
-    assert "clothes 1 gets all calls now." in done.stdout
-    assert asked[command][1]["region"] == "eu-central-1"
+def test_promote_and_rollback_show_who_gets_the_calls(shutterless, calls, command):
+    result = shutterless(command, "clothes", "--region", "eu-central-1")
+    assert "clothes 1 gets all calls now." in result.stdout
+    assert calls[command][1]["region"] == "eu-central-1"
 
 
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (("deploy", "bundle", "--name", "clothes"), "the same command goes on from there"),
+        (("deploy", "bundle", "--name", "clothes"), "run the same command to continue"),
         (("rollback", "clothes"), "shutterless status clothes shows what is live"),
     ],
 )
-def test_ctrl_c_says_that_aws_goes_on(shutterless, asked, monkeypatch, command, words):
+def test_ctrl_c_says_that_aws_goes_on(shutterless, calls, monkeypatch, command, words):
     def stop(*arguments, **options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(deployer, command[0], stop)
-    done = shutterless(*command)
-    assert done.exit_code == 130
-    assert f"AWS finishes what it has begun; {words}.\nerror: Stopped by Ctrl-C" in done.stderr
+    result = shutterless(*command)
+    assert result.exit_code == 130
+    assert f"AWS finishes what it has started; {words}.\nerror: Stopped by Ctrl-C" in result.stderr
 
 
-def test_destroy_says_what_goes_and_that_nothing_is_left(shutterless, asked, monkeypatch):
-    answers(monkeypatch, "inventory", ["stack shutterless-clothes", "repository shutterless/clothes"], [])
-    done = shutterless("destroy", "clothes", "--yes")
-    assert "stack shutterless-clothes" in done.stderr
-    assert "Left of clothes in AWS: nothing." in done.stdout
-    assert "destroy" in asked
+def test_destroy_lists_what_it_removes_and_that_nothing_is_left(shutterless, calls, monkeypatch):
+    answers(
+        monkeypatch, "list_resources", ["stack shutterless-clothes", "repository shutterless/clothes"], []
+    )
+    result = shutterless("destroy", "clothes", "--yes")
+    assert "stack shutterless-clothes" in result.stderr
+    assert result.stdout == "clothes is removed; AWS has nothing left of it.\n"
+    assert "destroy" in calls
 
 
-def test_destroy_says_what_is_left(shutterless, asked, monkeypatch):
-    answers(monkeypatch, "inventory", ["stack a"], ["log group b"])
-    done = shutterless("destroy", "clothes", "--yes")
-    assert "error: Left of clothes in AWS: log group b\n" in done.stderr
-    assert done.exit_code == 1
+def test_destroy_lists_what_is_left(shutterless, calls, monkeypatch):
+    answers(monkeypatch, "list_resources", ["stack a"], ["log group b"])
+    result = shutterless("destroy", "clothes", "--yes")
+    assert "log group b" in result.stderr
+    assert result.exit_code == 1
 
 
-def test_destroy_asks_and_without_an_answer_does_nothing(shutterless, asked, monkeypatch):
-    answers(monkeypatch, "inventory", ["stack shutterless-clothes"])
-    done = shutterless("destroy", "clothes")
-    assert "Remove all of this for good" in done.stderr
-    assert "error: Nobody answered, so nothing was removed\nGive --yes" in done.stderr
-    assert done.exit_code == 1
-    assert "destroy" not in asked
+def test_destroy_asks_and_without_an_answer_does_nothing(shutterless, calls, monkeypatch):
+    answers(monkeypatch, "list_resources", ["stack shutterless-clothes"])
+    result = shutterless("destroy", "clothes")
+    assert "--yes" in result.stderr
+    assert result.exit_code == 1
+    assert "destroy" not in calls
 
 
-def test_ctrl_c_at_the_question_is_ctrl_c(shutterless, asked, monkeypatch):
+def test_ctrl_c_at_the_question_is_ctrl_c(shutterless, calls, monkeypatch):
     def stop(*arguments, **options):
         try:
             raise KeyboardInterrupt
         except KeyboardInterrupt:
             raise typer.Abort from None  # as typer's own
 
-    answers(monkeypatch, "inventory", ["stack shutterless-clothes"])
+    answers(monkeypatch, "list_resources", ["stack shutterless-clothes"])
     monkeypatch.setattr(typer, "confirm", stop)
-    done = shutterless("destroy", "clothes")
-    assert done.exit_code == 130
-    assert done.stderr.endswith("error: Stopped by Ctrl-C\n")
-    assert "destroy" not in asked
+    result = shutterless("destroy", "clothes")
+    assert result.exit_code == 130
+    assert result.stderr.endswith("error: Stopped by Ctrl-C\n")
+    assert "destroy" not in calls
 
 
-def test_destroying_nothing_is_nothing(shutterless, asked, monkeypatch):
-    answers(monkeypatch, "inventory", [])
-    done = shutterless("destroy", "clothes")
-    assert (done.exit_code, "destroy" in asked) == (0, False)
-    assert "There is nothing of clothes" in done.stderr
+def test_destroying_what_does_not_exist_does_nothing(shutterless, calls, monkeypatch):
+    answers(monkeypatch, "list_resources", [])
+    result = shutterless("destroy", "clothes")
+    assert (result.exit_code, "destroy" in calls) == (0, False)
+    assert "There is nothing of clothes" in result.stderr

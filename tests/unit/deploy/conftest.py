@@ -1,4 +1,4 @@
-"""An environment without a trace of anyone's AWS account, and an AWS that answers what a test says."""
+"""An environment without any AWS account, and an AWS that gives the answers of a test."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import botocore.session
 import pytest
 from botocore.stub import Stubber
 
-# Shared, because each one reads the services' descriptions anew.
+# Shared, because each one reads the descriptions of the services.
 SERVICES = botocore.session.Session()
 
 
@@ -39,10 +39,10 @@ class StubbedSession(boto3.Session):
             self.stubs[service].activate()
         return self.clients[service]
 
-    def answer(self, service: str, operation: str, answer: dict[str, Any], **asked: Any) -> None:
-        """Queue an answer; `asked` is what the request must say, if given."""
+    def answer(self, service: str, operation: str, answer: dict[str, Any], **request: Any) -> None:
+        """Queue an answer; `request` is what must be asked, if given."""
         self.client(service)
-        self.stubs[service].add_response(operation, answer, asked or None)
+        self.stubs[service].add_response(operation, answer, request or None)
 
     def fail(self, service: str, operation: str, code: str, text: str = "no", status: int = 400) -> None:
         """Queue a failure."""

@@ -1,21 +1,21 @@
-"""What moto cannot show; the whole way is in tests/integration/test_deploy.py."""
+"""What moto cannot show. Complete deployments are in tests/integration/test_deploy.py."""
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 
-from shutterless.deploy import deployer
+from shutterless.deploy import deployer, state
 from shutterless.deploy.aws.cloudformation import Stack
 from shutterless.deploy.options import Options
 from shutterless.deploy.template.template import build_template
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DeployError, InputError
 from shutterless.model_check import remember
 from shutterless.runtime.model.bundle import write_bundle
 
 TIME = datetime(2026, 1, 1, tzinfo=UTC)
 IMAGE = f"host/shutterless/clothes@sha256:{1:064x}"
-TEMPLATE = build_template("clothes", Options(), image=IMAGE, model="clothes 1", source="1")
+TEMPLATE = build_template("clothes", Options(), image=IMAGE, model="clothes 1", fingerprint="1")
 
 
 @pytest.fixture
@@ -25,71 +25,84 @@ def bundle(tmp_path, described):
 
 
 @pytest.fixture
-def found(monkeypatch):
-    """Find a stack in the given state, and nothing else of AWS."""
+def put_stack(monkeypatch):
+    """Make AWS have a stack in a given state, and nothing else."""
 
-    def find(status, template):
+    def put(status, template):
         stack = Stack("shutterless-clothes", "arn", status, TIME, {"Url": "https://host", "Auth": "none"}, {})
         session = SimpleNamespace(client=lambda service: None, region_name="eu-central-1")
         monkeypatch.setattr(deployer, "connect", lambda profile, region: session)
         monkeypatch.setattr(deployer, "read_stack", lambda cloudformation, name: stack)
-        monkeypatch.setattr(deployer, "read_template", lambda cloudformation, stack: template)
+        monkeypatch.setattr(state, "read_stack", lambda cloudformation, name: stack)
+        monkeypatch.setattr(state, "read_template", lambda cloudformation, stack: template)
         return stack
 
-    return find
+    return put
 
 
 @pytest.mark.parametrize(
-    ("status", "template", "note"),
+    ("status", "template", "action"),
     [
-        ("UPDATE_IN_PROGRESS", TEMPLATE, "waits until it has finished"),
-        ("ROLLBACK_COMPLETE", None, "deletes it first"),
-        ("REVIEW_IN_PROGRESS", None, "deletes it first"),
-        ("UPDATE_ROLLBACK_FAILED", TEMPLATE, "finish going back first"),
+        ("UPDATE_IN_PROGRESS", TEMPLATE, "wait"),
+        ("ROLLBACK_COMPLETE", None, "delete"),
+        ("REVIEW_IN_PROGRESS", None, "delete"),
+        ("UPDATE_ROLLBACK_FAILED", TEMPLATE, "rollback"),
     ],
 )
-def test_a_plan_says_what_would_be_done_to_a_stack_in_the_way(found, bundle, status, template, note):
-    found(status, template)
-    (said,) = deployer.plan(bundle, "clothes").notes
-    assert status in said
-    assert note in said
+def test_a_plan_notes_what_would_be_done_first_to_a_stack_that_cannot_be_updated(
+    put_stack, bundle, status, template, action
+):
+    put_stack(status, template)
+    (note,) = deployer.plan(bundle, "clothes").notes
+    assert status in note
+    assert action in note
 
 
 @pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"])
-def test_a_plan_has_nothing_to_say_of_one_that_is_well(found, bundle, status):
-    found(status, TEMPLATE)
+def test_a_plan_has_no_notes_on_a_stack_that_can_be_updated(put_stack, bundle, status):
+    put_stack(status, TEMPLATE)
     assert deployer.plan(bundle, "clothes").notes == ()
 
 
-def test_going_back_in_the_middle_of_an_update_cancels_it(found, monkeypatch):
-    stack = found("UPDATE_IN_PROGRESS", TEMPLATE)
-    cancelled = []
-    monkeypatch.setattr(deployer, "cancel_update", lambda cloudformation, stack, _: cancelled.append(stack))
-    monkeypatch.setattr(deployer, "settle", lambda cloudformation, name, progress: stack)
+def test_a_rollback_during_an_update_cancels_it(put_stack, monkeypatch):
+    stack = put_stack("UPDATE_IN_PROGRESS", TEMPLATE)
+    stacks = []
+    monkeypatch.setattr(deployer, "cancel_update", lambda cloudformation, stack, _: stacks.append(stack))
+    monkeypatch.setattr(state, "wait_until_updatable", lambda cloudformation, name, progress: stack)
     assert deployer.rollback("clothes").model == "clothes 1"
-    assert cancelled == [stack]
+    assert stacks == [stack]
 
 
 @pytest.mark.parametrize(
-    "action", [deployer.promote, deployer.rollback, deployer.destroy, deployer.inventory]
+    "action", [deployer.promote, deployer.rollback, deployer.destroy, deployer.list_resources]
 )
-def test_a_name_that_cannot_be_is_refused(found, action):
-    found("CREATE_COMPLETE", TEMPLATE)
-    with pytest.raises(ShutterlessError, match="cannot be a deployment's name"):
+def test_an_invalid_name_is_refused(put_stack, action):
+    put_stack("CREATE_COMPLETE", TEMPLATE)
+    with pytest.raises(InputError) as error:
         action("Not A Name")
+    assert error.value.code == "invalid-name"
 
 
 @pytest.mark.parametrize("action", [deployer.plan, deployer.deploy])
-def test_an_option_that_cannot_be_is_refused_before_aws_is_asked(bundle, monkeypatch, action):
+def test_an_invalid_option_is_refused_before_aws_is_asked(bundle, monkeypatch, action):
     monkeypatch.setattr(deployer, "connect", None)
-    with pytest.raises(ShutterlessError, match="--memory is 64"):
+    with pytest.raises(InputError) as error:
         action(bundle, "clothes", memory=64)
+    assert error.value.code == "invalid-option"
+    assert "--memory" in error.value.message
 
 
 @pytest.mark.parametrize(
-    ("canary", "minutes", "words"),
-    [(1.0, 10, "100% of the calls"), (-0.1, 10, "-10% of the calls"), (0.1, 181, "for 181 minutes")],
+    ("canary", "minutes", "value"), [(1.0, 10, "100%"), (-0.1, 10, "-10%"), (0.1, 181, "181")]
 )
-def test_a_canary_that_cannot_be_is_refused(bundle, canary, minutes, words):
-    with pytest.raises(ShutterlessError, match=words):
+def test_an_invalid_canary_is_refused(bundle, canary, minutes, value):
+    with pytest.raises(InputError) as error:
         deployer.deploy(bundle, "clothes", canary=canary, canary_minutes=minutes)
+    assert error.value.code == "invalid-canary"
+    assert value in error.value.message
+
+
+def test_a_deployment_that_is_deleted_meanwhile_is_an_error():
+    with pytest.raises(DeployError) as error:
+        state.describe(state.State("clothes", None, None), changed=True)
+    assert error.value.code == "stack-deleted"

@@ -8,8 +8,8 @@ from botocore.stub import ANY, Stubber
 
 from shutterless import client
 from shutterless.deploy import smoke
-from shutterless.deploy.deployer import Deployment
-from shutterless.errors import CallError, ShutterlessError
+from shutterless.deploy.state import Deployment
+from shutterless.errors import CallError, DeployError
 from shutterless.runtime.adapters.lambda_events import to_request
 from shutterless.runtime.image.decoder import read
 
@@ -35,66 +35,69 @@ def deployed(auth, key_id=""):
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch):
-    monkeypatch.setattr(smoke, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(smoke, "RETRY_INTERVAL_S", 0)
 
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Answer in turn as told, and keep what was asked."""
-    asked, answers = [], []
+    """Give the list of requests made and the list of answers to give in turn."""
+    requests, answers = [], []
 
     def call(url, photo, key):
-        asked.append((url, key, read(photo)[:3]))
+        requests.append((url, key, read(photo)[:3]))
         answer = answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
     monkeypatch.setattr(client, "call", call)
-    return asked, answers
+    return requests, answers
 
 
 def test_a_drawn_photo_is_sent_with_the_key(calls):
-    asked, answers = calls
+    requests, answers = calls
     answers.append(ANSWER)
     session = Session("apigateway")
     session.stubber.add_response(
         "get_api_key", {"value": "secret"}, {"apiKey": "key-id", "includeValue": True}
     )
     assert smoke.smoke_test(session, deployed("api-key", "key-id")) == ANSWER
-    assert asked == [("https://host/prod", "secret", b"\xff\xd8\xff")]
+    assert requests == [("https://host/prod", "secret", b"\xff\xd8\xff")]
 
 
 def test_a_given_photo_is_sent(calls, tmp_path):
-    asked, answers = calls
+    requests, answers = calls
     answers.append(ANSWER)
     (tmp_path / "photo.png").write_bytes(b"a picture")
     smoke.smoke_test(None, deployed("none"), tmp_path / "photo.png")
-    assert asked == [("https://host/prod", None, b"a p")]
+    assert requests == [("https://host/prod", None, b"a p")]
 
 
 @pytest.mark.parametrize("status", [None, 403, 404, 500, 503])
 def test_an_api_that_is_not_ready_is_asked_again(calls, status):
-    asked, answers = calls
+    requests, answers = calls
     answers.extend([CallError("unexpected-answer", "not yet", status=status), ANSWER])
     assert smoke.smoke_test(None, deployed("none")) == ANSWER
-    assert len(asked) == 2
+    assert len(requests) == 2
 
 
-def test_an_api_that_never_gets_ready_is_told_with_the_way_back(calls, monkeypatch):
-    monkeypatch.setattr(smoke, "PATIENCE_SECONDS", -1)
+def test_an_api_that_never_gets_ready_is_an_error_with_the_way_back(calls, monkeypatch):
+    monkeypatch.setattr(smoke, "READY_TIMEOUT_S", -1)
     calls[1].append(CallError("unexpected-answer", "host answered 500", status=500))
-    with pytest.raises(ShutterlessError, match="host answered 500") as caught:
+    with pytest.raises(DeployError) as error:
         smoke.smoke_test(None, deployed("none"))
-    assert "shutterless rollback clothes" in caught.value.hint
+    assert error.value.code == "smoke-test-failed"
+    assert "host answered 500" in error.value.message
+    assert "shutterless rollback clothes" in error.value.hint
 
 
 def test_a_refused_photo_is_not_sent_again(calls):
-    asked, answers = calls
+    requests, answers = calls
     answers.append(CallError("unreadable-image", "no picture", status=422))
-    with pytest.raises(ShutterlessError, match="no picture"):
+    with pytest.raises(DeployError) as error:
         smoke.smoke_test(None, deployed("none"))
-    assert len(asked) == 1
+    assert error.value.code == "smoke-test-failed"
+    assert len(requests) == 1
 
 
 def invocation(answer, **more):
@@ -106,21 +109,21 @@ def http(status, document):
     return {"statusCode": status, "headers": {}, "body": json.dumps(document), "isBase64Encoded": False}
 
 
-def test_what_must_be_signed_is_asked_past_the_api():
+def test_with_iam_the_function_is_invoked_directly():
     session = Session("lambda")
-    asked = {"FunctionName": "shutterless-clothes", "Qualifier": "live", "Payload": ANY}
-    session.stubber.add_response("invoke", invocation(http(200, ANSWER)), asked)
+    request = {"FunctionName": "shutterless-clothes", "Qualifier": "live", "Payload": ANY}
+    session.stubber.add_response("invoke", invocation(http(200, ANSWER)), request)
     assert smoke.smoke_test(session, deployed("iam")) == ANSWER
 
 
 def test_the_event_of_it_is_one_that_the_function_reads(monkeypatch):
-    session, sent = Session("lambda"), []
+    session, payloads = Session("lambda"), []
     session.stubber.add_response("invoke", invocation(http(200, ANSWER)))
     session.client("lambda").meta.events.register(
-        "provide-client-params.lambda.Invoke", lambda params, **_: sent.append(params["Payload"])
+        "provide-client-params.lambda.Invoke", lambda params, **_: payloads.append(params["Payload"])
     )
     smoke.smoke_test(session, deployed("iam"))
-    request = to_request(json.loads(sent[0]))
+    request = to_request(json.loads(payloads[0]))
     assert (request.method, request.path, request.body[:3]) == ("POST", "/predict", b"\xff\xd8\xff")
 
 
@@ -131,8 +134,10 @@ def test_the_event_of_it_is_one_that_the_function_reads(monkeypatch):
         invocation(http(500, {"detail": "out of memory"})),
     ],
 )
-def test_a_function_that_fails_is_told(answer):
+def test_a_function_that_fails_is_an_error(answer):
     session = Session("lambda")
     session.stubber.add_response("invoke", answer)
-    with pytest.raises(ShutterlessError, match="out of memory"):
+    with pytest.raises(DeployError) as error:
         smoke.smoke_test(session, deployed("iam"))
+    assert error.value.code == "smoke-test-failed"
+    assert "out of memory" in error.value.message

@@ -2,14 +2,20 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shutterless.deploy.aws.cloudwatch import Observed
-from shutterless.deploy.status import deployed_workload, read_status
-from shutterless.errors import ShutterlessError
+from shutterless.deploy import status as status_module
+from shutterless.deploy.aws.cloudwatch import FunctionMetrics
+from shutterless.deploy.status import read_status, read_workload
+from shutterless.errors import DeployError
 
 FUNCTION = "shutterless-clothes"
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/shutterless/clothes@sha256:" + "0" * 64
 MADE = datetime(2026, 11, 20, 8, tzinfo=UTC)
 ALARM = "shutterless-clothes-errors"
+
+
+@pytest.fixture(autouse=True)
+def _connected(aws, monkeypatch):
+    monkeypatch.setattr(status_module, "connect", lambda profile, region: aws)
 
 
 def answer_stack(aws, **changed):
@@ -48,11 +54,11 @@ def answer_function(aws, canary=None, provisioned=0, **settings):
     }
     code = {"ImageUri": IMAGE}
     aws.answer("lambda", "get_alias", alias, FunctionName=FUNCTION, Name="live")
-    found = {"Configuration": configuration, "Code": code}
-    aws.answer("lambda", "get_function", found, FunctionName=FUNCTION, Qualifier="7")
+    version = {"Configuration": configuration, "Code": code}
+    aws.answer("lambda", "get_function", version, FunctionName=FUNCTION, Qualifier="7")
     if provisioned:
-        kept = {"RequestedProvisionedConcurrentExecutions": provisioned}
-        aws.answer("lambda", "get_provisioned_concurrency_config", kept)
+        config = {"RequestedProvisionedConcurrentExecutions": provisioned}
+        aws.answer("lambda", "get_provisioned_concurrency_config", config)
     else:
         missing = "ProvisionedConcurrencyConfigNotFoundException"
         aws.fail("lambda", "get_provisioned_concurrency_config", missing, status=404)
@@ -60,24 +66,24 @@ def answer_function(aws, canary=None, provisioned=0, **settings):
 
 def answer_metrics(aws, requests, mean_ms=100.0, errors=0.0, p95_ms=150.0):
     values = {"requests": requests, "errors": errors, "duration": requests * mean_ms, "p95": p95_ms}
-    found = [{"Id": name, "Values": [value] if requests else []} for name, value in values.items()]
-    aws.answer("cloudwatch", "get_metric_data", {"MetricDataResults": found})
+    results = [{"Id": name, "Values": [value] if requests else []} for name, value in values.items()]
+    aws.answer("cloudwatch", "get_metric_data", {"MetricDataResults": results})
 
 
-def test_a_deployment_is_told_whole(aws):
+def test_a_deployment_is_described_completely(aws):
     answer_stack(aws)
     answer_alarms(aws)
     answer_function(aws, canary={"8": 0.1})
     answer_metrics(aws, 40.0, errors=2.0)
     answer_metrics(aws, 140_000.0)
-    status = read_status(aws, "clothes")
+    status = read_status("clothes")
     assert (status.state, status.updated) == ("UPDATE_COMPLETE", "2026-11-20T08:00:00+00:00")
     assert status.url == "https://abc.execute-api.us-east-1.amazonaws.com/prod"
     assert (status.model, status.image) == ("clothes 0a1b", IMAGE)
     assert (status.version, status.canary) == ("7", {"8": 0.1})
     assert (status.memory, status.architecture) == (1769, "arm64")
     assert status.alarms == {ALARM: "OK"}
-    assert status.last_hour == Observed(40, 2, 100.0, 150.0)
+    assert status.last_hour == FunctionMetrics(40, 2, 100.0, 150.0)
     # 300,000 requests a month: 0.06 + 51,826.17 GB-s at 0.0000133334 + 1.05 + 3 times 0.0713 + 1.23
     assert status.monthly_usd == pytest.approx(3.2450, abs=1e-3)
     assert status.key is None
@@ -91,56 +97,62 @@ def test_the_key_is_shown_when_it_is_asked_for(aws):
     answer_function(aws)
     answer_metrics(aws, 0)
     answer_metrics(aws, 0)
-    status = read_status(aws, "clothes", show_key=True)
+    status = read_status("clothes", show_key=True)
     assert (status.key, status.last_hour, status.monthly_usd) == ("secret", None, None)
 
 
-def test_a_stack_that_never_came_to_life_has_a_state_and_no_function(aws):
+def test_a_stack_that_was_never_created_has_a_state_and_no_function(aws):
     answer_stack(aws, StackStatus="ROLLBACK_COMPLETE", Outputs=[])
     aws.answer("cloudformation", "list_stack_resources", {"StackResourceSummaries": []})
     aws.fail("lambda", "get_alias", "ResourceNotFoundException")
-    status = read_status(aws, "clothes")
+    status = read_status("clothes")
     assert (status.state, status.url, status.memory) == ("ROLLBACK_COMPLETE", "", 0)
 
 
-@pytest.mark.parametrize("ask", [read_status, deployed_workload])
-def test_a_name_that_is_not_deployed_is_refused_with_the_region(aws, ask):
+@pytest.mark.parametrize(
+    "read", [lambda aws: read_status("clothes"), lambda aws: read_workload(aws, "clothes")]
+)
+def test_a_name_that_is_not_deployed_is_refused_with_the_region(aws, read):
     text = "Stack with id shutterless-clothes does not exist"
     aws.fail("cloudformation", "describe_stacks", "ValidationError", text)
-    with pytest.raises(ShutterlessError, match="There is no deployment clothes in us-east-1"):
-        ask(aws, "clothes")
+    with pytest.raises(DeployError) as error:
+        read(aws)
+    assert error.value.code == "no-deployment"
+    assert "clothes in us-east-1" in error.value.message
 
 
 def test_a_missing_permission_is_named(aws):
     text = "User: x is not authorized to perform: cloudformation:DescribeStacks"
     aws.fail("cloudformation", "describe_stacks", "AccessDenied", text)
-    with pytest.raises(ShutterlessError, match="may not do cloudformation:DescribeStacks"):
-        read_status(aws, "clothes")
+    with pytest.raises(DeployError) as error:
+        read_status("clothes")
+    assert (error.value.code, error.value.aws_code) == ("access-denied", "AccessDenied")
+    assert "cloudformation:DescribeStacks" in error.value.message
 
 
 def test_two_weeks_make_a_month_s_workload_with_what_is_kept_warm(aws):
     answer_stack(aws)
     answer_function(aws, provisioned=2, MemorySize=1024)
     answer_metrics(aws, 14.0, mean_ms=80.0)
-    workload = deployed_workload(aws, "clothes")
+    workload = read_workload(aws, "clothes")
     assert (workload.requests, workload.duration_ms) == (30, 80.0)
     assert (workload.memory, workload.architecture, workload.provisioned) == (1024, "arm64", 2)
 
 
-def test_nobody_knows_the_cost_of_what_was_never_called(aws):
+def test_the_workload_of_a_deployment_that_was_never_called_is_unknown(aws):
     answer_stack(aws)
     answer_function(aws)
     answer_metrics(aws, 0)
-    with pytest.raises(ShutterlessError, match="was not called") as error:
-        deployed_workload(aws, "clothes")
-    assert "--duration" in error.value.hint
+    with pytest.raises(DeployError) as error:
+        read_workload(aws, "clothes")
+    assert error.value.code == "never-called"
 
 
-def test_where_prices_are_not_known_the_rest_is_told(aws, monkeypatch):
+def test_without_prices_of_the_region_the_rest_is_shown(aws, monkeypatch):
     monkeypatch.setattr(type(aws), "region_name", "mars-1")
     answer_stack(aws)
     answer_alarms(aws)
     answer_function(aws)
     answer_metrics(aws, 40.0)
     answer_metrics(aws, 140.0)
-    assert read_status(aws, "clothes").monthly_usd is None
+    assert read_status("clothes").monthly_usd is None

@@ -1,8 +1,8 @@
-"""`shutterless cost`: what a deployment costs, before or after it is made."""
+"""`shutterless cost`: estimate what a deployment costs, before or after it exists."""
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,32 +13,34 @@ from shutterless.utils.quiet import quiet_start
 
 if TYPE_CHECKING:
     from shutterless.deploy.cost.estimate import Estimate, Workload
+    from shutterless.runtime.json_types import JsonObject
 
-# Whose prices are shown where neither a region nor a deployment is given.
-UNTOLD_REGION = "us-east-1"
+# The region of the prices if neither a region nor a deployment is given.
+DEFAULT_REGION = "us-east-1"
 
 
 def cost(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="A deployment, of which CloudWatch tells the rest.")
+        str | None,
+        typer.Argument(metavar="NAME", help="A deployment, whose duration and requests CloudWatch knows."),
     ] = None,
     bundle: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Without a deployment: measure this bundle on this machine."),
+        typer.Option(metavar="DIR", help="Measure the duration with this bundle on this machine."),
     ] = None,
     photo: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A typical photo to measure with.  [default: a drawn one]"),
     ] = None,
     duration: Annotated[
-        float | None, typer.Option(metavar="MS", min=1, help="Milliseconds that a request takes.")
+        float | None, typer.Option(metavar="MS", min=1, help="Duration of a request in milliseconds.")
     ] = None,
     memory: Annotated[
         int | None,
-        typer.Option(metavar="MB", min=128, max=10_240, help="The function's.  [default: 1769, one CPU]"),
+        typer.Option(metavar="MB", min=128, max=10_240, help="Memory in MB.  [default: 1769, one CPU]"),
     ] = None,
     requests: Annotated[
-        int | None, typer.Option(metavar="N", min=0, help="Requests a month.  [default: 100000]")
+        int | None, typer.Option(metavar="N", min=0, help="Requests per month.  [default: 100000]")
     ] = None,
     architecture: Annotated[
         str | None, typer.Option(metavar="NAME", help="x86_64 or arm64.  [default: x86_64]")
@@ -51,16 +53,16 @@ def cost(
     ] = None,
     latency: Annotated[
         float | None,
-        typer.Option(metavar="MS", min=1, help="Find the cheapest memory that answers in so long."),
+        typer.Option(metavar="MS", min=1, help="Find the cheapest memory size with at most this latency."),
     ] = None,
-    prices: Annotated[Path | None, typer.Option(metavar="FILE", help="A price table of your own.")] = None,
+    prices: Annotated[Path | None, typer.Option(metavar="FILE", help="Your own price table.")] = None,
     region: Region = None,
     profile: Profile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Estimate what a request and a month cost.
+    """Estimate the cost of a request and of a month.
 
-    From memory, duration and a dated price table.
+    The estimate is based on memory, duration and a dated price table.
 
     \b
     Examples:
@@ -68,26 +70,31 @@ def cost(
       shutterless cost --duration 100 --provisioned 1 --latency 180
       shutterless cost clothes
     """
-    from shutterless.deploy.cost.estimate import cheapest, estimate_cost, sweep
+    from shutterless.deploy.cost.estimate import estimate_cost, find_cheapest, sweep_memory
     from shutterless.deploy.cost.prices import load_prices
 
-    told: dict[str, Any] = {
-        "duration_ms": duration,
-        "requests": requests,
-        "architecture": architecture,
-        "provisioned": provisioned,
-        "snapstart": snapstart,
-    }
     if name:
-        workload, region, source = _deployed(name, region, profile)
+        from shutterless.deploy.aws.session import connect
+        from shutterless.deploy.status import read_workload
+
+        session = connect(profile, region)
+        workload, region = read_workload(session, name), session.region_name
+        source = "CloudWatch's mean of the last 14 days"
     else:
-        workload, source = _planned(bundle, photo, duration)
-    workload = workload.resized(memory) if memory else workload
-    workload = replace(workload, **{what: value for what, value in told.items() if value is not None})
-    known = load_prices(region or UNTOLD_REGION, prices)
-    bill = estimate_cost(workload, known)
-    sizes = sweep(workload, known) if latency else []
-    best = cheapest(sizes, latency) if latency else None
+        workload, source = _planned_workload(bundle, photo, duration)
+    workload = workload.with_memory(memory) if memory else workload
+    workload = replace(
+        workload,
+        duration_ms=duration or workload.duration_ms,
+        requests=workload.requests if requests is None else requests,
+        architecture=architecture or workload.architecture,
+        provisioned=workload.provisioned if provisioned is None else provisioned,
+        snapstart=workload.snapstart if snapstart is None else snapstart,
+    )
+    price_table = load_prices(region or DEFAULT_REGION, prices)
+    bill = estimate_cost(workload, price_table)
+    sizes = sweep_memory(workload, price_table) if latency else []
+    best = find_cheapest(sizes, latency) if latency else None
     if as_json:
         print_json({**bill.to_json(), "duration_source": source, **_sizes_document(sizes, best)})
         return
@@ -96,50 +103,43 @@ def cost(
         _show_sizes(sizes, best, latency)
 
 
-def _deployed(name: str, region: str | None, profile: str | None) -> tuple["Workload", str, str]:
-    """Return what CloudWatch makes of a deployment's month, its region, and where the duration is from."""
-    from shutterless.deploy.aws.session import connect
-    from shutterless.deploy.status import deployed_workload
-
-    session = connect(profile, region)
-    return deployed_workload(session, name), session.region_name, "CloudWatch's mean of the last 14 days"
-
-
-def _planned(bundle: Path | None, photo: Path | None, duration: float | None) -> tuple["Workload", str]:
-    """Return a workload of the duration that is given or measured here, and where that is from."""
+def _planned_workload(
+    bundle: Path | None, photo: Path | None, duration: float | None
+) -> tuple["Workload", str]:
+    """Return a workload with the duration given or measured, and the source of the duration."""
     from shutterless.deploy.cost.estimate import Workload
-    from shutterless.deploy.cost.local_latency import measure
+    from shutterless.deploy.cost.local_latency import measure_latency
 
     if duration:
-        return Workload(duration), "as given"
+        return Workload(duration), "given"
     if not bundle:
         raise InputError(
             "unknown-duration",
             "The duration of a request is unknown",
-            "Give a deployment's name, --bundle BUNDLE to measure it here, or --duration MS.",
+            "Give a deployment's name, --duration MS, or --bundle BUNDLE to measure it on this machine.",
         )
-    source = "measured on a core of this machine, which may be faster than Lambda's; no cold starts"
+    source = "measured on a core of this machine, which may be faster than Lambda's; without cold starts"
     with quiet_start():
-        return Workload(measure(bundle, photo)), source
+        return Workload(measure_latency(bundle, photo)), source
 
 
 def _show(bill: "Estimate", source: str) -> None:
     workload, prices = bill.workload, bill.prices
-    bills = table("", "a month", "USD")
+    rows = table("", "per month", "USD")
     for item in bill.items:
-        bills.add_row(item.what, f"{_rounded(item.quantity)} {item.unit}", f"{item.usd:,.2f}")
-    bills.add_section()
-    bills.add_row("together", f"{workload.requests:,} requests", f"{bill.monthly_usd:,.2f}")
-    show(bills)
+        rows.add_row(item.name, f"{_rounded(item.quantity)} {item.unit}", f"{item.usd:,.2f}")
+    rows.add_section()
+    rows.add_row("total", f"{workload.requests:,} requests", f"{bill.monthly_usd:,.2f}")
+    show(rows)
     result(
-        f"One request: ${bill.per_request_usd:.8f}. Without any: ${bill.fixed_usd:,.2f} a month. "
-        f"The free tier, if nothing else uses it: up to ${bill.free_usd:,.2f} off."
+        f"One request: ${bill.per_request_usd:.8f}. Without any request: ${bill.fixed_usd:,.2f} a month. "
+        f"The free tier covers up to ${bill.free_usd:,.2f} of it, if nothing else uses it."
     )
     result(
         f"{workload.memory:,} MB, {workload.architecture}, {workload.duration_ms:.1f} ms a request: {source}."
     )
     result(
-        f"Prices of {prices.date} for {prices.region}, without tax; check before you rely on them: "
+        f"Prices of {prices.date} for {prices.region}, without tax. Check them before you rely on them: "
         f"{prices.sources['lambda']}"
     )
 
@@ -151,7 +151,7 @@ def _rounded(quantity: float) -> str:
 
 
 def _show_sizes(sizes: list["Estimate"], best: "Estimate | None", latency: float) -> None:
-    rows = table("memory", "ms", "USD a month", text=0)
+    rows = table("memory", "ms", "USD per month", text=0)
     for each in sizes:
         mark = " ←" if each is best else ""
         rows.add_row(
@@ -161,12 +161,15 @@ def _show_sizes(sizes: list["Estimate"], best: "Estimate | None", latency: float
         )
     show(rows)
     if best:
-        result(f"Cheapest that answers within {latency:g} ms, by estimate: --memory {best.workload.memory}")
+        result(f"Estimated to be the cheapest within {latency:g} ms: --memory {best.workload.memory}")
     else:
-        result(f"None answers within {latency:g} ms: one request uses one virtual CPU, which 1,769 MB buy.")
+        result(
+            f"No memory size answers within {latency:g} ms: a request uses one virtual CPU, which 1,769 MB "
+            "provide."
+        )
 
 
-def _sizes_document(sizes: list["Estimate"], best: "Estimate | None") -> dict[str, Any]:
+def _sizes_document(sizes: list["Estimate"], best: "Estimate | None") -> "JsonObject":
     if not sizes:
         return {}
     rows = [

@@ -1,10 +1,10 @@
-"""`shutterless deploy`, `promote`, `rollback` and `destroy`: a bundle to AWS, and the way back."""
+"""`shutterless deploy`, `promote`, `rollback` and `destroy`: put a bundle on AWS, change it, remove it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -16,7 +16,10 @@ from shutterless.errors import DeployError, InputError
 from shutterless.utils.progress import Progress
 
 if TYPE_CHECKING:
-    from shutterless.deploy.deployer import Deployment
+    from shutterless.deploy import Deployment, OptionChanges
+    from shutterless.deploy.options import Auth, Platform
+    from shutterless.deploy.template.types import Template
+    from shutterless.runtime.settings import Urls
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The deployment's name.")]
 
@@ -27,10 +30,10 @@ def deploy(
     region: Region = None,
     profile: Profile = None,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Show what would change and cost; change nothing.")
+        bool, typer.Option("--plan", help="Show what would change and what it would cost. Changes nothing.")
     ] = False,
     template: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write the CloudFormation template to this file.")
+        Path | None, typer.Option(metavar="FILE", help="Write the CloudFormation template to this file.")
     ] = None,
     canary: Annotated[
         float,
@@ -45,7 +48,8 @@ def deploy(
         int,
         typer.Option(
             metavar="MINUTES",
-            help="Minutes in which an alarm turns a canary back; 0 leaves it until promote.",
+            help="Roll the canary back if an alarm goes off within so many minutes, else promote it; "
+            "0 leaves that to you.",
         ),
     ] = 10,
     stage: Annotated[
@@ -54,22 +58,20 @@ def deploy(
     memory: Annotated[
         int | None,
         typer.Option(
-            metavar="MB", help="MB; billed by GB-seconds, and CPU grows with it.  [default: 1769, one CPU]"
+            metavar="MB", help="Memory in MB. CPU and price grow with it.  [default: 1769, one CPU]"
         ),
     ] = None,
     timeout: Annotated[
         int | None,
-        typer.Option(metavar="SECONDS", help="Seconds; the API waits no longer than 29.  [default: 28]"),
+        typer.Option(metavar="SECONDS", help="Seconds until the function gives up.  [default: 28]"),
     ] = None,
     platform: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="linux/amd64, or linux/arm64, a fifth cheaper.  [default: linux/amd64]"
+            metavar="NAME", help="linux/amd64, or linux/arm64 (20 % cheaper).  [default: linux/amd64]"
         ),
     ] = None,
-    base_image: Annotated[
-        str | None, typer.Option(metavar="NAME", help="What the image is built on.")
-    ] = None,
+    base_image: Annotated[str | None, typer.Option(metavar="NAME", help="The image to build on.")] = None,
     auth: Annotated[
         str | None,
         typer.Option(
@@ -79,18 +81,23 @@ def deploy(
     urls: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Fetch pictures from public addresses, any, or off.  [default: public]"
+            metavar="NAME",
+            help="Addresses that pictures may be fetched from: public, any, off.  [default: public]",
         ),
     ] = None,
     url_hosts: Annotated[
         str | None,
-        typer.Option(metavar="HOSTS", help="The only hosts to fetch pictures from, separated by commas."),
+        typer.Option(
+            metavar="HOSTS", help="The only hosts that pictures may be fetched from, separated by commas."
+        ),
     ] = None,
     rate: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Requests per second that the API lets through.  [default: 10]"),
+        typer.Option(metavar="N", help="Requests per second that the API accepts.  [default: 10]"),
     ] = None,
-    burst: Annotated[int | None, typer.Option(metavar="N", help="Requests at once.  [default: 20]")] = None,
+    burst: Annotated[
+        int | None, typer.Option(metavar="N", help="Requests at once that the API accepts.  [default: 20]")
+    ] = None,
     quota: Annotated[
         int | None,
         typer.Option(metavar="N", help="Monthly request quota per key; 0 for unlimited.  [default: 100000]"),
@@ -98,34 +105,35 @@ def deploy(
     reserved_concurrency: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="The most calls at once, kept free for them; costs nothing.  [default: 0, none]"
+            metavar="N", help="Limit of calls at once, reserved for this function; free.  [default: 0, none]"
         ),
     ] = None,
     provisioned_concurrency: Annotated[
         int | None,
-        typer.Option(
-            metavar="N", help="Instances kept warm; each is billed all the time.  [default: 0, none]"
-        ),
+        typer.Option(metavar="N", help="Instances kept warm, each billed all the time.  [default: 0, none]"),
     ] = None,
     snapstart: Annotated[
         bool | None,
         typer.Option(
             "--snapstart/--no-snapstart",
-            help="Start from a snapshot; each kept version's is billed, and each start.",
+            help="Start from a snapshot. AWS bills each version's snapshot and each start.",
         ),
     ] = None,
     log_days: Annotated[
-        int | None, typer.Option(metavar="DAYS", help="Days that logs are kept, billed by GB.  [default: 30]")
+        int | None, typer.Option(metavar="DAYS", help="Days to keep logs, billed by GB.  [default: 30]")
     ] = None,
     alarm_errors: Annotated[
-        int | None, typer.Option(metavar="N", help="Alarm at so many failed calls in a minute.  [default: 1]")
+        int | None,
+        typer.Option(metavar="N", help="Failed calls within a minute that set off an alarm.  [default: 1]"),
     ] = None,
     alarm_p95_ms: Annotated[
         int | None,
-        typer.Option(metavar="MS", help="Alarm when 5 % of the calls take longer.  [default: 5000]"),
+        typer.Option(
+            metavar="MS", help="95th percentile of the duration that sets off an alarm.  [default: 5000]"
+        ),
     ] = None,
     alarm_topic: Annotated[
-        str | None, typer.Option(metavar="ARN", help="ARN of the SNS topic that alarms are sent to.")
+        str | None, typer.Option(metavar="ARN", help="ARN of the SNS topic to send alarms to.")
     ] = None,
     photo: Annotated[
         Path | None,
@@ -133,17 +141,18 @@ def deploy(
             metavar="FILE",
             exists=True,
             dir_okay=False,
-            help="The photo to try the API with.  [default: a drawn one]",
+            help="Photo for the smoke test.  [default: a drawn one]",
         ),
     ] = None,
     smoke_test: Annotated[
-        bool, typer.Option("--smoke-test/--no-smoke-test", help="Try the API after the deploy.")
+        bool, typer.Option("--smoke-test/--no-smoke-test", help="Send a photo to the API after the deploy.")
     ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Deploy a bundle to AWS Lambda and API Gateway.
 
-    An option left out stays as it is deployed. Ctrl-C stops nothing at AWS; the same command goes on.
+    Options that you leave out stay as they are deployed. Ctrl-C doesn't stop AWS; run the same command to
+    continue.
 
     \b
     Examples:
@@ -151,146 +160,178 @@ def deploy(
       shutterless deploy bundle --name clothes --region eu-central-1
       shutterless deploy bundle --name clothes --region eu-central-1 --canary 10%
     """
-    given = locals()
     if canary == 1:
-        raise typer.BadParameter("a canary of 100% is a plain deploy", param_hint="--canary")
+        raise typer.BadParameter("a canary of 100% is a normal deploy", param_hint="--canary")
     from shutterless.deploy import deployer
-    from shutterless.deploy.options import Options
-    from shutterless.deploy.template.template import write_template
 
-    chosen = {field.name: given[field.name] for field in fields(Options)}
-    asked = {**chosen, "profile": profile, "region": region, "canary": canary}
+    options: OptionChanges = {
+        "stage": stage,
+        "memory": memory,
+        "timeout": timeout,
+        "platform": cast("Platform | None", platform),
+        "base_image": base_image,
+        "auth": cast("Auth | None", auth),
+        "urls": cast("Urls | None", urls),
+        "url_hosts": url_hosts,
+        "rate": rate,
+        "burst": burst,
+        "quota": quota,
+        "reserved_concurrency": reserved_concurrency,
+        "provisioned_concurrency": provisioned_concurrency,
+        "snapstart": snapstart,
+        "log_days": log_days,
+        "alarm_errors": alarm_errors,
+        "alarm_p95_ms": alarm_p95_ms,
+        "alarm_topic": alarm_topic,
+    }
     if plan:
-        planned = deployer.plan(bundle, name, **asked)
-        if template:
-            write_template(planned.template, template)
-        show_plan(planned, bundle, as_json)
+        deploy_plan = deployer.plan(bundle, name, profile=profile, region=region, canary=canary, **options)
+        _write_template(deploy_plan.template, template)
+        show_plan(deploy_plan, bundle, as_json)
         return
-    with _at_aws() as progress:
-        done = deployer.deploy(bundle, name, canary_minutes=canary_minutes, progress=progress, **asked)
-    if template:
-        write_template(done.template, template)
-    if smoke_test and done.changed:
-        _try(done, photo, profile, region)
-    _show_deployment(done, as_json)
+    with _progress_at_aws() as progress:
+        deployment = deployer.deploy(
+            bundle,
+            name,
+            profile=profile,
+            region=region,
+            canary=canary,
+            canary_minutes=canary_minutes,
+            progress=progress,
+            **options,
+        )
+    _write_template(deployment.template, template)
+    if smoke_test and deployment.changed:
+        _smoke_test(deployment, photo, profile, region)
+    _show_deployment(deployment, as_json)
 
 
 def promote(name: Name, region: Region = None, profile: Profile = None) -> None:
-    """Give a canary's new version all calls.
+    """Give all calls to a canary's new version.
 
     Example: shutterless promote clothes
     """
     from shutterless.deploy import deployer
 
-    with _at_aws(f"shutterless status {name} shows what is live") as progress:
-        done = deployer.promote(name, profile=profile, region=region, progress=progress)
-    result(f"{done.model} gets all calls now.")
+    with _progress_at_aws(f"shutterless status {name} shows what is live") as progress:
+        deployment = deployer.promote(name, profile=profile, region=region, progress=progress)
+    result(f"{deployment.model} gets all calls now.")
 
 
 def rollback(name: Name, region: Region = None, profile: Profile = None) -> None:
-    """Go back: end a canary, or make the version before live again.
+    """Go back: end a canary, or return to the previous version.
 
     Example: shutterless rollback clothes
     """
     from shutterless.deploy import deployer
 
-    with _at_aws(f"shutterless status {name} shows what is live") as progress:
-        done = deployer.rollback(name, profile=profile, region=region, progress=progress)
-    result(f"{done.model} gets all calls now.")
+    with _progress_at_aws(f"shutterless status {name} shows what is live") as progress:
+        deployment = deployer.rollback(name, profile=profile, region=region, progress=progress)
+    result(f"{deployment.model} gets all calls now.")
 
 
 def destroy(
     name: Name,
     region: Region = None,
     profile: Profile = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Remove all of a deployment from AWS.
+    """Remove everything of a deployment from AWS.
 
-    Function and versions, API and key, alarms, log and images; it shows them and asks first.
+    That is the function with its versions, API and key, alarms, log and images. They are listed first, and
+    you are asked to confirm.
 
     Example: shutterless destroy clothes
     """
     from shutterless.deploy import deployer
 
-    where = {"profile": profile, "region": region}
-    there = deployer.inventory(name, **where)
-    if not there:
+    resources = deployer.list_resources(name, profile=profile, region=region)
+    if not resources:
         say(f"There is nothing of {name} in this region.")
         return
-    for line in there:
-        say(f"  {line}")
-    if not yes and not _agrees(f"Remove all of this for good, the log and every image of {name}?"):
+    for resource in resources:
+        say(f"  {resource}")
+    if not yes and not _confirm(f"Remove all of this permanently, with the log and every image of {name}?"):
         say("Nothing was removed.")
         return
-    with _at_aws() as progress:
-        deployer.destroy(name, progress=progress, **where)
-    if left := deployer.inventory(name, **where):
+    with _progress_at_aws() as progress:
+        deployer.destroy(name, profile=profile, region=region, progress=progress)
+    if leftovers := deployer.list_resources(name, profile=profile, region=region):
         raise DeployError(
-            "resources-left", f"Left of {name} in AWS: {', '.join(left)}", "Run the same command again."
+            "resources-left",
+            f"AWS still has of {name}: {', '.join(leftovers)}",
+            "Run the same command again.",
         )
-    result(f"Left of {name} in AWS: nothing.")
+    result(f"{name} is removed; AWS has nothing left of it.")
 
 
-def _agrees(question: str) -> bool:
-    """Ask; raises `ShutterlessError` if nobody can answer."""
+def _write_template(template: "Template", file: Path | None) -> None:
+    from shutterless.deploy.template.template import write_template
+
+    if file:
+        write_template(template, file)
+
+
+def _confirm(question: str) -> bool:
+    """Ask a question; raises `ShutterlessError` if there is nobody to answer it."""
     try:
         return typer.confirm(question, err=True)
-    except typer.Abort as stopped:
+    except typer.Abort as error:
         say("")  # below the question
-        if isinstance(stopped.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from stopped
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
         raise InputError(
             "not-confirmed",
-            "Nobody answered, so nothing was removed",
-            "Give --yes to have it removed unasked.",
-        ) from stopped
+            "There was no answer, so nothing was removed",
+            "Use --yes to remove it without a question.",
+        ) from error
 
 
 @contextmanager
-def _at_aws(next_step: str = "the same command goes on from there") -> Iterator[Progress]:
-    """Show progress, and at Ctrl-C say that it does not stop AWS, and what to do next."""
+def _progress_at_aws(next_step: str = "run the same command to continue") -> Iterator[Progress]:
+    """Show progress, and at Ctrl-C that AWS goes on, with the next step."""
     try:
         with progress_bar() as progress:
             yield progress
     except KeyboardInterrupt:
-        say(f"AWS finishes what it has begun; {next_step}.")
+        say(f"AWS finishes what it has started; {next_step}.")
         raise
 
 
-def _try(deployed: "Deployment", photo: Path | None, profile: str | None, region: str | None) -> None:
+def _smoke_test(
+    deployment: "Deployment", photo: Path | None, profile: str | None, region: str | None
+) -> None:
     from shutterless.deploy.aws.session import connect
     from shutterless.deploy.smoke import smoke_test
 
-    answer = smoke_test(connect(profile, region), deployed, photo)
-    say(f"Tried with {photo or 'a drawn photo'}: {answer['label']}, {answer['confidence']:.0%}.")
+    answer = smoke_test(connect(profile, region), deployment, photo)
+    say(f"Tested with {photo or 'a drawn photo'}: {answer['label']}, {answer['confidence']:.0%}.")
 
 
-def _show_deployment(deployed: "Deployment", as_json: bool) -> None:
+def _show_deployment(deployment: "Deployment", as_json: bool) -> None:
     if as_json:
-        print_json({key: value for key, value in asdict(deployed).items() if key != "template"})
+        print_json({key: value for key, value in asdict(deployment).items() if key != "template"})
         return
-    if not deployed.changed:
-        result(f"Nothing has changed: {deployed.model} is deployed already.")
-    elif deployed.canary:
-        result(
-            f"{deployed.canary_model} gets {deployed.canary:.0%} of the calls, {deployed.model} the others."
-        )
-        result(f"Next: shutterless promote {deployed.name}, or back: shutterless rollback {deployed.name}")
+    name, model, url = deployment.name, deployment.model, deployment.url
+    if not deployment.changed:
+        result(f"Nothing has changed: {model} is already deployed.")
+    elif deployment.canary:
+        result(f"{deployment.canary_model} gets {deployment.canary:.0%} of the calls, {model} the others.")
+        result(f"Next: shutterless promote {name}, or to go back: shutterless rollback {name}")
     else:
-        result(f"Deployed: {deployed.model}")
-    result(f"Page: {deployed.url}/")
-    result(f"API:  {deployed.url}/predict")
-    if deployed.key_id:
-        result(f"Key:  shutterless status {deployed.name} --show-key")
+        result(f"Deployed: {model}")
+    result(f"Page: {url}/")
+    result(f"API:  {url}/predict")
+    if deployment.key_id:
+        result(f"Key:  shutterless status {name} --show-key")
     picture = "-H 'Content-Type: image/jpeg' --data-binary @photo.jpg"
-    result(f"  curl{_proof(deployed)} {picture} {deployed.url}/predict")
+    result(f"  curl{_curl_credentials(deployment)} {picture} {url}/predict")
 
 
-def _proof(deployed: "Deployment") -> str:
-    """Return the options of curl that show who is calling."""
-    if deployed.auth == "iam":
-        region = deployed.url.split(".")[2]
+def _curl_credentials(deployment: "Deployment") -> str:
+    """Return the options by which curl authenticates."""
+    if deployment.auth == "iam":
+        region = deployment.url.split(".")[2]
         keys = "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"
         return f' --aws-sigv4 aws:amz:{region}:execute-api --user "{keys}"'
-    return ' -H "x-api-key: $KEY"' if deployed.key_id else ""
+    return ' -H "x-api-key: $KEY"' if deployment.key_id else ""

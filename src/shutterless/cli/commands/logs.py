@@ -1,7 +1,7 @@
-"""`shutterless logs`: what the deployed function wrote."""
+"""`shutterless logs`: the log of a deployed function."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,78 +9,79 @@ from shutterless.cli.aws_options import Profile, Region
 from shutterless.cli.console import INTERRUPTED, print_json, result, say, to_json
 
 if TYPE_CHECKING:
-    from shutterless.deploy.aws.logs import Entry
+    from shutterless.deploy import LogEntry
+    from shutterless.runtime.json_types import JsonObject
 
 
 def logs(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A deployment's name.")],
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
+        bool, typer.Option("--follow", "-f", help="Continue with new lines until Ctrl-C.")
     ] = False,
-    since: Annotated[str, typer.Option(metavar="TIME", help="How far back: 30s, 10m, 2h, 1d.")] = "10m",
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="How far to look back: 30s, 10m, 2h, 1d.")
+    ] = "10m",
     everything: Annotated[
         bool, typer.Option("--all", help="Show Lambda's START, END and REPORT lines too.")
     ] = False,
     region: Region = None,
     profile: Profile = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document, or with --follow one a line.")
+        bool, typer.Option("--json", help="Print one JSON document, or with --follow one per line.")
     ] = False,
 ) -> None:
-    """Show what the function wrote, times in UTC.
+    """Show a deployment's log, with times in UTC.
 
-    Of each request: its status, how long it took, label and confidence, and its number.
+    One line per request: status, duration, label with confidence, and request id.
 
     \b
     Examples:
       shutterless logs clothes --follow
       shutterless logs clothes --since 2h --json
     """
-    from shutterless.deploy.aws.logs import follow_logs, parse_since, read_logs
-    from shutterless.deploy.aws.session import connect
+    from shutterless.deploy.aws.logs import follow_logs, read_logs
 
-    past = parse_since(since)
-    session = connect(profile, region)
-    entries = follow_logs(session, name, past) if follow else read_logs(session, name, past)
-    shown = (entry for entry in entries if everything or not entry.is_routine)
+    read = follow_logs if follow else read_logs
+    lines = (
+        entry
+        for entry in read(name, since=since, profile=profile, region=region)
+        if everything or not entry.is_routine
+    )
     if as_json and not follow:
-        print_json({"events": [_document(entry) for entry in shown]})
+        print_json({"events": [_document(entry) for entry in lines]})
         return
-    lines = 0
+    count = 0
     try:
-        for entry in shown:
-            lines += 1
+        for entry in lines:
+            count += 1
             result(to_json(_document(entry)) if as_json else _line(entry))
-    except KeyboardInterrupt as stopped:
-        raise typer.Exit(INTERRUPTED) from stopped
-    if not lines:
-        say(f"Nothing was written in the last {since}; --since 1d looks further back.")
+    except KeyboardInterrupt as error:
+        raise typer.Exit(INTERRUPTED) from error
+    if not count:
+        say(f"Nothing was written in the last {since}. --since 1d looks further back.")
 
 
-def _document(entry: "Entry") -> dict[str, Any]:
+def _document(entry: "LogEntry") -> "JsonObject":
     return {"timestamp": entry.timestamp, **(entry.record or {"text": entry.text})}
 
 
-def _line(entry: "Entry") -> str:
-    """Return a request's record as one line to read, and any other line as it is, its time first."""
-    when = datetime.fromtimestamp(entry.timestamp / 1000, UTC).strftime("%m-%d %H:%M:%S")
+def _line(entry: "LogEntry") -> str:
+    """Return a request as one readable line, and any other line as it is, each after its time."""
+    time = datetime.fromtimestamp(entry.timestamp / 1000, UTC).strftime("%m-%d %H:%M:%S")
     record = entry.record
     if "request_id" not in record:
-        return f"{when}  {entry.text}"
-    took = f"{record.get('duration_ms', 0):.0f} ms"
-    said = f"{record.get('status', '')}  {took:>7}  {_outcome(record)}  {record['request_id']}"
-    return f"{when}  {said}"
+        return f"{time}  {entry.text}"
+    duration = f"{record.get('duration_ms', 0):.0f} ms"
+    return f"{time}  {record.get('status', '')}  {duration:>7}  {_outcome(record)}  {record['request_id']}"
 
 
-def _outcome(record: dict[str, Any]) -> str:
-    """Return what came of a request: its label or labels with confidence, its problem, or its route."""
+def _outcome(record: "JsonObject") -> str:
+    """Return the result of a request: its labels with their confidence, its problem, or its route."""
     if "label" not in record:
         return str(record.get("code") or record.get("route", ""))
-    labels, confidences, accepted = (
-        said if isinstance(said, list) else [said]
-        for said in (record.get(member) for member in ("label", "confidence", "accepted"))
-    )
+    values = (record.get(key) for key in ("label", "confidence", "accepted"))
+    labels, confidences, decisions = (each if isinstance(each, list) else [each] for each in values)
     return ", ".join(
-        f"{label} {confidence:.2f}{'' if sure else ' (not sure)'}"
-        for label, confidence, sure in zip(labels, confidences, accepted, strict=True)
+        f"{label} {confidence:.2f}{'' if is_accepted else ' (not sure)'}"
+        for label, confidence, is_accepted in zip(labels, confidences, decisions, strict=True)
     )

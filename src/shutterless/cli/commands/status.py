@@ -1,4 +1,4 @@
-"""`shutterless status`: what is deployed and how it fares."""
+"""`shutterless status`: what is deployed, its health and its cost."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +8,7 @@ from shutterless.cli.aws_options import Profile, Region
 from shutterless.cli.console import print_json, show, table, warn
 
 if TYPE_CHECKING:
-    from shutterless.deploy.status import Status
+    from shutterless.deploy import Status
 
 
 def status(
@@ -20,64 +20,54 @@ def status(
 ) -> None:
     """Show what is deployed, its health and its cost.
 
-    Address, version, model, alarms, the last hour, and the month at this pace.
+    Address, version, model, alarms, the last hour, and the cost per month at the current pace.
 
     \b
     Examples:
       shutterless status clothes
       shutterless status clothes --show-key
     """
-    from shutterless.deploy.aws.errors import stuck
-    from shutterless.deploy.aws.session import connect
+    from shutterless.deploy.aws.stack_states import stack_problem
     from shutterless.deploy.status import read_status
     from shutterless.deploy.template.template import stack_name
 
-    found = read_status(connect(profile, region), name, show_key=show_key)
+    status = read_status(name, profile=profile, region=region, show_key=show_key)
     if as_json:
-        print_json(found.to_json())
+        print_json(status.to_json())
         return
-    lines = table(found.name, f"in {found.region}", text=2)
-    for what, value in _lines(found):
-        lines.add_row(what, value)
+    lines = table(status.name, f"in {status.region}", text=2)
+    for row, value in _rows(status):
+        lines.add_row(row, value)
     show(lines)
-    if problem := stuck(stack_name(name), found.state):
+    if problem := stack_problem(stack_name(name), status.state):
         warn(f"{problem.message}. {problem.hint}")
 
 
-def _lines(found: "Status") -> list[tuple[str, str]]:
-    """Return what there is to say, a row each; what is not known is left out."""
-    canary = ", ".join(f"{share:.0%} to version {version}" for version, share in found.canary.items())
+def _rows(status: "Status") -> list[tuple[str, str]]:
+    """Return the rows of the table; what is not known is left out."""
+    canary = ", ".join(f"{share:.0%} to version {version}" for version, share in status.canary.items())
+    hour, last_hour = status.last_hour, "no requests"
+    if hour:
+        requests, errors = _count(hour.requests, "request"), _count(hour.errors, "error")
+        last_hour = f"{requests}, {errors}, p95 {hour.p95_ms:.0f} ms"
+    cost = ""
+    if status.monthly_usd is not None:
+        cost = f"about ${status.monthly_usd:,.2f} a month at the pace of the last 14 days; for details: "
+        cost += f"shutterless cost {status.name}"
     rows = [
-        ("stack", f"{found.state}, changed {found.updated}"),
-        ("address", found.url),
-        ("API key", found.key or ""),
-        ("model", found.model),
-        ("version", f"{found.version} {canary and f'({canary})'}".strip()),
-        ("image", found.image),
-        ("memory", f"{found.memory:,} MB, {found.architecture}" if found.memory else ""),
-        ("alarms", ", ".join(f"{alarm}: {state}" for alarm, state in found.alarms.items())),
-        ("last hour", _hour(found)),
-        ("costs", _cost(found)),
+        ("stack", f"{status.state}, updated {status.updated}"),
+        ("address", status.url),
+        ("API key", status.key or ""),
+        ("model", status.model),
+        ("version", f"{status.version} {canary and f'({canary})'}".strip()),
+        ("image", status.image),
+        ("memory", f"{status.memory:,} MB, {status.architecture}" if status.memory else ""),
+        ("alarms", ", ".join(f"{alarm}: {state}" for alarm, state in status.alarms.items())),
+        ("last hour", last_hour),
+        ("cost", cost),
     ]
-    return [(what, value) for what, value in rows if value]
+    return [(row, value) for row, value in rows if value]
 
 
-def _hour(found: "Status") -> str:
-    hour = found.last_hour
-    if not hour:
-        return "no requests"
-    requests, errors = _number(hour.requests, "request"), _number(hour.errors, "error")
-    return f"{requests}, {errors}, p95 {hour.p95_ms:.0f} ms"
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
-def _cost(found: "Status") -> str:
-    if found.monthly_usd is None:
-        return ""
-    return (
-        f"about ${found.monthly_usd:,.2f} a month at the last 14 days' pace; shutterless cost {found.name} "
-        "shows of what"
-    )
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""One CloudFormation stack: read it, bring it out of any state, change it by change set, delete it."""
+"""One CloudFormation stack: read it, make it updatable, change it by a change set, delete it."""
 
 import contextlib
 import time
@@ -6,51 +6,65 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import cast
 
+from botocore.client import BaseClient
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shutterless.deploy.aws import stack_states
 from shutterless.deploy.aws.ecr import TAG
-from shutterless.deploy.aws.errors import error_code, explain_reason
-from shutterless.deploy.template.releases import METADATA, Template
+from shutterless.deploy.aws.errors import error_code, explain_failure, explain_reason
+from shutterless.deploy.aws.stack_states import NEVER_CREATED, ROLLBACK_FAILED, SUCCESS
 from shutterless.deploy.template.template import PREFIX, template_text
-from shutterless.errors import DeployError, ShutterlessError
+from shutterless.deploy.template.types import METADATA, Template
+from shutterless.errors import DeployError
+from shutterless.runtime.json_types import JsonObject
 from shutterless.utils.progress import Progress
 
-POLL_SECONDS = 3
+POLL_INTERVAL_S = 3
 
-# A stack that has never lived, or is half deleted: CloudFormation can only delete it.
-DEAD = ("REVIEW_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
-STUCK = "UPDATE_ROLLBACK_FAILED"
-SUCCESS = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack as CloudFormation describes it; `id` is its ARN, `changed` when it was made or last changed."""
+    """A stack as CloudFormation describes it.
+
+    Attributes:
+        name: Its name.
+        id: Its ARN.
+        status: Such as `UPDATE_COMPLETE`.
+        updated_at: When it was created or last updated.
+        outputs: The template's outputs.
+        tags: Its tags.
+    """
 
     name: str
     id: str
     status: str
-    changed: datetime
+    updated_at: datetime
     outputs: dict[str, str]
     tags: dict[str, str]
 
     @property
     def is_busy(self) -> bool:
-        """Whether CloudFormation is at work on it."""
-        return self.status.endswith("_IN_PROGRESS") and self.status not in DEAD
+        """Whether CloudFormation is changing it."""
+        return stack_states.is_busy(self.status)
 
 
 @dataclass(frozen=True)
-class Watch:
-    """Alarms by whose going off CloudFormation takes a change back, and for how many minutes after it."""
+class RollbackTriggers:
+    """Alarms that make CloudFormation roll a change back.
+
+    Attributes:
+        alarms: The names of the alarms.
+        minutes: How long CloudFormation watches them after the change.
+    """
 
     alarms: tuple[str, ...] = ()
     minutes: int = 0
 
-    def for_stack(self, stack_id: str) -> dict[str, Any]:
+    def configuration(self, stack_id: str) -> JsonObject:
         """Return the rollback configuration of a change set; without alarms it clears an earlier one."""
         partition, _, region, account = stack_id.split(":")[1:5]
         prefix = f"arn:{partition}:cloudwatch:{region}:{account}:alarm:"
@@ -58,18 +72,26 @@ class Watch:
         return {"RollbackTriggers": triggers, "MonitoringTimeInMinutes": self.minutes}
 
 
-def read_stack(cloudformation: Any, name: str) -> Stack | None:
-    """Return the stack with this name or ARN, or None; raises `ShutterlessError` if it is not ours."""
+def read_stack(cloudformation: BaseClient, name: str) -> Stack | None:
+    """Return the stack with this name or ARN, None if there is none.
+
+    Raises:
+        ShutterlessError: It was not made by shutterless.
+    """
     try:
-        found = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+        description = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
         if error_code(error) == "ValidationError" and "does not exist" in str(error):
             return None
         raise
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
-    tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
-    changed = found.get("LastUpdatedTime", found["CreationTime"])
-    stack = Stack(found["StackName"], found["StackId"], found["StackStatus"], changed, outputs, tags)
+    stack = Stack(
+        name=description["StackName"],
+        id=description["StackId"],
+        status=description["StackStatus"],
+        updated_at=description.get("LastUpdatedTime", description["CreationTime"]),
+        outputs={output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])},
+        tags={tag["Key"]: tag["Value"] for tag in description.get("Tags", [])},
+    )
     if TAG not in stack.tags:
         raise DeployError(
             "foreign-stack", f"The stack {stack.name} was not made by shutterless", "Choose another name."
@@ -77,81 +99,114 @@ def read_stack(cloudformation: Any, name: str) -> Stack | None:
     return None if stack.status == "DELETE_COMPLETE" else stack
 
 
-def no_deployment(name: str, region: str) -> ShutterlessError:
-    """Return the error for a name of which there is no stack, or none that ever lived."""
+def deployment_not_found(name: str, region: str) -> DeployError:
+    """Return the error for a name without a stack, or whose stack was never created."""
     return DeployError(
         "no-deployment",
         f"There is no deployment {name} in {region}",
-        "Check the name, --region and --profile, or make it: shutterless deploy",
+        "Check the name, --region and --profile, or create it with shutterless deploy.",
     )
 
 
-def read_template(cloudformation: Any, stack: Stack | None) -> Template | None:
-    """Return the template that a stack was last made or changed with, or None if nothing of it lives.
+def read_template(cloudformation: BaseClient, stack: Stack | None) -> Template | None:
+    """Return the template of a stack, None if the stack is missing or was never created.
 
-    Raises `ShutterlessError` if it is not one of ours.
+    Raises:
+        ShutterlessError: The template is not one of ours.
     """
-    if stack is None or stack.status in DEAD:
+    if stack is None or stack.status in NEVER_CREATED:
         return None
     template = cloudformation.get_template(StackName=stack.id)["TemplateBody"]
     if not isinstance(template, dict) or METADATA not in template.get("Metadata", {}):
         raise DeployError(
             "foreign-template",
-            f"The stack {stack.name} was changed by a template that is not of shutterless",
-            f"Give it back its own, or: shutterless destroy {stack.name.removeprefix(PREFIX)}, then deploy.",
+            f"The stack {stack.name} was updated with a template that shutterless did not make",
+            f"Restore its template, or run shutterless destroy {stack.name.removeprefix(PREFIX)} and deploy.",
         )
-    return template
+    return cast(Template, template)
 
 
-def settle(cloudformation: Any, name: str, progress: Progress) -> Stack | None:
-    """Bring a stack, in whatever state it was left, to one in which it can be changed.
+def wait_until_updatable(cloudformation: BaseClient, name: str, progress: Progress) -> Stack | None:
+    """Bring a stack from any state into one in which it can be updated.
 
-    What is under way is waited for, what never lived is deleted, a failed rollback is taken up again.
-    Returns None if there is no stack. Raises `ShutterlessError` if one of these does not help.
+    Waits for a change in progress, deletes a stack that was never created, and continues a failed
+    rollback.
+
+    Returns:
+        The stack, None if there is none (any more).
+
+    Raises:
+        ShutterlessError: The deletion or the rollback failed again.
     """
-    tried: set[str] = set()
+    statuses: set[str] = set()
     while stack := read_stack(cloudformation, name):
         if stack.is_busy:
             wait(cloudformation, stack.id, progress)
-        elif stack.status in tried:
-            raise _failure(cloudformation, stack.id)
-        elif stack.status in DEAD:
+        elif stack.status in statuses:
+            error = DeployError(
+                "rollback-failed",
+                f"The stack {stack.name} is in {stack.status} again",
+                "Fix the cause and run the same command again.",
+            )
+            raise _failure(cloudformation, stack.id, error)
+        elif stack.status in NEVER_CREATED:
             delete_stack(cloudformation, stack, progress)
-        elif stack.status == STUCK:
+        elif stack.status == ROLLBACK_FAILED:
             cloudformation.continue_update_rollback(StackName=stack.id)
         else:
             return stack
-        tried.add(stack.status)
+        statuses.add(stack.status)
     return None
 
 
 def change_stack(
-    cloudformation: Any, name: str, stack: Stack | None, template: Template, watch: Watch, progress: Progress
+    cloudformation: BaseClient,
+    name: str,
+    stack: Stack | None,
+    template: Template,
+    triggers: RollbackTriggers,
+    progress: Progress,
 ) -> Stack | None:
-    """Make the stack `name`, or change `stack`, so that it is as the template says; wait until it is.
+    """Create or update a stack by a change set and wait until that is finished.
 
-    Raises `ShutterlessError` with the first thing that failed; CloudFormation has then taken back
-    everything.
+    Args:
+        cloudformation: The client.
+        name: The stack's name.
+        stack: The stack to update, None to create it.
+        template: What it is to become.
+        triggers: The alarms that roll an update back.
+        progress: Called while CloudFormation works.
+
+    Returns:
+        The stack after the change.
+
+    Raises:
+        ShutterlessError: The first failure. CloudFormation has rolled everything back.
     """
-    asked = cloudformation.create_change_set(
+    change_set = cloudformation.create_change_set(
         StackName=name,
         ChangeSetName=f"{PREFIX}{uuid.uuid4().hex[:12]}",
         ChangeSetType="UPDATE" if stack else "CREATE",
         TemplateBody=template_text(template),
         Capabilities=["CAPABILITY_IAM"],
         Tags=[{"Key": TAG, "Value": name.removeprefix(PREFIX)}],
-        **({"RollbackConfiguration": watch.for_stack(stack.id)} if stack else {}),
+        **({"RollbackConfiguration": triggers.configuration(stack.id)} if stack else {}),
     )
-    if not _execute(cloudformation, asked["Id"]):
+    if not _execute(cloudformation, change_set["Id"]):
         return stack
-    changed = wait(cloudformation, asked["StackId"], progress)
-    if changed is None or changed.status not in SUCCESS:
-        raise _failure(cloudformation, asked["StackId"])
-    return changed
+    result = wait(cloudformation, change_set["StackId"], progress)
+    if result is None or result.status not in SUCCESS:
+        error = DeployError(
+            "rolled-back",
+            f"CloudFormation has rolled back the change of the stack {name}",
+            "Fix the cause and run the same command again.",
+        )
+        raise _failure(cloudformation, change_set["StackId"], error)
+    return result
 
 
-def _execute(cloudformation: Any, change_set: str) -> bool:
-    """Execute a change set once it is ready; one that changes nothing, fails or is interrupted is deleted.
+def _execute(cloudformation: BaseClient, change_set: str) -> bool:
+    """Execute a change set once it is ready; delete it if it changes nothing, fails or is interrupted.
 
     Returns whether it was executed. Raises `ShutterlessError` if CloudFormation could not make it.
     """
@@ -160,7 +215,7 @@ def _execute(cloudformation: Any, change_set: str) -> bool:
         if is_needed:
             cloudformation.execute_change_set(ChangeSetName=change_set)
     except BaseException:  # Ctrl-C too
-        with contextlib.suppress(BotoCoreError, ClientError):  # if it runs already, AWS keeps it
+        with contextlib.suppress(BotoCoreError, ClientError):  # AWS keeps it if it is already running
             cloudformation.delete_change_set(ChangeSetName=change_set)
         raise
     if not is_needed:
@@ -168,8 +223,12 @@ def _execute(cloudformation: Any, change_set: str) -> bool:
     return is_needed
 
 
-def cancel_update(cloudformation: Any, stack: Stack, progress: Progress) -> None:
-    """Take back the update that is under way; raises `ShutterlessError` if it is too late for that."""
+def cancel_update(cloudformation: BaseClient, stack: Stack, progress: Progress) -> None:
+    """Cancel the update in progress and wait until it is rolled back.
+
+    Raises:
+        ShutterlessError: It is too late to cancel it.
+    """
     try:
         cloudformation.cancel_update_stack(StackName=stack.id)
     except ClientError as error:
@@ -177,14 +236,18 @@ def cancel_update(cloudformation: Any, stack: Stack, progress: Progress) -> None
             raise
         raise DeployError(
             "stack-busy",
-            f"The stack {stack.name} cannot be turned back in the middle of {stack.status}",
+            f"The update of the stack {stack.name} cannot be cancelled any more ({stack.status})",
             "Wait until it has finished, then run the same command again.",
         ) from error
     wait(cloudformation, stack.id, progress)
 
 
-def remove_stack(cloudformation: Any, name: str, progress: Progress) -> None:
-    """Delete the stack `name`, if there is one, once it is idle; raises as `delete_stack`."""
+def remove_stack(cloudformation: BaseClient, name: str, progress: Progress) -> None:
+    """Delete the stack `name`, if there is one, after any change in progress.
+
+    Raises:
+        ShutterlessError: A resource could not be deleted.
+    """
     stack = read_stack(cloudformation, name)
     if stack and stack.is_busy:
         stack = wait(cloudformation, stack.id, progress)
@@ -192,64 +255,82 @@ def remove_stack(cloudformation: Any, name: str, progress: Progress) -> None:
         delete_stack(cloudformation, stack, progress)
 
 
-def delete_stack(cloudformation: Any, stack: Stack, progress: Progress) -> None:
-    """Delete a stack and wait until it is gone; raises `ShutterlessError` with what will not go."""
+def delete_stack(cloudformation: BaseClient, stack: Stack, progress: Progress) -> None:
+    """Delete a stack and wait until it is gone.
+
+    Raises:
+        ShutterlessError: A resource could not be deleted.
+    """
     cloudformation.delete_stack(StackName=stack.id)
     if wait(cloudformation, stack.id, progress):
-        raise _failure(cloudformation, stack.id)
+        error = DeployError(
+            "delete-failed",
+            f"The stack {stack.name} could not be deleted",
+            "Fix the cause and run the same command again.",
+        )
+        raise _failure(cloudformation, stack.id, error)
 
 
-def wait(cloudformation: Any, stack_id: str, progress: Progress) -> Stack | None:
-    """Wait until CloudFormation has finished what it does to a stack; return the stack if it is there still.
+def wait(cloudformation: BaseClient, stack_id: str, progress: Progress) -> Stack | None:
+    """Wait until CloudFormation has finished changing a stack; interrupting the wait does not stop it.
 
-    Whoever interrupts the wait does not interrupt CloudFormation.
+    Returns:
+        The stack, None if it is deleted.
     """
     while (stack := read_stack(cloudformation, stack_id)) and stack.status.endswith("_IN_PROGRESS"):
         resources = cloudformation.describe_stack_resources(StackName=stack_id)["StackResources"]
-        done = sum(not resource["ResourceStatus"].endswith("_IN_PROGRESS") for resource in resources)
-        progress(f"Stack {stack.name}, {stack.status}", done, len(resources) + 1)
-        time.sleep(POLL_SECONDS)
+        count = sum(not each["ResourceStatus"].endswith("_IN_PROGRESS") for each in resources)
+        progress(f"Stack {stack.name}, {stack.status}", count, len(resources) + 1)
+        time.sleep(POLL_INTERVAL_S)
     return stack
 
 
-def _is_ready(cloudformation: Any, change_set: str) -> bool:
+def _is_ready(cloudformation: BaseClient, change_set: str) -> bool:
     """Wait for a change set and tell whether it changes anything; raises `ShutterlessError` if it failed."""
     while True:
-        found = cloudformation.describe_change_set(ChangeSetName=change_set)
-        if found["Status"] == "CREATE_COMPLETE":
+        description = cloudformation.describe_change_set(ChangeSetName=change_set)
+        if description["Status"] == "CREATE_COMPLETE":
             return True
-        reason = found.get("StatusReason", "")
-        if found["Status"] == "FAILED":
-            if any(words in reason for words in NO_CHANGES):
+        reason = description.get("StatusReason", "")
+        if description["Status"] == "FAILED":
+            if any(text in reason for text in NO_CHANGES):
                 return False
             raise explain_reason(reason)
-        time.sleep(POLL_SECONDS)
+        time.sleep(POLL_INTERVAL_S)
 
 
-def _failure(cloudformation: Any, stack_id: str) -> ShutterlessError:
-    """Return the words for what failed first in the last thing that was done to a stack."""
-    reasons = list(_reasons(cloudformation, stack_id))
-    if not reasons:
+def _failure(cloudformation: BaseClient, stack_id: str, default: DeployError) -> DeployError:
+    """Return the error for what failed first in the last operation on a stack.
+
+    That is the error of a known cause, such as a missing permission, or else `default`.
+    """
+    failures = list(_failures(cloudformation, stack_id))
+    stack = stack_id.split("/")[1]
+    if not failures:
         return DeployError(
-            "rolled-back",
-            f"The last change of the stack {stack_id.split('/')[1]} was taken back; AWS names no failure",
-            "Somebody may have cancelled it (shutterless rollback does). The same command tries again.",
+            "update-cancelled",
+            f"The last change of the stack {stack} was rolled back without a failure",
+            "It may have been cancelled (shutterless rollback does that). Run the same command to try again.",
         )
-    resource, reason = reasons[-1]
-    explained = explain_reason(reason)
-    return DeployError(
-        "rolled-back",
-        f"{resource}: {explained.message}",
-        explained.hint or "AWS has taken everything back; mend the cause and run the same command again.",
-    )
+    resource, reason, is_alarm = failures[-1]
+    if is_alarm:
+        default = DeployError(
+            "alarm-rollback",
+            f"An alarm made CloudFormation roll back the change of the stack {stack}",
+            f"Find out why with: shutterless logs {stack.removeprefix(PREFIX)} --since 1h",
+        )
+    return explain_failure(resource, reason, default)
 
 
-def _reasons(cloudformation: Any, stack_id: str) -> Iterator[tuple[str, str]]:
-    """Yield resource and reason of every failure of the last operation, the latest first."""
+def _failures(cloudformation: BaseClient, stack_id: str) -> Iterator[tuple[str, str, bool]]:
+    """Yield resource, reason and whether it was an alarm, for each failure of the last operation.
+
+    The latest comes first.
+    """
     for event in cloudformation.describe_stack_events(StackName=stack_id)["StackEvents"]:
         status, reason = event["ResourceStatus"], event.get("ResourceStatusReason", "")
         if reason == "User Initiated":
             return
-        of_alarm = status.endswith("ROLLBACK_IN_PROGRESS") and "alarm" in reason.lower()
-        if reason and "cancelled" not in reason and (status.endswith("FAILED") or of_alarm):
-            yield event["LogicalResourceId"], reason
+        is_alarm = status.endswith("ROLLBACK_IN_PROGRESS") and "alarm" in reason.lower()
+        if reason and "cancelled" not in reason and (status.endswith("FAILED") or is_alarm):
+            yield event["LogicalResourceId"], reason, is_alarm

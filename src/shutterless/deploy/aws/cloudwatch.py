@@ -1,4 +1,4 @@
-"""What CloudWatch saw of a deployed function."""
+"""Metrics of a deployed function from CloudWatch."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -7,8 +7,7 @@ import boto3
 
 from shutterless.deploy.aws.errors import aws_errors
 
-# A week with its weekend, twice.
-PAST = timedelta(days=14)
+# name: (metric of AWS/Lambda, statistic)
 METRICS = {
     "requests": ("Invocations", "Sum"),
     "errors": ("Errors", "Sum"),
@@ -18,8 +17,15 @@ METRICS = {
 
 
 @dataclass(frozen=True)
-class Observed:
-    """What CloudWatch saw of a function: requests, errors, mean duration, and the worst day's p95."""
+class FunctionMetrics:
+    """What CloudWatch measured of a function.
+
+    Attributes:
+        requests: The number of calls.
+        errors: The number of calls that failed.
+        mean_ms: The mean duration of a call.
+        p95_ms: The 95th percentile of the duration, that of the worst day.
+    """
 
     requests: int
     errors: int
@@ -27,30 +33,32 @@ class Observed:
     p95_ms: float
 
 
-def observe(session: boto3.Session, function: str, past: timedelta) -> Observed | None:
-    """Return what a function did in the time just past, or None if it was not called.
+def read_metrics(session: boto3.Session, function: str, period: timedelta) -> FunctionMetrics | None:
+    """Return a function's metrics of the most recent `period`, None if it was not called.
 
-    AWS/Lambda Duration is what is billed, but for rounding and cold starts' initialisation.
+    Duration is what AWS bills, apart from rounding and the initialisation at a cold start.
     """
     now = datetime.now(UTC)
     with aws_errors():
         answer = session.client("cloudwatch").get_metric_data(
-            MetricDataQueries=[_query(name, *asked, function, past) for name, asked in METRICS.items()],
-            StartTime=now - past,
+            MetricDataQueries=[_query(name, *metric, function, period) for name, metric in METRICS.items()],
+            StartTime=now - period,
             EndTime=now,
         )
-    found = {result["Id"]: result["Values"] for result in answer["MetricDataResults"]}
-    requests, errors, duration = (sum(found.get(name, [])) for name in ("requests", "errors", "duration"))
+    values = {result["Id"]: result["Values"] for result in answer["MetricDataResults"]}
+    requests, errors, duration = (sum(values.get(name, [])) for name in ("requests", "errors", "duration"))
     if not requests:
         return None
-    return Observed(round(requests), round(errors), duration / requests, max(found.get("p95") or [0.0]))
+    return FunctionMetrics(
+        round(requests), round(errors), duration / requests, max(values.get("p95") or [0.0])
+    )
 
 
-def _query(name: str, metric: str, statistic: str, function: str, past: timedelta) -> dict[str, object]:
-    asked = {
+def _query(name: str, metric: str, statistic: str, function: str, period: timedelta) -> dict[str, object]:
+    description = {
         "Namespace": "AWS/Lambda",
         "MetricName": metric,
         "Dimensions": [{"Name": "FunctionName", "Value": function}],
     }
-    period = round(min(past, timedelta(days=1)).total_seconds())
-    return {"Id": name, "MetricStat": {"Metric": asked, "Period": period, "Stat": statistic}}
+    seconds = round(min(period, timedelta(days=1)).total_seconds())
+    return {"Id": name, "MetricStat": {"Metric": description, "Period": seconds, "Stat": statistic}}

@@ -1,4 +1,4 @@
-"""The log of a deployed function: what it wrote about each request, and what Lambda said around it."""
+"""The log of a deployed function: our line for each request, and Lambda's own lines."""
 
 import json
 import re
@@ -6,35 +6,50 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TypedDict
 
 import boto3
 
 from shutterless.deploy.aws.errors import aws_errors
+from shutterless.deploy.aws.session import connect
 from shutterless.deploy.options import check_name
 from shutterless.deploy.template.template import stack_name
-from shutterless.errors import DeployError, InputError, ShutterlessError
+from shutterless.errors import DeployError, InputError
+from shutterless.runtime.json_types import JsonObject
 
-POLL_S = 2.0
-# CloudWatch shows a line up to some seconds after others that were written later.
-LATENESS_MS = 15_000
+POLL_INTERVAL_S = 2.0
+# CloudWatch may show a line some seconds after others that were written later.
+MAX_DELAY_MS = 15_000
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-# What Lambda writes around every request, and LiteRT at every start, and nobody reads.
+# Lines that Lambda writes at every request, and LiteRT at every start.
 ROUTINE = re.compile(
     r"(START|END|REPORT) RequestId: |INIT_START |EXTENSION\t|RESTORE_(START|REPORT) |INFO: Created TensorFlow"
 )
 
 
+class LogEvent(TypedDict):
+    """An event of CloudWatch Logs; its time is in ms since 1970."""
+
+    eventId: str
+    timestamp: int
+    message: str
+
+
 @dataclass(frozen=True)
-class Entry:
-    """One line of the log: when, in ms since 1970, and its text."""
+class LogEntry:
+    """One line of a log.
+
+    Attributes:
+        timestamp: When it was written, in ms since 1970.
+        text: The line.
+    """
 
     timestamp: int
     text: str
 
     @property
-    def record(self) -> dict[str, Any]:
-        """The members of a line that the runtime wrote as JSON about a request; empty for any other."""
+    def record(self) -> JsonObject:
+        """The members of our JSON line for a request; empty for any other line."""
         try:
             members = json.loads(self.text)
         except (ValueError, RecursionError):
@@ -43,50 +58,90 @@ class Entry:
 
     @property
     def is_routine(self) -> bool:
-        """Whether it is one of the lines that are written around every request that went well."""
+        """Whether Lambda or LiteRT writes it at every successful request or start."""
         return bool(ROUTINE.match(self.text)) and "Status:" not in self.text
 
 
-def parse_since(text: str) -> timedelta:
-    """Return the time that `10m`, `2h`, `1d` or `30s` stands for; raises `ShutterlessError` for others."""
-    found = re.fullmatch(r"(\d{1,4})([smhd])", text)
-    if not found:
-        raise InputError(
-            "invalid-duration", f"--since is {text!r}", "Give a number with s, m, h or d, as in 10m."
-        )
-    return timedelta(**{UNITS[found[2]]: int(found[1])})
+def parse_duration(text: str) -> timedelta:
+    """Return the duration that `30s`, `10m`, `2h` or `1d` stands for.
 
-
-def read_logs(session: boto3.Session, name: str, since: timedelta) -> Iterator[Entry]:
-    """Yield the log of the deployment `name` since so long ago, oldest first.
-
-    Raises `ShutterlessError` if there is none.
+    Raises:
+        ShutterlessError: It is no duration.
     """
-    start = round(time.time() * 1000 - since.total_seconds() * 1000)
-    for event in _events(session, name, start):
-        yield _entry(event)
+    match = re.fullmatch(r"(\d{1,4})([smhd])", text)
+    if not match:
+        raise InputError(
+            "invalid-duration",
+            f"{text!r} is not a duration",
+            "Give a number with s, m, h or d, for example 10m.",
+        )
+    return timedelta(**{UNITS[match[2]]: int(match[1])})
+
+
+def read_logs(
+    name: str, *, since: str | timedelta = "10m", profile: str | None = None, region: str | None = None
+) -> Iterator[LogEntry]:
+    """Return the log of a deployment, oldest line first.
+
+    Args:
+        name: The deployment's name.
+        since: How far to look back, such as `10m`, `2h`, `1d`.
+        profile: A profile of the AWS configuration; AWS_PROFILE by default.
+        region: The AWS region; AWS_REGION or the profile's by default.
+
+    Raises:
+        ShutterlessError: There is no such deployment, `since` is not valid, or AWS refuses.
+
+    Example:
+        >>> from shutterless import deploy
+        >>> entries = deploy.read_logs("clothes", since="1h", region="eu-central-1")  # doctest: +SKIP
+        >>> for entry in entries:  # doctest: +SKIP
+        ...     print(entry.text)
+    """
+    start = _start(since)
+    return map(_entry, _events(connect(profile, region), name, start))
 
 
 def follow_logs(
-    session: boto3.Session, name: str, since: timedelta, wait: Callable[[float], None] = time.sleep
-) -> Iterator[Entry]:
-    """Yield the log since so long ago and then, for ever, each line as it comes; ask every two seconds.
+    name: str,
+    *,
+    since: str | timedelta = "10m",
+    profile: str | None = None,
+    region: str | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[LogEntry]:
+    """Yield the log of a deployment and then each new line, endlessly. CloudWatch is asked every 2 s.
 
-    Raises as `read_logs`; ends when its user stops it.
+    Args:
+        name: The deployment's name.
+        since: How far to look back at first, such as `10m`, `2h`, `1d`.
+        profile: A profile of the AWS configuration; AWS_PROFILE by default.
+        region: The AWS region; AWS_REGION or the profile's by default.
+        sleep: Called with the seconds until CloudWatch is asked again.
+
+    Raises:
+        ShutterlessError: There is no such deployment, `since` is not valid, or AWS refuses.
     """
-    start = round(time.time() * 1000 - since.total_seconds() * 1000)
-    seen: dict[str, int] = {}
+    start, session = _start(since), connect(profile, region)
+    timestamps: dict[str, int] = {}  # of the events that have been yielded and may come again
     while True:
         for event in _events(session, name, start):
-            if event["eventId"] not in seen:
-                seen[event["eventId"]] = event["timestamp"]
+            if event["eventId"] not in timestamps:
+                timestamps[event["eventId"]] = event["timestamp"]
                 yield _entry(event)
-        start = max([start, *(timestamp - LATENESS_MS for timestamp in seen.values())])
-        seen = {number: timestamp for number, timestamp in seen.items() if timestamp >= start}
-        wait(POLL_S)
+        start = max([start, *(timestamp - MAX_DELAY_MS for timestamp in timestamps.values())])
+        timestamps = {number: timestamp for number, timestamp in timestamps.items() if timestamp >= start}
+        sleep(POLL_INTERVAL_S)
 
 
-def _events(session: boto3.Session, name: str, start: int) -> Iterator[dict[str, Any]]:
+def _start(since: str | timedelta) -> int:
+    """Return the time to start from, in ms since 1970."""
+    if isinstance(since, str):
+        since = parse_duration(since)
+    return round(time.time() * 1000 - since.total_seconds() * 1000)
+
+
+def _events(session: boto3.Session, name: str, start: int) -> Iterator[LogEvent]:
     client = session.client("logs")
     pages = client.get_paginator("filter_log_events").paginate(
         logGroupName=f"/aws/lambda/{stack_name(check_name(name))}", startTime=start
@@ -95,15 +150,15 @@ def _events(session: boto3.Session, name: str, start: int) -> Iterator[dict[str,
         with aws_errors():
             for page in pages:
                 yield from page["events"]
-    except ShutterlessError as error:
+    except DeployError as error:
         if not isinstance(error.__cause__, client.exceptions.ResourceNotFoundException):
             raise
         raise DeployError(
-            "no-log",
+            "no-deployment",
             f"There is no log of a deployment {name} in {session.region_name}",
-            "Check the name, --region and --profile, or make it: shutterless deploy",
+            "Check the name, --region and --profile, or create it with shutterless deploy.",
         ) from error
 
 
-def _entry(event: dict[str, Any]) -> Entry:
-    return Entry(event["timestamp"], event["message"].rstrip())
+def _entry(event: LogEvent) -> LogEntry:
+    return LogEntry(event["timestamp"], event["message"].rstrip())

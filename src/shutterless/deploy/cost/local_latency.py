@@ -1,4 +1,4 @@
-"""How long a request takes on this machine, for an estimate before anything is deployed."""
+"""Measure how long a request takes on this machine, to estimate the cost before anything is deployed."""
 
 import io
 import statistics
@@ -7,32 +7,37 @@ from pathlib import Path
 from random import Random
 
 ROUNDS = 20
-# The photo that stands for users' own, where none is given: as the page sends them, shrunk by the browser.
+# The side of the drawn photo in pixels. The web page shrinks users' photos to about this size.
 PHOTO_PX = 1024
 
 
-def measure(bundle: Path, photo: Path | None = None) -> float:
-    """Return the milliseconds of one core of this machine that a request takes, the median of 20.
+def measure_latency(bundle: Path, photo: Path | None = None) -> float:
+    """Return the milliseconds of one core that a request takes on this machine, the median of 20 rounds.
 
-    From the photo's bytes to the answer; what a request waits for is not in it. photo: a typical one; a
-    drawn JPEG of 1,024 × 1,024 pixels if not given. Raises `ShutterlessError` if the bundle does not
-    verify or the photo cannot be read.
+    It includes everything from the photo's bytes to the answer, but not time spent on waiting.
+
+    Args:
+        bundle: A bundle's folder.
+        photo: A typical photo; by default a drawn JPEG of 1,024 × 1,024 pixels.
+
+    Raises:
+        ShutterlessError: The bundle does not verify, or the photo cannot be read.
     """
     from shutterless.model_check import open_bundle
     from shutterless.runtime.image.decoder import decode, read
     from shutterless.runtime.model.classifier import Classifier
 
     classifier = Classifier(open_bundle(bundle), threads=1)
-    data = read(photo) if photo else _drawn_photo()
-    took = []
+    data = read(photo) if photo else _draw_photo()
+    durations = []
     for _ in range(ROUNDS):
-        started = time.process_time()
+        start = time.process_time()
         classifier.classify(decode(data, classifier.input))
-        took.append((time.process_time() - started) * 1000)
-    return statistics.median(took)
+        durations.append((time.process_time() - start) * 1000)
+    return statistics.median(durations)
 
 
-def _drawn_photo() -> bytes:
+def _draw_photo() -> bytes:
     from shutterless.dataset.synthetic.render import draw_garment
 
     file = io.BytesIO()

@@ -1,22 +1,27 @@
-"""What a plan would cost: the month without a request, a thousand requests, and each option chosen."""
+"""Describe what a planned deployment would cost: fixed, per 1,000 requests, and by option."""
 
 from shutterless.deploy.cost.estimate import Estimate, Workload, estimate_cost
 from shutterless.deploy.cost.prices import Prices
 from shutterless.deploy.options import Options
 from shutterless.deploy.template.function import ARCHITECTURES
-from shutterless.deploy.template.releases import KEPT, KEPT_SNAPSHOTS
+from shutterless.deploy.template.releases import MAX_RELEASES, MAX_SNAPSTART_RELEASES
 
 
-def charges(options: Options, duration_ms: float, prices: Prices) -> list[str]:
-    """Return what a deployment costs, a line each.
+def describe_costs(options: Options, duration_ms: float, prices: Prices) -> list[str]:
+    """Return what a deployment costs, as lines of text.
 
-    duration_ms: of a request on one whole virtual CPU, which Lambda gives at 1,769 MB. Raises
-    `ShutterlessError` if a price is not in the table.
+    Args:
+        options: How it is deployed.
+        duration_ms: Duration of a request on one virtual CPU, which Lambda provides at 1,769 MB.
+        prices: The prices of its region.
+
+    Raises:
+        ShutterlessError: A price is not in the table.
     """
     bill = estimate_cost(_workload(options, duration_ms), prices)
     lines = [
-        f"Without a request ${bill.fixed_usd:,.2f} a month; each 1,000 requests "
-        f"${bill.per_request_usd * 1000:,.4f}, of {bill.workload.duration_ms:,.0f} ms each "
+        f"Without any request: ${bill.fixed_usd:,.2f} a month; 1,000 requests: "
+        f"${bill.per_request_usd * 1000:,.4f}, at {bill.workload.duration_ms:,.0f} ms each "
         f"(prices of {prices.date}, {prices.region}, without free tier)"
     ]
     if options.provisioned_concurrency:
@@ -26,13 +31,13 @@ def charges(options: Options, duration_ms: float, prices: Prices) -> list[str]:
         )
     if options.snapstart:
         lines.append(
-            f"SnapStart, {KEPT_SNAPSHOTS} versions kept: {_monthly(bill, 'SnapStart cache')}, used or not; "
-            "each cold start is billed as a restore"
+            f"SnapStart, {MAX_SNAPSTART_RELEASES} versions kept: {_monthly(bill, 'SnapStart cache')}, "
+            "used or not; each cold start is billed as a restore"
         )
     if options.reserved_concurrency:
         lines.append(
-            f"Reserved concurrency of {options.reserved_concurrency}: nothing, but no other function of "
-            "the account can use it"
+            f"Reserved concurrency of {options.reserved_concurrency}: free, but no other function of the "
+            "account can use it"
         )
     return [*lines, f"Alarms: {_monthly(bill, 'Alarms')}"]
 
@@ -43,10 +48,10 @@ def _workload(options: Options, duration_ms: float) -> Workload:
         architecture=ARCHITECTURES[options.platform],
         provisioned=options.provisioned_concurrency,
         snapstart=options.snapstart,
-        versions=KEPT_SNAPSHOTS if options.snapstart else KEPT,
+        versions=MAX_SNAPSTART_RELEASES if options.snapstart else MAX_RELEASES,
         log_days=options.log_days,
-    ).resized(options.memory)
+    ).with_memory(options.memory)
 
 
-def _monthly(bill: Estimate, what: str) -> str:
-    return f"${sum(item.usd for item in bill.items if item.what == what):,.2f} a month"
+def _monthly(bill: Estimate, name: str) -> str:
+    return f"${sum(item.usd for item in bill.items if item.name == name):,.2f} a month"

@@ -1,11 +1,11 @@
-"""AWS's prices: a dated table by region, or a file of the user's own like it."""
+"""AWS's prices by region, from our dated table or from a file of the user's."""
 
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shutterless.errors import DeployError, InputError, ShutterlessError
+from shutterless.errors import DeployError, InputError
 from shutterless.files import read_text
 
 TABLE = Path(__file__).with_name("prices.toml")
@@ -13,60 +13,81 @@ TABLE = Path(__file__).with_name("prices.toml")
 
 @dataclass(frozen=True)
 class Prices:
-    """The prices of one region in US dollars without tax.
+    """The prices of one region in US dollars, without tax.
 
-    date: the month, YYYY-MM, in which they were right. sources: the price pages. free: what an account
-    has for nothing every month. figures: as prices.toml names them.
+    Attributes:
+        region: The AWS region.
+        date: The month they were copied from AWS's pages, YYYY-MM.
+        sources: The addresses of those pages.
+        free: What the free tier of an account covers per month.
+        entries: The prices under their names in prices.toml.
     """
 
     region: str
     date: str
     sources: dict[str, str]
     free: dict[str, float]
-    figures: dict[str, Any]
+    entries: dict[str, object]
 
-    def of(self, name: str, architecture: str = "") -> float:
-        """Return one figure; raises `ShutterlessError` if the table does not have it for this region."""
-        figure = self._figure(name)
-        if isinstance(figure, dict):
-            figure = figure.get(architecture)
-        if not isinstance(figure, int | float):
+    def price(self, name: str, architecture: str = "") -> float:
+        """Return one price.
+
+        Args:
+            name: Its name in prices.toml.
+            architecture: `x86_64` or `arm64`, for a price that depends on it.
+
+        Raises:
+            ShutterlessError: The table does not have it for this region.
+        """
+        entry = self.entries.get(name)
+        if isinstance(entry, dict):
+            entry = entry.get(architecture)
+        if not isinstance(entry, int | float):
             raise self._missing(f"{name} {architecture}".strip())
-        return float(figure)
+        return float(entry)
 
     def tiers(self, name: str) -> list[tuple[float, float]]:
-        """Return a price that falls with the volume: (up to so much, price) in order."""
-        figure = self._figure(name)
+        """Return a price that falls with the volume, as pairs of a tier's upper limit and its price.
+
+        Raises:
+            ShutterlessError: The table does not have it for this region.
+        """
+        entry: Any = self.entries.get(name)
         try:
-            return [(float(limit), float(price)) for limit, price in figure]
+            return [(float(limit), float(price)) for limit, price in entry]
         except (TypeError, ValueError) as error:
             raise self._missing(name) from error
 
-    def _figure(self, name: str) -> Any:
-        if name not in self.figures:
-            raise self._missing(name)
-        return self.figures[name]
-
-    def _missing(self, name: str) -> ShutterlessError:
+    def _missing(self, name: str) -> DeployError:
         return DeployError(
             "unknown-price",
             f"The price table of {self.date} has no {name} for {self.region}",
-            f"Take it from AWS's page into a table of your own, like {TABLE}, and give --prices FILE.",
+            f"Copy {TABLE}, add the price from AWS's page, and give it as --prices FILE.",
         )
 
 
-def load_prices(region: str, file: Path | None = None) -> Prices:
-    """Return a region's prices, from a table of the user's own if one is given.
+def load_prices(region: str, file: str | Path | None = None) -> Prices:
+    """Return the prices of a region.
 
-    Raises `ShutterlessError` if the table does not have the region or cannot be read.
+    Args:
+        region: The AWS region.
+        file: A price table in the format of prices.toml; ours by default.
+
+    Raises:
+        ShutterlessError: The table cannot be read, or does not have the region.
+
+    Example:
+        >>> from shutterless import deploy
+        >>> deploy.load_prices("us-east-1").price("lambda_million_requests")
+        0.2
     """
-    table = _read(file or TABLE)
+    table = _read(Path(file) if file else TABLE)
     regions = table["region"]
     if not isinstance(regions.get(region), dict):
         raise DeployError(
             "unknown-region",
             f"The price table of {table['date']} does not have the region {region}",
-            f"Give --region {' or '.join(regions)} to have an idea, or --prices FILE with {region} in it.",
+            f"Give --region {' or '.join(regions)} for a rough idea, or --prices FILE with {region} in it.",
         )
     return Prices(region, table["date"], table["sources"], table["free"], regions[region])
 
@@ -80,12 +101,10 @@ def _read(file: Path) -> dict[str, Any]:
         ) from error
     except ValueError as error:
         raise InputError(
-            "unreadable-prices", f"{file} is no TOML: {error}", f"Make one like {TABLE}."
+            "unreadable-prices", f"{file} is not valid TOML: {error}", f"Copy {TABLE} and change it."
         ) from error
-    kinds = {"date": str, "sources": dict, "free": dict, "region": dict}
-    wrong = [name for name, kind in kinds.items() if not isinstance(table.get(name), kind)]
-    if wrong:
-        raise InputError(
-            "unreadable-prices", f"{file} is no price table: {wrong[0]} is missing", f"Make one like {TABLE}."
-        )
+    types = {"date": str, "sources": dict, "free": dict, "region": dict}
+    missing = [name for name, kind in types.items() if not isinstance(table.get(name), kind)]
+    if missing:
+        raise InputError("unreadable-prices", f"{file} has no {missing[0]}", f"Copy {TABLE} and change it.")
     return table

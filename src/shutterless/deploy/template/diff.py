@@ -1,14 +1,16 @@
-"""What a deployment would change: two templates compared, as CloudFormation will."""
+"""Compare two templates, to tell what CloudFormation would change."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from shutterless.deploy.template.releases import Template
+from shutterless.deploy.template.types import Resource, Template
+from shutterless.runtime.json_types import Json, JsonObject
 
 Action = Literal["added", "changed", "replaced", "removed"]
 
-# Properties that make CloudFormation replace a resource instead of changing it, as far as this template
-# sets them: createOnlyProperties of https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/
+# Properties that make CloudFormation replace a resource instead of updating it, as far as our template sets
+# them: createOnlyProperties of https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/
 REPLACED_BY = {
     "AWS::ApiGateway::ApiKey": {"Name"},
     "AWS::ApiGateway::Deployment": {"RestApiId"},
@@ -30,72 +32,88 @@ REPLACED_BY = {
 
 
 @dataclass(frozen=True)
-class Change:
-    """A property before and after, None where absent; `path` is such as `MethodSettings.0.HttpMethod`."""
+class PropertyChange:
+    """The change of one property.
+
+    Attributes:
+        path: Where it is, such as `MethodSettings.0.HttpMethod`.
+        before: Its value, None where absent.
+        after: Its new value, None where absent.
+    """
 
     path: str
-    before: Any
-    after: Any
+    before: Json
+    after: Json
 
 
 @dataclass(frozen=True)
-class Difference:
-    """What happens to one resource (or output): its logical id, its type, and what of it changes."""
+class ResourceChange:
+    """What happens to one resource or output.
+
+    Attributes:
+        action: What happens.
+        name: Its logical id; an output's starts with `Outputs.`.
+        type: Its type, such as `AWS::Lambda::Function`.
+        properties: The properties that change.
+    """
 
     action: Action
     name: str
     type: str
-    changes: tuple[Change, ...] = ()
+    properties: tuple[PropertyChange, ...] = ()
 
 
-def differences(before: Template | None, after: Template) -> list[Difference]:
-    """Return what turns one template into the other; empty if CloudFormation would have nothing to do."""
-    old, new = _parts(before), _parts(after)
-    found = []
+def compare_templates(before: Template | None, after: Template) -> list[ResourceChange]:
+    """Return what turns one template into another; empty if CloudFormation would have nothing to do.
+
+    Args:
+        before: The deployed template, None if nothing is deployed.
+        after: The template to deploy.
+    """
+    old, new = _resources_and_outputs(before), _resources_and_outputs(after)
+    changes = []
     for name in [*old, *(name for name in new if name not in old)]:
         if name not in new:
-            found.append(Difference("removed", name, old[name]["Type"]))
+            changes.append(ResourceChange("removed", name, old[name]["Type"]))
         elif name not in old:
-            found.append(Difference("added", name, new[name]["Type"]))
-        elif changes := tuple(_changes(old[name].get("Properties"), new[name].get("Properties"))):
-            found.append(Difference(_action(new[name]["Type"], changes), name, new[name]["Type"], changes))
-    return found
+            changes.append(ResourceChange("added", name, new[name]["Type"]))
+        elif properties := tuple(_compare(old[name]["Properties"], new[name]["Properties"])):
+            kind = new[name]["Type"]
+            is_replaced = {each.path.partition(".")[0] for each in properties} & REPLACED_BY.get(kind, set())
+            action: Action = "replaced" if is_replaced else "changed"
+            changes.append(ResourceChange(action, name, kind, properties))
+    return changes
 
 
-def _parts(template: Template | None) -> dict[str, dict[str, Any]]:
-    """Return resources and outputs alike; the metadata change nothing by themselves."""
+def _resources_and_outputs(template: Template | None) -> dict[str, Resource]:
+    """Return the resources, and the outputs as if they were resources. Metadata alone change nothing."""
     if template is None:
         return {}
-    outputs = {
+    outputs: dict[str, Resource] = {
         f"Outputs.{name}": {"Type": "Output", "Properties": {"Value": output["Value"]}}
         for name, output in template["Outputs"].items()
     }
     return {**template["Resources"], **outputs}
 
 
-def _action(kind: str, changes: tuple[Change, ...]) -> Action:
-    names = {change.path.partition(".")[0] for change in changes}
-    return "replaced" if names & REPLACED_BY.get(kind, set()) else "changed"
-
-
-def _changes(before: Any, after: Any, path: str = "") -> list[Change]:
+def _compare(before: Json, after: Json, path: str = "") -> list[PropertyChange]:
     """Return the deepest places at which two values differ."""
     if before == after:
         return []
-    if isinstance(before, dict) and isinstance(after, dict) and not _is_function(before, after):
+    if isinstance(before, Mapping) and isinstance(after, Mapping) and not _is_call(before, after):
         keys = [*before, *(key for key in after if key not in before)]
         pairs = [(key, before.get(key), after.get(key)) for key in keys]
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        pairs = [(str(place), *pair) for place, pair in enumerate(zip(before, after, strict=True))]
+        pairs = [(str(index), *pair) for index, pair in enumerate(zip(before, after, strict=True))]
     else:
-        return [Change(path, before, after)]
+        return [PropertyChange(path, before, after)]
     return [
-        change for key, old, new in pairs for change in _changes(old, new, f"{path}.{key}" if path else key)
+        change for key, old, new in pairs for change in _compare(old, new, f"{path}.{key}" if path else key)
     ]
 
 
-def _is_function(*values: dict[str, Any]) -> bool:
-    """Tell whether one of the values is a call such as Ref or Fn::GetAtt, which is one thing."""
+def _is_call(*values: JsonObject) -> bool:
+    """Tell whether one of the values is a call such as Ref or Fn::GetAtt, which is compared as a whole."""
     return any(
         len(value) == 1 and ("Ref" in value or next(iter(value)).startswith("Fn::")) for value in values
     )

@@ -1,140 +1,148 @@
-"""The part of the template that computes: role, log, function, versions, alias, alarms."""
+"""The template's function: role, log group, function, versions, alias and alarms."""
 
 import hashlib
 import json
-from typing import Any
 
 from shutterless.deploy.options import Options
-
-Resource = dict[str, Any]
+from shutterless.deploy.template.types import Resource
+from shutterless.runtime.json_types import Json, JsonObject
 
 ALIAS = "live"
 ARCHITECTURES = {"linux/amd64": "x86_64", "linux/arm64": "arm64"}
-# Properties of a function that no published version freezes.
+# Properties of a function that a published version does not freeze.
 UNVERSIONED = ("ReservedConcurrentExecutions",)
 
 
-def fingerprint(content: Any) -> str:
-    """Return 12 hex digits that change with the content, for logical ids that must change with it."""
+def fingerprint(content: object) -> str:
+    """Return 12 hex digits of a hash of JSON content, for logical ids that must change with the content."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def function_resources(name: str, options: Options, image: str) -> dict[str, Resource]:
-    """Return role, log group and function; `image` is `uri@sha256:…`, `name` the function's."""
+def function_resources(function: str, options: Options, image: str) -> dict[str, Resource]:
+    """Return role, log group and function.
+
+    Args:
+        function: The function's name.
+        options: How it is deployed.
+        image: `uri@sha256:…`.
+
+    Returns:
+        The resources by logical id.
+    """
     return {
         "LogGroup": {
             "Type": "AWS::Logs::LogGroup",
             "DeletionPolicy": "Delete",
             "UpdateReplacePolicy": "Delete",
-            "Properties": {"LogGroupName": f"/aws/lambda/{name}", "RetentionInDays": options.log_days},
+            "Properties": {"LogGroupName": f"/aws/lambda/{function}", "RetentionInDays": options.log_days},
         },
         "Role": {"Type": "AWS::IAM::Role", "Properties": _role()},
-        "Function": {"Type": "AWS::Lambda::Function", "Properties": _function(name, options, image)},
+        "Function": {"Type": "AWS::Lambda::Function", "Properties": _function(function, options, image)},
     }
 
 
 def version_id(function: Resource) -> str:
-    """Return the logical id of the version that freezes a function: it changes with image and settings."""
-    frozen = {key: value for key, value in function["Properties"].items() if key not in UNVERSIONED}
-    return f"Version{fingerprint(frozen)}"
+    """Return the logical id of the version of a function, which changes with its image and settings."""
+    settings = {key: value for key, value in function["Properties"].items() if key not in UNVERSIONED}
+    return f"Version{fingerprint(settings)}"
 
 
 def version_resource(model: str) -> Resource:
-    """Return the version that freezes the function; `model` says which model is in it."""
+    """Return a version of the function; `model` is the name and version of the model in it."""
     return {
         "Type": "AWS::Lambda::Version",
         "Properties": {"FunctionName": {"Ref": "Function"}, "Description": model},
     }
 
 
+def version_number(version: str) -> JsonObject:
+    """Return a reference to the number that Lambda gives to the version with this logical id."""
+    return {"Fn::GetAtt": [version, "Version"]}
+
+
 def alias_resource(live: str, canary: str, weight: float, provisioned: int) -> Resource:
     """Return the alias that the API calls.
 
-    live, canary: logical ids of versions; `canary` gets the share `weight` of the calls, none if empty.
+    Args:
+        live: The logical id of the version that is live.
+        canary: The logical id of the version that is a canary; empty for none.
+        weight: The canary's share of the calls, 0 to 1.
+        provisioned: The number of instances kept warm.
     """
-    properties: dict[str, Any] = {
+    properties: dict[str, Json] = {
         "Name": ALIAS,
         "FunctionName": {"Ref": "Function"},
         "FunctionVersion": version_number(live),
     }
     if provisioned:
         properties["ProvisionedConcurrencyConfig"] = {"ProvisionedConcurrentExecutions": provisioned}
-    if canary or not provisioned:  # Lambda takes not both
-        # None must be said: weights that are merely left out stay as they were.
-        share = {"FunctionVersion": version_number(canary), "FunctionWeight": weight}
+    if canary or not provisioned:  # Lambda does not accept both
+        # An empty list, because weights that are left out stay as they were.
+        share: JsonObject = {"FunctionVersion": version_number(canary), "FunctionWeight": weight}
         properties["RoutingConfig"] = {"AdditionalVersionWeights": [share] if canary else []}
     return {"Type": "AWS::Lambda::Alias", "Properties": properties}
 
 
-def version_number(version: str) -> dict[str, list[str]]:
-    """Return the number, given by Lambda, of the version with this logical id."""
-    return {"Fn::GetAtt": [version, "Version"]}
+def alarm_names(function: str) -> tuple[str, str, str]:
+    """Return the names of a function's alarms: errors, throttles, slow calls."""
+    return f"{function}-errors", f"{function}-throttles", f"{function}-slow"
 
 
-def alarm_resources(name: str, options: Options) -> dict[str, Resource]:
-    """Return the alarms on what goes through the alias: errors, throttles, and slow calls."""
-    p95 = {
-        "MetricName": "Duration",
-        "ExtendedStatistic": "p95",
-        "Threshold": options.alarm_p95_ms,
-        "EvaluationPeriods": 3,
-        "AlarmDescription": f"5 % of the calls took longer than {options.alarm_p95_ms} ms for three minutes",
-    }
-    errors = {
-        "MetricName": "Errors",
-        "Statistic": "Sum",
-        "Threshold": options.alarm_errors,
-        "EvaluationPeriods": 1,
-        "AlarmDescription": f"{options.alarm_errors} or more calls of the function failed in a minute",
-    }
-    throttles = {
-        "MetricName": "Throttles",
-        "Statistic": "Sum",
-        "Threshold": 1,
-        "EvaluationPeriods": 1,
-        "AlarmDescription": "Lambda turned calls away: too many at once",
-    }
-    measured = {"ErrorsAlarm": errors, "ThrottlesAlarm": throttles, "SlowAlarm": p95}
-    names = alarm_names(name)
+def alarm_resources(function: str, options: Options) -> dict[str, Resource]:
+    """Return the alarms on the calls of the alias: errors, throttles, and slow calls."""
+    errors, throttles, slow = alarm_names(function)
     return {
-        key: _alarm(called, options, what)
-        for called, (key, what) in zip(names, measured.items(), strict=True)
-    }
-
-
-def alarm_names(name: str) -> tuple[str, ...]:
-    """Return what the alarms of the function `name` are called."""
-    return tuple(f"{name}-{what}" for what in ("errors", "throttles", "slow"))
-
-
-def _role() -> dict[str, Any]:
-    return {
-        "AssumeRolePolicyDocument": _policy(
-            {"Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        "ErrorsAlarm": _alarm(
+            errors,
+            options,
+            MetricName="Errors",
+            Statistic="Sum",
+            Threshold=options.alarm_errors,
+            EvaluationPeriods=1,
+            AlarmDescription=f"{options.alarm_errors} or more calls of the function failed within a minute",
         ),
-        "Policies": [
-            {
-                "PolicyName": "write-its-own-log",
-                "PolicyDocument": _policy(
-                    {
-                        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-                        "Resource": {"Fn::GetAtt": ["LogGroup", "Arn"]},
-                    }
-                ),
-            }
-        ],
+        "ThrottlesAlarm": _alarm(
+            throttles,
+            options,
+            MetricName="Throttles",
+            Statistic="Sum",
+            Threshold=1,
+            EvaluationPeriods=1,
+            AlarmDescription="Lambda rejected calls: too many at once",
+        ),
+        "SlowAlarm": _alarm(
+            slow,
+            options,
+            MetricName="Duration",
+            ExtendedStatistic="p95",
+            Threshold=options.alarm_p95_ms,
+            EvaluationPeriods=3,
+            AlarmDescription=f"5 % of the calls took longer than {options.alarm_p95_ms} ms for three minutes",
+        ),
     }
 
 
-def _policy(statement: dict[str, Any]) -> dict[str, Any]:
+def _role() -> JsonObject:
+    write_log: JsonObject = {
+        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+        "Resource": {"Fn::GetAtt": ["LogGroup", "Arn"]},
+    }
+    assume: JsonObject = {"Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    return {
+        "AssumeRolePolicyDocument": _policy(assume),
+        "Policies": [{"PolicyName": "write-its-own-log", "PolicyDocument": _policy(write_log)}],
+    }
+
+
+def _policy(statement: JsonObject) -> JsonObject:
     return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]}
 
 
-def _function(name: str, options: Options, image: str) -> dict[str, Any]:
+def _function(name: str, options: Options, image: str) -> JsonObject:
     environment: dict[str, str] = {"SHUTTERLESS_URLS": options.urls}
     if options.url_hosts:
         environment["SHUTTERLESS_URL_HOSTS"] = options.url_hosts
-    properties: dict[str, Any] = {
+    properties: dict[str, Json] = {
         "FunctionName": name,
         "PackageType": "Image",
         "Code": {"ImageUri": image},
@@ -143,7 +151,7 @@ def _function(name: str, options: Options, image: str) -> dict[str, Any]:
         "Timeout": options.timeout,
         "Architectures": [ARCHITECTURES[options.platform]],
         "Environment": {"Variables": environment},
-        # Named, so that Lambda does not make a group of its own, which no stack would delete.
+        # Explicit, so that Lambda does not create a group of its own, which no stack would delete.
         "LoggingConfig": {"LogGroup": {"Ref": "LogGroup"}},
     }
     if options.reserved_concurrency:
@@ -153,9 +161,8 @@ def _function(name: str, options: Options, image: str) -> dict[str, Any]:
     return properties
 
 
-def _alarm(name: str, options: Options, measured: dict[str, Any]) -> Resource:
-    topics = {"AlarmActions": [options.alarm_topic]} if options.alarm_topic else {}
-    properties = {
+def _alarm(name: str, options: Options, **condition: Json) -> Resource:
+    properties: dict[str, Json] = {
         "AlarmName": name,
         "Namespace": "AWS/Lambda",
         "Dimensions": [
@@ -165,7 +172,8 @@ def _alarm(name: str, options: Options, measured: dict[str, Any]) -> Resource:
         "Period": 60,
         "ComparisonOperator": "GreaterThanOrEqualToThreshold",
         "TreatMissingData": "notBreaching",
-        **measured,
-        **topics,
+        **condition,
     }
+    if options.alarm_topic:
+        properties["AlarmActions"] = [options.alarm_topic]
     return {"Type": "AWS::CloudWatch::Alarm", "Properties": properties}

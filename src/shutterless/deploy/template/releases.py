@@ -1,123 +1,151 @@
-"""The versions that a stack keeps, and where its traffic goes; read from and written to a template.
+"""The releases of a deployment, read from its template and written to it.
 
-The template is all the memory there is: its metadata list the releases, oldest first, and each one's
-version is a resource of it. So a rollback only turns the alias, and CloudFormation does it.
+The template is the only state: its metadata lists the releases, oldest first, and the version of each is
+one of its resources. A rollback therefore only points the alias elsewhere, and CloudFormation does it.
 """
 
 import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from shutterless.deploy.template.function import Resource, alias_resource
+from shutterless.deploy.template.function import alias_resource
+from shutterless.deploy.template.types import METADATA, Resource, Template
 from shutterless.errors import DeployError
 
-Template = dict[str, Any]
-
-# Fewer than the registry's ten images, so that every version kept finds its image.
-KEPT = 5
-# With SnapStart each version kept is a snapshot that is paid for.
-KEPT_SNAPSHOTS = 2
-METADATA = "Shutterless"
+# Fewer than the registry's ten images, so that the image of every release is still there.
+MAX_RELEASES = 5
+# With SnapStart AWS bills a snapshot for each version.
+MAX_SNAPSTART_RELEASES = 2
 ALIAS_ID = "LiveAlias"
 
 
 @dataclass(frozen=True)
 class Release:
-    """One version: its logical id, the image, the model in it, and what the image was made from."""
+    """A deployed version of the function.
+
+    Attributes:
+        version: Its logical id in the template.
+        image: `uri@sha256:…`.
+        model: Name and version of the model in the image.
+        fingerprint: Of everything the image was made from.
+    """
 
     version: str
     image: str
     model: str
-    source: str
+    fingerprint: str
 
 
 @dataclass(frozen=True)
 class Releases:
-    """The releases kept, oldest first, the one that is live, and a canary with its share of the calls."""
+    """The releases of a deployment, and how calls are routed to them.
 
-    kept: tuple[Release, ...]
+    Attributes:
+        history: All releases that are still there, oldest first.
+        live: The logical id of the live version.
+        canary: The logical id of the canary; empty if there is none.
+        weight: The canary's share of the calls, 0 to 1.
+    """
+
+    history: tuple[Release, ...]
     live: str
     canary: str = ""
     weight: float = 0.0
 
     def __post_init__(self) -> None:
-        versions = [release.version for release in self.kept]
+        versions = [release.version for release in self.history]
         if self.live not in versions or (self.canary and self.canary not in versions):
             raise DeployError(
                 "inconsistent-stack",
-                "The stack's alias and its list of releases do not agree",
-                "Was the stack changed by hand? Deploy again.",
+                "The stack's alias points to a version that is not in its list of releases",
+                "The template may have been edited by hand. Deploy again to replace it.",
             )
 
     def find(self, version: str) -> Release:
         """Return the release with this logical id."""
-        return next(release for release in self.kept if release.version == version)
+        return next(release for release in self.history if release.version == version)
 
     @property
     def live_release(self) -> Release:
-        """The release that answers, but for a canary's share."""
+        """The release that answers all calls except the canary's share."""
         return self.find(self.live)
 
-    def with_new(self, release: Release, weight: float, most: int) -> "Releases":
-        """Return the releases once `release` takes the share `weight` of the calls, or, with 0, all.
+    @property
+    def _before_live(self) -> tuple[Release, ...]:
+        return self.history[: self.history.index(self.live_release)]
 
-        What was rolled back from is forgotten, as are the oldest beyond `most`.
+    def add(self, release: Release, weight: float, limit: int) -> "Releases":
+        """Return the releases with a new one, which is live or a canary.
+
+        A release newer than the live one, which was rolled back, is dropped.
+
+        Args:
+            release: The new release.
+            weight: Its share of the calls as a canary, 0 to 1; 0 makes it live.
+            limit: The number of releases to keep. The oldest are dropped.
         """
         if release.version == self.live:
-            return Releases((*self._until_live(), self.live_release)[-most:], self.live)
-        kept = tuple(old for old in self._until_live() if old.version != release.version)
-        kept = (*kept, self.live_release, release)[-most:]
+            return Releases((*self._before_live, self.live_release)[-limit:], self.live)
+        older = tuple(old for old in self._before_live if old.version != release.version)
+        history = (*older, self.live_release, release)[-limit:]
         if weight:
-            return Releases(kept, self.live, release.version, weight)
-        return Releases(kept, release.version)
+            return Releases(history, self.live, release.version, weight)
+        return Releases(history, release.version)
 
-    def promoted(self) -> "Releases":
-        """Return the releases with the canary live; raises `ShutterlessError` if there is none."""
+    def promote(self) -> "Releases":
+        """Return the releases with the canary live.
+
+        Raises:
+            ShutterlessError: There is no canary.
+        """
         if not self.canary:
             raise DeployError(
-                "no-canary", "There is no canary to promote", "shutterless deploy --canary 10% starts one."
+                "no-canary",
+                "There is no canary to promote",
+                "Start one with shutterless deploy --canary 10%.",
             )
-        return Releases(self.kept, self.canary)
+        return Releases(self.history, self.canary)
 
-    def rolled_back(self) -> "Releases":
-        """Return the releases without the canary or, if there is none, with the one before live.
+    def roll_back(self) -> "Releases":
+        """Return the releases without the canary, or with the previous release live if there is no canary.
 
-        Raises `ShutterlessError` if there is none before.
+        Raises:
+            ShutterlessError: There is no previous release.
         """
-        before = self._until_live()
         if self.canary:
-            return Releases(self.kept, self.live)
-        if not before:
+            return Releases(self.history, self.live)
+        if not self._before_live:
             raise DeployError(
                 "no-previous-version",
                 f"There is no version before {self.live_release.model}",
                 "Deploy another bundle instead.",
             )
-        return Releases(self.kept, before[-1].version)
-
-    def _until_live(self) -> tuple[Release, ...]:
-        return self.kept[: self.kept.index(self.live_release)]
+        return Releases(self.history, self._before_live[-1].version)
 
 
 def read_releases(template: Template) -> Releases:
-    """Return what a deployed template says; raises `ShutterlessError` if it is not consistent."""
-    alias = template["Resources"][ALIAS_ID]["Properties"]
-    kept = tuple(Release(**release) for release in template["Metadata"][METADATA]["Releases"])
+    """Return the releases in a deployed template.
+
+    Raises:
+        ShutterlessError: The alias points to a version that is not among them.
+    """
+    alias = cast(dict[str, Any], template["Resources"][ALIAS_ID]["Properties"])
+    history = tuple(Release(**release) for release in template["Metadata"][METADATA]["Releases"])
     shares = alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", [])
-    live, *_ = alias["FunctionVersion"]["Fn::GetAtt"]
+    live = alias["FunctionVersion"]["Fn::GetAtt"][0]
     if not shares:
-        return Releases(kept, live)
-    return Releases(kept, live, shares[0]["FunctionVersion"]["Fn::GetAtt"][0], shares[0]["FunctionWeight"])
+        return Releases(history, live)
+    return Releases(history, live, shares[0]["FunctionVersion"]["Fn::GetAtt"][0], shares[0]["FunctionWeight"])
 
 
-def turned(template: Template, releases: Releases) -> Template:
-    """Return a deployed template with nothing changed but where its alias points."""
-    changed = copy.deepcopy(template)
-    provisioned = changed["Metadata"][METADATA]["Options"]["provisioned_concurrency"]
-    changed["Resources"][ALIAS_ID] = alias_of(releases, provisioned)
-    return changed
+def with_releases(template: Template, releases: Releases) -> Template:
+    """Return a copy of a deployed template whose alias routes calls as `releases` says."""
+    result = copy.deepcopy(template)
+    options = result["Metadata"][METADATA]["Options"]
+    result["Resources"][ALIAS_ID] = alias_for(releases, cast(int, options["provisioned_concurrency"]))
+    return result
 
 
-def alias_of(releases: Releases, provisioned: int) -> Resource:
-    """Return the alias that these releases ask for."""
+def alias_for(releases: Releases, provisioned: int) -> Resource:
+    """Return the alias that routes calls as `releases` says, with so many instances kept warm."""
     return alias_resource(releases.live, releases.canary, releases.weight, provisioned)

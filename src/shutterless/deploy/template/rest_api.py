@@ -1,13 +1,15 @@
-"""The part of the template that listens: the REST API, its routes, its own answers, stage, keys."""
+"""The template's REST API: its paths, API Gateway's own answers, the stage, and the API key."""
 
 import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from shutterless.deploy.options import Options
-from shutterless.deploy.template.function import ALIAS, Resource, fingerprint
+from shutterless.deploy.template.function import ALIAS, fingerprint
+from shutterless.deploy.template.types import Resource
+from shutterless.runtime.json_types import Json, JsonObject
 from shutterless.runtime.problems import KINDS
 
-# path: (its method, the name of its resources). Only /predict costs more than an answer from memory.
+# path: (its method, the prefix of its resources' ids).
 ROUTES = {
     "/": ("GET", "Root"),
     "/model": ("GET", "Model"),
@@ -17,7 +19,8 @@ ROUTES = {
 }
 PREDICT = "/predict"
 
-# What arrives as bytes. Not */*, with which API Gateway takes preflights for binary and answers 500.
+# Bodies that reach the function as bytes. Not */*, with which API Gateway treats preflights as binary and
+# answers 500.
 BINARY_MEDIA_TYPES = (
     "application/octet-stream",
     "image/avif",
@@ -38,77 +41,102 @@ CORS = {"gatewayresponse.header.Access-Control-Allow-Origin": "'*'"}
 PROBLEM = {"gatewayresponse.header.Content-Type": "'application/problem+json'"}
 
 
-class Answer(NamedTuple):
-    """What API Gateway answers itself: kind, status (None leaves its own), code and title, and detail."""
+class GatewayResponse(NamedTuple):
+    """An answer of API Gateway's own.
 
-    kind: str
+    Attributes:
+        type: API Gateway's name for it.
+        status: The HTTP status; None keeps API Gateway's.
+        code: The problem's code.
+        title: The problem's title.
+        detail: The problem's detail; empty for API Gateway's own message.
+    """
+
+    type: str
     status: int | None
     code: str
     title: str
     detail: str
 
 
-def _known(kind: str, code: str, detail: str) -> Answer:
-    return Answer(kind, KINDS[code][0], code, KINDS[code][1], detail)
+def _from_problem(kind: str, code: str, detail: str) -> GatewayResponse:
+    return GatewayResponse(kind, KINDS[code][0], code, KINDS[code][1], detail)
 
 
-REFUSED = "You may not call this"
-ANSWERS = (
-    _known("REQUEST_TOO_LARGE", "too-large", "a request may have 6 MB, about 4.4 MB of picture in base64"),
-    Answer("ACCESS_DENIED", 403, "forbidden", REFUSED, "the signature's owner may not call this API"),
-    Answer("INVALID_SIGNATURE", 403, "forbidden", REFUSED, "the request's AWS signature is not valid"),
-    Answer("EXPIRED_TOKEN", 403, "forbidden", REFUSED, "the AWS token of the request has expired"),
-    Answer("INVALID_API_KEY", 403, "forbidden", REFUSED, "send a valid key in the header x-api-key"),
-    Answer("THROTTLED", 429, "throttled", "Too many requests at once", "send fewer requests per second"),
-    Answer(
+def _forbidden(kind: str, detail: str) -> GatewayResponse:
+    return GatewayResponse(kind, 403, "forbidden", "You may not call this API", detail)
+
+
+def _timeout(kind: str, detail: str) -> GatewayResponse:
+    return GatewayResponse(kind, 504, "timeout", "The request timed out", detail)
+
+
+GATEWAY_RESPONSES = (
+    _from_problem(
+        "REQUEST_TOO_LARGE", "too-large", "a request can have 6 MB, which is a picture of about 4.4 MB"
+    ),
+    _forbidden("ACCESS_DENIED", "the identity that signed the request may not call this API"),
+    _forbidden("INVALID_SIGNATURE", "the AWS signature of the request is not valid"),
+    _forbidden("EXPIRED_TOKEN", "the AWS token of the request has expired"),
+    _forbidden("INVALID_API_KEY", "send a valid key in the header x-api-key"),
+    GatewayResponse(
+        "THROTTLED", 429, "throttled", "Too many requests per second", "send fewer requests per second"
+    ),
+    GatewayResponse(
         "QUOTA_EXCEEDED",
         429,
         "quota-exceeded",
-        "This month's requests are used up",
-        "the key's quota is spent",
+        "The monthly quota is used up",
+        "the API key has used its quota of this month",
     ),
-    Answer(
-        "INTEGRATION_TIMEOUT",
-        504,
-        "timeout",
-        "There was no answer in time",
-        "try again, or send a smaller picture",
-    ),
-    Answer("INTEGRATION_FAILURE", 504, "timeout", "There was no answer in time", "try again"),
-    Answer("DEFAULT_4XX", None, "invalid-request", KINDS["invalid-request"][1], ""),
-    Answer("DEFAULT_5XX", None, "internal", KINDS["internal"][1], ""),
+    _timeout("INTEGRATION_TIMEOUT", "try again, or send a smaller picture"),
+    _timeout("INTEGRATION_FAILURE", "try again"),
+    GatewayResponse("DEFAULT_4XX", None, "invalid-request", KINDS["invalid-request"][1], ""),
+    GatewayResponse("DEFAULT_5XX", None, "internal", KINDS["internal"][1], ""),
 )
-# Whatever has no method is answered by this kind, and with IAM so is whoever does not sign.
-NOT_FOUND = _known("MISSING_AUTHENTICATION_TOKEN", "not-found", "see / for a page and POST /predict")
-UNSIGNED = Answer(
-    "MISSING_AUTHENTICATION_TOKEN", 403, "forbidden", REFUSED, "sign the request with AWS Signature 4"
-)
+# API Gateway's answer on a path without a method and, with IAM, to a request that is not signed.
+NOT_FOUND = _from_problem("MISSING_AUTHENTICATION_TOKEN", "not-found", "see / for a page and POST /predict")
+UNSIGNED = _forbidden("MISSING_AUTHENTICATION_TOKEN", "sign the request with AWS Signature 4")
 
 
 def api_resources(name: str, options: Options) -> dict[str, Resource]:
-    """Return everything of the API but its stage: it is what a deployment freezes."""
+    """Return the part of the API that a deployment of it freezes.
+
+    Args:
+        name: The API's name.
+        options: How it is deployed.
+
+    Returns:
+        The API, its paths and methods and API Gateway's own answers, by logical id.
+    """
     resources: dict[str, Resource] = {"Api": _api(name)}
-    for path, (method, stem) in ROUTES.items():
+    for path, (method, prefix) in ROUTES.items():
         if path != "/":
-            resources[f"{stem}Resource"] = _resource(path)
-        resources[f"{stem}{method.capitalize()}"] = _method(path, method, options.auth)
-        # Preflights, HEAD, and 405 for the rest: as the function answers them everywhere else.
-        resources[f"{stem}Other"] = _method(path, "ANY", "none")
-    for answer in (*ANSWERS, UNSIGNED if options.auth == "iam" else NOT_FOUND):
-        resources[f"{answer.kind.title().replace('_', '')}Response"] = _gateway_response(answer)
+            resources[f"{prefix}Resource"] = _resource(path)
+        resources[f"{prefix}{method.capitalize()}"] = _method(path, method, options.auth)
+        # The function itself answers preflights and HEAD, and 405 to the rest, as it does everywhere.
+        resources[f"{prefix}Other"] = _method(path, "ANY", "none")
+    for response in (*GATEWAY_RESPONSES, UNSIGNED if options.auth == "iam" else NOT_FOUND):
+        resources[f"{response.type.title().replace('_', '')}Response"] = _gateway_response(response)
     return resources
 
 
 def stage_resources(name: str, options: Options, api: dict[str, Resource]) -> dict[str, Resource]:
-    """Return the deployment of `api`, its stage, the permission to call the function, and the key."""
+    """Return the deployment of an API, its stage, its permission to call the function, and its key.
+
+    Args:
+        name: The name of the usage plan and the key.
+        options: How it is deployed.
+        api: What `api_resources` returns.
+    """
     deployment = f"Deployment{fingerprint(api)}"
-    frozen = ("AWS::ApiGateway::Method", "AWS::ApiGateway::GatewayResponse")
+    frozen_types = ("AWS::ApiGateway::Method", "AWS::ApiGateway::GatewayResponse")
     resources: dict[str, Resource] = {
-        # A deployment never changes, so another API needs another one, by another logical id. It freezes
-        # what exists when it is made, hence DependsOn.
+        # A deployment cannot be changed, so another API needs another one, with another logical id. It
+        # freezes what exists when it is created, hence DependsOn.
         deployment: {
             "Type": "AWS::ApiGateway::Deployment",
-            "DependsOn": sorted(key for key, value in api.items() if value["Type"] in frozen),
+            "DependsOn": sorted(key for key, value in api.items() if value["Type"] in frozen_types),
             "Properties": {"RestApiId": {"Ref": "Api"}},
         },
         "Stage": {"Type": "AWS::ApiGateway::Stage", "Properties": _stage(options, deployment)},
@@ -122,7 +150,7 @@ def stage_resources(name: str, options: Options, api: dict[str, Resource]) -> di
 
 
 def _api(name: str) -> Resource:
-    properties = {
+    properties: JsonObject = {
         "Name": name,
         "EndpointConfiguration": {"Types": ["REGIONAL"]},
         "BinaryMediaTypes": list(BINARY_MEDIA_TYPES),
@@ -131,7 +159,7 @@ def _api(name: str) -> Resource:
 
 
 def _resource(path: str) -> Resource:
-    properties = {
+    properties: JsonObject = {
         "RestApiId": {"Ref": "Api"},
         "ParentId": {"Fn::GetAtt": ["Api", "RootResourceId"]},
         "PathPart": path.removeprefix("/"),
@@ -140,45 +168,53 @@ def _resource(path: str) -> Resource:
 
 
 def _method(path: str, method: str, auth: str) -> Resource:
-    stem = ROUTES[path][1]
-    properties = {
+    prefix = ROUTES[path][1]
+    alias = (
+        "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/"
+        f"${{Function.Arn}}:{ALIAS}/invocations"
+    )
+    resource: JsonObject = (
+        {"Fn::GetAtt": ["Api", "RootResourceId"]} if path == "/" else {"Ref": f"{prefix}Resource"}
+    )
+    properties: JsonObject = {
         "RestApiId": {"Ref": "Api"},
-        "ResourceId": {"Ref": f"{stem}Resource"}
-        if path != "/"
-        else {"Fn::GetAtt": ["Api", "RootResourceId"]},
+        "ResourceId": resource,
         "HttpMethod": method,
         "AuthorizationType": "AWS_IAM" if auth == "iam" else "NONE",
         "ApiKeyRequired": auth == "api-key" and path == PREDICT,
         "Integration": {
             "Type": "AWS_PROXY",
             "IntegrationHttpMethod": "POST",
-            "Uri": {
-                "Fn::Sub": "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/"
-                f"${{Function.Arn}}:{ALIAS}/invocations"
-            },
+            "Uri": {"Fn::Sub": alias},
         },
     }
     return {"Type": "AWS::ApiGateway::Method", "Properties": properties}
 
 
-def _gateway_response(answer: Answer) -> Resource:
-    problem = {"type": "about:blank", "title": answer.title, "status": answer.status, "detail": answer.detail}
-    body = json.dumps({**{key: value for key, value in problem.items() if value}, "code": answer.code})
-    if not answer.detail:  # of the many kinds behind a default only API Gateway knows which it is
+def _gateway_response(response: GatewayResponse) -> Resource:
+    problem: dict[str, Json] = {
+        "type": "about:blank",
+        "title": response.title,
+        "status": response.status,
+        "detail": response.detail,
+        "code": response.code,
+    }
+    body = json.dumps({key: value for key, value in problem.items() if value})
+    if not response.detail:  # only API Gateway knows which of many causes it is
         body = body.replace('"code"', '"detail": $context.error.messageString, "code"')
-    properties: dict[str, Any] = {
+    properties: dict[str, Json] = {
         "RestApiId": {"Ref": "Api"},
-        "ResponseType": answer.kind,
+        "ResponseType": response.type,
         "ResponseParameters": {**CORS, **PROBLEM},
         "ResponseTemplates": {"application/json": body},
     }
-    if answer.status:
-        properties["StatusCode"] = str(answer.status)
+    if response.status:
+        properties["StatusCode"] = str(response.status)
     return {"Type": "AWS::ApiGateway::GatewayResponse", "Properties": properties}
 
 
-def _stage(options: Options, deployment: str) -> dict[str, Any]:
-    everything = {
+def _stage(options: Options, deployment: str) -> JsonObject:
+    all_methods: JsonObject = {
         "ResourcePath": "/*",
         "HttpMethod": "*",
         "ThrottlingRateLimit": options.rate,
@@ -188,11 +224,11 @@ def _stage(options: Options, deployment: str) -> dict[str, Any]:
         "RestApiId": {"Ref": "Api"},
         "StageName": options.stage,
         "DeploymentId": {"Ref": deployment},
-        "MethodSettings": [everything],
+        "MethodSettings": [all_methods],
     }
 
 
-def _permission() -> dict[str, Any]:
+def _permission() -> JsonObject:
     return {
         "FunctionName": {"Fn::Sub": f"${{Function.Arn}}:{ALIAS}"},
         "Action": "lambda:InvokeFunction",
@@ -204,16 +240,20 @@ def _permission() -> dict[str, Any]:
 
 
 def _key(name: str, options: Options) -> dict[str, Resource]:
-    plan: dict[str, Any] = {
+    plan: dict[str, Json] = {
         "UsagePlanName": name,
         "ApiStages": [{"ApiId": {"Ref": "Api"}, "Stage": {"Ref": "Stage"}}],
         "Throttle": {"RateLimit": options.rate, "BurstLimit": options.burst},
     }
     if options.quota:
         plan["Quota"] = {"Limit": options.quota, "Period": "MONTH"}
-    belongs = {"KeyId": {"Ref": "ApiKey"}, "KeyType": "API_KEY", "UsagePlanId": {"Ref": "UsagePlan"}}
+    key_in_plan: JsonObject = {
+        "KeyId": {"Ref": "ApiKey"},
+        "KeyType": "API_KEY",
+        "UsagePlanId": {"Ref": "UsagePlan"},
+    }
     return {
         "UsagePlan": {"Type": "AWS::ApiGateway::UsagePlan", "Properties": plan},
         "ApiKey": {"Type": "AWS::ApiGateway::ApiKey", "Properties": {"Name": name, "Enabled": True}},
-        "UsagePlanKey": {"Type": "AWS::ApiGateway::UsagePlanKey", "Properties": belongs},
+        "UsagePlanKey": {"Type": "AWS::ApiGateway::UsagePlanKey", "Properties": key_in_plan},
     }

@@ -1,13 +1,12 @@
-"""The one CloudFormation template of a deployment, as plain data."""
+"""The CloudFormation template of a deployment, as plain data."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import shutterless
-from shutterless.deploy.options import Options
+from shutterless.deploy.options import OptionChanges, Options
 from shutterless.deploy.template.function import (
     alarm_resources,
     function_resources,
@@ -16,24 +15,29 @@ from shutterless.deploy.template.function import (
 )
 from shutterless.deploy.template.releases import (
     ALIAS_ID,
-    KEPT,
-    KEPT_SNAPSHOTS,
-    METADATA,
+    MAX_RELEASES,
+    MAX_SNAPSTART_RELEASES,
     Release,
     Releases,
-    Template,
-    alias_of,
+    alias_for,
     read_releases,
 )
 from shutterless.deploy.template.rest_api import api_resources, stage_resources
-from shutterless.errors import cannot_write
+from shutterless.deploy.template.types import METADATA, Output, Template
+from shutterless.files import atomic_file
+from shutterless.runtime.json_types import Json
 
 PREFIX = "shutterless-"
 
 
 def stack_name(name: str) -> str:
-    """Return what the stack, the function, the API and its key of the deployment `name` are called."""
+    """Return the name of the stack, the function, the API and its key of the deployment `name`."""
     return f"{PREFIX}{name}"
+
+
+def repository_name(name: str) -> str:
+    """Return the name of the image repository of the deployment `name`."""
+    return f"shutterless/{name}"
 
 
 def build_template(
@@ -42,32 +46,47 @@ def build_template(
     *,
     image: str,
     model: str,
-    source: str,
+    fingerprint: str,
     deployed: Template | None = None,
     weight: float = 0.0,
 ) -> Template:
     """Return the template of the deployment `name`.
 
-    image: `uri@sha256:…`. model: name and version of the model in it. source: a fingerprint of what the
-    image was made from. deployed: the template that is there, whose versions are kept. weight: the share
-    of calls, 0 to 1, that goes to this release as a canary; all if 0 or nothing is deployed.
+    Args:
+        name: The deployment's name.
+        options: How it is deployed.
+        image: `uri@sha256:…`.
+        model: Name and version of the model in the image.
+        fingerprint: Of everything the image was made from.
+        deployed: The template that is deployed, whose releases are kept.
+        weight: The share of the calls, 0 to 1, that this release gets as a canary. All calls if it is 0
+            or nothing is deployed.
     """
-    called = stack_name(name)
-    computing = function_resources(called, options, image)
-    release = Release(version_id(computing["Function"]), image, model, source)
-    releases = _releases(release, options, deployed, weight)
-    api = api_resources(called, options)
+    stack = stack_name(name)
+    function = function_resources(stack, options, image)
+    release = Release(version_id(function["Function"]), image, model, fingerprint)
+    releases = Releases((release,), release.version)
+    if deployed is not None:
+        limit = MAX_SNAPSTART_RELEASES if options.snapstart else MAX_RELEASES
+        releases = read_releases(deployed).add(release, weight, limit)
+    api = api_resources(stack, options)
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"{name}: image classification by shutterless",
-        "Metadata": {METADATA: _metadata(options, releases)},
+        "Metadata": {
+            METADATA: {
+                "MadeBy": f"shutterless {shutterless.__version__}",
+                "Options": options.to_json(),
+                "Releases": [asdict(each) for each in releases.history],
+            }
+        },
         "Resources": {
-            **computing,
-            **{kept.version: version_resource(kept.model) for kept in releases.kept},
-            ALIAS_ID: alias_of(releases, options.provisioned_concurrency),
+            **function,
+            **{each.version: version_resource(each.model) for each in releases.history},
+            ALIAS_ID: alias_for(releases, options.provisioned_concurrency),
             **api,
-            **stage_resources(called, options, api),
-            **alarm_resources(called, options),
+            **stage_resources(stack, options, api),
+            **alarm_resources(stack, options),
         },
         "Outputs": _outputs(name, options),
     }
@@ -75,61 +94,40 @@ def build_template(
 
 def read_options(template: Template) -> Options:
     """Return the options that a deployed template was made with."""
-    kept = template["Metadata"][METADATA]["Options"]
-    return Options().changed({key: value for key, value in kept.items() if key in asdict(Options())})
+    values = template["Metadata"][METADATA]["Options"]
+    names = {field.name for field in fields(Options)}  # not those of a newer version
+    return Options().with_changes(
+        cast(OptionChanges, {name: value for name, value in values.items() if name in names})
+    )
 
 
-def template_text(template: Mapping[str, Any]) -> str:
-    """Return a template as people read it and CloudFormation takes it."""
+def template_text(template: Template) -> str:
+    """Return a template as indented JSON."""
     return json.dumps(template, indent=2, ensure_ascii=False) + "\n"
 
 
-def write_template(template: Mapping[str, Any], file: Path) -> None:
-    """Write a template, whole or not at all; raises `ShutterlessError` if that cannot be done."""
-    beside = file.with_name(f".{file.name}.part")
-    try:
-        beside.write_text(template_text(template), "utf-8")
-        beside.replace(file)
-    except OSError as error:
-        raise cannot_write(file, error) from error
-    finally:
-        beside.unlink(missing_ok=True)
+def write_template(template: Template, file: Path) -> None:
+    """Write a template to a file.
+
+    Raises:
+        ShutterlessError: The file cannot be written.
+    """
+    with atomic_file(file) as draft:
+        draft.write_text(template_text(template), "utf-8")
 
 
-def _releases(release: Release, options: Options, deployed: Template | None, weight: float) -> Releases:
-    if deployed is None:
-        return Releases((release,), release.version)
-    most = KEPT_SNAPSHOTS if options.snapstart else KEPT
-    return read_releases(deployed).with_new(release, weight, most)
-
-
-def _metadata(options: Options, releases: Releases) -> dict[str, Any]:
-    return {
-        "MadeBy": f"shutterless {shutterless.__version__}",
-        "Options": options.to_json(),
-        "Releases": [asdict(release) for release in releases.kept],
-    }
-
-
-def _outputs(name: str, options: Options) -> dict[str, Any]:
-    address = "https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"
-    described: dict[str, tuple[str, Any]] = {
-        "Url": ("The page, and what the API's paths stand below", {"Fn::Sub": f"{address}/{options.stage}"}),
+def _outputs(name: str, options: Options) -> dict[str, Output]:
+    host = "${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"
+    values: dict[str, tuple[str, Json]] = {
+        "Url": ("The page, and the root of the API's paths", {"Fn::Sub": f"https://{host}/{options.stage}"}),
         "FunctionName": ("The Lambda function", {"Ref": "Function"}),
-        "LogGroup": ("Where the function's log is", {"Ref": "LogGroup"}),
+        "LogGroup": ("The function's log group", {"Ref": "LogGroup"}),
         "ApiId": ("The REST API", {"Ref": "Api"}),
-        "StageName": ("Its stage", options.stage),
+        "StageName": ("The API's stage", options.stage),
         "Auth": ("Who may call /predict", options.auth),
-        "Repository": ("Where the images are", repository_name(name)),
+        "Repository": ("The repository of the images", repository_name(name)),
     }
     if options.auth == "api-key":
-        described["ApiKeyId"] = (
-            "The key: aws apigateway get-api-key --include-value --api-key",
-            {"Ref": "ApiKey"},
-        )
-    return {key: {"Description": text, "Value": value} for key, (text, value) in described.items()}
-
-
-def repository_name(name: str) -> str:
-    """Return the name of the image repository of the deployment `name`."""
-    return f"shutterless/{name}"
+        show_key = "The key: aws apigateway get-api-key --include-value --api-key"
+        values["ApiKeyId"] = (show_key, {"Ref": "ApiKey"})
+    return {key: {"Description": text, "Value": value} for key, (text, value) in values.items()}

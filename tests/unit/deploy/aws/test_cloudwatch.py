@@ -2,35 +2,35 @@ from datetime import timedelta
 
 import pytest
 
-from shutterless.deploy.aws.cloudwatch import Observed, observe
+from shutterless.deploy.aws.cloudwatch import FunctionMetrics, read_metrics
 
 
 def results(**values):
-    return {"MetricDataResults": [{"Id": name, "Values": found} for name, found in values.items()]}
+    return {"MetricDataResults": [{"Id": name, "Values": each} for name, each in values.items()]}
 
 
 def test_days_are_added_up_and_the_mean_is_that_of_all_requests(aws):
-    seen = results(requests=[100.0, 300.0], errors=[1.0], duration=[10_000.0, 20_000.0], p95=[90.0, 140.0])
-    aws.answer("cloudwatch", "get_metric_data", seen)
-    assert observe(aws, "f", timedelta(days=14)) == Observed(400, 1, 75.0, 140.0)
+    answer = results(requests=[100.0, 300.0], errors=[1.0], duration=[10_000.0, 20_000.0], p95=[90.0, 140.0])
+    aws.answer("cloudwatch", "get_metric_data", answer)
+    assert read_metrics(aws, "f", timedelta(days=14)) == FunctionMetrics(400, 1, 75.0, 140.0)
 
 
-@pytest.mark.parametrize("seen", [results(), results(requests=[], errors=[], duration=[], p95=[])])
-def test_a_function_that_was_not_called_has_nothing_to_tell(aws, seen):
-    aws.answer("cloudwatch", "get_metric_data", seen)
-    assert observe(aws, "f", timedelta(hours=1)) is None
+@pytest.mark.parametrize("answer", [results(), results(requests=[], errors=[], duration=[], p95=[])])
+def test_a_function_that_was_not_called_has_no_metrics(aws, answer):
+    aws.answer("cloudwatch", "get_metric_data", answer)
+    assert read_metrics(aws, "f", timedelta(hours=1)) is None
 
 
-@pytest.mark.parametrize(("past", "period"), [(timedelta(hours=1), 3600), (timedelta(days=14), 86_400)])
-def test_the_function_is_asked_for_by_the_hour_or_the_day(aws, past, period):
-    asked = {}
+@pytest.mark.parametrize(("period", "seconds"), [(timedelta(hours=1), 3600), (timedelta(days=14), 86_400)])
+def test_the_function_is_asked_for_by_the_hour_or_the_day(aws, period, seconds):
+    request = {}
 
     def keep(params, **rest):
-        asked.update(params)
+        request.update(params)
 
     cloudwatch = aws.client("cloudwatch")
     cloudwatch.meta.events.register("provide-client-params.cloudwatch.GetMetricData", keep)
     aws.answer("cloudwatch", "get_metric_data", results())
-    observe(aws, "f", past)
-    assert {query["MetricStat"]["Period"] for query in asked["MetricDataQueries"]} == {period}
-    assert asked["EndTime"] - asked["StartTime"] == past
+    read_metrics(aws, "f", period)
+    assert {query["MetricStat"]["Period"] for query in request["MetricDataQueries"]} == {seconds}
+    assert request["EndTime"] - request["StartTime"] == period

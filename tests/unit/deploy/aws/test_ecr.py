@@ -7,7 +7,7 @@ import pytest
 from moto import mock_aws
 
 from shutterless.deploy.aws.ecr import TAG, delete_repository, ensure_repository
-from shutterless.errors import ShutterlessError
+from shutterless.errors import DeployError
 
 NAME = "shutterless/clothes"
 
@@ -24,10 +24,10 @@ def repositories(session):
 
 def test_a_repository_scans_keeps_its_tags_and_says_whose_it_is(session):
     repository = ensure_repository(session, NAME)
-    (found,) = repositories(session)
-    assert repository.uri == found["repositoryUri"] == f"{repository.host}/{NAME}"
-    assert found["imageTagMutability"] == "IMMUTABLE"
-    assert found["imageScanningConfiguration"] == {"scanOnPush": True}
+    (description,) = repositories(session)
+    assert repository.uri == description["repositoryUri"] == f"{repository.host}/{NAME}"
+    assert description["imageTagMutability"] == "IMMUTABLE"
+    assert description["imageScanningConfiguration"] == {"scanOnPush": True}
     tags = session.client("ecr").list_tags_for_resource(resourceArn=repository.arn)["tags"]
     assert tags == [{"Key": TAG, "Value": "clothes"}]
 
@@ -62,8 +62,9 @@ def test_one_left_without_its_lifecycle_gets_it(session):
 @pytest.mark.parametrize("touch", [ensure_repository, delete_repository])
 def test_somebody_else_s_repository_is_left_alone(session, touch):
     session.client("ecr").create_repository(repositoryName=NAME)
-    with pytest.raises(ShutterlessError, match=r"was not made by shutterless"):
+    with pytest.raises(DeployError) as error:
         touch(session, NAME)
+    assert error.value.code == "foreign-repository"
     assert len(repositories(session)) == 1
 
 

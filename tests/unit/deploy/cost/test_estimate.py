@@ -1,18 +1,18 @@
-"""Bills reckoned by hand, with the prices of us-east-1 as of the table's date."""
+"""Bills calculated by hand, with the prices of us-east-1 as of the table's date."""
 
 from dataclasses import replace
 
 import pytest
 
-from shutterless.deploy.cost.estimate import CPU_MB, Workload, cheapest, estimate_cost, sweep
+from shutterless.deploy.cost.estimate import CPU_MB, Workload, estimate_cost, find_cheapest, sweep_memory
 from shutterless.deploy.cost.prices import load_prices
-from shutterless.errors import ShutterlessError
+from shutterless.errors import InputError
 
 US = load_prices("us-east-1")
 
 
 def usd(workload, prices=US):
-    return {item.what: item.usd for item in estimate_cost(workload, prices).items}
+    return {item.name: item.usd for item in estimate_cost(workload, prices).items}
 
 
 def near(value):
@@ -41,16 +41,16 @@ def test_sums_of_a_bill_are_those_of_its_items():
     assert bill.per_request_usd == near((bill.monthly_usd - bill.fixed_usd) / 100_000)
 
 
-def test_the_free_tier_is_told_apart_and_takes_off_no_more_than_there_is():
+def test_the_free_tier_is_listed_apart_and_covers_no_more_than_there_is():
     """1 million requests and 400,000 GB-s are free; 5 million requests of 100 ms use 863,769.53125."""
-    items = {item.what: item.free_usd for item in estimate_cost(Workload(100, requests=5_000_000), US).items}
+    items = {item.name: item.free_usd for item in estimate_cost(Workload(100, requests=5_000_000), US).items}
     assert items["Lambda requests"] == near(0.20)
     assert items["Lambda duration"] == near(400_000 * 0.0000166667)
     assert items["Alarms"] == near(0.30)
     assert items["API Gateway requests"] == items["Images kept"] == 0
 
 
-def test_a_millisecond_begun_is_billed():
+def test_durations_are_rounded_up_to_a_millisecond():
     assert Workload(9.01, memory=1024, requests=1000).gb_seconds == near(10)
 
 
@@ -66,7 +66,7 @@ def test_api_requests_get_cheaper_in_tiers():
 def test_instances_kept_warm_cost_by_the_hour_and_run_cheaper_without_free_tier():
     """2 × 1 GB × 2,628,000 s of a month × $0.0000041667; 100,000 × 0.1 s × 1 GB × $0.0000097222."""
     bill = estimate_cost(Workload(100, memory=1024, provisioned=2), US)
-    items = {item.what: item for item in bill.items}
+    items = {item.name: item for item in bill.items}
     assert items["Provisioned concurrency"].usd == near(21.9001752)
     assert items["Lambda duration"].usd == near(0.097222)
     assert items["Lambda duration"].free_usd == 0
@@ -79,7 +79,7 @@ def test_snapshots_cost_by_the_second_kept_and_by_the_gb_restored():
     assert items["SnapStart restores"] == near(0.1397998)
 
 
-def test_a_month_without_requests_costs_what_stands_there():
+def test_a_month_without_requests_has_only_the_fixed_costs():
     bill = estimate_cost(Workload(100, requests=0), US)
     assert bill.monthly_usd == bill.fixed_usd == near(1.23)
     assert bill.per_request_usd == 0
@@ -93,29 +93,36 @@ def test_regions_differ():
     ("memory", "duration_ms"), [(CPU_MB, 100), (CPU_MB / 2, 200), (512, 345.5078), (3008, 100)]
 )
 def test_below_one_processor_the_duration_grows_as_memory_falls(memory, duration_ms):
-    assert Workload(100).resized(memory).duration_ms == near(duration_ms)
+    assert Workload(100).with_memory(memory).duration_ms == near(duration_ms)
 
 
 def test_what_was_measured_with_little_memory_gets_faster_with_more():
-    assert Workload(200, memory=512).resized(1024).duration_ms == near(100)
+    assert Workload(200, memory=512).with_memory(1024).duration_ms == near(100)
 
 
 def test_the_cheapest_size_that_meets_a_latency_is_found():
     """Below one processor time and memory cancel out, so the fastest of those equal to a cent is taken."""
-    sizes = sweep(Workload(100), US)
-    assert cheapest(sizes, 100).workload.memory == CPU_MB
-    assert cheapest(sizes, 99) is None
+    sizes = sweep_memory(Workload(100), US)
+    assert find_cheapest(sizes, 100).workload.memory == CPU_MB
+    assert find_cheapest(sizes, 99) is None
 
 
 def test_with_warm_instances_less_memory_is_cheaper_and_the_least_that_is_fast_enough_is_found():
-    sizes = sweep(Workload(100, provisioned=1), US)
-    assert cheapest(sizes, 180).workload.memory == 1024
+    sizes = sweep_memory(Workload(100, provisioned=1), US)
+    assert find_cheapest(sizes, 180).workload.memory == 1024
 
 
-@pytest.mark.parametrize("wrong", [{"architecture": "riscv"}, {"snapstart": True, "provisioned": 1}])
-def test_what_lambda_does_not_offer_is_refused(wrong):
-    with pytest.raises(ShutterlessError):
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"architecture": "riscv"}, "unknown-architecture"),
+        ({"snapstart": True, "provisioned": 1}, "conflicting-options"),
+    ],
+)
+def test_what_lambda_does_not_offer_is_refused(wrong, code):
+    with pytest.raises(InputError) as error:
         replace(Workload(100), **wrong)
+    assert error.value.code == code
 
 
 def test_a_bill_as_json_has_its_sums_and_where_its_prices_are_from():
@@ -123,7 +130,7 @@ def test_a_bill_as_json_has_its_sums_and_where_its_prices_are_from():
     assert document["monthly_usd"] == near(1.9592563)
     assert document["prices"]["region"] == "us-east-1"
     assert document["items"][0] == {
-        "what": "Lambda requests",
+        "name": "Lambda requests",
         "quantity": near(0.1),
         "unit": "million",
         "usd": near(0.02),

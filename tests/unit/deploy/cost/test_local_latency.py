@@ -1,18 +1,19 @@
 import pytest
 
-from shutterless.deploy.cost.local_latency import measure
+from shutterless.deploy.cost.local_latency import measure_latency
 from shutterless.errors import ShutterlessError
 
 
 def test_a_bundle_is_measured_with_a_photo_of_its_own(colour_bundle):
-    assert measure(colour_bundle) > 0
+    assert measure_latency(colour_bundle) > 0
 
 
 def test_a_bundle_is_measured_with_the_user_s_photo(colour_bundle, colour_photos):
-    assert measure(colour_bundle, colour_photos / "test" / "red" / "00.png") > 0
+    assert measure_latency(colour_bundle, colour_photos / "test" / "red" / "00.png") > 0
 
 
 def test_a_photo_that_is_none_is_refused(colour_bundle, tmp_path):
     (tmp_path / "photo.jpg").write_bytes(b"no photo")
-    with pytest.raises(ShutterlessError):
-        measure(colour_bundle, tmp_path / "photo.jpg")
+    with pytest.raises(ShutterlessError) as error:
+        measure_latency(colour_bundle, tmp_path / "photo.jpg")
+    assert error.value.code == "unsupported-format"

@@ -1,29 +1,38 @@
-from shutterless.deploy.cost.plan import charges
+from shutterless.deploy.cost.estimate import Workload, estimate_cost
+from shutterless.deploy.cost.plan import describe_costs
 from shutterless.deploy.cost.prices import load_prices
 from shutterless.deploy.options import Options
 
 PRICES = load_prices("us-east-1")
 
 
-def test_the_first_line_says_what_it_costs_with_and_without_requests():
-    first, *_ = charges(Options(), 20.0, PRICES)
-    assert first.startswith("Without a request $")
-    assert "of 20 ms each" in first
-    assert f"prices of {PRICES.date}, us-east-1" in first
+def test_the_first_line_has_the_fixed_cost_the_cost_of_requests_and_the_source_of_the_prices():
+    first, *_ = describe_costs(Options(), 20.0, PRICES)
+    bill = estimate_cost(Workload(20.0), PRICES)
+    assert f"${bill.fixed_usd:.2f}" in first
+    assert f"${bill.per_request_usd * 1000:.4f}" in first
+    assert "20 ms" in first
+    assert f"{PRICES.date}, us-east-1" in first
 
 
 def test_with_less_memory_a_request_takes_longer():
-    assert "of 40 ms each" in charges(Options(memory=885), 20.0, PRICES)[0]
+    assert "40 ms" in describe_costs(Options(memory=885), 20.0, PRICES)[0]
 
 
 def test_each_option_that_costs_has_its_line():
-    plain = charges(Options(), 20.0, PRICES)
-    warm = charges(Options(provisioned_concurrency=2), 20.0, PRICES)
-    snapshot = charges(Options(snapstart=True), 20.0, PRICES)
-    reserved = charges(Options(reserved_concurrency=5), 20.0, PRICES)
-    month = 2 * 1769 / 1024 * 730 * 3600 * PRICES.of("provisioned_gb_second", "x86_64")
-    assert f"Provisioned concurrency, 2 kept warm: ${month:.2f} a month, used or not" in warm
-    assert any(line.startswith("SnapStart, 2 versions kept: $") for line in snapshot)
-    assert any(line.startswith("Reserved concurrency of 5: nothing") for line in reserved)
-    assert len(plain) + 1 == len(warm) == len(snapshot) == len(reserved)
-    assert plain[-1].startswith("Alarms: $")
+    plain = describe_costs(Options(), 20.0, PRICES)
+    month = 2 * 1769 / 1024 * 730 * 3600
+    provisioned = f"${month * PRICES.price('provisioned_gb_second', 'x86_64'):.2f} a month"
+    snapstart = f"${month * PRICES.price('snapstart_cache_gb_second'):.2f} a month"
+    for options, usd in (
+        (Options(provisioned_concurrency=2), provisioned),
+        (Options(snapstart=True), snapstart),
+        (Options(reserved_concurrency=5), "free"),
+    ):
+        lines = describe_costs(options, 20.0, PRICES)
+        assert len(lines) == len(plain) + 1
+        assert usd in lines[1]
+
+
+def test_the_last_line_has_the_cost_of_the_alarms():
+    assert "$0.30 a month" in describe_costs(Options(), 20.0, PRICES)[-1]

@@ -1,11 +1,11 @@
-"""What a plan names for each kind of change: exactly this, and nothing else."""
+"""Each kind of change, with exactly what a plan lists for it."""
 
 import json
 
 import pytest
 
 from shutterless.deploy.options import Options
-from shutterless.deploy.template.diff import differences
+from shutterless.deploy.template.diff import compare_templates
 from shutterless.deploy.template.template import build_template, template_text
 
 
@@ -16,7 +16,7 @@ def build(number=1, deployed=None, **options):
         Options(**options),
         image=image,
         model=f"clothes {number}",
-        source=str(number),
+        fingerprint=str(number),
         deployed=deployed,
     )
 
@@ -30,22 +30,22 @@ def ids(template, kind):
 
 
 def plan(after):
-    """Return action, name and the changed paths of each difference."""
-    found = differences(DEPLOYED, after)
-    return {(one.action, one.name, *sorted(change.path for change in one.changes)) for one in found}
+    """Return action, name and the changed paths of each change."""
+    changes = compare_templates(DEPLOYED, after)
+    return {(each.action, each.name, *sorted(one.path for one in each.properties)) for each in changes}
 
 
 def test_from_nothing_everything_is_added():
-    found = differences(None, DEPLOYED)
-    assert {one.action for one in found} == {"added"}
-    assert {one.name for one in found} == {
+    changes = compare_templates(None, DEPLOYED)
+    assert {each.action for each in changes} == {"added"}
+    assert {each.name for each in changes} == {
         *DEPLOYED["Resources"],
         *(f"Outputs.{name}" for name in DEPLOYED["Outputs"]),
     }
 
 
-def test_nothing_is_nothing():
-    assert differences(DEPLOYED, build(deployed=DEPLOYED)) == []
+def test_the_same_template_is_no_change():
+    assert compare_templates(DEPLOYED, build(deployed=DEPLOYED)) == []
 
 
 def test_memory_is_a_new_version():
@@ -55,8 +55,8 @@ def test_memory_is_a_new_version():
         ("added", ids(after, "Lambda::Version")[-1]),
         ("changed", "LiveAlias", "FunctionVersion"),
     }
-    (function,) = (one for one in differences(DEPLOYED, after) if one.name == "Function")
-    assert (function.changes[0].before, function.changes[0].after) == (1769, 3008)
+    (function,) = (each for each in compare_templates(DEPLOYED, after) if each.name == "Function")
+    assert (function.properties[0].before, function.properties[0].after) == (1769, 3008)
 
 
 def test_a_new_image_is_a_new_version():
@@ -68,7 +68,7 @@ def test_a_new_image_is_a_new_version():
     }
 
 
-def test_without_a_key_the_api_is_deployed_anew_and_the_key_goes():
+def test_without_a_key_the_api_is_deployed_again_and_the_key_is_removed():
     after = build(deployed=DEPLOYED, auth="none")
     assert plan(after) == {
         ("changed", "PredictPost", "ApiKeyRequired"),
@@ -104,7 +104,7 @@ def test_an_alarm_changes_itself():
     }
 
 
-def test_what_is_kept_of_the_function_outside_its_versions_makes_none():
+def test_a_setting_outside_the_versions_makes_no_new_version():
     assert plan(build(deployed=DEPLOYED, reserved_concurrency=5)) == {
         ("changed", "Function", "ReservedConcurrentExecutions")
     }
@@ -115,10 +115,10 @@ def test_logs_kept_longer_are_a_change_of_their_group(days):
     assert plan(build(deployed=DEPLOYED, log_days=days)) == {("changed", "LogGroup", "RetentionInDays")}
 
 
-def test_the_oldest_version_goes_when_there_are_five():
+def test_the_oldest_of_five_versions_is_removed():
     deployed = DEPLOYED
     for number in range(2, 6):
         deployed = build(number, deployed=deployed)
     after = build(6, deployed=deployed)
-    removed = {one.name for one in differences(deployed, after) if one.action == "removed"}
+    removed = {each.name for each in compare_templates(deployed, after) if each.action == "removed"}
     assert removed == set(ids(DEPLOYED, "Lambda::Version"))

@@ -1,87 +1,90 @@
 import pytest
 
-from shutterless.deploy.template.releases import Release, Releases, read_releases, turned
-from shutterless.errors import ShutterlessError
+from shutterless.deploy.template.releases import Release, Releases, read_releases, with_releases
+from shutterless.errors import DeployError
 
 
 def release(number):
-    return Release(f"Version{number}", f"image@{number}", f"clothes {number}", f"source{number}")
+    return Release(f"Version{number}", f"image@{number}", f"clothes {number}", f"fingerprint{number}")
 
 
-def kept(*numbers, live, canary=0, weight=0.0):
+def history(*numbers, live, canary=0, weight=0.0):
     releases = tuple(release(number) for number in numbers)
     return Releases(releases, f"Version{live}", f"Version{canary}" if canary else "", weight)
 
 
 def test_a_new_release_goes_live_and_the_one_before_is_kept():
-    assert kept(1, live=1).with_new(release(2), 0, 5) == kept(1, 2, live=2)
+    assert history(1, live=1).add(release(2), 0, 5) == history(1, 2, live=2)
 
 
-def test_the_oldest_are_forgotten():
-    assert kept(1, 2, 3, live=3).with_new(release(4), 0, 3) == kept(2, 3, 4, live=4)
+def test_the_oldest_are_dropped():
+    assert history(1, 2, 3, live=3).add(release(4), 0, 3) == history(2, 3, 4, live=4)
 
 
 def test_the_release_that_is_live_changes_nothing():
-    assert kept(1, 2, live=2).with_new(release(2), 0, 5) == kept(1, 2, live=2)
+    assert history(1, 2, live=2).add(release(2), 0, 5) == history(1, 2, live=2)
 
 
 def test_a_canary_gets_its_share_beside_the_one_that_is_live():
-    assert kept(1, live=1).with_new(release(2), 0.1, 5) == kept(1, 2, live=1, canary=2, weight=0.1)
+    assert history(1, live=1).add(release(2), 0.1, 5) == history(1, 2, live=1, canary=2, weight=0.1)
 
 
 def test_a_canary_that_is_deployed_again_stays_one():
-    running = kept(1, 2, live=1, canary=2, weight=0.1)
-    assert running.with_new(release(2), 0.1, 5) == running
+    running = history(1, 2, live=1, canary=2, weight=0.1)
+    assert running.add(release(2), 0.1, 5) == running
 
 
 def test_a_canary_that_is_deployed_without_a_share_goes_live():
-    assert kept(1, 2, live=1, canary=2, weight=0.1).with_new(release(2), 0, 5) == kept(1, 2, live=2)
+    assert history(1, 2, live=1, canary=2, weight=0.1).add(release(2), 0, 5) == history(1, 2, live=2)
 
 
 def test_the_live_release_deployed_again_ends_a_canary():
-    assert kept(1, 2, live=1, canary=2, weight=0.1).with_new(release(1), 0, 5) == kept(1, live=1)
+    assert history(1, 2, live=1, canary=2, weight=0.1).add(release(1), 0, 5) == history(1, live=1)
 
 
-def test_a_promoted_canary_gets_everything():
-    assert kept(1, 2, live=1, canary=2, weight=0.1).promoted() == kept(1, 2, live=2)
+def test_a_promoted_canary_gets_all_calls():
+    assert history(1, 2, live=1, canary=2, weight=0.1).promote() == history(1, 2, live=2)
 
 
 def test_without_a_canary_there_is_nothing_to_promote():
-    with pytest.raises(ShutterlessError, match="no canary") as caught:
-        kept(1, 2, live=2).promoted()
-    assert "--canary" in caught.value.hint
+    with pytest.raises(DeployError) as error:
+        history(1, 2, live=2).promote()
+    assert error.value.code == "no-canary"
 
 
 def test_going_back_ends_a_canary_first():
-    assert kept(1, 2, live=1, canary=2, weight=0.1).rolled_back() == kept(1, 2, live=1)
+    assert history(1, 2, live=1, canary=2, weight=0.1).roll_back() == history(1, 2, live=1)
 
 
 def test_going_back_takes_the_version_before_again_and_again():
-    once = kept(1, 2, 3, live=3).rolled_back()
-    assert once == kept(1, 2, 3, live=2)
-    assert once.rolled_back() == kept(1, 2, 3, live=1)
+    once = history(1, 2, 3, live=3).roll_back()
+    assert once == history(1, 2, 3, live=2)
+    assert once.roll_back() == history(1, 2, 3, live=1)
 
 
-def test_before_the_first_there_is_nothing():
-    with pytest.raises(ShutterlessError, match="no version before clothes 1"):
-        kept(1, 2, live=1).rolled_back()
+def test_there_is_nothing_before_the_first():
+    with pytest.raises(DeployError) as error:
+        history(1, 2, live=1).roll_back()
+    assert error.value.code == "no-previous-version"
+    assert "clothes 1" in error.value.message
 
 
-def test_what_was_rolled_back_from_is_forgotten_by_the_next_release():
-    assert kept(1, 2, live=1).with_new(release(3), 0, 5) == kept(1, 3, live=3)
+def test_a_release_that_was_rolled_back_is_dropped_by_the_next_one():
+    assert history(1, 2, live=1).add(release(3), 0, 5) == history(1, 3, live=3)
 
 
-def test_going_forward_again_is_a_deploy_of_what_was_rolled_back_from():
-    assert kept(1, 2, live=1).with_new(release(2), 0, 5) == kept(1, 2, live=2)
+def test_a_release_that_was_rolled_back_can_be_deployed_again():
+    assert history(1, 2, live=1).add(release(2), 0, 5) == history(1, 2, live=2)
 
 
 def test_an_older_release_deployed_again_moves_to_the_end():
-    assert kept(1, 2, live=2).with_new(release(1), 0, 5) == kept(2, 1, live=1)
+    assert history(1, 2, live=2).add(release(1), 0, 5) == history(2, 1, live=1)
 
 
-def test_an_alias_that_was_turned_by_hand_is_told():
-    with pytest.raises(ShutterlessError, match="do not agree"):
-        kept(1, live=7)
+def test_an_alias_that_points_to_no_release_is_refused():
+    with pytest.raises(DeployError) as error:
+        history(1, live=7)
+    assert error.value.code == "inconsistent-stack"
 
 
 def template(releases, provisioned=0):
@@ -89,18 +92,20 @@ def template(releases, provisioned=0):
         "Type": "AWS::Lambda::Alias",
         "Properties": {"FunctionVersion": {"Fn::GetAtt": [releases.live, "Version"]}},
     }
-    kept = [vars(release) for release in releases.kept]
-    metadata = {"Releases": kept, "Options": {"provisioned_concurrency": provisioned}}
+    records = [vars(release) for release in releases.history]
+    metadata = {"Releases": records, "Options": {"provisioned_concurrency": provisioned}}
     return {"Metadata": {"Shutterless": metadata}, "Resources": {"LiveAlias": alias}}
 
 
-@pytest.mark.parametrize("to", [kept(1, 2, live=1), kept(1, 2, live=1, canary=2, weight=0.25)])
-def test_a_turned_template_says_what_it_was_turned_to_and_leaves_the_first_alone(to):
-    before = template(kept(1, 2, live=2), provisioned=0)
-    assert read_releases(turned(before, to)) == to
-    assert read_releases(before) == kept(1, 2, live=2)
+@pytest.mark.parametrize("to", [history(1, 2, live=1), history(1, 2, live=1, canary=2, weight=0.25)])
+def test_a_template_with_other_releases_has_them_and_the_original_is_unchanged(to):
+    before = template(history(1, 2, live=2), provisioned=0)
+    assert read_releases(with_releases(before, to)) == to
+    assert read_releases(before) == history(1, 2, live=2)
 
 
-def test_a_turned_alias_keeps_its_provisioned_concurrency():
-    alias = turned(template(kept(1, 2, live=2), provisioned=3), kept(1, 2, live=1))["Resources"]["LiveAlias"]
+def test_another_release_keeps_the_provisioned_concurrency():
+    alias = with_releases(template(history(1, 2, live=2), provisioned=3), history(1, 2, live=1))["Resources"][
+        "LiveAlias"
+    ]
     assert alias["Properties"]["ProvisionedConcurrencyConfig"] == {"ProvisionedConcurrentExecutions": 3}

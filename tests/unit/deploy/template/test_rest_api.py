@@ -9,9 +9,8 @@ from shutterless.runtime.problems import KINDS
 
 
 def build(**options):
-    chosen = Options(**options)
-    api = api_resources("clothes", chosen)
-    return {**api, **stage_resources("clothes", chosen, api)}
+    api = api_resources("clothes", Options(**options))
+    return {**api, **stage_resources("clothes", Options(**options), api)}
 
 
 def of(resources, kind):
@@ -23,19 +22,19 @@ def deployment(**options):
     return next(key for key in build(**options) if key.startswith("Deployment"))
 
 
-def asked(resources, kind, name):
-    """Return which methods ask for the property."""
-    return {key for key, method in of(resources, "Method").items() if method[kind] == name}
+def methods_with(resources, name, value):
+    """Return the methods whose property `name` has this value."""
+    return {key for key, method in of(resources, "Method").items() if method[name] == value}
 
 
 def test_every_path_of_the_api_has_its_method_and_one_for_preflights():
     methods = of(build(), "Method")
     assert len(methods) == 2 * len(ROUTES)
-    for path, (method, stem) in ROUTES.items():
-        assert methods[f"{stem}{method.capitalize()}"]["HttpMethod"] == method
-        assert methods[f"{stem}Other"]["HttpMethod"] == "ANY"
+    for path, (method, prefix) in ROUTES.items():
+        assert methods[f"{prefix}{method.capitalize()}"]["HttpMethod"] == method
+        assert methods[f"{prefix}Other"]["HttpMethod"] == "ANY"
         if path != "/":
-            assert of(build(), "Resource")[f"{stem}Resource"]["PathPart"] == path[1:]
+            assert of(build(), "Resource")[f"{prefix}Resource"]["PathPart"] == path[1:]
 
 
 def test_every_method_is_a_proxy_to_the_alias():
@@ -47,24 +46,26 @@ def test_every_method_is_a_proxy_to_the_alias():
 
 def test_with_a_key_only_predictions_ask_for_it():
     resources = build(auth="api-key")
-    assert asked(resources, "ApiKeyRequired", True) == {"PredictPost"}
-    assert asked(resources, "AuthorizationType", "AWS_IAM") == set()
+    assert methods_with(resources, "ApiKeyRequired", True) == {"PredictPost"}
+    assert methods_with(resources, "AuthorizationType", "AWS_IAM") == set()
     assert of(resources, "UsagePlanKey")["UsagePlanKey"]["KeyId"] == {"Ref": "ApiKey"}
 
 
 def test_without_a_key_nothing_asks_and_there_is_none():
     resources = build(auth="none")
     assert (
-        asked(resources, "ApiKeyRequired", True) == asked(resources, "AuthorizationType", "AWS_IAM") == set()
+        methods_with(resources, "ApiKeyRequired", True)
+        == methods_with(resources, "AuthorizationType", "AWS_IAM")
+        == set()
     )
     assert of(resources, "ApiKey") == of(resources, "UsagePlan") == of(resources, "UsagePlanKey") == {}
 
 
 def test_with_iam_everything_is_signed_but_preflights():
     resources = build(auth="iam")
-    signed = {f"{stem}{method.capitalize()}" for method, stem in ROUTES.values()}
-    assert asked(resources, "AuthorizationType", "AWS_IAM") == signed
-    assert asked(resources, "ApiKeyRequired", True) == set()
+    signed = {f"{prefix}{method.capitalize()}" for method, prefix in ROUTES.values()}
+    assert methods_with(resources, "AuthorizationType", "AWS_IAM") == signed
+    assert methods_with(resources, "ApiKeyRequired", True) == set()
 
 
 def test_pictures_of_every_format_arrive_as_bytes():
@@ -95,18 +96,18 @@ def problem(answer):
 
 def answers(**options):
     """Return status and code of each kind of the gateway's own answers."""
-    found = of(build(**options), "GatewayResponse").values()
-    return {each["ResponseType"]: (each.get("StatusCode"), problem(each)["code"]) for each in found}
+    responses = of(build(**options), "GatewayResponse").values()
+    return {each["ResponseType"]: (each.get("StatusCode"), problem(each)["code"]) for each in responses}
 
 
 def test_each_refusal_of_the_gateway_has_its_code():
-    found = answers()
-    assert found["REQUEST_TOO_LARGE"] == ("413", "too-large")
-    assert found["INVALID_API_KEY"] == ("403", "forbidden")
-    assert found["THROTTLED"] == ("429", "throttled")
-    assert found["QUOTA_EXCEEDED"] == ("429", "quota-exceeded")
-    assert found["INTEGRATION_TIMEOUT"] == ("504", "timeout")
-    assert found["DEFAULT_5XX"] == (None, "internal")
+    codes = answers()
+    assert codes["REQUEST_TOO_LARGE"] == ("413", "too-large")
+    assert codes["INVALID_API_KEY"] == ("403", "forbidden")
+    assert codes["THROTTLED"] == ("429", "throttled")
+    assert codes["QUOTA_EXCEEDED"] == ("429", "quota-exceeded")
+    assert codes["INTEGRATION_TIMEOUT"] == ("504", "timeout")
+    assert codes["DEFAULT_5XX"] == (None, "internal")
 
 
 def test_an_unknown_path_is_not_found_unless_the_signature_may_be_missing():

@@ -8,7 +8,7 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from shutterless.deploy.options import Options
 from shutterless.deploy.template.diff import REPLACED_BY
 from shutterless.deploy.template.template import build_template, read_options, template_text, write_template
-from shutterless.errors import ShutterlessError
+from shutterless.errors import OutputError
 
 REGION = "eu-central-1"
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:alarms"
@@ -18,12 +18,12 @@ def image(number=1):
     return f"123456789012.dkr.ecr.{REGION}.amazonaws.com/shutterless/clothes@sha256:{number:064x}"
 
 
-def build(options=None, number=1, **given):
+def build(options=None, number=1, **arguments):
     """Build a template; each number is another model in another image."""
     return build_template(
         "clothes",
         options or Options(),
-        **{"image": image(number), "model": f"clothes {number}", "source": str(number), **given},
+        **{"image": image(number), "model": f"clothes {number}", "fingerprint": str(number), **arguments},
     )
 
 
@@ -35,7 +35,7 @@ def of(template, kind):
     return {key: value for key, value in template["Resources"].items() if value["Type"] == f"AWS::{kind}"}
 
 
-# Every pair of values of these occurs: auth, how it starts, platform, quota, topic, reserved, hosts, canary.
+# Every pair of values occurs: auth, how it starts, platform, quota, topic, reserved, hosts, canary.
 COMBINATIONS = [
     ("api-key", "cold", "linux/amd64", 100, "", 0, "", 0.0),
     ("api-key", "snapstart", "linux/arm64", 0, TOPIC, 5, "example.com", 0.1),
@@ -50,7 +50,7 @@ COMBINATIONS = [
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS, ids=lambda row: "-".join(map(str, row[:3])))
-def test_cfn_lint_has_nothing_to_say(combination):
+def test_cfn_lint_finds_nothing(combination):
     auth, start, platform, quota, topic, reserved, hosts, weight = combination
     options = Options(
         auth=auth,
@@ -63,7 +63,7 @@ def test_cfn_lint_has_nothing_to_say(combination):
         provisioned_concurrency=2 if start == "provisioned" else 0,
     )
     template = build(options, 2, deployed=build(options), weight=weight)
-    assert [str(found) for found in lint(template_text(template), regions=[REGION])] == []
+    assert [str(match) for match in lint(template_text(template), regions=[REGION])] == []
 
 
 def test_the_function_has_cpu_time_and_image_by_digest():
@@ -108,7 +108,7 @@ def test_the_role_may_write_to_its_own_log_and_nothing_else():
     assert statement["Resource"] == {"Fn::GetAtt": ["LogGroup", "Arn"]}
 
 
-def test_the_log_goes_with_the_stack():
+def test_the_log_is_deleted_with_the_stack():
     assert build()["Resources"]["LogGroup"]["DeletionPolicy"] == "Delete"
 
 
@@ -171,13 +171,13 @@ def test_the_options_can_be_read_back():
     assert read_options(json.loads(template_text(build(options)))) == options
 
 
-def test_options_that_a_newer_version_wrote_are_passed_over():
+def test_options_of_a_newer_version_are_ignored():
     template = build()
     template["Metadata"]["Shutterless"]["Options"]["from_the_future"] = 1
     assert read_options(template) == Options()
 
 
-def test_the_template_is_written_as_people_read_it(tmp_path):
+def test_the_template_is_written_as_indented_json(tmp_path):
     folder = tmp_path / "folder"
     folder.mkdir()
     write_template(build(), folder / "template.json")
@@ -187,19 +187,21 @@ def test_the_template_is_written_as_people_read_it(tmp_path):
     assert [file.name for file in folder.iterdir()] == ["template.json"]
 
 
-def test_a_template_that_cannot_be_written_is_told(tmp_path):
-    with pytest.raises(ShutterlessError, match="Cannot write"):
-        write_template(build(), tmp_path / "missing" / "template.json")
+def test_a_template_that_cannot_be_written_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError) as error:
+        write_template(build(), tmp_path / "file" / "template.json")
+    assert error.value.code == "cannot-write"
 
 
 def test_the_plan_knows_of_every_property_whether_it_replaces():
     """As far as the template sets it; the truth is AWS's own schema of each resource."""
-    used = {}
+    properties_of = {}
     for options in (Options(alarm_topic=TOPIC, snapstart=True), Options(provisioned_concurrency=1)):
         for resource in build(options, 2, deployed=build(options))["Resources"].values():
-            used.setdefault(resource["Type"], set()).update(resource["Properties"])
+            properties_of.setdefault(resource["Type"], set()).update(resource["Properties"])
     replacing = {}
-    for kind, names in used.items():
+    for kind, names in properties_of.items():
         schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, kind).schema
         create_only = {path.split("/")[2] for path in schema.get("createOnlyProperties", [])}
         replacing[kind] = names & create_only

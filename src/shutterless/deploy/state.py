@@ -1,0 +1,121 @@
+"""The state of a deployment, which is its stack and template in CloudFormation and nothing else."""
+
+from dataclasses import dataclass
+
+from botocore.client import BaseClient
+
+from shutterless.deploy.aws.cloudformation import (
+    RollbackTriggers,
+    Stack,
+    change_stack,
+    read_stack,
+    read_template,
+    wait_until_updatable,
+)
+from shutterless.deploy.options import check_name
+from shutterless.deploy.template.diff import compare_templates
+from shutterless.deploy.template.function import alarm_names
+from shutterless.deploy.template.releases import read_releases
+from shutterless.deploy.template.template import stack_name
+from shutterless.deploy.template.types import Template
+from shutterless.errors import DeployError
+from shutterless.utils.progress import Progress
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A deployed API.
+
+    Attributes:
+        name: The deployment's name.
+        url: The address of the page and the API, without a slash at the end.
+        auth: Who may call `/predict`, see `Options`.
+        key_id: AWS's id of the API key; empty if there is none.
+        model: Name and version of the live model.
+        image: The live image, `uri@sha256:…`.
+        template: Its CloudFormation template.
+        canary_model: Name and version of the model that is a canary; empty if there is none.
+        canary: The canary's share of the calls, 0 to 1.
+        changed: Whether the call that returned this changed anything.
+    """
+
+    name: str
+    url: str
+    auth: str
+    key_id: str
+    model: str
+    image: str
+    template: Template
+    canary_model: str = ""
+    canary: float = 0.0
+    changed: bool = True
+
+
+@dataclass(frozen=True)
+class State:
+    """What CloudFormation has of a deployment; stack and template are None if it has nothing."""
+
+    name: str
+    stack: Stack | None
+    template: Template | None
+
+
+def read_state(cloudformation: BaseClient, name: str) -> State:
+    """Return the state of the deployment `name` as it is."""
+    stack = read_stack(cloudformation, stack_name(check_name(name)))
+    return State(name, stack, read_template(cloudformation, stack))
+
+
+def read_updatable_state(cloudformation: BaseClient, name: str, progress: Progress) -> State:
+    """Return the state of the deployment `name` once its stack can be updated."""
+    stack = wait_until_updatable(cloudformation, stack_name(check_name(name)), progress)
+    return State(name, stack, read_template(cloudformation, stack))
+
+
+def apply_template(
+    cloudformation: BaseClient, state: State, template: Template, canary_minutes: int, progress: Progress
+) -> State:
+    """Make CloudFormation change a deployment to what a template says.
+
+    Args:
+        cloudformation: The client.
+        state: The state before.
+        template: The template after.
+        canary_minutes: How long CloudFormation watches the alarms if the template has a canary.
+        progress: Called while CloudFormation works.
+
+    Returns:
+        The state after, which is the same object if there is nothing to change.
+    """
+    if not compare_templates(state.template, template):
+        return state
+    name, triggers = stack_name(state.name), RollbackTriggers()
+    if canary_minutes and read_releases(template).canary:
+        triggers = RollbackTriggers(alarm_names(name), canary_minutes)
+    stack = change_stack(cloudformation, name, state.stack, template, triggers, progress)
+    return State(state.name, stack, template)
+
+
+def describe(state: State, *, changed: bool) -> Deployment:
+    """Return the deployment in this state.
+
+    Raises:
+        ShutterlessError: It has been deleted.
+    """
+    if state.stack is None or state.template is None:
+        raise DeployError(
+            "stack-deleted", f"The stack of {state.name} has been deleted meanwhile", "Deploy it again."
+        )
+    releases, outputs = read_releases(state.template), state.stack.outputs
+    return Deployment(
+        name=state.name,
+        url=outputs["Url"],
+        auth=outputs["Auth"],
+        key_id=outputs.get("ApiKeyId", ""),
+        model=releases.live_release.model,
+        image=releases.live_release.image,
+        template=state.template,
+        canary_model=releases.find(releases.canary).model if releases.canary else "",
+        canary=releases.weight,
+        changed=changed,
+    )

@@ -1,0 +1,465 @@
+"""What CloudFormation and cfn-lint accept, and API Gateway or Lambda then reject or misunderstand.
+
+Each rule is asserted of the template of every combination of options, and each is shown to catch the
+mistakes it is there for, planted in a template.
+"""
+
+import copy
+import itertools
+import re
+
+import pytest
+
+from shutterless.deploy.options import MAX_NAME_LENGTH, MAX_TIMEOUT, Options
+from shutterless.deploy.template.function import ALIAS, fingerprint
+from shutterless.deploy.template.releases import ALIAS_ID, MAX_RELEASES
+from shutterless.deploy.template.rest_api import ROUTES
+from shutterless.deploy.template.template import build_template, template_text
+
+MAX_TEMPLATE = 51_200  # bytes that a change set takes in its request; more would need a bucket
+MAX_SNAPSTART_STORAGE = 512  # MB of /tmp
+MAX_ENVIRONMENT = 4_096  # bytes of a function's environment variables
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:alarms"
+ALLOW_ORIGIN = "gatewayresponse.header.Access-Control-Allow-Origin"
+
+
+def image(number):
+    return f"123456789012.dkr.ecr.eu-central-1.amazonaws.com/shutterless/clothes@sha256:{number:064x}"
+
+
+def build(number=1, *, deployed=None, weight=0.0, name="clothes", **options):
+    return build_template(
+        name,
+        Options(**options),
+        image=image(number),
+        model=f"clothes {number}",
+        fingerprint=str(number),
+        deployed=deployed,
+        weight=weight,
+    )
+
+
+CHOICES = {
+    "auth": ("api-key", "none", "iam"),
+    "start": ({}, {"snapstart": True}, {"provisioned_concurrency": 1}),
+    "platform": ("linux/amd64", "linux/arm64"),
+    "quota": (0, 100),
+    "alarm_topic": ("", TOPIC),
+    "reserved_concurrency": (0, 5),
+    "url_hosts": ("", "example.com"),
+}
+
+
+@pytest.fixture(scope="module")
+def templates():
+    """Return the templates of all combinations of options: of a first deploy, a second one, and a canary."""
+    templates = []
+    for values in itertools.product(*CHOICES.values()):
+        options = dict(zip(CHOICES, values, strict=True))
+        options |= options.pop("start")
+        first = build(**options)
+        templates += [first, build(2, deployed=first, **options)]
+        if "provisioned_concurrency" not in options:  # which `find_target` refuses together with a canary
+            templates.append(build(2, deployed=first, weight=0.1, **options))
+    return templates
+
+
+def resources_of(template, kind):
+    return {key: value for key, value in template["Resources"].items() if value["Type"] == f"AWS::{kind}"}
+
+
+def properties_of(template, kind):
+    return {key: value["Properties"] for key, value in resources_of(template, kind).items()}
+
+
+def refers_to(content, logical_id):
+    """Tell whether a value refers to a resource by Ref, Fn::GetAtt or Fn::Sub."""
+    if isinstance(content, dict):
+        return any(refers_to(value, logical_id) for value in content.values())
+    if isinstance(content, list):
+        return any(refers_to(value, logical_id) for value in content)
+    return content == logical_id or bool(
+        isinstance(content, str) and re.search(rf"\$\{{{logical_id}[.}}]", content)
+    )
+
+
+def depends_on(resource):
+    names = resource.get("DependsOn", [])
+    return {names} if isinstance(names, str) else set(names)
+
+
+def the_image_is_given_by_digest(template):
+    """A tag that is pushed again would not be deployed, and a rollback would not bring the old image back."""
+    for function in properties_of(template, "Lambda::Function").values():
+        assert re.fullmatch(r".+@sha256:[0-9a-f]{64}", function["Code"]["ImageUri"])
+
+
+def the_function_gives_up_before_the_gateway(template):
+    """API Gateway waits 29 s. After that the caller would pay for an answer that he does not get."""
+    for function in properties_of(template, "Lambda::Function").values():
+        assert function["Timeout"] <= MAX_TIMEOUT < 29
+
+
+def snapstart_is_possible(template):
+    """SnapStart needs a published version, at most 512 MB of /tmp, and no provisioned concurrency."""
+    for function in properties_of(template, "Lambda::Function").values():
+        if "SnapStart" in function:
+            storage = function.get("EphemeralStorage", {}).get("Size", 0)
+            assert storage <= MAX_SNAPSTART_STORAGE
+            assert resources_of(template, "Lambda::Version")
+            for alias in properties_of(template, "Lambda::Alias").values():
+                assert "ProvisionedConcurrencyConfig" not in alias
+
+
+def a_canary_is_possible(template):
+    """Lambda refuses an alias with both weights and provisioned concurrency."""
+    for alias in properties_of(template, "Lambda::Alias").values():
+        assert not alias.keys() >= {"RoutingConfig", "ProvisionedConcurrencyConfig"}
+
+
+def calls_go_through_the_alias(template):
+    """A call past the alias would get what was deployed last, whatever was rolled back.
+
+    And without proxy integration errors would be mapped by their text.
+    """
+    methods = properties_of(template, "ApiGateway::Method")
+    assert methods
+    for method in methods.values():
+        assert f":{ALIAS}/invocations" in str(method["Integration"]["Uri"])
+        assert method["Integration"]["Type"] == "AWS_PROXY"
+
+
+def only_this_api_may_call_only_the_alias(template):
+    """Without a permission every call is a 500; without a source any API in the world may call."""
+    permissions = resources_of(template, "Lambda::Permission")
+    assert permissions
+    for resource in permissions.values():
+        permission = resource["Properties"]
+        assert refers_to(permission["FunctionName"], "Function")
+        assert f":{ALIAS}" in str(permission["FunctionName"])
+        assert "${Api}/" in str(permission["SourceArn"])
+        assert ALIAS_ID in depends_on(resource) or refers_to(permission["FunctionName"], ALIAS_ID)
+
+
+def pictures_are_binary_and_nothing_else(template):
+    """With */* API Gateway treats preflights as pictures; without a type such pictures arrive corrupt."""
+    apis = properties_of(template, "ApiGateway::RestApi")
+    assert apis
+    for api in apis.values():
+        types = set(api["BinaryMediaTypes"])
+        assert "*/*" not in types
+        assert types >= {"image/jpeg", "image/png", "multipart/form-data", "application/octet-stream"}
+
+
+def the_deployment_waits_for_what_it_freezes(template):
+    """A deployment that is created before a method does not contain it."""
+    frozen = {
+        *resources_of(template, "ApiGateway::Method"),
+        *resources_of(template, "ApiGateway::GatewayResponse"),
+    }
+    deployments = resources_of(template, "ApiGateway::Deployment")
+    assert deployments
+    for deployment in deployments.values():
+        assert frozen <= depends_on(deployment)
+
+
+def the_deployment_is_of_this_api(template):
+    """Deployments never change: under the id of an older deployment, the older API would keep answering."""
+    types = ["RestApi", "Resource", "Method", "GatewayResponse"]
+    kinds = [f"AWS::ApiGateway::{kind}" for kind in types]
+    api = {key: value for key, value in template["Resources"].items() if value["Type"] in kinds}
+    assert set(resources_of(template, "ApiGateway::Deployment")) == {f"Deployment{fingerprint(api)}"}
+
+
+def the_stage_is_there_before_its_usage_plan(template):
+    """A usage plan that is created before its stage fails now and then."""
+    for plan in resources_of(template, "ApiGateway::UsagePlan").values():
+        for stage in resources_of(template, "ApiGateway::Stage"):
+            assert stage in depends_on(plan) or refers_to(plan["Properties"]["ApiStages"], stage)
+
+
+def a_required_key_belongs_to_a_usage_plan(template):
+    """A method that requires a key which no plan has refuses everybody."""
+    if any(method.get("ApiKeyRequired") for method in properties_of(template, "ApiGateway::Method").values()):
+        assert resources_of(template, "ApiGateway::UsagePlanKey")
+
+
+def every_route_has_its_method_and_open_preflights(template):
+    """Browsers send preflights without key and signature."""
+    methods = properties_of(template, "ApiGateway::Method")
+    for method, prefix in ROUTES.values():
+        assert f"{prefix}{method.capitalize()}" in methods
+        preflight = methods.get(f"{prefix}Other", {})
+        assert preflight.get("HttpMethod") in ("ANY", "OPTIONS")
+        assert not preflight.get("ApiKeyRequired")
+        assert preflight["AuthorizationType"] == "NONE"
+
+
+def browsers_can_read_the_gateways_own_answers(template):
+    """Without CORS headers a page sees a network error where API Gateway says why it refuses."""
+    responses = {
+        response["ResponseType"]: response
+        for response in properties_of(template, "ApiGateway::GatewayResponse").values()
+    }
+    needed = {"DEFAULT_4XX", "DEFAULT_5XX", "REQUEST_TOO_LARGE", "THROTTLED", "INTEGRATION_TIMEOUT"}
+    assert needed <= responses.keys()
+    for response in responses.values():
+        assert ALLOW_ORIGIN in response.get("ResponseParameters", {})
+
+
+def the_role_is_narrow(template):
+    """The function decodes strangers' pictures: whatever it may do in the account, they may try to."""
+    roles = properties_of(template, "IAM::Role")
+    assert roles
+    for role in roles.values():
+        assert "ManagedPolicyArns" not in role
+        for policy in role["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                assert "*" not in str(statement["Action"])
+                assert statement["Resource"] != "*"
+
+
+def the_template_fits_into_a_request(template):
+    assert len(template_text(template).encode()) <= MAX_TEMPLATE
+
+
+RULES = (
+    the_image_is_given_by_digest,
+    the_function_gives_up_before_the_gateway,
+    snapstart_is_possible,
+    a_canary_is_possible,
+    calls_go_through_the_alias,
+    only_this_api_may_call_only_the_alias,
+    pictures_are_binary_and_nothing_else,
+    the_deployment_waits_for_what_it_freezes,
+    the_deployment_is_of_this_api,
+    the_stage_is_there_before_its_usage_plan,
+    a_required_key_belongs_to_a_usage_plan,
+    every_route_has_its_method_and_open_preflights,
+    browsers_can_read_the_gateways_own_answers,
+    the_role_is_narrow,
+    the_template_fits_into_a_request,
+)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_every_template_keeps_the_rule(templates, rule):
+    assert len(templates) == 3 * 2**5 * (3 + 3 + 2)
+    for template in templates:
+        rule(template)
+
+
+def test_the_largest_template_fits_into_a_request():
+    name = "a" * MAX_NAME_LENGTH
+    options = {"alarm_topic": TOPIC, "reserved_concurrency": 5, "url_hosts": "a" * MAX_ENVIRONMENT}
+    template = build(name=name, **options)
+    for number in range(2, MAX_RELEASES + 1):
+        template = build(number, deployed=template, weight=0.1, name=name, **options)
+    the_template_fits_into_a_request(template)
+
+
+# rule: the mistakes that it has to catch, each a change of a template's resources
+MISTAKES = {}
+
+
+def mistake(rule):
+    def register(change):
+        MISTAKES.setdefault(rule, []).append(change)
+        return change
+
+    return register
+
+
+def only(resources, kind):
+    """Return the logical id of the only resource of a type."""
+    (key,) = resources_of({"Resources": resources}, kind)
+    return key
+
+
+@mistake(the_image_is_given_by_digest)
+def _(resources):
+    resources["Function"]["Properties"]["Code"]["ImageUri"] = "host/shutterless/clothes:latest"
+
+
+@mistake(the_function_gives_up_before_the_gateway)
+def _(resources):
+    resources["Function"]["Properties"]["Timeout"] = 29
+
+
+@mistake(snapstart_is_possible)
+def _(resources):
+    resources["Function"]["Properties"].update(
+        SnapStart={"ApplyOn": "PublishedVersions"}, EphemeralStorage={"Size": 1024}
+    )
+
+
+@mistake(snapstart_is_possible)
+def _(resources):
+    resources["Function"]["Properties"]["SnapStart"] = {"ApplyOn": "PublishedVersions"}
+    resources["LiveAlias"]["Properties"]["ProvisionedConcurrencyConfig"] = {
+        "ProvisionedConcurrentExecutions": 1
+    }
+
+
+@mistake(snapstart_is_possible)
+def _(resources):
+    resources["Function"]["Properties"]["SnapStart"] = {"ApplyOn": "PublishedVersions"}
+    del resources[only(resources, "Lambda::Version")]
+
+
+@mistake(a_canary_is_possible)
+def _(resources):
+    resources["LiveAlias"]["Properties"].update(
+        RoutingConfig={"AdditionalVersionWeights": []},
+        ProvisionedConcurrencyConfig={"ProvisionedConcurrentExecutions": 1},
+    )
+
+
+@mistake(calls_go_through_the_alias)
+def _(resources):
+    uri = resources["PredictPost"]["Properties"]["Integration"]["Uri"]
+    uri["Fn::Sub"] = uri["Fn::Sub"].replace(":live/", "/")
+
+
+@mistake(calls_go_through_the_alias)
+def _(resources):
+    resources["PredictPost"]["Properties"]["Integration"]["Type"] = "AWS"
+
+
+@mistake(only_this_api_may_call_only_the_alias)
+def _(resources):
+    del resources["ApiMayCallFunction"]
+
+
+@mistake(only_this_api_may_call_only_the_alias)
+def _(resources):
+    resources["ApiMayCallFunction"]["Properties"]["SourceArn"] = ""
+
+
+@mistake(only_this_api_may_call_only_the_alias)
+def _(resources):
+    resources["ApiMayCallFunction"]["Properties"]["SourceArn"] = {
+        "Fn::Sub": "arn:aws:execute-api:${AWS::Region}:${AWS::AccountId}:*/*"
+    }
+
+
+@mistake(only_this_api_may_call_only_the_alias)
+def _(resources):
+    resources["ApiMayCallFunction"]["Properties"]["FunctionName"] = {"Ref": "Function"}
+
+
+@mistake(only_this_api_may_call_only_the_alias)
+def _(resources):
+    del resources["ApiMayCallFunction"]["DependsOn"]
+
+
+@mistake(pictures_are_binary_and_nothing_else)
+def _(resources):
+    resources["Api"]["Properties"]["BinaryMediaTypes"].append("*/*")
+
+
+@mistake(pictures_are_binary_and_nothing_else)
+def _(resources):
+    resources["Api"]["Properties"]["BinaryMediaTypes"].remove("multipart/form-data")
+
+
+@mistake(the_deployment_waits_for_what_it_freezes)
+def _(resources):
+    resources[only(resources, "ApiGateway::Deployment")]["DependsOn"].remove("PredictPost")
+
+
+@mistake(the_deployment_waits_for_what_it_freezes)
+def _(resources):
+    del resources[only(resources, "ApiGateway::Deployment")]["DependsOn"]
+
+
+@mistake(the_deployment_waits_for_what_it_freezes)
+def _(resources):
+    del resources[only(resources, "ApiGateway::Deployment")]
+
+
+@mistake(the_deployment_is_of_this_api)
+def _(resources):
+    resources["PredictPost"]["Properties"]["ApiKeyRequired"] = False
+
+
+@mistake(the_stage_is_there_before_its_usage_plan)
+def _(resources):
+    resources["UsagePlan"]["Properties"]["ApiStages"][0]["Stage"] = "prod"
+
+
+@mistake(a_required_key_belongs_to_a_usage_plan)
+def _(resources):
+    del resources["UsagePlanKey"]
+
+
+@mistake(every_route_has_its_method_and_open_preflights)
+def _(resources):
+    del resources["PredictPost"]
+
+
+@mistake(every_route_has_its_method_and_open_preflights)
+def _(resources):
+    del resources["PredictOther"]
+
+
+@mistake(every_route_has_its_method_and_open_preflights)
+def _(resources):
+    resources["PredictOther"]["Properties"]["ApiKeyRequired"] = True
+
+
+@mistake(every_route_has_its_method_and_open_preflights)
+def _(resources):
+    resources["PredictOther"]["Properties"]["AuthorizationType"] = "AWS_IAM"
+
+
+@mistake(browsers_can_read_the_gateways_own_answers)
+def _(resources):
+    del resources["ThrottledResponse"]
+
+
+@mistake(browsers_can_read_the_gateways_own_answers)
+def _(resources):
+    del resources["Default4XxResponse"]["Properties"]["ResponseParameters"]
+
+
+@mistake(the_role_is_narrow)
+def _(resources):
+    (policy,) = resources["Role"]["Properties"]["Policies"]
+    policy["PolicyDocument"]["Statement"][0]["Action"] = "logs:*"
+
+
+@mistake(the_role_is_narrow)
+def _(resources):
+    (policy,) = resources["Role"]["Properties"]["Policies"]
+    policy["PolicyDocument"]["Statement"][0]["Resource"] = "*"
+
+
+@mistake(the_role_is_narrow)
+def _(resources):
+    resources["Role"]["Properties"]["ManagedPolicyArns"] = ["arn:aws:iam::aws:policy/AdministratorAccess"]
+
+
+@mistake(the_template_fits_into_a_request)
+def _(resources):
+    resources["Role"]["Properties"]["Description"] = "x" * 40_000
+
+
+def test_every_rule_has_a_mistake_to_catch():
+    assert set(MISTAKES) == set(RULES)
+
+
+@pytest.mark.parametrize(
+    ("rule", "change"),
+    [
+        pytest.param(rule, change, id=f"{rule.__name__}-{number}")
+        for rule, changes in MISTAKES.items()
+        for number, change in enumerate(changes, start=1)
+    ],
+)
+def test_a_rule_catches_a_planted_mistake(rule, change):
+    template = copy.deepcopy(build())
+    rule(template)
+    change(template["Resources"])
+    with pytest.raises(AssertionError):
+        rule(template)
