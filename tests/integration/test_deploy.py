@@ -1,8 +1,7 @@
-"""Deploy against moto, a server that speaks AWS's own protocols, over HTTP.
+"""Complete deployments against moto, a server that simulates AWS, over HTTP.
 
-moto does not read back what a template says of APIs, stages, keys and alarms (tests/unit/deploy asserts
-on the template itself), so the exact list of what it leaves out is asserted as well. It is taught the
-version and the alias of a function, because to turn that is what a rollback does.
+moto ignores some of the template's resources (tests/unit/deploy checks the template itself); a test
+asserts which ones. Versions and aliases of functions are added to it here, because rollbacks need them.
 """
 
 import contextlib
@@ -117,9 +116,9 @@ def server():
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     with pytest.MonkeyPatch.context() as patch:
-        known = parsing.get_model_map()
-        taught = {**known, "AWS::Lambda::Version": Version, "AWS::Lambda::Alias": Alias}
-        patch.setattr(parsing, "get_model_map", lambda: taught)
+        models_by_type = parsing.get_model_map()
+        extended = {**models_by_type, "AWS::Lambda::Version": Version, "AWS::Lambda::Alias": Alias}
+        patch.setattr(parsing, "get_model_map", lambda: extended)
         patch.setattr(models.ChangeSet, "apply", apply)
         # Ours is JSON, which is YAML too, but takes a hundred times as long to read as that.
         patch.setattr(models.yaml, "load", lambda text, Loader: json.loads(text))  # noqa: N803
@@ -147,7 +146,7 @@ def aws(server, monkeypatch):
     monkeypatch.setattr(session, "client", functools.cache(session.client))  # making one takes longest
     monkeypatch.setattr(deployer, "connect", lambda profile, region: session)
     monkeypatch.setattr(status_module, "connect", lambda profile, region: session)
-    with warnings.catch_warnings(record=True) as session.warned:
+    with warnings.catch_warnings(record=True) as session.warnings:
         warnings.simplefilter("always")
         yield session
 
@@ -174,8 +173,8 @@ def publish(session, name, bundle, options, progress):
     ecr = session.client("ecr")
     with contextlib.suppress(ecr.exceptions.ImageAlreadyExistsException):
         ecr.put_image(repositoryName=repository.name, imageManifest=json.dumps(manifest), imageTag=version)
-    found = ecr.describe_images(repositoryName=repository.name, imageIds=[{"imageTag": version}])
-    return f"{repository.uri}@{found['imageDetails'][0]['imageDigest']}"
+    answer = ecr.describe_images(repositoryName=repository.name, imageIds=[{"imageTag": version}])
+    return f"{repository.uri}@{answer['imageDetails'][0]['imageDigest']}"
 
 
 def deploy(bundle, **options):
@@ -184,8 +183,8 @@ def deploy(bundle, **options):
 
 def alias(session):
     """Return the version that is live, and the shares of others."""
-    found = session.client("lambda").get_alias(FunctionName=FUNCTION, Name="live")
-    return found["FunctionVersion"], found.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
+    alias = session.client("lambda").get_alias(FunctionName=FUNCTION, Name="live")
+    return alias["FunctionVersion"], alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
 
 
 def account(session):
@@ -200,26 +199,26 @@ def images(session):
     return session.client("ecr").describe_images(repositoryName=f"shutterless/{NAME}")["imageDetails"]
 
 
-def test_from_nothing_to_an_api_and_back(aws, bundles):
+def test_deploy_update_roll_back_and_destroy(aws, bundles):
     first, second = bundles[:2]
-    made = deploy(first)
-    assert made.changed
-    assert made.url.endswith(f".execute-api.{REGION}.amazonaws.com/prod")
-    assert made.model == f"clothes {read_bundle(first).version}"
+    deployment = deploy(first)
+    assert deployment.changed
+    assert deployment.url.endswith(f".execute-api.{REGION}.amazonaws.com/prod")
+    assert deployment.model == f"clothes {read_bundle(first).version}"
     assert alias(aws) == ("1", {})
     live = aws.client("lambda").get_function(FunctionName=FUNCTION, Qualifier="1")
-    assert live["Configuration"]["Description"] == made.model
+    assert live["Configuration"]["Description"] == deployment.model
 
     again = deploy(first)
     assert not again.changed
-    assert again.image == made.image
+    assert again.image == deployment.image
 
     assert deploy(second).model == f"clothes {read_bundle(second).version}"
     assert alias(aws) == ("2", {})
     assert len(images(aws)) == 2
 
     back = deployer.rollback(NAME)
-    assert (back.model, back.image) == (made.model, made.image)
+    assert (back.model, back.image) == (deployment.model, deployment.image)
     assert alias(aws) == ("1", {})
 
     assert deployer.list_resources(NAME) == [
@@ -233,10 +232,10 @@ def test_from_nothing_to_an_api_and_back(aws, bundles):
     deployer.destroy(NAME)
 
 
-def test_moto_leaves_out_exactly_this(aws, bundles):
-    """If this changes, moto has learned or forgotten something, and tests can rely on more or less."""
+def test_moto_ignores_exactly_these_types(aws, bundles):
+    """If this changes, moto simulates more or less than before."""
     deploy(bundles[0])
-    assert {str(warning.message) for warning in aws.warned} == {
+    assert {str(warning.message) for warning in aws.warnings} == {
         f"Tried to parse AWS::{kind} but it's not supported by moto's CloudFormation implementation"
         for kind in (
             "ApiGateway::GatewayResponse",
@@ -250,55 +249,55 @@ def test_moto_leaves_out_exactly_this(aws, bundles):
 
 
 def test_the_image_in_the_template_is_the_one_in_the_registry(aws, bundles):
-    made = deploy(bundles[0])
+    deployment = deploy(bundles[0])
     (pushed,) = images(aws)
-    code = made.template["Resources"]["Function"]["Properties"]["Code"]
-    assert code == {"ImageUri": made.image}
-    assert made.image.endswith(f"/shutterless/{NAME}@{pushed['imageDigest']}")
+    code = deployment.template["Resources"]["Function"]["Properties"]["Code"]
+    assert code == {"ImageUri": deployment.image}
+    assert deployment.image.endswith(f"/shutterless/{NAME}@{pushed['imageDigest']}")
 
 
 def test_a_second_deploy_builds_and_pushes_nothing(aws, bundles):
     deploy(bundles[0])
 
     def refuse(*_):
-        raise AssertionError("it was published again")
+        raise AssertionError("the image was published again")
 
     deployer.deploy(bundles[0], NAME, publish=refuse, memory=3008)
     assert alias(aws) == ("2", {})
 
 
-def test_an_image_that_the_registry_has_lost_is_pushed_again(aws, bundles):
-    made = deploy(bundles[0])
+def test_an_image_that_is_gone_from_the_registry_is_pushed_again(aws, bundles):
+    deployment = deploy(bundles[0])
     aws.client("ecr").delete_repository(repositoryName=f"shutterless/{NAME}", force=True)
     again = deploy(bundles[0])
-    assert (again.image, again.changed) == (made.image, False)
+    assert (again.image, again.changed) == (deployment.image, False)
     assert len(images(aws)) == 1
 
 
 def test_its_status_is_read_back(aws, bundles):
-    made = deploy(bundles[0], memory=3008)
+    deployment = deploy(bundles[0], memory=3008)
     status = read_status(NAME)
-    assert (status.model, status.version, status.url) == (made.model, "1", made.url)
+    assert (status.model, status.version, status.url) == (deployment.model, "1", deployment.url)
     assert (status.memory, status.provisioned, status.last_hour) == (3008, 0, None)
 
 
 def test_a_plan_changes_nothing(aws, bundles):
-    planned = deployer.plan(bundles[0], NAME)
-    assert planned.needs_push
-    assert {change.action for change in planned.changes} == {"added"}
+    plan = deployer.plan(bundles[0], NAME)
+    assert plan.needs_push
+    assert {change.action for change in plan.changes} == {"added"}
     assert deployer.list_resources(NAME) == []
 
 
-def test_a_plan_is_what_the_deploy_then_does(aws, bundles):
+def test_a_deploy_does_what_the_plan_says(aws, bundles):
     deploy(bundles[0])
-    planned = deployer.plan(bundles[0], NAME, memory=3008, rate=50)
-    assert not planned.needs_push
+    plan = deployer.plan(bundles[0], NAME, memory=3008, rate=50)
+    assert not plan.needs_push
     deployed = deploy(bundles[0], memory=3008, rate=50)
-    assert deployed.template == planned.template
+    assert deployed.template == plan.template
     assert deployer.plan(bundles[0], NAME).changes == ()
 
 
-def test_options_that_are_not_given_stay_as_they_are(aws, bundles):
+def test_options_that_are_left_out_stay_as_they_are(aws, bundles):
     deploy(bundles[0], memory=3008, auth="none")
     deployed = deploy(bundles[1])
     assert deployed.auth == "none"
@@ -307,42 +306,42 @@ def test_options_that_are_not_given_stay_as_they_are(aws, bundles):
 
 def test_a_canary_gets_its_share_until_it_is_promoted(aws, bundles):
     deploy(bundles[0])
-    running = deploy(bundles[1], canary=0.1, canary_minutes=0)
+    canary = deploy(bundles[1], canary=0.1, canary_minutes=0)
     assert alias(aws) == ("1", {"2": 0.1})
-    assert (running.canary, running.canary_model) == (0.1, f"clothes {read_bundle(bundles[1]).version}")
+    assert (canary.canary, canary.canary_model) == (0.1, f"clothes {read_bundle(bundles[1]).version}")
     assert deployer.promote(NAME).canary == 0
     assert alias(aws) == ("2", {})
 
 
-def test_a_canary_can_be_turned_back(aws, bundles):
+def test_a_canary_can_be_rolled_back(aws, bundles):
     deploy(bundles[0])
     deploy(bundles[1], canary=0.1, canary_minutes=0)
     deployer.rollback(NAME)
     assert alias(aws) == ("1", {})
 
 
-def test_a_watched_canary_gets_everything_in_the_end(aws, bundles):
+def test_a_watched_canary_gets_all_calls_in_the_end(aws, bundles):
     deploy(bundles[0])
-    watched = []
+    configurations = []
     aws.client("cloudformation").meta.events.register(
         "provide-client-params.cloudformation.CreateChangeSet",
-        lambda params, **_: watched.append(params["RollbackConfiguration"]),
+        lambda params, **_: configurations.append(params["RollbackConfiguration"]),
     )
     deploy(bundles[1], canary=0.1, canary_minutes=10)
     assert alias(aws) == ("2", {})
-    assert [each["MonitoringTimeInMinutes"] for each in watched] == [10, 0]
-    assert [each["Arn"].rpartition(":")[2] for each in watched[0]["RollbackTriggers"]] == [
+    assert [each["MonitoringTimeInMinutes"] for each in configurations] == [10, 0]
+    assert [each["Arn"].rpartition(":")[2] for each in configurations[0]["RollbackTriggers"]] == [
         f"{FUNCTION}-errors",
         f"{FUNCTION}-throttles",
         f"{FUNCTION}-slow",
     ]
 
 
-def test_the_first_deploy_has_nothing_to_be_a_canary_of(aws, bundles):
+def test_the_first_deploy_is_no_canary(aws, bundles):
     assert deploy(bundles[0], canary=0.1).canary == 0
 
 
-def test_a_canary_beside_provisioned_concurrency_is_refused_before_anything_is_done(aws, bundles):
+def test_a_canary_with_provisioned_concurrency_is_refused_before_anything_is_done(aws, bundles):
     with pytest.raises(InputError) as error:
         deploy(bundles[0], canary=0.1, provisioned_concurrency=1)
     assert error.value.code == "conflicting-options"
@@ -358,10 +357,10 @@ def test_provisioned_concurrency_is_refused_while_a_canary_runs(aws, bundles):
     assert alias(aws) == ("1", {"2": 0.1})
 
 
-def test_old_versions_go_and_their_images_stay_for_the_registry_to_expire(aws, bundles):
+def test_old_versions_are_removed(aws, bundles):
     for bundle in bundles:
-        made = deploy(bundle)
-    versions = [key for key in made.template["Resources"] if key.startswith("Version")]
+        deployment = deploy(bundle)
+    versions = [key for key in deployment.template["Resources"] if key.startswith("Version")]
     assert len(versions) == MAX_RELEASES
 
 

@@ -14,7 +14,7 @@ def test_a_bill_is_shown_with_its_prices_date_and_the_free_tier_apart(shutterles
     assert "https://aws.amazon.com/lambda/pricing/" in result.stdout
 
 
-def test_what_is_next_to_nothing_is_not_shown_in_powers_of_ten(shutterless):
+def test_a_tiny_quantity_is_not_shown_in_powers_of_ten(shutterless):
     result = shutterless("cost", "--duration", 100, "--requests", 11)
     (row,) = [line for line in result.stdout.splitlines() if "API Gateway" in line]
     assert "\t< 0.001 million\t" in row
@@ -41,7 +41,7 @@ def test_a_latency_that_no_memory_size_meets_is_reported(shutterless):
     )
 
 
-def test_a_duration_is_that_at_the_memory_given_with_it(shutterless):
+def test_a_given_duration_is_that_at_the_given_memory(shutterless):
     result = shutterless("cost", "--duration", 100, "--memory", 512, "--json")
     workload = json.loads(result.stdout)["workload"]
     assert (workload["duration_ms"], workload["memory"]) == (100, 512)
@@ -55,7 +55,7 @@ def test_a_bundle_is_measured_and_slowed_down_by_its_share_of_a_processor(shutte
     assert "measured on a core of this machine" in document["duration_source"]
 
 
-def test_without_a_duration_nothing_is_guessed(shutterless):
+def test_without_a_duration_there_is_no_estimate(shutterless):
     result = shutterless("cost")
     assert (result.exit_code, result.stderr.splitlines()[0]) == (
         1,

@@ -41,12 +41,12 @@ def lines(shutterless, *arguments):
     ],
     ids=["answer", "not sure", "problem", "no picture", "several pictures"],
 )
-def test_a_request_is_a_line_to_read(shutterless, log, record, words):
+def test_a_request_is_one_readable_line(shutterless, log, record, words):
     log(json.dumps(record))
     assert lines(shutterless) == [f"11-24 16:00:00  {words}"]
 
 
-def test_lambda_s_routine_is_left_out_unless_all_is_asked_for(shutterless, log):
+def test_routine_lines_are_left_out_without_all(shutterless, log):
     log("START RequestId: 1", "Task timed out after 28.00 seconds")
     assert lines(shutterless) == ["11-24 16:00:01  Task timed out after 28.00 seconds"]
     assert len(lines(shutterless, "--all")) == 2
@@ -75,7 +75,7 @@ def test_json_is_one_document(shutterless, log):
     }
 
 
-def test_ctrl_c_ends_following_without_a_word(shutterless, monkeypatch):
+def test_ctrl_c_ends_following_silently(shutterless, monkeypatch):
     def follow(name, since, profile, region):
         yield LogEntry(1_764_000_000_000, json.dumps(ONE))
         raise KeyboardInterrupt

@@ -116,7 +116,7 @@ def test_with_iam_the_function_is_invoked_directly():
     assert smoke.smoke_test(session, deployed("iam")) == ANSWER
 
 
-def test_the_event_of_it_is_one_that_the_function_reads(monkeypatch):
+def test_the_event_can_be_read_by_the_function(monkeypatch):
     session, payloads = Session("lambda"), []
     session.stubber.add_response("invoke", invocation(http(200, ANSWER)))
     session.client("lambda").meta.events.register(

@@ -130,7 +130,7 @@ def test_a_missing_permission_is_named(aws):
     assert "cloudformation:DescribeStacks" in error.value.message
 
 
-def test_two_weeks_make_a_month_s_workload_with_what_is_kept_warm(aws):
+def test_the_workload_of_a_month_is_extrapolated_from_two_weeks(aws):
     answer_stack(aws)
     answer_function(aws, provisioned=2, MemorySize=1024)
     answer_metrics(aws, 14.0, mean_ms=80.0)

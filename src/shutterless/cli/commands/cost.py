@@ -136,7 +136,8 @@ def _show(bill: "Estimate", source: str) -> None:
         f"The free tier covers up to ${bill.free_usd:,.2f} of it, if nothing else uses it."
     )
     result(
-        f"{workload.memory:,} MB, {workload.architecture}, {workload.duration_ms:.1f} ms a request: {source}."
+        f"{workload.memory:,} MB, {workload.architecture}, {workload.duration_ms:.1f} ms per request "
+        f"({source})."
     )
     result(
         f"Prices of {prices.date} for {prices.region}, without tax. Check them before you rely on them: "

@@ -26,7 +26,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The deployment's name
 
 def deploy(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle.")],
-    name: Annotated[str, typer.Option(metavar="NAME", help="What the deployment is called.")],
+    name: Annotated[str, typer.Option(metavar="NAME", help="The deployment's name.")],
     region: Region = None,
     profile: Profile = None,
     plan: Annotated[

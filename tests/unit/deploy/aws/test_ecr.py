@@ -22,7 +22,7 @@ def repositories(session):
     return session.client("ecr").describe_repositories()["repositories"]
 
 
-def test_a_repository_scans_keeps_its_tags_and_says_whose_it_is(session):
+def test_a_repository_scans_images_has_immutable_tags_and_our_tag(session):
     repository = ensure_repository(session, NAME)
     (description,) = repositories(session)
     assert repository.uri == description["repositoryUri"] == f"{repository.host}/{NAME}"
@@ -42,7 +42,7 @@ def test_a_repository_keeps_the_last_ten_images(session):
     assert rule["action"] == {"type": "expire"}
 
 
-def test_our_own_repository_is_taken_up_again_with_the_lifecycle_that_it_has(session):
+def test_our_own_repository_is_used_again_with_the_lifecycle_policy_that_it_has(session):
     first = ensure_repository(session, NAME)
     ecr = session.client("ecr")
     own = json.loads(ecr.get_lifecycle_policy(repositoryName=NAME)["lifecyclePolicyText"])
@@ -52,7 +52,7 @@ def test_our_own_repository_is_taken_up_again_with_the_lifecycle_that_it_has(ses
     assert json.loads(ecr.get_lifecycle_policy(repositoryName=NAME)["lifecyclePolicyText"]) == own
 
 
-def test_one_left_without_its_lifecycle_gets_it(session):
+def test_a_repository_without_a_lifecycle_policy_gets_one(session):
     """As after an interruption between the two calls."""
     session.client("ecr").create_repository(repositoryName=NAME, tags=[{"Key": TAG, "Value": "clothes"}])
     ensure_repository(session, NAME)
@@ -60,7 +60,7 @@ def test_one_left_without_its_lifecycle_gets_it(session):
 
 
 @pytest.mark.parametrize("touch", [ensure_repository, delete_repository])
-def test_somebody_else_s_repository_is_left_alone(session, touch):
+def test_the_repository_of_somebody_else_is_left_alone(session, touch):
     session.client("ecr").create_repository(repositoryName=NAME)
     with pytest.raises(DeployError) as error:
         touch(session, NAME)
@@ -74,6 +74,6 @@ def test_a_deleted_repository_is_gone_and_deleting_it_again_does_nothing(session
     assert repositories(session) == []
 
 
-def test_another_registry_s_host_takes_the_place_of_the_account_s(session):
+def test_another_registry_can_take_the_place_of_the_account_s(session):
     repository = ensure_repository(session, NAME, "127.0.0.1:5000")
     assert (repository.uri, repository.host) == (f"127.0.0.1:5000/{NAME}", "127.0.0.1:5000")

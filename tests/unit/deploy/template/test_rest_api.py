@@ -44,14 +44,14 @@ def test_every_method_is_a_proxy_to_the_alias():
         assert method["Integration"]["Uri"]["Fn::Sub"].endswith("functions/${Function.Arn}:live/invocations")
 
 
-def test_with_a_key_only_predictions_ask_for_it():
+def test_with_an_api_key_only_predictions_require_it():
     resources = build(auth="api-key")
     assert methods_with(resources, "ApiKeyRequired", True) == {"PredictPost"}
     assert methods_with(resources, "AuthorizationType", "AWS_IAM") == set()
     assert of(resources, "UsagePlanKey")["UsagePlanKey"]["KeyId"] == {"Ref": "ApiKey"}
 
 
-def test_without_a_key_nothing_asks_and_there_is_none():
+def test_without_authentication_there_is_no_key_and_nothing_requires_one():
     resources = build(auth="none")
     assert (
         methods_with(resources, "ApiKeyRequired", True)
@@ -61,7 +61,7 @@ def test_without_a_key_nothing_asks_and_there_is_none():
     assert of(resources, "ApiKey") == of(resources, "UsagePlan") == of(resources, "UsagePlanKey") == {}
 
 
-def test_with_iam_everything_is_signed_but_preflights():
+def test_with_iam_everything_but_preflights_is_signed():
     resources = build(auth="iam")
     signed = {f"{prefix}{method.capitalize()}" for method, prefix in ROUTES.values()}
     assert methods_with(resources, "AuthorizationType", "AWS_IAM") == signed
@@ -78,7 +78,7 @@ def test_pictures_of_every_format_arrive_as_bytes():
 
 
 @pytest.mark.parametrize("auth", ["api-key", "none", "iam"])
-def test_what_the_gateway_answers_itself_is_a_problem_that_browsers_can_read(auth):
+def test_the_gateways_own_answers_are_problems_that_browsers_can_read(auth):
     for answer in of(build(auth=auth), "GatewayResponse").values():
         assert answer["ResponseParameters"] == {
             "gatewayresponse.header.Access-Control-Allow-Origin": "'*'",
@@ -100,7 +100,7 @@ def answers(**options):
     return {each["ResponseType"]: (each.get("StatusCode"), problem(each)["code"]) for each in responses}
 
 
-def test_each_refusal_of_the_gateway_has_its_code():
+def test_each_of_the_gateways_answers_has_its_code():
     codes = answers()
     assert codes["REQUEST_TOO_LARGE"] == ("413", "too-large")
     assert codes["INVALID_API_KEY"] == ("403", "forbidden")
@@ -132,7 +132,7 @@ def test_a_changed_api_is_another_deployment_a_changed_stage_is_not():
     assert deployment() == deployment(stage="test", rate=5, quota=1, memory=3008)
 
 
-def test_stage_and_plan_hold_the_same_rate():
+def test_stage_and_usage_plan_have_the_same_rate():
     resources = build(rate=3, burst=4, quota=500)
     (setting,) = of(resources, "Stage")["Stage"]["MethodSettings"]
     assert (setting["ThrottlingRateLimit"], setting["ThrottlingBurstLimit"]) == (3, 4)
@@ -142,7 +142,7 @@ def test_stage_and_plan_hold_the_same_rate():
     assert plan["ApiStages"] == [{"ApiId": {"Ref": "Api"}, "Stage": {"Ref": "Stage"}}]
 
 
-def test_a_quota_of_0_is_none():
+def test_a_quota_of_0_is_no_quota():
     assert "Quota" not in of(build(quota=0), "UsagePlan")["UsagePlan"]
 
 
