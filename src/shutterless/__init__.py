@@ -56,7 +56,7 @@ _EXPORTS = {
     "client": ("call", "call_many"),
     "packaging.docker": ("DockerError", "WrongProcessorError"),
     "packaging.context": ("Context", "package"),
-    "packaging.check": ("Trial",),
+    "packaging.check": ("CheckResult",),
     "packaging.image": ("Image", "build_image"),
     "packaging.run": ("run_image",),
     "deploy": ("deploy",),  # the module itself: `shutterless.deploy.plan(…)`

@@ -45,7 +45,7 @@ from shutterless.inference import predict as predict
 from shutterless.inference import predict_many as predict_many
 from shutterless.models import evaluate as evaluate
 from shutterless.models import load_model as load_model
-from shutterless.packaging.check import Trial as Trial
+from shutterless.packaging.check import CheckResult as CheckResult
 from shutterless.packaging.context import Context as Context
 from shutterless.packaging.context import package as package
 from shutterless.packaging.docker import DockerError as DockerError

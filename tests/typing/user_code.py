@@ -121,10 +121,10 @@ def call(url: str) -> None:
 def build_container() -> None:
     context: shutterless.Context = shutterless.package("bundle", "context", platform="linux/arm64")
     image: shutterless.Image = shutterless.build_image(
-        "bundle", context.tag, platform="linux/amd64", base_image="python:3.13-slim", trial=True
+        "bundle", context.tag, platform="linux/amd64", base_image="python:3.13-slim", check=True
     )
-    trial: shutterless.Trial | None = image.trial
-    print(image.id, trial and trial.difference)
+    check: shutterless.CheckResult | None = image.check
+    print(image.id, check and check.difference)
     shutterless.run_image("clothes", port=8080, memory=1769, urls="off", ready=print)
 
 

@@ -1,10 +1,10 @@
-"""Bytecode for the container's Python, so that no start compiles what it imports.
+"""Compile the container's modules to bytecode, so that a start need not do it.
 
-The root file system is read-only, so a container that is shipped sources alone compiles them at every
-start; so it does with the standard library, of which the official Python images carry the sources
-alone. Bytecode is the same on every processor but belongs to one minor version of Python: the base
-image's own compiles all of it, one of this machine what is ours. It is that of PYTHONOPTIMIZE=2, which the
-image sets, and has neither docstrings nor columns for tracebacks: less to read at every start.
+The root file system is read-only, so a container that ships only sources compiles them at every start; this
+includes the standard library, of which the official Python images ship only the sources. Bytecode is the
+same on every processor but belongs to one minor version of Python: the base image's own Python compiles all
+of it, one of this machine only our modules. It is that of PYTHONOPTIMIZE=2, which the image sets, and has
+neither docstrings nor columns for tracebacks: there is less to read at every start.
 """
 
 import contextlib
@@ -19,8 +19,8 @@ from pathlib import Path, PurePosixPath
 from shutterless.errors import PackagingError
 from shutterless.packaging.platforms import PYTHON
 
-# What the container imports, sooner or later; what of the standard library comes with it is compiled too.
-ENTRIES = (
+# The modules that the container imports; what they load of the standard library is compiled, too.
+ENTRY_MODULES = (
     "awslambdaric.bootstrap",
     "awslambdaric.lambda_runtime_client",
     "shutterless.runtime.fetch",
@@ -29,49 +29,53 @@ ENTRIES = (
 )
 
 # Runs in the other Python: a tar of the layers comes in, a tar of bytecode goes out. Hash-based and
-# unchecked (PEP 552), so that it depends on nothing but the sources. Arguments: what to import.
+# unchecked (PEP 552), so that it depends on nothing but the sources. Arguments: the modules to import.
 COMPILER = """
-import importlib, io, pathlib, sys, sysconfig, tarfile, tempfile
-from importlib.util import cache_from_source, source_hash
-from importlib._bootstrap_external import _code_to_hash_pyc
+import importlib, importlib.util, pathlib, py_compile, sys, sysconfig, tarfile, tempfile
 
-def add(name, source):
+def compile_file(file, name):
+    compiled = importlib.util.cache_from_source(pathlib.Path(folder, name), optimization=2)
     try:
-        code = compile(source, f"/{name}", "exec", dont_inherit=True, optimize=2)
-    except SyntaxError:  # a template, as some wheels carry
-        return
-    data = _code_to_hash_pyc(code, source_hash(source), False)
-    entry = tarfile.TarInfo(cache_from_source(name, optimization=2))
-    entry.size = len(data)
-    compiled.addfile(entry, io.BytesIO(data))
+        py_compile.compile(
+            file, compiled, f"/{name}", doraise=True, optimize=2,
+            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+        )
+    except py_compile.PyCompileError:  # a template, as some wheels carry
+        pass
 
-compiled = tarfile.open(fileobj=sys.stdout.buffer, mode="w|")
 with tempfile.TemporaryDirectory() as folder:
     tarfile.open(fileobj=sys.stdin.buffer, mode="r|").extractall(folder, filter="data")
-    for file in sorted(pathlib.Path(folder).rglob("*.py")):
-        add(file.relative_to(folder).as_posix(), file.read_bytes())
-    sys.path[:0] = map(str, pathlib.Path(folder).glob("opt/shutterless/*"))
-    for module in sys.argv[1:]:
-        importlib.import_module(module)
-library = sysconfig.get_path("stdlib") + "/"
-loaded = {module.__file__ for module in sys.modules.values() if getattr(module, "__cached__", None)}
-for file in sorted(loaded):
-    if file.startswith(library) and file.endswith(".py"):
-        add(file.lstrip("/"), pathlib.Path(file).read_bytes())
-compiled.close()
+    root = pathlib.Path(folder)
+    for file in sorted(root.rglob("*.py")):
+        compile_file(file, file.relative_to(root).as_posix())
+    sys.path[:0] = map(str, root.glob("opt/shutterless/*"))
+    modules = [importlib.import_module(name) for name in sys.argv[1:]]
+    library = sysconfig.get_path("stdlib") + "/"
+    for module in list(sys.modules.values()) if modules else []:
+        file = module.__file__ if getattr(module, "__cached__", None) else ""
+        if file.startswith(library) and file.endswith(".py") and module is not py_compile:
+            compile_file(file, file.lstrip("/"))
+    with tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as archive:
+        for file in sorted(root.rglob("*.pyc")):
+            archive.add(file, file.relative_to(root))
 """
 
 
 @dataclass(frozen=True)
 class Python:
-    """A Python of the container's version: its command, and whether it is the base image's own."""
+    """A Python of the container's version.
+
+    Attributes:
+        command: The words that start it.
+        is_base: Whether it is the base image's own.
+    """
 
     command: tuple[str, ...]
     is_base: bool = False
 
 
 def local_python() -> Python | None:
-    """Return one of this machine, if there is any."""
+    """Return a Python of the container's version on this machine, or None if there is none."""
     if sys.version_info[:2] == PYTHON:
         return Python((sys.executable,))
     command = f"python{PYTHON[0]}.{PYTHON[1]}"
@@ -82,31 +86,33 @@ def local_python() -> Python | None:
 
 
 def compile_layers(layers: Sequence[Path], python: Python) -> None:
-    """Write the bytecode of every module in the layers, root file systems each, into `__pycache__` there.
+    """Write the bytecode of every module in some layers into their `__pycache__` folders.
 
-    The base image's own Python also compiles what they load of its standard library, into the first
-    layer. Raises `ShutterlessError` if it cannot.
+    The base image's own Python also compiles what they load of its standard library, into the first layer.
+
+    Args:
+        layers: Roots of layers.
+        python: The Python that compiles.
+
+    Raises:
+        PackagingError: `unusable-base-image` if the modules cannot be imported there.
     """
-    entries = ENTRIES if python.is_base else ()
-    command = [*python.command, "-B", "-X", "utf8", "-X", "no_debug_ranges", "-c", COMPILER, *entries]
-    done = subprocess.run(command, input=_archive(layers), capture_output=True)
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+    sources = io.BytesIO()
+    with tarfile.open(fileobj=sources, mode="w") as archive:
+        for layer in layers:
+            archive.add(layer, ".")
+    modules = ENTRY_MODULES if python.is_base else ()
+    command = [*python.command, "-B", "-X", "utf8", "-X", "no_debug_ranges", "-c", COMPILER, *modules]
+    process = subprocess.run(command, input=sources.getvalue(), capture_output=True)
+    if process.returncode:
+        lines = process.stderr.decode(errors="replace").strip().splitlines() or ["it wrote nothing"]
         raise PackagingError(
             "unusable-base-image",
-            f"The base image cannot load the modules: {said[-1]}",
+            f"The base image cannot import the modules: {lines[-1]}",
             "Use one with glibc 2.28 or newer and libstdc++, such as the default.",
         )
-    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+    with tarfile.open(fileobj=io.BytesIO(process.stdout)) as archive:
         for member in archive:
             source = PurePosixPath(member.name).parent.parent
             layer = next((layer for layer in layers if (layer / source).is_dir()), layers[0])
             archive.extract(member, layer, filter="data")
-
-
-def _archive(layers: Sequence[Path]) -> bytes:
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as archive:
-        for layer in layers:
-            archive.add(layer, ".")
-    return stream.getvalue()

@@ -1,4 +1,4 @@
-"""Whether an image answers as its bundle does."""
+"""Check that an image answers as its bundle does."""
 
 import io
 import json
@@ -8,48 +8,56 @@ from random import Random
 
 from shutterless.dataset.synthetic.render import draw_garment
 from shutterless.errors import PackagingError
-from shutterless.packaging.container import ask, running, terms
+from shutterless.packaging.container import ask, lambda_limits, running
 from shutterless.packaging.docker import WrongProcessorError
 from shutterless.packaging.platforms import Platform
 from shutterless.runtime.service import Service
 from shutterless.runtime.settings import Settings
 
-# Scores of one picture on two processors: they add in another order.
+# Scores of one picture on two processors differ a little, because they add in another order.
 TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
-class Trial:
-    """How an image answered one photo: the largest difference of a score from the bundle's own."""
+class CheckResult:
+    """How an image answered one photo.
+
+    Attributes:
+        difference: The largest difference of a score from the bundle's own.
+    """
 
     difference: float
 
 
-def try_image(tag: str, bundle: Path, platform: Platform) -> Trial | None:
-    """Start an image on Lambda's terms, without a network, and ask it about a drawn photo.
+def check_image(tag: str, bundle: Path, platform: Platform) -> CheckResult | None:
+    """Start an image under Lambda's limits, without a network, and compare its answer for a drawn photo.
 
-    Returns None if this machine cannot run the platform's programs. Raises `ShutterlessError` if the
-    image does not start, or answers otherwise than the bundle does here.
+    Args:
+        tag: The image.
+        bundle: The bundle that is in it.
+        platform: The platform that it was built for.
+
+    Returns:
+        The comparison, or None if this machine cannot run the platform's programs.
+
+    Raises:
+        PackagingError: If the image does not start, or `different-answers` if its scores differ.
     """
-    photo = _photo()
-    own = Service.load(Settings(bundle)).classify(photo)["scores"]
+    file = io.BytesIO()
+    draw_garment("shirt", 256, Random(0)).save(file, "PNG")
+    photo = file.getvalue()
+    expected = Service.load(Settings(bundle)).classify(photo)["scores"]
     try:
-        with running(tag, ["--network", "none", "--platform", platform, *terms()]) as container:
-            answered = ask(container, "/predict", photo)
+        with running(tag, ["--network", "none", "--platform", platform, *lambda_limits()]) as container:
+            answer = ask(container, "/predict", photo)
     except WrongProcessorError:
         return None
-    scores = json.loads(answered)["scores"]
-    difference = max(abs(own[label] - scores[label]) for label in own)
+    scores = json.loads(answer)["scores"]
+    difference = max(abs(expected[label] - scores[label]) for label in expected)
     if difference > TOLERANCE:
         raise PackagingError(
             "different-answers",
             f"The image {tag} gives scores that differ from the bundle's own by up to {difference:.3f}",
             "Do not deploy it: use the default base image, or report this.",
         )
-    return Trial(difference)
-
-
-def _photo() -> bytes:
-    stream = io.BytesIO()
-    draw_garment("shirt", 256, Random(0)).save(stream, "PNG")
-    return stream.getvalue()
+    return CheckResult(difference)

@@ -1,4 +1,4 @@
-"""The build context: all that an image is made of, in one folder for plain `docker build`."""
+"""The build context: everything that an image is made of, in one folder for `docker build`."""
 
 import re
 import string
@@ -17,10 +17,12 @@ from shutterless.packaging.wheels import fetch_wheels
 from shutterless.utils.progress import Progress, automatic
 
 BASE_IMAGE = "python:3.13-slim-trixie"
+# A name with a space or a line break would be more than a name in the Dockerfile.
+IMAGE_NAME = r"[A-Za-z0-9][\w./:@-]*"
 
-# FROM and ADD alone run nothing, so any machine builds for any platform, without a network. NumPy's BLAS
-# is used by nothing here, and its threads cost a start 40 ms of processor time; -S leaves the base's own
-# packages out, and saves 10 ms more.
+# FROM and ADD run nothing, so any machine builds for any platform, without a network. Nothing here uses
+# NumPy's BLAS, whose threads cost a start 40 ms of CPU time; -S leaves out the base image's own packages,
+# which saves another 10 ms.
 DOCKERFILE = """\
 FROM --platform={platform} {base_image}
 ADD dependencies.tar /
@@ -42,20 +44,20 @@ ENTRYPOINT ["python3", "-S", "-m", "shutterless.runtime"]
 README = """\
 # An image for {platform}
 
-Made by `shutterless package`: the model {name} {version}, its runtime and their dependencies on
-`{base_image}`. Nothing is fetched but that base image, and nothing is run:
+Written by `shutterless package`: the model {name} {version}, its runtime and their dependencies on
+`{base_image}`. A build only downloads that base image, and runs nothing:
 
     docker build -t {tag} .
     docker run --rm -p 8080:8080 --name {tag} {tag}
 
-Then <http://localhost:8080/> shows a page, `POST /predict` takes photos, and
-`http://localhost:8080/2015-03-31/functions/function/invocations` takes events as Lambda gets them:
+Open <http://localhost:8080/> for the web page, send photos with `POST /predict`, or send Lambda events to
+`http://localhost:8080/2015-03-31/functions/function/invocations`:
 
     curl -d '{{"url": "https://…"}}' http://localhost:8080/2015-03-31/functions/function/invocations
 
-Lambda takes no image with a provenance record: for it, build with
+Lambda refuses images with a provenance record. To deploy the image there, build it with
 `docker buildx build --load --provenance=false --sbom=false -t {tag} .`, or with
-`shutterless image build`, which also checks what came out.
+`shutterless image build`, which also checks the result.
 """
 
 
@@ -63,8 +65,13 @@ Lambda takes no image with a provenance record: for it, build with
 class Context:
     """A build context on disk.
 
-    layers: bytes by layer. compiled: whether the modules come with bytecode; without, each start takes
-    a little longer. tag: what to call the image, made of the bundle's name.
+    Attributes:
+        path: Its folder.
+        platform: `linux/amd64` or `linux/arm64`.
+        base_image: Name of the base image.
+        layers: Size of each layer, in bytes.
+        compiled: Whether the modules come with bytecode; without it, each start takes a little longer.
+        tag: A name for the image, made from the bundle's name.
     """
 
     path: Path
@@ -83,16 +90,28 @@ def package(
     base_image: str | None = None,
     progress: Progress = automatic,
 ) -> Context:
-    """Write the build context of a bundle's image into the folder `context`.
+    """Write the build context of a bundle's container image.
 
-    An earlier build context there is replaced, unless its Dockerfile or README.md has been edited.
+    Args:
+        bundle: The bundle's folder.
+        context: The folder to write. An earlier build context there is replaced, unless its Dockerfile or
+            README.md has been edited.
+        platform: `linux/amd64` or `linux/arm64`.
+        base_image: An image with Python 3.13 and glibc; the small official one if not given.
+        progress: Called with the wheels that are downloaded.
 
-    platform: linux/amd64 or linux/arm64. base_image: one with Python 3.13 and glibc, the small official
-    one if not given. Raises `ShutterlessError` if the bundle does not verify, a wheel cannot be fetched
-    or the folder cannot be written; nothing half-written is left.
+    Raises:
+        BundleError: If the bundle cannot be read.
+        PackagingError: `wheels-not-fetched`, or `edited-context`.
+        OutputError: If the folder cannot be written; nothing half-written is left.
+
+    Example:
+        >>> context = package("bundle", "context", platform="linux/arm64")  # doctest: +SKIP
+        >>> context.layers["bundle"]  # doctest: +SKIP
+        4906216
     """
     bundle, context = Path(bundle), Path(context)
-    return write_context(bundle, context, platform, base_image, _local_python, progress)
+    return write_context(bundle, context, platform, base_image, lambda *_: local_python(), progress)
 
 
 def write_context(
@@ -103,42 +122,42 @@ def write_context(
     find_python: Callable[[Platform, str], Python | None],
     progress: Progress,
 ) -> Context:
-    """Do what `package` does; `find_python` gives the Python that compiles, see `bytecode`."""
-    target, base = check_platform(platform), _check_reference(base_image or BASE_IMAGE)
-    described = open_bundle(bundle)
-    _ensure_replaceable(context)
+    """Do what `package` does; `find_python` returns the Python that compiles, see `bytecode`."""
+    target, base = check_platform(platform), base_image or BASE_IMAGE
+    if not re.fullmatch(IMAGE_NAME, base):
+        raise InputError(
+            "invalid-image-name", f"{base!r} is not the name of an image", "Use one like python:3.13-slim."
+        )
+    description = open_bundle(bundle)
+    _check_replaceable(context)
     python = find_python(target, base)
     wheels = fetch_wheels(target, progress)
-    tag = image_tag(described.name)
+    tag = image_tag(description.name)
     with atomic_directory(context, "the build context") as folder:
         sizes = _write_layers(folder, bundle, wheels, python)
-        known = {"platform": target, "base_image": base, "version": described.version}
-        (folder / "Dockerfile").write_text(DOCKERFILE.format(**known), "utf-8")
-        (folder / "README.md").write_text(README.format(**known, name=described.name, tag=tag), "utf-8")
+        fields = {"platform": target, "base_image": base, "version": description.version}
+        (folder / "Dockerfile").write_text(DOCKERFILE.format(**fields), "utf-8")
+        (folder / "README.md").write_text(README.format(**fields, name=description.name, tag=tag), "utf-8")
     return Context(context, target, base, sizes, compiled=bool(python), tag=tag)
 
 
-def _ensure_replaceable(context: Path) -> None:
-    """Raise `ShutterlessError` unless `context` is new, empty or an earlier one that nobody has edited."""
+def _check_replaceable(context: Path) -> None:
+    """Raise an error unless `context` is new, empty, or an earlier build context that nobody has edited."""
     ensure_replaceable(context, CONTEXT)
     for name, template in (("Dockerfile", DOCKERFILE), ("README.md", README)):
         file = context / name
-        if file.exists() and not re.fullmatch(_pattern(template), read_text(file)):
+        parts = string.Formatter().parse(template)
+        pattern = "".join(re.escape(text) + ("" if field is None else ".+") for text, field, *_ in parts)
+        if file.exists() and not re.fullmatch(pattern, read_text(file)):
             raise PackagingError(
                 "edited-context", f"{file} has been edited", "Choose another folder, or delete this one."
             )
 
 
-def _pattern(template: str) -> str:
-    """Return the regular expression of what a template is filled to."""
-    parts = string.Formatter().parse(template)
-    return "".join(re.escape(text) + ("" if field is None else ".+") for text, field, *_ in parts)
-
-
 def _write_layers(folder: Path, bundle: Path, wheels: list[Path], python: Python | None) -> dict[str, int]:
-    """Write the layers' tars into the folder and return the bytes of what each holds."""
-    with tempfile.TemporaryDirectory(dir=folder) as unpacked:
-        parts = dependencies, runtime, model = [Path(unpacked, name) for name in layers.LAYERS]
+    """Write the layers' tars into the folder; return the size of each layer."""
+    with tempfile.TemporaryDirectory(dir=folder) as draft:
+        parts = dependencies, runtime, model = [Path(draft, name) for name in layers.LAYERS]
         layers.write_dependencies(dependencies, wheels)
         layers.write_runtime(runtime)
         layers.write_bundle(model, bundle)
@@ -150,9 +169,9 @@ def _write_layers(folder: Path, bundle: Path, wheels: list[Path], python: Python
 
 
 def image_tag(name: str) -> str:
-    """Return a name that Docker takes for an image, made of a bundle's name.
+    """Return a bundle's name as a valid name of an image.
 
-    Docker's grammar of names permits lower-case letters and digits with single separators between them.
+    Docker allows lower-case letters and digits with single separators between them.
 
     Args:
         name: The bundle's name, any text.
@@ -165,16 +184,3 @@ def image_tag(name: str) -> str:
         'fruit-veg-2'
     """
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "classifier"
-
-
-def _local_python(platform: Platform, base_image: str) -> Python | None:
-    return local_python()
-
-
-def _check_reference(image: str) -> str:
-    """Return the name of an image; one with a space or a line break would be more than a name."""
-    if not re.fullmatch(r"[A-Za-z0-9][\w./:@-]*", image):
-        raise InputError(
-            "invalid-image-name", f"{image!r} is not the name of an image", "Give one like python:3.13-slim."
-        )
-    return image

@@ -1,95 +1,116 @@
-"""Docker's own command line, and what its complaints mean."""
+"""Docker's command line, and its failures as errors with a hint."""
 
-import json
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
-from shutterless.errors import PackagingError, ShutterlessError
+from shutterless.errors import PackagingError
 
 
 class DockerError(PackagingError):
-    """Docker refused; `said` is what it said of it."""
+    """Docker failed.
 
-    def __init__(self, code: str, message: str, hint: str, said: str) -> None:
+    Attributes:
+        output: What it wrote to standard error.
+    """
+
+    def __init__(self, code: str, message: str, hint: str, output: str = "") -> None:
         super().__init__(code, message, hint)
-        self.said = said
+        self.output = output
 
 
 class WrongProcessorError(DockerError):
-    """An image or a program in it is for a processor that this machine has not and does not emulate."""
+    """An image, or a program in it, is for a processor that this machine neither has nor emulates."""
 
 
-# Docker's words, whatever its version: what is wrong, and the way out. The first that fits counts.
-COMPLAINTS = (
-    (
-        r"permission denied while trying to connect",
-        "You may not talk to the Docker engine",
+# By what Docker writes, whatever its version; the first that matches counts.
+KNOWN_FAILURES = {
+    r"permission denied while trying to connect": DockerError(
+        "docker-not-permitted",
+        "Access to the Docker engine is denied",
         "Run: sudo usermod -aG docker $USER, then log out and in again; or run this with sudo.",
     ),
-    (
-        r"cannot connect to the docker daemon|is the (docker )?daemon running|error during connect"
-        r"|failed to connect to the docker api",
+    r"cannot connect to the docker daemon|is the (docker )?daemon running|error during connect"
+    r"|failed to connect to the docker api": DockerError(
+        "docker-not-running",
         "The Docker engine is not running",
         "Start it: sudo systemctl start docker, or open Docker Desktop.",
     ),
-    (
-        r"no space left on device",
-        "The disk of the Docker engine is full",
-        "Make room: docker system df shows what takes it, docker system prune removes what is not used.",
+    r"no space left on device": DockerError(
+        "docker-disk-full",
+        "The Docker engine's disk is full",
+        "Free some space: docker system df shows what takes it, docker system prune removes unused data.",
     ),
-    (
-        r"port is already allocated|address already in use|ports are not available",
-        "The port is taken",
+    r"port is already allocated|address already in use|ports are not available": DockerError(
+        "port-in-use",
+        "The port is in use",
         "Choose another one with -p, or stop what is using this one.",
     ),
-    (
-        r"unauthorized|no basic auth credentials|authorization token has expired",
+    r"unauthorized|no basic auth credentials|authorization token has expired": DockerError(
+        "registry-login-refused",
         "The registry refuses the login",
-        "Log in anew with docker login; shutterless deploy does that itself, so run it again.",
+        "Log in again with docker login; shutterless deploy logs in itself, so run it again.",
     ),
-    (
-        r"toomanyrequests|rate limit",
-        "The registry asks for fewer requests",
+    r"toomanyrequests|rate limit": DockerError(
+        "registry-rate-limited",
+        "The registry limits the number of requests",
         "Wait, then run the same command again; with docker login most registries allow more.",
     ),
-    (
-        r"manifest unknown|manifest for .* not found|access denied|repository does not exist"
-        r"|no such image|unable to find image|not found: does not exist|failed to resolve",
-        "There is no such image",
-        "See docker images for what is here; shutterless image build makes one, docker pull fetches others.",
+    r"manifest unknown|manifest for .* not found|access denied|repository does not exist"
+    r"|no such image|unable to find image|not found: does not exist|failed to resolve": DockerError(
+        "image-not-found",
+        "The image does not exist",
+        "docker images lists those on this machine; make one with shutterless image build, or docker pull.",
     ),
-    (
-        r"no such host|dial tcp|i/o timeout|tls handshake timeout|request canceled|connection refused"
-        r"|connection reset|: EOF$",
+    r"no such host|dial tcp|i/o timeout|tls handshake timeout|request canceled|connection refused"
+    r"|connection reset|: EOF$": DockerError(
+        "registry-unreachable",
         "The registry cannot be reached",
         "Check the network and Docker's proxy settings, then run the same command again.",
     ),
-)
+}
 WRONG_PROCESSOR = (
     r"exec format error|does not match the (specified|detected host) platform|no match for platform"
 )
 
 
 def docker(*arguments: str, data: bytes | None = None) -> bytes:
-    """Run one docker command, with `data` as its input, and return its output.
+    """Run a docker command.
 
-    Raises `ShutterlessError` if there is no such command, `DockerError` if it fails.
+    Args:
+        *arguments: The command's words.
+        data: Its standard input.
+
+    Returns:
+        Its standard output.
+
+    Raises:
+        DockerError: If it fails.
+        PackagingError: `docker-not-installed`.
     """
-    with _installed():
-        done = subprocess.run(["docker", *arguments], input=data, capture_output=True)
-    if done.returncode:
-        raise complaint(done.stderr.decode(errors="replace"), f"docker {arguments[0]}")
-    return done.stdout
+    with _check_installed():
+        process = subprocess.run(["docker", *arguments], input=data, capture_output=True)
+    if process.returncode:
+        raise docker_error(process.stderr.decode(errors="replace"), f"docker {arguments[0]}")
+    return process.stdout
 
 
-def follow(*arguments: str, environment: Mapping[str, str], told: Callable[[str], None]) -> None:
-    """Run one docker command and hand on each line that it says, as it says it; raises as `docker` does."""
-    said = []
+def follow(*arguments: str, environment: Mapping[str, str], on_line: Callable[[str], None]) -> None:
+    """Run a docker command, and pass on each line of its output as it comes.
+
+    Args:
+        *arguments: The command's words.
+        environment: Its environment variables.
+        on_line: Called with each line.
+
+    Raises:
+        DockerError: If it fails.
+        PackagingError: `docker-not-installed`.
+    """
+    lines = []
     with (
-        _installed(),
+        _check_installed(),
         subprocess.Popen(
             ["docker", *arguments],
             env=environment,
@@ -97,66 +118,63 @@ def follow(*arguments: str, environment: Mapping[str, str], told: Callable[[str]
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-        ) as command,
+        ) as process,
     ):
-        assert command.stdout is not None
+        assert process.stdout is not None
         try:
-            for line in command.stdout:
-                said.append(line)
-                told(line)
+            for line in process.stdout:
+                lines.append(line)
+                on_line(line)
         except BaseException:
-            command.terminate()
+            process.terminate()
             raise
-    if command.returncode:
-        raise complaint("".join(said), f"docker {arguments[0]}")
+    if process.returncode:
+        raise docker_error("".join(lines), f"docker {arguments[0]}")
 
 
-def query(*arguments: str) -> Any:
-    """Run a docker command that prints JSON and return the document."""
-    return json.loads(docker(*arguments))
-
-
-def last_words(container: str) -> ShutterlessError:
-    """Return the error of a container that ended: what it said of an error, or else what it said last."""
+def container_error(container: str) -> PackagingError:
+    """Return the error of a container that ended, with its own error message or else its last line."""
     command = ["docker", "logs", container]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if re.search(WRONG_PROCESSOR, done.stdout, re.IGNORECASE):
-        return complaint(done.stdout, "docker run")
-    lines = done.stdout.strip().splitlines() or ["it said nothing"]
+    process = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if re.search(WRONG_PROCESSOR, process.stdout, re.IGNORECASE):
+        return docker_error(process.stdout, "docker run")
+    lines = process.stdout.strip().splitlines() or ["it wrote nothing"]
     reason = next((line for line in lines if line.startswith("error: ")), lines[-1])
     return PackagingError(
-        "container-ended", f"The container ended: {reason.strip()}", "docker run shows all that it says."
+        "container-ended",
+        f"The container ended: {reason.strip()}",
+        "Run it with docker run to see its whole output.",
     )
 
 
-def complaint(said: str, command: str) -> DockerError:
-    """Return the error for what docker wrote to standard error."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()] or ["it said nothing"]
+def docker_error(output: str, command: str) -> DockerError:
+    """Return the error for what a docker command wrote to standard error."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()] or ["it wrote nothing"]
     reason = next(
         (line for line in lines if re.search("error|denied|unable", line, re.IGNORECASE)), lines[-1]
     )
-    if re.search(WRONG_PROCESSOR, said, re.IGNORECASE):
+    if re.search(WRONG_PROCESSOR, output, re.IGNORECASE):
         return WrongProcessorError(
             "wrong-processor",
             f"The image is for another processor ({reason})",
-            "Build with this machine's --platform to run it here, or install emulation (binfmt).",
-            said,
+            "Build it for this machine with --platform to run it here, or install emulation (binfmt).",
+            output,
         )
-    for words, message, hint in COMPLAINTS:
-        if re.search(words, said, re.IGNORECASE | re.MULTILINE):
-            return DockerError("docker-failed", f"{message} ({reason})", hint, said)
+    for pattern, known in KNOWN_FAILURES.items():
+        if re.search(pattern, output, re.IGNORECASE | re.MULTILINE):
+            return DockerError(known.code, f"{known.message} ({reason})", known.hint, output)
     return DockerError(
-        "docker-failed", f"{command} failed: {reason}", "Type the command by hand to see more.", said
+        "docker-failed", f"{command} failed: {reason}", "Run the command yourself to see more.", output
     )
 
 
 @contextmanager
-def _installed() -> Iterator[None]:
+def _check_installed() -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
         raise PackagingError(
             "docker-not-installed",
             "The command docker is not installed",
-            "Install Docker (docs.docker.com/get-docker); shutterless serve needs none.",
+            "Install Docker (docs.docker.com/get-docker); shutterless serve does not need it.",
         ) from error

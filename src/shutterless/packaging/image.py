@@ -1,30 +1,38 @@
-"""From a bundle to an image that Lambda accepts: built, looked at and tried."""
+"""Build a container image that Lambda accepts, and check that it answers as its bundle does."""
 
+import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 from shutterless.errors import PackagingError
 from shutterless.packaging import layers
 from shutterless.packaging.bytecode import Python, local_python
-from shutterless.packaging.check import Trial, try_image
+from shutterless.packaging.check import CheckResult, check_image
 from shutterless.packaging.context import write_context
-from shutterless.packaging.docker import DockerError, WrongProcessorError, docker, query
+from shutterless.packaging.docker import DockerError, WrongProcessorError, docker
 from shutterless.packaging.platforms import PYTHON, Platform
 from shutterless.utils.progress import Progress, automatic
 
-# What Lambda takes. An index, which a provenance record makes of an image, it refuses (docker/buildx#1533).
+# What Lambda accepts. It refuses an index, which an image becomes with a provenance record
+# (docker/buildx#1533).
 MEDIA_TYPES = (
     "application/vnd.docker.distribution.manifest.v2+json",
     "application/vnd.oci.image.manifest.v1+json",
 )
-BUILDING, STEPS = "building the image", 3  # context, image, trial
+STAGE, STEPS = "building the image", 3  # context, image, check
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of an image: what it is, the digest of its tar, and its bytes unpacked."""
+    """One layer of an image.
+
+    Attributes:
+        name: What it contains.
+        digest: Digest of its tar.
+        bytes: Its size unpacked.
+    """
 
     name: str
     digest: str
@@ -35,9 +43,14 @@ class Layer:
 class Image:
     """A built image.
 
-    id: the digest of its configuration. media_type: of its manifest. layers: the base as one, with the
-    digest of its uppermost layer, then ours. compiled: whether its modules come with bytecode. trial:
-    how it answered; None if it was not tried or this machine cannot run it.
+    Attributes:
+        tag: Its name.
+        id: Digest of its configuration.
+        platform: `linux/amd64` or `linux/arm64`.
+        media_type: Type of its manifest.
+        layers: The base image as one layer, with the digest of its topmost, then ours.
+        compiled: Whether its modules come with bytecode.
+        check: How it answered; None if it was not checked or this machine cannot run it.
     """
 
     tag: str
@@ -46,7 +59,25 @@ class Image:
     media_type: str
     layers: tuple[Layer, ...]
     compiled: bool
-    trial: Trial | None
+    check: CheckResult | None
+
+
+class _RootFs(TypedDict):
+    Layers: list[str]
+
+
+class _Descriptor(TypedDict):
+    mediaType: str
+
+
+class _ImageDocument(TypedDict):
+    """What `docker image inspect` tells of an image, as far as it is used here."""
+
+    Id: str
+    Os: str
+    Architecture: str
+    RootFS: _RootFs
+    Descriptor: NotRequired[_Descriptor | None]
 
 
 def build_image(
@@ -55,68 +86,85 @@ def build_image(
     *,
     platform: str = "linux/amd64",
     base_image: str | None = None,
-    trial: bool = True,
+    check: bool = True,
     progress: Progress = automatic,
 ) -> Image:
-    """Build a bundle's image as `tag`, and try it: started as Lambda starts it, it must answer as the bundle.
+    """Build a bundle's container image, and check that it answers as the bundle does.
 
-    platform: linux/amd64 or linux/arm64. base_image: see `package`. trial: whether to start it.
-    Raises `ShutterlessError` if docker is missing or refuses, or if what came out is not what Lambda
-    takes or answers otherwise.
+    Args:
+        bundle: The bundle's folder.
+        tag: The image's name, with or without a `:version`.
+        platform: `linux/amd64` or `linux/arm64`.
+        base_image: An image with Python 3.13 and glibc; the small official one if not given.
+        check: Whether to start the image under Lambda's limits and compare its answer with the bundle's.
+        progress: Called with the steps that are done.
+
+    Raises:
+        PackagingError: If docker is missing or fails, or if Lambda would not accept the image or it gives
+            different answers.
+        BundleError: If the bundle cannot be read.
+
+    Example:
+        >>> image = build_image("bundle", "clothes:1", platform="linux/arm64")  # doctest: +SKIP
+        >>> sum(layer.bytes for layer in image.layers)  # doctest: +SKIP
+        183921024
     """
     bundle = Path(bundle)
-    docker("version")  # whether there is an engine, before anything is fetched for it
-    progress(BUILDING, 0, STEPS)
+    docker("version")  # fails without an engine, before anything is downloaded for it
+    progress(STAGE, 0, STEPS)
     with tempfile.TemporaryDirectory(prefix="shutterless-") as folder:
         context = write_context(bundle, Path(folder, "context"), platform, base_image, base_python, progress)
-        progress(BUILDING, 1, STEPS)
+        progress(STAGE, 1, STEPS)
         docker(*_build_command(), "--platform", context.platform, "--tag", tag, str(context.path))
-    described = query("image", "inspect", tag)[0]
-    _check(tag, described, context.platform)
-    progress(BUILDING, 2, STEPS)
-    tried = try_image(tag, bundle, context.platform) if trial else None
-    progress(BUILDING, STEPS, STEPS)
+    document = _inspect(tag)
+    _check_manifest(tag, document, context.platform)
+    progress(STAGE, 2, STEPS)
+    result = check_image(tag, bundle, context.platform) if check else None
+    progress(STAGE, STEPS, STEPS)
     return Image(
         tag=tag,
-        id=described["Id"],
+        id=document["Id"],
         platform=context.platform,
-        media_type=_media_type(described),
-        layers=_layers(tag, described),
+        media_type=_media_type(document),
+        layers=_layers(tag, document),
         compiled=context.compiled,
-        trial=tried,
+        check=result,
     )
 
 
 def base_python(platform: Platform, base_image: str) -> Python | None:
-    """Return the base image's own Python or, if it cannot run here, one of this machine."""
-    _require(platform, base_image)
+    """Return the base image's own Python or, if it cannot run here, one of this machine.
+
+    Raises:
+        PackagingError: `unusable-base-image` if it has no Python, or one of another version.
+    """
+    _pull_missing(platform, base_image)
     run = ["run", "--rm", "--interactive", "--network", "none", "--platform", platform]
     python = [*run, "--entrypoint", "python3", base_image]
     try:
-        version = docker(*python, "-c", "import sys; print(*sys.version_info[:2])").split()
+        output = docker(*python, "-c", "import sys; print(*sys.version_info[:2])")
     except WrongProcessorError:
         return local_python()
     except DockerError as error:
         raise PackagingError(
             "unusable-base-image",
-            f"The base image {base_image} has no python3 that runs",
-            "Give another one as --base-image.",
+            f"The base image {base_image} has no python3",
+            f"Use one with Python {PYTHON[0]}.{PYTHON[1]}, such as the default.",
         ) from error
-    if [int(part) for part in version] != [*PYTHON]:
-        found, wanted = (".".join(map(str, parts)) for parts in (map(bytes.decode, version), PYTHON))
+    version = tuple(map(int, output.split()))
+    if version != PYTHON:
         raise PackagingError(
             "unusable-base-image",
-            f"The base image {base_image} has Python {found}",
-            f"Give one with Python {wanted}.",
+            f"The base image {base_image} has Python {'.'.join(map(str, version))}",
+            f"Use one with Python {'.'.join(map(str, PYTHON))}.",
         )
     return Python(("docker", *python), is_base=True)
 
 
-def _require(platform: Platform, base_image: str) -> None:
-    """Have the engine hold the base image for the platform; pull it if it does not."""
+def _pull_missing(platform: Platform, base_image: str) -> None:
+    """Pull the base image unless the engine has it for the platform."""
     try:
-        described = query("image", "inspect", base_image)[0]
-        if _platform(described) == platform:
+        if _platform(_inspect(base_image)) == platform:
             return
     except DockerError:
         pass
@@ -124,7 +172,7 @@ def _require(platform: Platform, base_image: str) -> None:
 
 
 def _build_command() -> list[str]:
-    """Return how this docker builds: by BuildKit if it has it, without the records that Lambda refuses."""
+    """Return how this docker builds: with BuildKit if it has it, without the records that Lambda refuses."""
     try:
         docker("buildx", "version")
     except DockerError:
@@ -132,35 +180,41 @@ def _build_command() -> list[str]:
     return ["buildx", "build", "--quiet", "--load", "--provenance=false", "--sbom=false"]
 
 
-def _check(tag: str, described: dict[str, Any], platform: Platform) -> None:
-    if _media_type(described) not in MEDIA_TYPES:
+def _inspect(tag: str) -> _ImageDocument:
+    documents: list[_ImageDocument] = json.loads(docker("image", "inspect", tag))
+    return documents[0]
+
+
+def _check_manifest(tag: str, document: _ImageDocument, platform: Platform) -> None:
+    if _media_type(document) not in MEDIA_TYPES:
         raise PackagingError(
             "unsupported-manifest",
-            f"The image {tag} has the manifest type {_media_type(described)}, which Lambda refuses",
+            f"The image {tag} has the manifest type {_media_type(document)}, which Lambda refuses",
             "Turn off attestations: BUILDX_NO_DEFAULT_ATTESTATIONS=1, then build again.",
         )
-    if _platform(described) != platform:
+    if _platform(document) != platform:
         raise PackagingError(
             "wrong-platform",
-            f"The image {tag} is for {_platform(described)}, not for {platform}",
-            f"So is its base: docker pull --platform {platform} BASE_IMAGE, then build again.",
+            f"The image {tag} is for {_platform(document)}, not for {platform}",
+            f"So is its base image: docker pull --platform {platform} BASE_IMAGE, then build again.",
         )
 
 
-def _platform(described: dict[str, Any]) -> str:
-    return f"{described['Os']}/{described['Architecture']}"
+def _platform(document: _ImageDocument) -> str:
+    return f"{document['Os']}/{document['Architecture']}"
 
 
-def _media_type(described: dict[str, Any]) -> str:
-    """Return the type of an image's manifest; without containerd's store an engine has but Docker's own."""
-    return (described.get("Descriptor") or {}).get("mediaType", MEDIA_TYPES[0])
+def _media_type(document: _ImageDocument) -> str:
+    """Return the type of an image's manifest; without containerd's store an engine has only Docker's own."""
+    descriptor = document.get("Descriptor")
+    return descriptor["mediaType"] if descriptor else MEDIA_TYPES[0]
 
 
-def _layers(tag: str, described: dict[str, Any]) -> tuple[Layer, ...]:
-    """Return the base as one layer, then ours; docker tells the sizes from the uppermost down."""
-    told = docker("history", "--no-trunc", "--human=false", "--format", "{{.Size}}", tag).split()
-    sizes = [int(size) for size in told]
+def _layers(tag: str, document: _ImageDocument) -> tuple[Layer, ...]:
+    """Return the base image as one layer, then ours; docker lists the sizes from the top down."""
+    output = docker("history", "--no-trunc", "--human=false", "--format", "{{.Size}}", tag)
+    sizes = [int(size) for size in output.split()]
     ours = [size for size in sizes if size][: len(layers.LAYERS)][::-1]
     names = ("base", *layers.LAYERS)
-    digests = described["RootFS"]["Layers"][-len(names) :]
+    digests = document["RootFS"]["Layers"][-len(names) :]
     return tuple(map(Layer, names, digests, (sum(sizes) - sum(ours), *ours)))

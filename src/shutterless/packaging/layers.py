@@ -1,7 +1,7 @@
-"""The three layers on the base: dependencies, runtime, bundle, the one that changes least below.
+"""The three layers on top of the base image: dependencies, runtime, bundle; what changes least comes first.
 
 Each is a root file system of its own, shipped as a tar that Docker unpacks onto `/`. So every byte, mode
-and time of it is ours, and equal inputs give equal layers by whatever builder: BuildKit would give copied
+and time in it is ours, and equal inputs give equal layers with any builder: BuildKit would give copied
 folders the time of the build.
 """
 
@@ -20,10 +20,10 @@ from shutterless.runtime.model.bundle import DESCRIPTION, MODEL
 HOME = PurePosixPath("opt/shutterless")
 DEPENDENCIES, RUNTIME, BUNDLE = LAYERS = ("dependencies", "runtime", "bundle")
 
-# 1980-01-01, the first day that a zip file, and so a wheel, can name.
+# 1980-01-01, the earliest time in a zip file, and so in a wheel.
 EPOCH = 315_532_800
 
-# What serving never loads. A test in the container loads every library that is left.
+# What serving never loads. A test in the container loads every library that remains.
 DROPPED = (
     # LiteRT: all but its interpreter, that is its other runtime and the GPU's, compilers for chips that
     # Lambda does not have, the tools that call them, and readers of models that need more packages
@@ -47,7 +47,7 @@ DROPPED = (
     "pillow.libs/libharfbuzz-*",
     "pillow.libs/liblcms2-*",
     "pillow.libs/libpng16-*",
-    # for those who compile against it, check types or test
+    # for compiling against a library, checking types and testing
     "*/tests/*",
     "*.a",
     "*.h",
@@ -57,18 +57,23 @@ DROPPED = (
 
 
 def write_dependencies(layer: Path, wheels: Iterable[Path]) -> None:
-    """Unpack the wheels into the layer, without what need not ship."""
+    """Unpack wheels into a layer, without what serving never loads.
+
+    Args:
+        layer: The layer's root.
+        wheels: Wheel files.
+    """
     target = layer / HOME / DEPENDENCIES
     for wheel in wheels:
         with zipfile.ZipFile(wheel) as archive:
             for name in archive.namelist():
-                place = _installed(name)
-                if place and not any(fnmatchcase(place, pattern) for pattern in DROPPED):
-                    _write(target / place, archive.read(name))
+                path = _install_path(name)
+                if path and not any(fnmatchcase(path, pattern) for pattern in DROPPED):
+                    _write(target / path, archive.read(name))
 
 
 def write_runtime(layer: Path) -> None:
-    """Copy what of this package runs in the container: the runtime, its error and the package itself."""
+    """Copy the modules of this package that run in the container: the runtime, errors, the package itself."""
     target = layer / HOME / RUNTIME / "shutterless"
     source = Path(runtime.__file__ or "").parent
     shutil.copytree(source, target / "runtime", ignore=shutil.ignore_patterns("__pycache__"))
@@ -78,38 +83,43 @@ def write_runtime(layer: Path) -> None:
 
 
 def write_bundle(layer: Path, bundle: Path) -> None:
-    """Copy the two files of a bundle."""
+    """Copy a bundle's model and description."""
     for name in (MODEL, DESCRIPTION):
         _write(layer / HOME / BUNDLE / name, (bundle / name).read_bytes())
 
 
 def pack(layer: Path, archive: Path) -> None:
-    """Write the layer as a tar in which nothing depends on who wrote its files, when and in what order."""
+    """Write a layer as a reproducible tar: nothing depends on who wrote its files, when and in what order.
+
+    Args:
+        layer: The layer's root.
+        archive: The tar file to write.
+    """
     with tarfile.open(archive, "w", format=tarfile.GNU_FORMAT) as stream:
         for path in sorted(layer.rglob("*")):
             name = path.relative_to(layer).as_posix()
-            stream.add(path, name, recursive=False, filter=_normal)
+            stream.add(path, name, recursive=False, filter=_normalize)
 
 
 def size(layer: Path) -> int:
-    """Return the bytes of all files in the layer."""
+    """Return the size of all files in a layer, in bytes."""
     return sum(file.stat().st_size for file in layer.rglob("*") if file.is_file())
 
 
-def _normal(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+def _normalize(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     mode = 0o755 if entry.isdir() else 0o644
     return entry.replace(mode=mode, mtime=EPOCH, uid=0, gid=0, uname="", gname="", deep=False)
 
 
-def _installed(name: str) -> str:
+def _install_path(member: str) -> str:
     """Return where a wheel's member goes below site-packages; nothing for folders, scripts and headers.
 
     Source: the binary distribution format, PEP 427.
     """
-    data = re.match(r"[^/]+\.data/(purelib|platlib)?/?", name)
-    if name.endswith("/") or (data and not data[1]):
+    match = re.match(r"[^/]+\.data/(purelib|platlib)?/?", member)
+    if member.endswith("/") or (match and not match[1]):
         return ""
-    return name[data.end() :] if data else name
+    return member[match.end() :] if match else member
 
 
 def _write(file: Path, content: bytes) -> None:

@@ -1,33 +1,45 @@
-"""An image on this machine, as Lambda would run it, until it is stopped."""
+"""Run an image on this machine as Lambda would, until it is stopped."""
 
 import subprocess
 from collections.abc import Callable
 
-from shutterless.packaging.container import MEMORY, ask, running, terms
-from shutterless.packaging.docker import docker, last_words
+from shutterless.packaging.container import DEFAULT_MEMORY, ask, lambda_limits, running
+from shutterless.packaging.docker import container_error, docker
 from shutterless.runtime.settings import check_urls
 
-ERRORS = 2  # where everything goes that is not the answer itself
+STDERR = 2  # for all output that is not an answer
 
 
 def run_image(
     tag: str,
     *,
     port: int = 8080,
-    memory: int = MEMORY,
+    memory: int = DEFAULT_MEMORY,
     urls: str = "public",
     ready: Callable[[str], None] = lambda url: None,
 ) -> None:
-    """Run an image on Lambda's terms and show its log, until it ends or an exception, as of Ctrl-C, ends it.
+    """Run an image under Lambda's limits and show its log, until it ends or Ctrl-C.
 
-    port: on 127.0.0.1; 0 takes a free one. memory: megabytes. urls: which addresses photos are fetched
-    from, see `Settings`. ready: called with the URL once it answers. Raises `ShutterlessError` if docker
-    does not start it, or it fails.
+    Args:
+        tag: The image.
+        port: Port on 127.0.0.1; 0 takes a free one.
+        memory: Megabytes, 128 to 10240; as on Lambda, the share of processors follows from it.
+        urls: Which addresses photos are fetched from: `public`, `any` or `off`.
+        ready: Called with the URL once it answers.
+
+    Raises:
+        DockerError: If docker does not start it.
+        PackagingError: `container-ended` if it fails.
+        InputError: If `memory` or `urls` is not possible.
+
+    Example:
+        >>> run_image("clothes", memory=512, ready=print)  # doctest: +SKIP
+        http://127.0.0.1:8080
     """
     options = ["--publish", f"127.0.0.1:{port}:8080", "--env", f"SHUTTERLESS_URLS={check_urls(urls, 'urls')}"]
-    with running(tag, [*options, *terms(memory)]) as container:
+    with running(tag, [*options, *lambda_limits(memory)]) as container:
         ask(container, "/health")
         ready(f"http://{docker('port', container, '8080/tcp').decode().split()[0]}")
-        subprocess.run(["docker", "logs", "--follow", container], stdout=ERRORS, stderr=ERRORS)
+        subprocess.run(["docker", "logs", "--follow", container], stdout=STDERR, stderr=STDERR)
         if docker("wait", container).strip() != b"0":
-            raise last_words(container)
+            raise container_error(container)

@@ -5,7 +5,7 @@ import tarfile
 
 import pytest
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import BundleError, InputError, OutputError, PackagingError
 from shutterless.packaging import context, package
 from shutterless.packaging.bytecode import Python
 from shutterless.runtime.model.bundle import read_bundle
@@ -66,24 +66,26 @@ def test_any_base_image_can_be_named(colour_bundle, tmp_path):
     assert "public.ecr.aws/lambda/python:3.13" in (tmp_path / "context" / "Dockerfile").read_text()
 
 
-@pytest.mark.parametrize("name", ["", "a b", "base\nRUN rm -rf /", "-v"])
+@pytest.mark.parametrize("name", ["a b", "base\nRUN rm -rf /", "-v"])
 def test_what_is_more_than_the_name_of_an_image_is_refused(name, colour_bundle, tmp_path):
-    if name:
-        with pytest.raises(ShutterlessError, match="is not the name of an image"):
-            package(colour_bundle, tmp_path / "context", base_image=name)
+    with pytest.raises(InputError) as caught:
+        package(colour_bundle, tmp_path / "context", base_image=name)
+    assert caught.value.code == "invalid-image-name"
     assert not (tmp_path / "context").exists()
 
 
 def test_an_unknown_platform_lists_the_known_ones(colour_bundle, tmp_path):
-    with pytest.raises(ShutterlessError, match="linux/s390x") as caught:
+    with pytest.raises(InputError) as caught:
         package(colour_bundle, tmp_path / "context", platform="linux/s390x")
+    assert caught.value.code == "unknown-platform"
     assert "linux/amd64, linux/arm64" in caught.value.hint
 
 
 def test_a_folder_in_use_is_left_alone(colour_bundle, tmp_path):
     (tmp_path / "notes").touch()
-    with pytest.raises(ShutterlessError, match="not just a build context"):
+    with pytest.raises(OutputError) as caught:
         package(colour_bundle, tmp_path)
+    assert caught.value.code == "not-ours"
     assert (tmp_path / "notes").exists()
 
 
@@ -94,16 +96,18 @@ def test_an_earlier_build_context_is_replaced_unless_it_was_edited(colour_bundle
     assert "linux/amd64" in (folder / "Dockerfile").read_text()
     edited = (folder / "Dockerfile").read_text() + "ENV MINE=1\n"
     (folder / "Dockerfile").write_text(edited)
-    with pytest.raises(ShutterlessError, match="has been edited"):
+    with pytest.raises(PackagingError) as caught:
         package(colour_bundle, folder)
+    assert caught.value.code == "edited-context"
     assert (folder / "Dockerfile").read_text() == edited
 
 
 def test_a_damaged_bundle_is_refused_and_nothing_is_written(colour_bundle, tmp_path):
     damaged = shutil.copytree(colour_bundle, tmp_path / "damaged")
     (damaged / "model.tflite").write_bytes(b"")
-    with pytest.raises(ShutterlessError, match="is corrupt"):
+    with pytest.raises(BundleError) as caught:
         package(damaged, tmp_path / "context")
+    assert caught.value.code == "corrupt-bundle"
     assert not (tmp_path / "context").exists()
 
 
@@ -117,6 +121,7 @@ def test_bytecode_is_the_same_each_time_and_is_used_instead_of_the_source(colour
 
     assert layer("first").read_bytes() == layer("second").read_bytes()
     with tarfile.open(tmp_path / "first" / "dependencies.tar") as archive:
+        assert {name.partition("/")[0] for name in archive.getnames()} == {"opt"}  # nothing of this machine
         archive.extractall(tmp_path, filter="data")
     root = tmp_path / "opt" / "shutterless" / "dependencies"
     (root / "small" / "__init__.py").write_text("size = 2\n")  # unchecked: nobody looks at the source again

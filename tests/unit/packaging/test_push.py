@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from shutterless.errors import ShutterlessError
 from shutterless.packaging.docker import DockerError
 from shutterless.packaging.push import content_tag, push_image
 from shutterless.utils.progress import silent
@@ -46,8 +45,9 @@ def test_a_push_tags_the_image_and_takes_the_tag_away_again(docker, monkeypatch)
 
 def test_a_failed_push_takes_its_tag_away_too(docker):
     docker.says("push", "0123456789ab: Preparing\n", err="unauthorized: no\n")
-    with pytest.raises(DockerError, match=r"refuses the login \(unauthorized: no\)"):
+    with pytest.raises(DockerError) as caught:
         push_image("clothes", TARGET, AUTHORIZATION, silent)
+    assert caught.value.code == "registry-login-refused"
     assert docker.calls[-1] == UNTAG
 
 
@@ -79,5 +79,7 @@ def test_the_engine_that_the_user_s_context_names_is_pushed_from(docker, monkeyp
 
 def test_an_image_that_is_not_there_is_an_error(docker):
     docker.says("tag", err="Error response from daemon: No such image: clothes:latest\n")
-    with pytest.raises(ShutterlessError, match=r"no such image \(.*clothes:latest\)"):
+    with pytest.raises(DockerError) as caught:
         push_image("clothes", TARGET, AUTHORIZATION, silent)
+    assert caught.value.code == "image-not-found"
+    assert "clothes:latest" in caught.value.message

@@ -85,8 +85,8 @@ def _show(image: "Image") -> None:
     figures.add_row("total", "", f"{sum(layer.bytes for layer in image.layers) / 1e6:.2f}")
     show(figures)
     result(f"{image.tag}: {image.platform}, {image.id[:19]}, manifest {image.media_type}")
-    if image.trial:
-        result(f"It answers like the bundle: scores differ by at most {image.trial.difference:.6f}.")
+    if image.check:
+        result(f"It answers like the bundle: scores differ by at most {image.check.difference:.6f}.")
     else:
         result(f"Not checked: this machine cannot run programs for {image.platform}.")
     if not image.compiled:

@@ -145,7 +145,7 @@ def push(session: boto3.Session, repository: Repository, local_tag: str, progres
         try:
             push_image(local_tag, f"{repository.uri}:{tag}", authorization, progress)
         except DockerError as error:  # docker passes on what ECR reports, such as a missing permission
-            reason = explain_reason(error.said)
+            reason = explain_reason(error.output)
             raise (error if reason.code == "aws-error" else reason) from error
         digest = pushed_digest(repository, tag, authorization)
     if not digest:
