@@ -45,11 +45,10 @@ class Answer:
 
     def to_row(self) -> tuple[str, ...]:
         """Return the cells of a CSV file, in the order of `COLUMNS`."""
-        label = confidence = accepted = ""
-        if self.prediction:
-            label, confidence = self.prediction.label, f"{self.prediction.confidence:.4f}"
-            accepted = str(self.prediction.accepted).lower()
-        return (self.source, label, confidence, accepted, self.code, self.detail, self.model)
+        figures = ("", "", "")
+        if answer := self.prediction:
+            figures = (answer.label, f"{answer.confidence:.4f}", str(answer.accepted).lower())
+        return (self.source, *figures, self.code, self.detail, self.model)
 
 
 class AnswerFile:

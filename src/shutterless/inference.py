@@ -247,8 +247,8 @@ def predict_many(
     """
     file = Path(output) if output else None
     names = expand_sources(sources, file, on_note)
-    loaded = model if isinstance(model, Classifier) else Classifier(model, urls=urls)
-    return answer_sources(loaded.answer, names, file, loaded.version, progress=progress, on_note=on_note)
+    model = model if isinstance(model, Classifier) else Classifier(model, urls=urls)
+    return answer_sources(model.answer, names, file, model.version, progress=progress, on_note=on_note)
 
 
 def _load(path: Path) -> "Predictor":

@@ -54,8 +54,12 @@ def expand_sources(
         sources = [sources]
     names = (os.fspath(source) for source in sources)
     if isinstance(sources, Sequence):
-        checked = [_check(name) for name in names]
-        return [name for source in checked for name in (expand(source) if _is_folder(source) else [source])]
+        files_and_folders = [_check(name) for name in names]
+        return [
+            name
+            for source in files_and_folders
+            for name in (expand(source) if _is_folder(source) else [source])
+        ]
     return (name for source in names for name in (expand(source) if _is_folder(source) else [source]))
 
 

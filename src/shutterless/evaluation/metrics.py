@@ -178,8 +178,8 @@ def _label_metrics(
         truth, guesses, labels=range(len(confusion)), zero_division=0
     )
     return [
-        LabelMetrics(float(precision), float(recall), float(f1), int(support), int(predicted), int(right))
-        for precision, recall, f1, support, predicted, right in zip(
+        LabelMetrics(float(precision), float(recall), float(f1), int(support), int(guesses), int(right))
+        for precision, recall, f1, support, guesses, right in zip(
             *figures, confusion.sum(axis=0), confusion.diagonal(), strict=True
         )
     ]

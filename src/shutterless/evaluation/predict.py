@@ -122,7 +122,7 @@ def predict_folder(
     if isinstance(model, str | Path):
         raise InputError(
             "not-a-model",
-            f"{model!r} is the path of a model, not a loaded model",
+            f"{str(model)!r} is the path of a model, not a loaded model",
             f"Give shutterless.load_model({str(model)!r}).",
         )
     record = training_record(model)
@@ -139,11 +139,11 @@ def predict_folder(
     )
     for warning in (*_doubts(selection, record), *selection.dataset.all_warnings()):
         on_warning(warning)
-    chosen = selection.dataset.photos
+    sample = selection.dataset.photos
     if record:
-        chosen = record.with_groups(chosen)
+        sample = record.with_groups(sample)
     return replace(
-        predict_labelled(model, root, chosen, decoded=selection.dataset.decoded, progress=progress),
+        predict_labelled(model, root, sample, decoded=selection.dataset.decoded, progress=progress),
         left_out=selection.left_out,
         label_map=label_map or {},
         skip_unknown_labels=skip_unknown_labels,

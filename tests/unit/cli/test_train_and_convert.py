@@ -39,7 +39,7 @@ def test_train_writes_a_run_and_convert_makes_a_bundle_of_it(shutterless, tiny, 
     assert converted.exit_code == 0
     assert "same top label\t\t100 % (18 of 18)" in converted.stdout
     assert "18; 200 needed" in converted.stdout
-    assert "accuracy of accepted answers (target 95%)\t100 % (18 of 18)" in converted.stdout
+    assert "accuracy of accepted answers (target 95 %)\t100 % (18 of 18)" in converted.stdout
     assert read_bundle(tmp_path / "bundle").name == "bundle"
 
 

@@ -119,7 +119,7 @@ def _show_calibration(calibration: "Calibration", target: float) -> None:
     figures.add_row("acceptance threshold", f"{acceptance.threshold:.3f}")
     figures.add_row("accepted answers", percentage_of(acceptance.photos, photos))
     accuracy = percentage_of(acceptance.right, acceptance.photos) if acceptance.photos else "none"
-    figures.add_row(f"accuracy of accepted answers (target {target:.0%})", accuracy)
+    figures.add_row(f"accuracy of accepted answers (target {100 * target:g} %)", accuracy)
     show(figures)
     if photos < MIN_CALIBRATION_PHOTOS:
         warn(

@@ -95,10 +95,10 @@ class ReportImages:
         self._wrong = [int(index) for index in wrong[np.argsort(-confidence[wrong], kind="stable")]]
         sample = self._sample()
         per_confusion = self._per_confusion
-        mistakes = (index for indices in self._by_confusion.values() for index in indices[:per_confusion])
-        shown = sorted({*sample, *self._wrong[:MAX_WORST], *mistakes})
-        thumbnails = read_thumbnails(predictions.root, [predictions.photos[index] for index in shown])
-        self._pictures = dict(zip(shown, map(self._picture, shown, thumbnails), strict=True))
+        mistakes = (index for group in self._by_confusion.values() for index in group[:per_confusion])
+        indices = sorted({*sample, *self._wrong[:MAX_WORST], *mistakes})
+        thumbnails = read_thumbnails(predictions.root, [predictions.photos[index] for index in indices])
+        self._pictures = dict(zip(indices, map(self._picture, indices, thumbnails), strict=True))
         self.samples = [self._pictures[index] for index in sample]
         self.worst = [self._pictures[index] for index in self._wrong[:MAX_WORST]]
 

@@ -167,7 +167,7 @@ def coverage(
     numbers = np.arange(1, len(order) + 1)
     axes.plot(numbers / len(order), np.cumsum(right[order]) / numbers, color=FIRST)
     if target is not None:
-        axes.axhline(target, color=SECOND, linestyle="--", linewidth=1, label=f"target: {target:.0%}")
+        axes.axhline(target, color=SECOND, linestyle="--", linewidth=1, label=f"target: {100 * target:g} %")
     if acceptance.precision is not None:
         label = f"threshold {acceptance.threshold:.2f}"
         axes.plot(acceptance.coverage, acceptance.precision, "o", color=FIRST, label=label)

@@ -146,7 +146,7 @@ def _calibrate(
 def _figures(metrics: Metrics, result: CalibrationResult, provenance: Provenance) -> dict[str, object]:
     """Return the numbers that the page shows."""
     confidence = result.scores.max(axis=1)
-    accepted = [confidence >= threshold for threshold in np.linspace(0, 1, THRESHOLDS)]
+    masks = [confidence >= threshold for threshold in np.linspace(0, 1, THRESHOLDS)]
     return {
         "source": provenance,
         "calibration": result.calibration,
@@ -157,7 +157,7 @@ def _figures(metrics: Metrics, result: CalibrationResult, provenance: Provenance
         "calibration_measurable": metrics.photos >= MIN_CALIBRATION_PHOTOS,
         "interval": intervals.interval_text(*metrics.accuracy_interval),
         # For each position of the slider: how many answers are accepted, how many of them are correct.
-        "thresholds": [(int(mask.sum()), int((mask & result.right).sum())) for mask in accepted],
+        "thresholds": [(int(mask.sum()), int((mask & result.right).sum())) for mask in masks],
     }
 
 
@@ -223,7 +223,7 @@ def _commands(folder: Path, predictions: Predictions, model: Path, provenance: P
 
 
 def _render(context: Mapping[str, object]) -> str:
-    shared = {
+    constants = {
         "percentage": intervals.percentage,
         "rounded": intervals.rounded,
         "calibration_text": calibration_text,
@@ -235,7 +235,7 @@ def _render(context: Mapping[str, object]) -> str:
         "version": __version__,
         "today": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
-    return render_page("shutterless.evaluation.report", "report.html.j2", {**context, **shared})
+    return render_page("shutterless.evaluation.report", "report.html.j2", {**context, **constants})
 
 
 def check_report_folder(folder: Path, photos: Path) -> None:
