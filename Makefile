@@ -1,32 +1,44 @@
-# Everything runs in .venv, made from hash-pinned locks. Needs Python 3.11 to 3.13 and make.
+# Each environment is made from a hash-pinned lock of its own. Needs Python 3.11 to 3.13 and make.
 PYTHON ?= python3
-BIN := .venv/bin
+# The folder of the environments; another Python takes another: make test-fast PYTHON=python3.13 VENVS=.venv/3.13
+VENVS ?= .venv
+DEV := $(VENVS)/dev/bin
 
-.PHONY: demo test bench lint docs clean
+.PHONY: demo test test-fast bench lint docs release clean
 
-demo: .venv/train  ## from drawn photos to an answered request
-	$(BIN)/python scripts/demo.py demo
+demo: $(VENVS)/train/ready  ## from drawn photos to an answered request
+	$(VENVS)/train/bin/python scripts/demo.py demo
 
-test: .venv/dev  ## the whole suite
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: $(VENVS)/dev/ready  ## the whole suite, with the coverage of src
+	$(DEV)/python -m pytest -n 2 --dist loadfile --cov
 
-bench: .venv/bench  ## every ratio, beside the tutorial's design and the usual choices, in build/bench
-	$(BIN)/python benchmarks $(OPTIONS)
+test-fast: $(VENVS)/dev/ready  ## the tests that neither train, nor start servers, browsers or containers
+	$(DEV)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
-lint: .venv/dev  ## style and types
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+bench: $(VENVS)/bench/ready  ## every ratio, beside the tutorial's design and the usual choices, in build/bench
+	$(VENVS)/bench/bin/python benchmarks $(OPTIONS)
 
-docs: .venv/dev  ## the documentation as a site, in build/site
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+lint: $(VENVS)/dev/ready  ## style and types
+	$(DEV)/ruff check .
+	$(DEV)/ruff format --check .
+	$(DEV)/mypy
+
+docs: $(VENVS)/dev/ready  ## the documentation as a site, in build/site
+	NO_MKDOCS_2_WARNING=1 $(DEV)/mkdocs build --strict --quiet
+
+release: $(VENVS)/release/ready  ## wheel and sdist in dist/, checked; publishing them is left to you
+	rm -rf dist
+	$(VENVS)/release/bin/python -m build --no-isolation
+	$(VENVS)/release/bin/twine check --strict dist/*
+	$(PYTHON) scripts/check_wheel.py dist/*.whl
+	@echo "To publish: $(VENVS)/release/bin/twine upload dist/*"
 
 clean:
-	rm -rf .venv demo build
+	rm -rf .venv demo build dist
 
-.venv/%: requirements/%.txt pyproject.toml
+$(VENVS)/%/ready: requirements/%.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "shutterless needs Python 3.11, 3.12 or 3.13: try make PYTHON=python3.13")'
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@

@@ -6,6 +6,7 @@ of a typer app, which no longer consists of click's classes, in tables. Changelo
 repository's own files.
 """
 
+import ast
 import html
 import inspect
 import json
@@ -58,6 +59,12 @@ except shutterless.ShutterlessError as error:
 Names in braces stand for what the message inserts. The class [Problem](python.md#shutterless.Problem) is also
 what the [HTTP API](http-api.md#problems) answers.
 """
+MODULES = """
+# Modules
+
+Every module of the package with the first line of its docstring. [Architecture](architecture.md) shows how
+they belong together.
+"""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -66,6 +73,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "commands.md": commands_page(),
         "recipe-fields.md": recipe_page(),
         "errors.md": errors_page(),
+        "modules.md": modules_page(),
         "changelog.md": repository_page("CHANGELOG.md"),
         "contributing.md": repository_page("CONTRIBUTING.md"),
     }
@@ -206,3 +214,19 @@ def errors_table(raises: Iterable[Raise]) -> str:
         modules = dict.fromkeys(f"`{each.module}`" for each in places)
         rows.append((f"`{code}`", "<br>".join(messages), ", ".join(modules)))
     return table(rows)
+
+
+def modules_page() -> str:
+    """Return a table for each folder of the package: file, first line of its docstring."""
+    files = sorted(SOURCE.rglob("*.py"), key=lambda file: (file.parent.parts, file.name))
+    sections = [MODULES]
+    for folder, modules in groupby(files, attrgetter("parent")):
+        rows = [("file", "what it does"), *map(module_row, modules)]
+        sections.append(f"## {folder.relative_to(SOURCE.parent)}\n\n{table(rows)}")
+    return "\n\n".join(sections)
+
+
+def module_row(file: Path) -> tuple[str, str]:
+    """Return the name of a module and the first line of its docstring."""
+    docstring = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
+    return f"`{file.name}`", plain(docstring.partition("\n")[0])

@@ -21,6 +21,16 @@ def pytest_addoption(parser):
     group.addoption("--api-key", help="the key that it wants")
 
 
+SLOW_FOLDERS = {"endpoint", "fuzz", "integration"}
+
+
+def pytest_collection_modifyitems(items):
+    """Mark every test of the slow folders; elsewhere, slow tests are marked where they are."""
+    for item in items:
+        if SLOW_FOLDERS.intersection(item.path.parts):
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_configure():
     """Let Ctrl-C reach what the tests start: a job in a shell's background passes on that it ignores it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)

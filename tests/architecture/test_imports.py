@@ -1,6 +1,7 @@
 """Who may import whom, read from the source; the rules are those of docs/architecture.md."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
@@ -112,6 +113,11 @@ def outside(module: Path) -> set[str]:
     """Return the libraries that a module imports."""
     known = {"shutterless", *sys.stdlib_module_names, *TYPING_ONLY}
     return {name.split(".")[0] for name in imports(module)} - known
+
+
+def test_the_documentation_shows_the_parts_in_this_order():
+    page = (Path(__file__).parents[2] / "docs/architecture.md").read_text("utf-8")
+    assert re.findall(r"^  ([a-z]\w+)(?:/|\.py) ", page, re.MULTILINE) == list(ORDER)
 
 
 @pytest.mark.parametrize("module", MODULES, ids=name_of)

@@ -22,6 +22,8 @@ from shutterless.runtime.model.bundle import read_bundle, write_bundle
 from shutterless.runtime.settings import Settings
 from shutterless.serving import serve
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch) -> Path:

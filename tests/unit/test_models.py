@@ -10,6 +10,8 @@ from shutterless.evaluation import predict_folder
 from shutterless.models import evaluate, load_model
 from shutterless.runtime.model.bundle import TRAINING_PHOTOS
 
+pytestmark = pytest.mark.slow
+
 
 def flat(colour_photos, folder, splits=("train", "validation", "test")):
     """Copy the photos under other names into one folder for each label."""

@@ -67,6 +67,7 @@ def test_the_user_code_that_mypy_checks_uses_everything(package, name):
     assert f"{package.__name__.split('.')[-1]}.{name}{suffix}" in USER_CODE
 
 
+@pytest.mark.slow
 def test_a_mistake_in_a_call_is_a_type_error(tmp_path):
     file = tmp_path / "mistakes.py"
     file.write_text(MISTAKES, "utf-8")

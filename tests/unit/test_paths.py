@@ -5,6 +5,8 @@ import pytest
 import shutterless
 from shutterless.evaluation import predict_folder
 
+pytestmark = pytest.mark.slow
+
 PHOTOS, RUN, BUNDLE, NEW = "photos", "run", "bundle", "new"
 CALLS = {
     "draw_sample": lambda: shutterless.draw_sample(NEW, per_label=10, size=32),

@@ -10,6 +10,8 @@ from shutterless.dataset import Photo
 from shutterless.errors import BundleError
 from shutterless.runtime.model.bundle import TRAINING_PHOTOS, read_bundle
 
+pytestmark = pytest.mark.slow
+
 A, B, C = (letter * 64 for letter in "abc")
 RUN = [Photo("x/1", "x", "train", "", A), Photo("x/2", "x", "test", "", B)]
 

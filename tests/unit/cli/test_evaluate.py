@@ -9,6 +9,8 @@ from shutterless.cli.commands.evaluate import _show_confusions
 from shutterless.cli.console import output
 from shutterless.evaluation import measure
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("model", ["colour_run", "colour_bundle"])
 def test_a_run_and_a_bundle_are_measured_alike(shutterless, colour_photos, request, model):

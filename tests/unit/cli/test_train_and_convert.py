@@ -8,6 +8,8 @@ from shutterless.cli.commands.train import say_config
 from shutterless.runtime.model.bundle import read_bundle
 from shutterless.runtime.model.classifier import Classifier
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def tiny(colour_photos):

@@ -14,6 +14,8 @@ from shutterless.models import evaluate
 from shutterless.runtime.model.bundle import read_bundle
 from shutterless.runtime.model.classifier import Classifier
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_bundle_serves_what_was_trained_and_says_how_good_it_is(colour_run, colour_photos, tmp_path):
     conversion = convert(colour_run, tmp_path / "bundle", name="colours")

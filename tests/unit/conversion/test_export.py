@@ -5,6 +5,8 @@ from ai_edge_litert.interpreter import Interpreter
 from shutterless.conversion.export import Precision, to_tflite
 from shutterless.training import load_run
 
+pytestmark = pytest.mark.slow
+
 SMALLER = (Precision.FLOAT32, Precision.FLOAT16, Precision.INT8)
 
 

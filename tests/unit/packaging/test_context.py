@@ -10,6 +10,8 @@ from shutterless.packaging import context, package
 from shutterless.packaging.bytecode import Python
 from shutterless.runtime.model.bundle import read_bundle
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def no_network(small_lock):

@@ -9,6 +9,8 @@ from shutterless.packaging import build_image
 from shutterless.packaging.container import lambda_limits
 from shutterless.packaging.docker import DockerError
 
+pytestmark = pytest.mark.slow
+
 OCI = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 

@@ -8,6 +8,8 @@ from shutterless.packaging.docker import DockerError
 from shutterless.packaging.push import content_tag, push_image
 from shutterless.utils.progress import silent
 
+pytestmark = pytest.mark.slow
+
 TARGET = "registry/clothes:tag"
 AUTHORIZATION = "QVdTOng="
 UNTAG = ["image", "rm", "--no-prune", TARGET]

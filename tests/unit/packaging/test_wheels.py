@@ -3,6 +3,8 @@ import pytest
 from shutterless.errors import PackagingError
 from shutterless.packaging.wheels import fetch_wheels
 
+pytestmark = pytest.mark.slow
+
 
 def test_wheels_are_fetched_once_and_then_found_without_any_index(small_lock, monkeypatch):
     (first,) = fetch_wheels("linux/amd64")

@@ -7,6 +7,8 @@ from shutterless.evaluation.intervals import wilson_interval
 from shutterless.training import cross_validate, load_run
 from shutterless.training.cross_validation import Fold, summarize
 
+pytestmark = pytest.mark.slow
+
 QUICKLY = {"backbone": "tiny", "image_size": 32, "epochs": 1, "batch_size": 16, "report": False}
 
 

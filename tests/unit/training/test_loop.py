@@ -10,6 +10,8 @@ from shutterless.training.model import build_model
 from shutterless.training.recipe import HeadConfig, HeadPhase, ModelPhase
 from shutterless.utils.progress import silent
 
+pytestmark = pytest.mark.slow
+
 PHASE = {"epochs": 5, "batch_size": 5, "learning_rate": 0.1}
 
 

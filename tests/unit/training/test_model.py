@@ -6,6 +6,8 @@ from shutterless.training.backbones.builder import find_backbone
 from shutterless.training.model import build_model, freeze_first, set_batch_norm_momentum
 from shutterless.training.recipe import HeadConfig, load_recipe
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def model():

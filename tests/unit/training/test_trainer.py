@@ -16,6 +16,8 @@ from shutterless.models import evaluate
 from shutterless.training import MODEL, load_run, train
 from shutterless.training.callbacks.checkpoint import CHECKPOINT
 
+pytestmark = pytest.mark.slow
+
 QUICKLY = {"backbone": "tiny", "image_size": 32, "batch_size": 6, "report": False}
 
 

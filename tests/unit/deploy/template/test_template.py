@@ -49,6 +49,7 @@ COMBINATIONS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("combination", COMBINATIONS, ids=lambda row: "-".join(map(str, row[:3])))
 def test_cfn_lint_finds_nothing(combination):
     auth, start, platform, quota, topic, reserved, hosts, weight = combination

@@ -25,6 +25,8 @@ from shutterless.evaluation.report.report import (
 )
 from shutterless.runtime.image.decoder import InputSpec
 
+pytestmark = pytest.mark.slow
+
 LABELS = ('<img src=x onerror="alert(1)">', "$\\frac{a}{$ 猫", "plain & simple")
 RECIPE = """
 name = "</pre><script>alert(1)</script>"

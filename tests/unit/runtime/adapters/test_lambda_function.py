@@ -130,6 +130,7 @@ anything = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(derandomize=True, database=None, deadline=None, max_examples=300)
 @given(st.dictionaries(st.sampled_from(MEMBERS), anything, max_size=8))
 def test_whatever_an_event_is_it_gets_an_answer_or_a_problem(service, event):

@@ -730,6 +730,7 @@ PARTS = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(derandomize=True, database=None, deadline=None, max_examples=500)
 @given(st.one_of(st.text(max_size=40), st.lists(PARTS, max_size=12).map("".join)))
 def test_whatever_is_written_is_refused_or_asked_of_the_host_that_is_written(url):

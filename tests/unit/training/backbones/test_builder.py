@@ -7,6 +7,8 @@ import pytest
 from shutterless.errors import RecipeError
 from shutterless.training.backbones.builder import build_backbone, find_backbone, is_cached
 
+pytestmark = pytest.mark.slow
+
 SHARED = Path(__file__).parents[5] / "shared" / "keras"
 
 

@@ -15,6 +15,8 @@ from shutterless.training.backbones.catalogue import BACKBONES, END
 from shutterless.training.model import build_model
 from shutterless.training.recipe import HeadConfig
 
+pytestmark = pytest.mark.slow
+
 OWN_SCALING = (keras.layers.Rescaling, keras.layers.Normalization)
 
 

@@ -36,6 +36,7 @@ def learn(model):
     return model.fit(INPUTS, TARGETS, epochs=2, shuffle=False, verbose=0).history["loss"]
 
 
+@pytest.mark.slow
 def test_a_restored_network_learns_on_as_if_nothing_had_been(file):
     model = network()
     learn(model)

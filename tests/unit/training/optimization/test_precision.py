@@ -9,6 +9,8 @@ from shutterless.training.model import build_model
 from shutterless.training.optimization import precision
 from shutterless.training.recipe import HeadConfig
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def model():

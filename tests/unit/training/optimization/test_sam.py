@@ -4,6 +4,8 @@ import pytest
 
 from shutterless.training.optimization.sam import SharpnessAware
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def batch():
