@@ -8,6 +8,7 @@ import contextlib
 import doctest
 import functools
 import hashlib
+import inspect
 import json
 import logging
 import urllib.request
@@ -436,8 +437,8 @@ def test_interrupted_after_any_call_it_finishes_when_run_again(
 
 
 EXAMPLES = (
-    *("connect", "plan", "deploy", "read_status", "read_logs", "promote", "rollback", "destroy"),
-    *("load_prices", "estimate_cost"),
+    *("connect", "plan", "deploy", "read_status", "read_logs", "promote", "rollback", "list_resources"),
+    *("destroy", "load_prices", "estimate_cost"),
 )
 
 
@@ -455,3 +456,5 @@ def test_the_examples_in_docstrings_work(aws, bundles, monkeypatch, tmp_path):
             example.options.clear()  # without AWS they are skipped
         assert runner.run(test).attempted == len(test.examples) > 0
     assert runner.summarize(verbose=False).failed == 0
+    functions = {name for name in package.__all__ if inspect.isfunction(getattr(package, name))}
+    assert functions - set(EXAMPLES) == {"follow_logs"}  # which never ends

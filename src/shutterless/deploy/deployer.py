@@ -257,6 +257,14 @@ def list_resources(name: str, *, profile: str | None = None, region: str | None 
         name: The deployment's name.
         profile: A profile of the AWS configuration; AWS_PROFILE by default.
         region: The AWS region; AWS_REGION or the profile's by default.
+
+    Raises:
+        ShutterlessError: AWS refuses, or the stack was not made by shutterless.
+
+    Example:
+        >>> from shutterless import deploy
+        >>> deploy.list_resources("clothes", region="eu-central-1")[0]  # doctest: +SKIP
+        'stack shutterless-clothes (UPDATE_COMPLETE)'
     """
     function, repository = stack_name(check_name(name)), repository_name(name)
     session, log_group = connect(profile, region), f"/aws/lambda/{function}"

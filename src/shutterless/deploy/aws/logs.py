@@ -121,6 +121,11 @@ def follow_logs(
 
     Raises:
         ShutterlessError: There is no such deployment, `since` is not valid, or AWS refuses.
+
+    Example:
+        >>> from shutterless import deploy
+        >>> for entry in deploy.follow_logs("clothes", region="eu-central-1"):  # doctest: +SKIP
+        ...     print(entry.text)
     """
     start, session = _start(since), connect(profile, region)
     timestamps: dict[str, int] = {}  # of the events that have been yielded and may come again
