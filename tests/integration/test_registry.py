@@ -208,19 +208,19 @@ def test_an_index_is_refused(session, repository, image, host):
 def test_a_refused_login_is_an_error(repository, image):
     with pytest.raises(PackagingError) as error:
         push_image(image, f"{repository.uri}:x", base64.b64encode(b"AWS:wrong").decode(), silent)
-    assert error.value.code == "docker-failed"
+    assert error.value.code == "registry-login-refused"
 
 
 def test_a_missing_registry_is_named(session, repository, image, free_tcp_port):
     nowhere = replace(repository, uri=f"127.0.0.1:{free_tcp_port}/{NAME}")
     with pytest.raises(DeployError) as error:
         ecr.push(session, nowhere, image)
-    assert error.value.code == "registry-unavailable"
+    assert error.value.code == "registry-unreachable"
     assert nowhere.host in error.value.message
 
 
 def test_a_missing_image_is_named(session, repository):
     with pytest.raises(PackagingError) as error:
         ecr.push(session, repository, "no-such:image")
-    assert error.value.code == "docker-failed"
+    assert error.value.code == "image-not-found"
     assert "no-such:image" in error.value.message

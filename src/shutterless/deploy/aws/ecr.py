@@ -235,14 +235,14 @@ def _manifest(repository: Repository, tag: str, authorization: str) -> tuple[str
         error.close()
         if error.code == 404:
             return None
-        raise _registry_error(repository, f"answered {error.code} {error.reason}") from error
+        raise DeployError(
+            "registry-failed",
+            f"The registry {repository.host} answered {error.code} {error.reason}",
+            "Run the same command again.",
+        ) from error
     except OSError as error:
-        raise _registry_error(repository, f"cannot be reached: {getattr(error, 'reason', error)}") from error
-
-
-def _registry_error(repository: Repository, reason: str) -> DeployError:
-    return DeployError(
-        "registry-unavailable",
-        f"The registry {repository.host} {reason}",
-        "Check the network, then run the same command again.",
-    )
+        raise DeployError(
+            "registry-unreachable",
+            f"The registry {repository.host} cannot be reached: {getattr(error, 'reason', error)}",
+            "Check the network, then run the same command again.",
+        ) from error
