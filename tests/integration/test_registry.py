@@ -211,6 +211,13 @@ def test_a_refused_login_is_an_error(repository, image):
     assert error.value.code == "registry-login-refused"
 
 
+def test_a_registry_that_answers_with_an_error_is_named(repository):
+    with pytest.raises(DeployError) as error:
+        ecr.pushed_digest(repository, "x", base64.b64encode(b"AWS:wrong").decode())
+    assert error.value.code == "registry-failed"
+    assert all(part in error.value.message for part in (repository.host, "401"))
+
+
 def test_a_missing_registry_is_named(session, repository, image, free_tcp_port):
     nowhere = replace(repository, uri=f"127.0.0.1:{free_tcp_port}/{NAME}")
     with pytest.raises(DeployError) as error:
