@@ -15,8 +15,8 @@ test: $(VENVS)/dev/ready  ## the whole suite, with the coverage of src
 test-fast: $(VENVS)/dev/ready  ## the tests that neither train, nor start servers, browsers or containers
 	$(DEV)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
-bench: $(VENVS)/bench/ready  ## every ratio, beside the tutorial's design and the usual choices, in build/bench
-	$(VENVS)/bench/bin/python benchmarks $(OPTIONS)
+bench: $(VENVS)/bench/ready  ## every ratio to the tutorial's design and the usual alternatives, in build/bench
+	$(VENVS)/bench/bin/python -m benchmarks $(OPTIONS)
 
 lint: $(VENVS)/dev/ready  ## style and types
 	$(DEV)/ruff check .

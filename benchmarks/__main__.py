@@ -1,24 +1,21 @@
-"""All benchmarks of ratios in one run: python benchmarks.
+"""Run all benchmarks: python -m benchmarks.
 
-    python benchmarks [--run RUN] [--photos DATASET] [--rounds N] [--quick]
+    python -m benchmarks [--run RUN] [--photos DATASET] [--rounds N] [--quick]
 
-Each figure is measured beside what it is compared with, in turn, in rounds; a ratio is ours by theirs, the
-median of the rounds' ratios, with the least and the most of them. Less is better. What cannot run here is
-said, and the rest goes on. The table, its JSON and its chart are written to build/bench.
+Each figure is measured interleaved with the one that it is compared with. A ratio is ours ÷ theirs, the
+median of the rounds' ratios; lower is better. What cannot run on this machine is reported and skipped. The
+table, its JSON and its chart are written to build/bench.
 """
 
-import container
-import conversion
-import handler
-import training
-from reporting import main
+from benchmarks import container, conversion, handler, training_step
+from benchmarks.report import main
 
 main(
     {
         "handler": handler.rows,
         "container": container.rows,
         "conversion": conversion.rows,
-        "training": training.rows,
+        "training": training_step.rows,
     },
     __doc__,
 )

@@ -1,4 +1,4 @@
-"""The ratios as a picture: a dot for each, a bar from the least to the most round, on a log axis."""
+"""Chart of the ratios: a dot for each median, a line from minimum to maximum, on a logarithmic axis."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from measuring import Row
+from benchmarks.rounds import Row
 
 LESS, MORE, GREY = "#1f6f5c", "#b4532a", "#999999"
 TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
@@ -17,7 +17,12 @@ MARGIN = 1.25
 
 
 def draw(rows: list[tuple[str, Row]], file: Path) -> None:
-    """Draw the rows from top to bottom, below the name of their benchmark and of what they are beside."""
+    """Draw the rows from top to bottom, below the names of their benchmark and of their rival.
+
+    Args:
+        rows: Name of the benchmark, and the row.
+        file: The PNG file to write.
+    """
     places = list(_places(rows))
     with matplotlib.rc_context({"font.size": 8}):
         figure = Figure(figsize=(7.5, 0.9 + 0.175 * len(places)), layout="constrained")
@@ -26,7 +31,7 @@ def draw(rows: list[tuple[str, Row]], file: Path) -> None:
             if row is not None:
                 _mark(axes, row, place)
         figure.supxlabel(
-            "ratio: left of 1 ours takes less. Dot: median of the rounds; line: least to most; bar: goal",
+            "ratio, lower is better. Dot: median of the rounds; line: minimum to maximum; bar: goal",
             fontsize=8,
         )
         _frame(axes, [row for _, row in rows], places)
@@ -34,10 +39,10 @@ def draw(rows: list[tuple[str, Row]], file: Path) -> None:
 
 
 def _places(rows: list[tuple[str, Row]]) -> Iterator[tuple[str, Row | None]]:
-    """Yield what stands on each line: a group's title, or a row and its name."""
-    for (name, beside), group in groupby(rows, lambda row: (row[0], row[1].beside)):
-        yield f"{name}: ours ÷ {beside}", None
-        yield from ((row.what, row) for _, row in group)
+    """Yield the content of each line: a group's title, or a row and its name."""
+    for (name, rival), group in groupby(rows, lambda row: (row[0], row[1].rival)):
+        yield f"{name}: ours ÷ {rival}", None
+        yield from ((row.figure, row) for _, row in group)
 
 
 def _mark(axes: Axes, row: Row, place: int) -> None:

@@ -1,10 +1,10 @@
 """Where the time from import to first answer goes, part by part.
 
-    python benchmarks/cold_start.py BUNDLE PHOTO [--runs 9]
+    python -m benchmarks.cold_start BUNDLE PHOTO [--runs 9]
 
-Each run is a process of its own; files are in the cache from the first, which does not count. The table has
-the least of each part, because what else the machine does only adds. The floor is what no handler gets around
-that predicts with LiteRT.
+Each run is a process of its own; the first one, which warms the file cache, is not counted. The table has the
+fastest run of each part, because background load only adds time. No program that predicts with LiteRT and
+Pillow avoids the parts marked unavoidable.
 """
 
 import argparse
@@ -45,12 +45,12 @@ PARTS = {
 PROGRAM = """
 import base64, json, sys, time
 event = {"image": base64.b64encode(open(sys.argv[2], "rb").read()).decode()}
-parts, spent = json.loads(sys.argv[3]), []
+parts, times = json.loads(sys.argv[3]), []
 for part in parts:
-    started = time.perf_counter()
+    start_time = time.perf_counter()
     exec(part)
-    spent.append((time.perf_counter() - started) * 1000)
-print(json.dumps(spent))
+    times.append((time.perf_counter() - start_time) * 1000)
+print(json.dumps(times))
 """
 
 
@@ -63,14 +63,14 @@ def main() -> None:
     parts = json.dumps([code for code, _ in PARTS.values()])
     command = [sys.executable, "-c", PROGRAM, str(options.bundle), str(options.photo), parts]
     runs = [run(command) for _ in range(options.runs + 1)][1:]
-    print("| part | ms | floor |\n| --- | ---: | --- |")
-    for (name, (_, is_floor)), times in zip(PARTS.items(), zip(*runs, strict=True), strict=True):
-        print(f"| {name} | {min(times):.1f} | {'yes' if is_floor else ''} |")
+    print("| part | ms | unavoidable |\n| --- | ---: | --- |")
+    for (name, (_, is_unavoidable)), times in zip(PARTS.items(), zip(*runs, strict=True), strict=True):
+        print(f"| {name} | {min(times):.1f} | {'yes' if is_unavoidable else ''} |")
 
 
 def run(command: list[str]) -> list[float]:
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
-    return json.loads(done.stdout)
+    process = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    return json.loads(process.stdout)
 
 
 if __name__ == "__main__":

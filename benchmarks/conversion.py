@@ -1,10 +1,10 @@
-"""Our conversion beside the plain one, of the same network and of the tutorial's: how long, how large.
+"""Our conversion compared with the plain one, of the same network and of the tutorial's: time and size.
 
-    python benchmarks/conversion.py [--run RUN] [--photos DATASET] [--rounds N]
+    python -m benchmarks.conversion [--run RUN] [--photos DATASET] [--rounds N]
 
-Ours loads the run, converts, and proves the file on the validation photos: accuracy of both, agreement,
-calibration. The plain one is `TFLiteConverter.from_keras_model(model).convert()` on a loaded network, which
-the tutorial uses, and proves nothing. Each is a new process; the imports do not count.
+Ours loads the run, converts, and checks the file on the validation photos: accuracy of both, agreement,
+calibration. The plain converter is `TFLiteConverter.from_keras_model(model).convert()` on a loaded network,
+as in the tutorial, without any check. Each is a new process; imports are not counted.
 """
 
 import time
@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from measuring import Figures, Results, beside, in_new_process, in_turn
-from preparing import Prepared
-from reporting import main
+from benchmarks.materials import Materials
+from benchmarks.report import main
+from benchmarks.rounds import Figures, Results, compare, interleave, run_in_process
 
 TIME = "time to a file"
 UNITS = {TIME: "s", "file": "MB"}
@@ -23,39 +23,39 @@ PLAIN = {"plain": "plain converter", "tutorial": "tutorial's network and convert
 ROUNDS = 2
 
 
-def rows(prepared: Prepared) -> Results:
-    """Convert in turn; yield our two usual precisions beside the plain conversion of either network."""
-    folder, run = prepared.out / "converted", str(prepared.run)
+def rows(materials: Materials) -> Results:
+    """Convert interleaved; yield two of our precisions compared with the plain converter."""
+    folder, run = materials.out / "converted", str(materials.run)
     folder.mkdir(parents=True, exist_ok=True)
-    sides = {
+    contenders = {
         precision: partial(
             _convert, "ours", {"run": run, "file": str(folder / precision), "precision": precision}
         )
         for precision in PRECISIONS
     }
-    models = {"plain": prepared.run / "model.keras", "tutorial": prepared.tutorial / "model.keras"}
+    models = {"plain": materials.run / "model.keras", "tutorial": materials.tutorial / "model.keras"}
     for name, model in models.items():
-        sides[name] = partial(
+        contenders[name] = partial(
             _convert, "plain", {"model": str(model), "file": str(folder / f"{name}.tflite")}
         )
-    rounds = in_turn(prepared.rounds(ROUNDS), sides)
+    rounds = interleave(materials.rounds(ROUNDS), contenders)
     for other, name in PLAIN.items():
         for precision in PRECISIONS:
-            yield from beside(rounds, precision, other, UNITS, name=name, of=precision)
+            yield from compare(rounds, precision, other, UNITS, rival=name, prefix=precision)
 
 
-def _convert(side: str, job: dict[str, Any]) -> Figures:
-    return in_new_process("conversion", side, job, cores=2)
+def _convert(function: str, job: dict[str, Any]) -> Figures:
+    return run_in_process("benchmarks.conversion", function, job, cores=2)
 
 
 def ours(job: dict[str, str]) -> Figures:
-    """Convert and prove a run; whatever it loses, because time is what is asked here."""
+    """Convert and check a run, whatever accuracy it loses."""
     from shutterless import convert
 
     bundle = Path(job["file"])
-    started = time.perf_counter()
+    start_time = time.perf_counter()
     convert(Path(job["run"]), bundle, precision=job["precision"], max_drop=1.0)
-    return _figures(started, bundle / "model.tflite")
+    return _figures(start_time, bundle / "model.tflite")
 
 
 def plain(job: dict[str, str]) -> Figures:
@@ -63,14 +63,14 @@ def plain(job: dict[str, str]) -> Figures:
     import keras
     import tensorflow as tf
 
-    started = time.perf_counter()
+    start_time = time.perf_counter()
     model = keras.models.load_model(job["model"], compile=False)
     Path(job["file"]).write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
-    return _figures(started, Path(job["file"]))
+    return _figures(start_time, Path(job["file"]))
 
 
-def _figures(started: float, file: Path) -> Figures:
-    return {TIME: time.perf_counter() - started, "file": file.stat().st_size / 1e6}
+def _figures(start_time: float, file: Path) -> Figures:
+    return {TIME: time.perf_counter() - start_time, "file": file.stat().st_size / 1e6}
 
 
 if __name__ == "__main__":

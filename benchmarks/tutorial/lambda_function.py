@@ -1,6 +1,6 @@
-"""A handler in the tutorial's way: the whole picture decoded, bicubic to 150 × 150, divided by 255.
+"""The tutorial's handler: the whole picture decoded, bicubic to 150 × 150, divided by 255.
 
-It takes `image` (base64) beside `url`, so that no network is part of what is measured.
+It also takes `image` (base64), so that no network is part of what is measured.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""The smallest loop that hands events to the handler, in the place of the emulator of AWS's images."""
+"""A minimal server that passes events to the handler, instead of the emulator in AWS's images."""
 
 import json
 from http.server import BaseHTTPRequestHandler, HTTPServer

@@ -1,6 +1,6 @@
-"""The sides of `handler.py`, each measured in a process of its own.
+"""The contenders of `handler.py`, each measured in a process of its own.
 
-Nothing is imported here but what every side needs, because imports are part of what is measured.
+Nothing is imported here but what every contender needs, because imports are part of what is measured.
 """
 
 import json
@@ -10,13 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# Answers the photo of this number as JSON.
-Way = Callable[[int], str]
-Ways = dict[str, Way]
+# Classifies the photo with this number; returns the answer as JSON.
+Call = Callable[[int], str]
+# The paths on which a photo reaches a contender: raw, base64 or URL.
+Paths = dict[str, Call]
 
 
-def floor(job: dict[str, Any], photos: list[bytes]) -> Ways:
-    """Return the three ways with nothing but the libraries."""
+def floor(job: dict[str, Any], photos: list[bytes]) -> Paths:
+    """Return all three paths, with nothing but the libraries."""
     import base64
     import io
     import urllib.request
@@ -46,8 +47,8 @@ def floor(job: dict[str, Any], photos: list[bytes]) -> Ways:
     }
 
 
-def handler(job: dict[str, Any], photos: list[bytes]) -> Ways:
-    """Return the three ways through `lambda_handler`, as HTTP API events and their JSON answers."""
+def handler(job: dict[str, Any], photos: list[bytes]) -> Paths:
+    """Return all three paths through `lambda_handler`, as HTTP API events and their JSON answers."""
     import base64
 
     from shutterless.runtime.adapters.lambda_function import lambda_handler
@@ -70,10 +71,10 @@ def handler(job: dict[str, Any], photos: list[bytes]) -> Ways:
     }
 
 
-def tutorial(job: dict[str, Any], photos: list[bytes]) -> Ways:
-    """Return the two ways that the tutorial's function knows, with its own preprocessing and network.
+def tutorial(job: dict[str, Any], photos: list[bytes]) -> Paths:
+    """Return the two paths of the tutorial's function, with its own preprocessing and network.
 
-    LiteRT's interpreter stands for tflite-runtime's, of which there is no wheel for this Python.
+    LiteRT's interpreter replaces tflite-runtime's, which has no wheel for this Python.
     """
     import base64
     import os
@@ -92,8 +93,8 @@ def tutorial(job: dict[str, Any], photos: list[bytes]) -> Ways:
     }
 
 
-def onnxruntime(job: dict[str, Any], photos: list[bytes]) -> Ways:
-    """Return the one way with ONNX Runtime on one thread, and our decoder."""
+def onnxruntime(job: dict[str, Any], photos: list[bytes]) -> Paths:
+    """Return the raw path with ONNX Runtime on one thread, and our decoder."""
     import onnxruntime
 
     from shutterless.runtime.image.decoder import InputSpec, decode
@@ -107,10 +108,10 @@ def onnxruntime(job: dict[str, Any], photos: list[bytes]) -> Ways:
     }
 
 
-def keras(job: dict[str, Any], photos: list[bytes]) -> Ways:
-    """Return the one way with Keras on TensorFlow on one thread, and our decoder.
+def keras(job: dict[str, Any], photos: list[bytes]) -> Paths:
+    """Return the raw path with Keras on TensorFlow on one thread, and our decoder.
 
-    `predict_on_batch` is the quickest of Keras's own: `predict` and the call take seven times as long.
+    `predict_on_batch` is the fastest of Keras's methods: `predict` and a call take seven times as long.
     """
     import tensorflow as tf
 
@@ -125,45 +126,45 @@ def keras(job: dict[str, Any], photos: list[bytes]) -> Ways:
 
 
 def measure(job: dict[str, Any]) -> dict[str, Any]:
-    """Measure one side: from before its first import to its first answer, then its warm calls.
+    """Measure one contender: from before its first import to its first answer, then its warm calls.
 
-    Returns milliseconds and megabytes, and under `answers` what it said of each photo.
+    Returns:
+        Milliseconds and megabytes, and under `answers` its answer for each photo.
     """
     photos = [Path(file).read_bytes() for file in job["files"]]
-    started = time.perf_counter()
-    ways = {side.__name__: side for side in (floor, handler, tutorial, onnxruntime, keras)}[job["side"]](
-        job, photos
-    )
-    first = next(iter(ways.values()))
-    first(0)
-    figures = {"import to first answer": (time.perf_counter() - started) * 1000}
-    for name, way in ways.items():
-        taken = [_time(way, number % len(photos)) for number in range(job["calls"])]
-        figures[f"{name}, p50"], figures[f"{name}, p95"] = percentiles(taken)
-    figures["resident memory"] = resident()
-    return {**figures, "answers": [json.loads(first(number)) for number in range(len(photos))]}
+    contenders = {each.__name__: each for each in (floor, handler, tutorial, onnxruntime, keras)}
+    start_time = time.perf_counter()
+    paths = contenders[job["contender"]](job, photos)
+    first_path = next(iter(paths.values()))
+    first_path(0)
+    figures = {"import to first answer": (time.perf_counter() - start_time) * 1000}
+    for name, call in paths.items():
+        times = [_time(call, number % len(photos)) for number in range(job["calls"])]
+        figures[f"{name}, p50"], figures[f"{name}, p95"] = percentiles(times)
+    figures["resident memory"] = resident_memory()
+    return {**figures, "answers": [json.loads(first_path(number)) for number in range(len(photos))]}
 
 
-def resident(process: int | str = "self") -> float:
-    """Return how much memory a process holds, in MB, as Linux tells it."""
-    return resident_of(Path(f"/proc/{process}/status").read_text())
+def resident_memory(process: int | str = "self") -> float:
+    """Return the resident memory of a process in megabytes (Linux)."""
+    return parse_resident_memory(Path(f"/proc/{process}/status").read_text())
 
 
-def resident_of(status: str) -> float:
-    """Return the megabytes of resident memory that a process's /proc/…/status tells."""
+def parse_resident_memory(status: str) -> float:
+    """Return the megabytes of resident memory in the text of /proc/…/status."""
     return int(status.partition("VmRSS:")[2].split()[0]) / 1000
 
 
-def percentiles(taken: list[float]) -> tuple[float, float]:
+def percentiles(times: list[float]) -> tuple[float, float]:
     """Return the p50 and the p95 of some times."""
-    ordered = sorted(taken)
-    return ordered[len(ordered) // 2], ordered[len(ordered) * 95 // 100]
+    ascending = sorted(times)
+    return ascending[len(ascending) // 2], ascending[len(ascending) * 95 // 100]
 
 
-def _time(way: Way, number: int) -> float:
-    started = time.perf_counter()
-    way(number)
-    return (time.perf_counter() - started) * 1000
+def _time(call: Call, number: int) -> float:
+    start_time = time.perf_counter()
+    call(number)
+    return (time.perf_counter() - start_time) * 1000
 
 
 def _scores(job: dict[str, Any], scores: Any) -> str:

@@ -1,22 +1,22 @@
 import pytest
 from PIL import Image
 
-from chart import draw
-from measuring import CannotRunError, Row
-from preparing import Prepared
-from reporting import Report
+from benchmarks.chart import draw
+from benchmarks.materials import Materials
+from benchmarks.report import Report
+from benchmarks.rounds import CannotRunError, Row
 
 QUICK = Row("warm, p50", "ms", "tutorial's function", ((10.0, 100.0), (20.0, 100.0), (40.0, 100.0)), 0.15)
 LARGE = Row("file", "MB", "plain converter", ((9.0, 4.5),))
 
 
-def good(prepared):
+def good(materials):
     yield QUICK
     yield "ONNX Runtime: not run: onnxruntime is not installed"
     yield LARGE
 
 
-def without_docker(prepared):
+def without_docker(materials):
     yield QUICK
     raise CannotRunError("no Docker engine")
 
@@ -24,7 +24,7 @@ def without_docker(prepared):
 @pytest.fixture
 def report(tmp_path):
     report = Report("make bench", date="2026-01-02", machine="2 cores", materials=["photos: drawn ones"])
-    report.run("handler", good, Prepared(tmp_path))
+    report.run("handler", good, Materials(tmp_path))
     return report
 
 
@@ -39,7 +39,7 @@ def test_the_table_says_what_was_measured_on_and_gives_each_row_with_its_spread(
 
 
 def test_what_cannot_run_is_said_and_what_was_measured_before_is_kept(report, tmp_path):
-    report.run("container", without_docker, Prepared(tmp_path))
+    report.run("container", without_docker, Materials(tmp_path))
     assert "container: not run: no Docker engine" in report.remarks
     assert [name for name, _ in report.rows] == ["handler", "handler", "container"]
 
@@ -47,7 +47,7 @@ def test_what_cannot_run_is_said_and_what_was_measured_before_is_kept(report, tm
 def test_the_json_has_every_round_beside_what_is_made_of_them(report):
     row = report.document()["rows"][0]
     assert row["pairs"] == QUICK.pairs
-    assert (row["ratio"], row["least"], row["most"], row["missed"]) == (0.2, 0.1, 0.4, True)
+    assert (row["ratio"], row["min"], row["max"], row["missed"]) == (0.2, 0.1, 0.4, True)
     assert report.document()["remarks"] == ["handler: ONNX Runtime: not run: onnxruntime is not installed"]
 
 

@@ -1,4 +1,4 @@
-"""What every benchmark is run by: options, the table of ratios, the JSON, the chart."""
+"""Options of the benchmarks, and their report: the table of ratios, the JSON, the chart."""
 
 import argparse
 import datetime
@@ -12,64 +12,85 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from measuring import HERE, CannotRunError, Results, Row
-from preparing import Prepared
+from benchmarks.materials import Materials
+from benchmarks.rounds import ROOT, CannotRunError, Results, Row
 from shutterless.errors import ShutterlessError
 
-Benchmark = Callable[[Prepared], Results]
+Benchmark = Callable[[Materials], Results]
 PACKAGES = ("shutterless", "ai-edge-litert", "numpy", "pillow", "keras", "tensorflow-cpu", "onnxruntime")
-HEADER = ("benchmark", "figure", "ours", "beside", "theirs", "ratio", "from … to", "goal")
+HEADER = ("benchmark", "figure", "ours", "compared with", "theirs", "ratio", "min … max", "goal")
 
 
 @dataclass
 class Report:
-    """What came of some benchmarks: rows by benchmark, and what was said."""
+    """Results of some benchmarks.
+
+    Attributes:
+        command: How they were run.
+        date: ISO 8601.
+        machine: Cores, processor and versions.
+        materials: What was measured with.
+        rows: Name of the benchmark, and the row.
+        remarks: What the rows do not tell.
+    """
 
     command: str
     date: str = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).date().isoformat())
-    machine: str = field(default_factory=lambda: machine())
+    machine: str = field(default_factory=lambda: describe_machine())
     materials: list[str] = field(default_factory=list)
     rows: list[tuple[str, Row]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
-    def run(self, name: str, benchmark: Benchmark, prepared: Prepared) -> None:
-        """Run one benchmark; what it cannot run is a remark."""
+    def run(self, name: str, benchmark: Benchmark, materials: Materials) -> None:
+        """Run one benchmark; what cannot run becomes a remark."""
         try:
-            for result in benchmark(prepared):
+            for result in benchmark(materials):
                 if isinstance(result, Row):
                     self.rows.append((name, result))
                 else:
                     self.remarks.append(f"{name}: {result}")
         except (CannotRunError, ShutterlessError) as error:
-            self.remarks.append(f"{name}: not run: {_reason(error)}")
+            reason = str(error).strip().splitlines()[-1]
+            self.remarks.append(f"{name}: not run: {reason}")
 
     def markdown(self) -> str:
-        """Return the table as it is printed and written, with what it was measured on above it."""
+        """Return the table as Markdown, with date, command, machine and materials above it."""
         head = f"Measured on {self.date} by `{self.command}`: {self.machine}."
-        made_of, said = ([f"- {line}" for line in lines] for lines in (self.materials, self.remarks))
-        return "\n".join([head, "", *made_of, "", *_table(self.rows), "", *said]).strip() + "\n"
+        materials, remarks = ([f"- {line}" for line in lines] for lines in (self.materials, self.remarks))
+        return "\n".join([head, "", *materials, "", *_table(self.rows), "", *remarks]).strip() + "\n"
 
     def document(self) -> dict[str, Any]:
-        """Return everything as plain values for JSON, each row with its rounds."""
+        """Return everything as a JSON document, each row with its rounds."""
         rows = [
             {
                 "benchmark": name,
                 **asdict(row),
-                **{figure: getattr(row, figure) for figure in ("ours", "theirs", "ratio", "missed")},
-                "least": row.ratios[0],
-                "most": row.ratios[-1],
+                **{name: getattr(row, name) for name in ("ours", "theirs", "ratio", "missed")},
+                "min": row.ratios[0],
+                "max": row.ratios[-1],
             }
             for name, row in self.rows
         ]
-        said = {"command": self.command, "date": self.date, "machine": self.machine, "with": self.materials}
-        return {**said, "rows": rows, "remarks": self.remarks}
+        return {
+            "command": self.command,
+            "date": self.date,
+            "machine": self.machine,
+            "materials": self.materials,
+            "rows": rows,
+            "remarks": self.remarks,
+        }
 
 
 def main(benchmarks: dict[str, Benchmark], description: str | None) -> None:
-    """Run the benchmarks, print the table, and write it with its JSON and its chart to the output folder."""
-    options = _options(description or "")
+    """Run the benchmarks, print the table, and write it with its JSON and its chart to the output folder.
+
+    Args:
+        benchmarks: By name.
+        description: For `--help`.
+    """
+    options = _parse_options(description or "")
     report = Report(command=_command())
-    prepared = Prepared(
+    materials = Materials(
         options.out,
         photos=options.photos,
         run=options.run,
@@ -82,7 +103,7 @@ def main(benchmarks: dict[str, Benchmark], description: str | None) -> None:
     try:
         for name, benchmark in benchmarks.items():
             print(f"{name} …", file=sys.stderr, flush=True)
-            report.run(name, benchmark, prepared)
+            report.run(name, benchmark, materials)
     except KeyboardInterrupt:
         sys.exit(130)
     print(report.markdown(), end="")
@@ -96,40 +117,38 @@ def _write(report: Report, out: Path, name: str) -> None:
     (out / f"{name}.json").write_text(
         json.dumps(report.document(), indent=2, ensure_ascii=False) + "\n", "utf-8"
     )
-    from chart import draw
+    from benchmarks.chart import draw
 
     draw(report.rows, out / f"{name}.png")
-    print(f"Written: {out / name}.md, .json, .png", file=sys.stderr)
+    print(f"Wrote {out / name}.md, .json and .png", file=sys.stderr)
 
 
-def _options(description: str) -> argparse.Namespace:
+def _parse_options(description: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--run", type=Path, help="a run of MobileNetV2 at 224 px; else one is trained by `quick`"
+        "--run", type=Path, help="a run of MobileNetV2 at 224 px; by default one is trained with `quick`"
     )
-    parser.add_argument("--bundle", type=Path, help="a bundle; else the run is converted")
-    parser.add_argument("--photos", type=Path, help="a data set; else the one of ../shared, or drawn photos")
-    parser.add_argument("--precision", default="float16", help="of the bundle")
-    parser.add_argument("--rounds", type=int, help="of each benchmark, in place of its own number")
-    parser.add_argument("--quick", action="store_true", help="one round and few calls, to try it")
-    parser.add_argument("--out", type=Path, default=HERE.parent / "build" / "bench")
+    parser.add_argument("--bundle", type=Path, help="a bundle; by default the run is converted")
+    parser.add_argument(
+        "--photos", type=Path, help="a data set; by default that of ../shared, or drawn photos"
+    )
+    parser.add_argument("--precision", default="float16", help="precision of the bundle")
+    parser.add_argument("--rounds", type=int, help="rounds of each benchmark")
+    parser.add_argument("--quick", action="store_true", help="one round and few calls, for a quick test")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench")
     return parser.parse_args()
 
 
 def _command() -> str:
-    program = Path(sys.argv[0])
-    script = f"benchmarks/{program.name}" if program.suffix and program.stem != "__main__" else "benchmarks"
-    return " ".join(["python", script, *(Path(word).name for word in sys.argv[1:])])
+    name = Path(sys.argv[0]).stem
+    module = "benchmarks" if name == "__main__" else f"benchmarks.{name}"
+    return " ".join(["python", "-m", module, *(Path(word).name for word in sys.argv[1:])])
 
 
-def _reason(error: Exception) -> str:
-    return str(error).strip().splitlines()[-1]
-
-
-def machine() -> str:
-    """Return the cores, the processor, and the versions that count."""
+def describe_machine() -> str:
+    """Return the number of cores, the processor, and the versions of Python and the libraries."""
     cpus = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     names = [line.partition(":")[2].strip() for line in cpus if line.startswith("model name")]
     cores = f"{len(os.sched_getaffinity(0))} cores of {(names or [platform.machine()])[0]}"
@@ -145,7 +164,7 @@ def _versions() -> Iterator[str]:
 
 
 def _table(rows: list[tuple[str, Row]]) -> list[str]:
-    """Return the lines of a Markdown table that reads well as it is, too."""
+    """Return the lines of a Markdown table whose columns are aligned."""
     cells = [HEADER, *(_cells(name, row) for name, row in rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(HEADER))]
     lines = [
@@ -159,9 +178,9 @@ def _cells(name: str, row: Row) -> tuple[str, ...]:
     digits = 2 if max(row.ours, row.theirs) < 10 else 1
     return (
         name,
-        row.what,
+        row.figure,
         f"{row.ours:,.{digits}f} {row.unit}",
-        row.beside,
+        row.rival,
         f"{row.theirs:,.{digits}f} {row.unit}",
         f"{row.ratio:.2f}",
         f"{row.ratios[0]:.2f} … {row.ratios[-1]:.2f}" if len(row.pairs) > 1 else "",

@@ -1,6 +1,6 @@
 import pytest
 
-from measuring import CannotRunError, Row, beside, in_new_process, in_turn
+from benchmarks.rounds import CannotRunError, Row, compare, interleave, run_in_process
 
 ROUNDS = [
     {"ours": {"warm": 10.0, "memory": 80.0}, "theirs": {"warm": 100.0}},
@@ -10,19 +10,23 @@ ROUNDS = [
 
 
 def test_a_ratio_is_the_median_of_the_rounds_ratios_and_not_of_the_figures():
-    (row,) = beside(ROUNDS, "ours", "theirs", {"warm": "ms"})
+    (row,) = compare(ROUNDS, "ours", "theirs", {"warm": "ms"})
     assert (row.ours, row.theirs) == (30.0, 100.0)
     assert row.ratios == [0.1, 0.2, 0.3]
     assert row.ratio == 0.2
 
 
-def test_a_figure_that_one_side_lacks_is_left_out():
-    assert [row.what for row in beside(ROUNDS, "ours", "theirs", {"warm": "ms", "memory": "MB"})] == ["warm"]
+def test_a_figure_that_one_contender_lacks_is_left_out():
+    assert [row.figure for row in compare(ROUNDS, "ours", "theirs", {"warm": "ms", "memory": "MB"})] == [
+        "warm"
+    ]
 
 
 def test_a_row_carries_its_unit_its_goal_and_the_names_of_both():
-    (row,) = beside(ROUNDS, "ours", "theirs", {"warm": "ms"}, {"warm": 0.5}, "the others", of="half a core")
-    assert (row.what, row.unit, row.beside, row.goal) == ("half a core, warm", "ms", "the others", 0.5)
+    (row,) = compare(
+        ROUNDS, "ours", "theirs", {"warm": "ms"}, {"warm": 0.5}, "the others", prefix="half a core"
+    )
+    assert (row.figure, row.unit, row.rival, row.goal) == ("half a core, warm", "ms", "the others", 0.5)
 
 
 @pytest.mark.parametrize(("goal", "missed"), [(0.19, True), (0.2, False), (None, False)])
@@ -30,10 +34,10 @@ def test_a_goal_is_missed_by_what_was_measured(goal, missed):
     assert Row("warm", "ms", "theirs", ((1.0, 5.0),), goal).missed is missed
 
 
-def test_each_round_begins_with_another_side():
+def test_each_round_starts_with_another_contender():
     order = []
-    sides = {name: lambda name=name: order.append(name) or {"warm": 1.0} for name in "abc"}
-    rounds = in_turn(4, sides)
+    contenders = {name: lambda name=name: order.append(name) or {"warm": 1.0} for name in "abc"}
+    rounds = interleave(4, contenders)
     assert "".join(order) == "abcbcacababc"
     assert all(one == {name: {"warm": 1.0} for name in "abc"} for one in rounds)
 
@@ -47,12 +51,12 @@ def test_a_new_process_runs_on_the_cores_it_is_given(tmp_path, monkeypatch):
         "'word': os.environ['WORD']}\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=None)
-    found = in_new_process("probe", "look", {"a": 1}, cores=1, environment={"WORD": "yes"})
-    assert found == {"cores": 1, "pid": found["pid"], "job": {"a": 1}, "word": "yes"}
+    result = run_in_process("probe", "look", {"a": 1}, cores=1, environment={"WORD": "yes"})
+    assert result == {"cores": 1, "pid": result["pid"], "job": {"a": 1}, "word": "yes"}
 
 
-def test_a_process_that_fails_says_why_in_its_last_words(tmp_path, monkeypatch):
+def test_a_process_that_fails_is_reported_with_its_last_line(tmp_path, monkeypatch):
     (tmp_path / "probe.py").write_text("def fall(job):\n    raise ValueError('no photos today')\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(CannotRunError, match="no photos today"):
-        in_new_process("probe", "fall", {}, cores=1)
+        run_in_process("probe", "fall", {}, cores=1)

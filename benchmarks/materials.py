@@ -1,7 +1,6 @@
 """What the benchmarks measure with: photos, a trained network, its bundle, the tutorial's network.
 
-What is not given is made: photos, run and the tutorial's network once, and kept in the output folder. What
-each is, is said.
+Whatever is not given is made once and kept in the output folder.
 """
 
 import sys
@@ -9,21 +8,17 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-from measuring import HERE, CannotRunError, in_new_process
+from benchmarks.rounds import ROOT, CannotRunError, run_in_process
 
-SHARED = HERE.parents[1] / "shared"
+SHARED = ROOT.parent / "shared"
 CLOTHING = SHARED / "datasets" / "clothing"
 WEIGHTS = SHARED / "keras" / "models" / "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 PHOTOS = 50
 PICTURES = (".jpg", ".jpeg", ".png")
 
 
-class Prepared:
-    """What is measured with; each thing is made when it is first asked for.
-
-    photos: a data set with the folders train/ and validation/. run: one of MobileNetV2 at 224 px.
-    bundle: if it is given without a run, what needs the Keras network cannot run. note: takes what each is.
-    """
+class Materials:
+    """What is measured with; each thing is made when it is first used."""
 
     def __init__(
         self,
@@ -37,32 +32,44 @@ class Prepared:
         quick: bool = False,
         note: Callable[[str], None] = print,
     ) -> None:
+        """Remember what is given.
+
+        Args:
+            out: Folder for what is made.
+            photos: A data set with the folders train/ and validation/.
+            run: A run of MobileNetV2 at 224 px.
+            bundle: A bundle; if it is given without a run, what needs the Keras network cannot run.
+            precision: Precision of a bundle that is made.
+            rounds: Rounds of each benchmark, instead of its own number.
+            quick: Whether to measure one round with few calls.
+            note: Called with a description of each thing that is used.
+        """
         self.out, self.precision, self.quick, self._note = out, precision, quick, note
         self._photos, self._run, self._bundle, self._rounds = photos, run, bundle, rounds
         self.out.mkdir(parents=True, exist_ok=True)
 
     def rounds(self, default: int) -> int:
-        """Return how many rounds to measure, if nothing else was said `default`."""
+        """Return how many rounds to measure: `default` unless another number was given."""
         return self._rounds or (1 if self.quick else default)
 
     @cached_property
     def dataset(self) -> Path:
-        """The data set: the one given, the real photos of ../shared, or drawn ones."""
+        """The data set: the one given, the photos of ../shared, or drawn ones."""
         if self._photos or CLOTHING.is_dir():
             folder = self._photos or CLOTHING
-            self._note(f"photos: {folder.name}, {len(pictures(folder)):,} of them")
+            self._note(f"photos: {folder.name}, {len(find_pictures(folder)):,} of them")
             return folder
         from shutterless import draw_sample
 
-        self._note("photos: drawn ones, 320 px square, because no real ones are here")
+        self._note("photos: drawn ones, 320 px square, because there are no real ones")
         folder = self.out / "photos"
         return folder if folder.is_dir() else draw_sample(folder, per_label=20, size=320)
 
     @cached_property
     def photos(self) -> list[Path]:
-        """Up to 50 photos to ask about, evenly over those of validation."""
+        """Up to 50 photos to classify, spread evenly over the validation photos."""
         validation = self.dataset / "validation"
-        files = pictures(validation if validation.is_dir() else self.dataset)
+        files = find_pictures(validation if validation.is_dir() else self.dataset)
         if not files:
             raise CannotRunError("there are no photos")
         return files[:: max(1, len(files) // PHOTOS)][: 5 if self.quick else PHOTOS]
@@ -76,27 +83,29 @@ class Prepared:
         if not (run / "metrics.json").is_file():
             if self._run:
                 raise CannotRunError(f"{run} is not a finished run")
-            _work("training a network by `quick`, as none is given: 1 to 2 minutes")
-            in_new_process("preparing", "train", {"photos": str(self.dataset), "run": str(run)}, cores=2)
-        recipe = in_new_process("preparing", "describe", {"run": str(run)}, cores=2)
+            _report("training a network with `quick`, 1 to 2 minutes")
+            run_in_process(
+                "benchmarks.materials", "train", {"photos": str(self.dataset), "run": str(run)}, cores=2
+            )
+        description = run_in_process("benchmarks.materials", "describe", {"run": str(run)}, cores=2)
         self._note(
-            "network: {backbone} at {image_size} px, recipe {recipe}, first weights {weights}".format(
-                **recipe
+            "network: {backbone} at {image_size} px, recipe {recipe}, initial weights {weights}".format(
+                **description
             )
         )
         return run
 
     @cached_property
     def bundle(self) -> Path:
-        """The bundle: the one given, or what `convert` makes of the run."""
+        """The bundle: the one given, or one converted from the run."""
         if self._bundle:
             self._note(f"bundle: {self._bundle.name}")
             return self._bundle
-        self._note(f"bundle: the network in {self.precision}")
+        self._note(f"bundle: the network, in {self.precision}")
         bundle = self.out / f"bundle-{self.precision}"
         job = {"run": str(self.run), "file": str(bundle), "precision": self.precision}
-        _work(f"converting it to {self.precision}")
-        in_new_process("conversion", "ours", job, cores=2)
+        _report(f"converting it to {self.precision}")
+        run_in_process("benchmarks.conversion", "ours", job, cores=2)
         return bundle
 
     @cached_property
@@ -104,8 +113,8 @@ class Prepared:
         """The folder with the tutorial's network as model.tflite and .keras, with random weights."""
         folder = self.out / "tutorial"
         if not (folder / "model.tflite").is_file():
-            _work("building the tutorial's network")
-            in_new_process("tutorial.model", "write", {"folder": str(folder)}, cores=2)
+            _report("building the tutorial's network")
+            run_in_process("benchmarks.tutorial.model", "write", {"folder": str(folder)}, cores=2)
         return folder
 
     @cached_property
@@ -113,23 +122,23 @@ class Prepared:
         """The network of the run as an ONNX file."""
         file = self.out / "model.onnx"
         job = {"model": str(self.run / "model.keras"), "file": str(file)}
-        in_new_process("preparing", "to_onnx", job, cores=2)
+        run_in_process("benchmarks.materials", "to_onnx", job, cores=2)
         return file
 
 
-def _work(line: str) -> None:
+def _report(line: str) -> None:
     print(f"  {line}", file=sys.stderr, flush=True)
 
 
-def pictures(folder: Path) -> list[Path]:
-    """Return the picture files below a folder, sorted; or the file itself."""
+def find_pictures(folder: Path) -> list[Path]:
+    """Return the picture files below a folder, sorted, or the file itself."""
     if folder.is_file():
         return [folder]
     return sorted(file for file in folder.rglob("*") if file.suffix.lower() in PICTURES)
 
 
 def train(job: dict[str, str]) -> dict[str, object]:
-    """Train by `quick`; without ImageNet weights for one epoch from random ones."""
+    """Train with `quick`; without ImageNet weights, one epoch from random ones."""
     import shutterless
 
     photos, run = Path(job["photos"]), Path(job["run"])
@@ -142,7 +151,7 @@ def train(job: dict[str, str]) -> dict[str, object]:
 
 
 def describe(job: dict[str, str]) -> dict[str, object]:
-    """Return what a run was trained as."""
+    """Return how a run was trained."""
     from shutterless import load_run
 
     run = load_run(Path(job["run"]))

@@ -1,11 +1,11 @@
-"""A training step of `standard` beside one of the tutorial's, and what it takes to make its batch.
+"""A training step of `standard` compared with one of the tutorial's, and the time to make its batch.
 
-    python benchmarks/training.py [--photos DATASET] [--rounds N]
+    python -m benchmarks.training_step [--photos DATASET] [--rounds N]
 
 Ours is the fine-tuning of `standard`: MobileNetV2 at 224 px, the first 35 % of its layers frozen, photos
-decoded once and augmented in memory. The tutorial's: InceptionV3 to mixed7 at 150 px, all of it frozen, its
-head of 38 million weights trained, each photo read anew and augmented by Keras's ImageDataGenerator. Random
-weights, batches of 32, all cores, both in one process in turn.
+decoded once and augmented in memory. The tutorial's: InceptionV3 to mixed7 at 150 px, frozen, a head of 38
+million weights trained, each photo read again and augmented by Keras's ImageDataGenerator. Random weights,
+batches of 32, all cores, both interleaved in one process.
 """
 
 import itertools
@@ -16,9 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from measuring import CannotRunError, Figures, Results, beside, in_new_process, in_turn
-from preparing import Prepared
-from reporting import main
+from benchmarks.materials import Materials
+from benchmarks.report import main
+from benchmarks.rounds import CannotRunError, Figures, Results, compare, interleave, run_in_process
 
 STEP, MAKING = "a step", "reading and augmenting its batch"
 UNITS = {STEP: "ms", MAKING: "ms"}
@@ -28,49 +28,49 @@ ROUNDS, STEPS, QUICK_STEPS = 5, 4, 1
 Batches = Iterator[tuple[Any, Any]]
 
 
-def rows(prepared: Prepared) -> Results:
-    """Train both a few steps in turn; yield milliseconds, and say how many photos a second they are."""
-    photos = prepared.dataset
+def rows(materials: Materials) -> Results:
+    """Train both for a few steps, interleaved; yield milliseconds, and a remark with photos per second."""
+    photos = materials.dataset
     if not (photos / "train").is_dir():
         raise CannotRunError(f"{photos.name} has no folder train/")
-    steps = QUICK_STEPS if prepared.quick else STEPS
-    job = {"photos": str(photos), "rounds": prepared.rounds(ROUNDS), "steps": steps}
-    measured = in_new_process("training", "measure", job, cores=os.cpu_count() or 1)
-    step, making = beside(measured["rounds"], "ours", "tutorial", UNITS, name="tutorial's training")
+    steps = QUICK_STEPS if materials.quick else STEPS
+    job = {"photos": str(photos), "rounds": materials.rounds(ROUNDS), "steps": steps}
+    results = run_in_process("benchmarks.training_step", "measure", job, cores=os.cpu_count() or 1)
+    step, making = compare(results["rounds"], "ours", "tutorial", UNITS, rival="tutorial's training")
     yield from (step, making)
     yield (
-        f"a step is {BATCH * 1000 / step.ours:.0f} photos a second, the tutorial's "
+        f"ours trains on {BATCH * 1000 / step.ours:.0f} photos per second, the tutorial on "
         f"{BATCH * 1000 / step.theirs:.0f}; ours has read every photo once before, at "
-        f"{measured['reading']:.1f} ms each, which is in neither row"
+        f"{results['reading']:.1f} ms each, which is in neither row"
     )
 
 
 def measure(job: dict[str, Any]) -> dict[str, Any]:
-    """Build both trainings, take a step of each to compile it, then measure more of them in turn."""
+    """Build both trainings, run a step of each to compile it, then measure more of them interleaved."""
     photos = Path(job["photos"])
     batches, reading = _our_batches(photos)
     labels = len(next(batches)[1][0])
-    sides = {
+    trainings = {
         "ours": (_our_model(labels), batches),
         "tutorial": (_tutorial_model(labels), _tutorial_batches(photos)),
     }
-    for model, made in sides.values():
-        model.train_on_batch(*next(made))
-    turns = {name: partial(_figures, *side, job["steps"]) for name, side in sides.items()}
-    return {"reading": reading, "rounds": in_turn(job["rounds"], turns)}
+    for model, model_batches in trainings.values():
+        model.train_on_batch(*next(model_batches))
+    contenders = {name: partial(_figures, *each, job["steps"]) for name, each in trainings.items()}
+    return {"reading": reading, "rounds": interleave(job["rounds"], contenders)}
 
 
 def _figures(model: Any, batches: Batches, steps: int) -> Figures:
     """Return the milliseconds of a step and of making its batch, the mean of `steps` of them."""
-    spent = {STEP: 0.0, MAKING: 0.0}
+    figures = {STEP: 0.0, MAKING: 0.0}
     for _ in range(steps):
-        begun = time.perf_counter()
+        start_time = time.perf_counter()
         batch = next(batches)
-        made = time.perf_counter()
+        step_start = time.perf_counter()
         model.train_on_batch(*batch)
-        spent[MAKING] += (made - begun) * 1000 / steps
-        spent[STEP] += (time.perf_counter() - made) * 1000 / steps
-    return spent
+        figures[MAKING] += (step_start - start_time) * 1000 / steps
+        figures[STEP] += (time.perf_counter() - step_start) * 1000 / steps
+    return figures
 
 
 def _our_model(labels: int) -> Any:
@@ -91,7 +91,7 @@ def _our_model(labels: int) -> Any:
 
 
 def _our_batches(root: Path) -> tuple[Batches, float]:
-    """Read some of the photos; return batches of them, and how many milliseconds one took to read."""
+    """Read some of the photos; return batches of them, and the milliseconds that reading one took."""
     import keras
 
     from shutterless import load_dataset
@@ -103,9 +103,9 @@ def _our_batches(root: Path) -> tuple[Batches, float]:
     dataset = load_dataset(root)
     train = dataset.of("train")
     photos = train[:: max(1, len(train) // (BATCH * BATCHES))][: BATCH * BATCHES]
-    started = time.perf_counter()
+    start_time = time.perf_counter()
     reader = PhotoReader(root, photos, InputSpec(224, 224))
-    reading = (time.perf_counter() - started) * 1000 / len(photos)
+    reading = (time.perf_counter() - start_time) * 1000 / len(photos)
     targets = keras.utils.to_categorical(label_indices(photos, dataset.labels), len(dataset.labels))
     phase = load_recipe("standard").fine_tuning
     augmented = Augmented(reader, targets, batch_size=BATCH, seed=1, phase=phase)
@@ -115,7 +115,7 @@ def _our_batches(root: Path) -> tuple[Batches, float]:
 def _tutorial_model(labels: int) -> Any:
     import keras
 
-    from tutorial.model import build
+    from benchmarks.tutorial.model import build
 
     model = build(labels)
     model.compile(keras.optimizers.Adam(0.001), "categorical_crossentropy", metrics=["accuracy"])
@@ -125,8 +125,13 @@ def _tutorial_model(labels: int) -> Any:
 def _tutorial_batches(root: Path) -> Batches:
     from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
-    moves = {"rotation_range": 40, "width_shift_range": 0.2, "height_shift_range": 0.2, "shear_range": 0.2}
-    generator = ImageDataGenerator(rescale=1 / 255, zoom_range=0.2, horizontal_flip=True, **moves)
+    augmentation = {
+        "rotation_range": 40,
+        "width_shift_range": 0.2,
+        "height_shift_range": 0.2,
+        "shear_range": 0.2,
+    }
+    generator = ImageDataGenerator(rescale=1 / 255, zoom_range=0.2, horizontal_flip=True, **augmentation)
     return generator.flow_from_directory(
         str(root / "train"), target_size=(150, 150), batch_size=BATCH, class_mode="categorical", seed=1
     )

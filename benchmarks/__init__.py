@@ -1,0 +1,1 @@
+"""Benchmarks: shutterless compared with the usual alternatives, as ratios within one run."""
