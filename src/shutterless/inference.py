@@ -72,7 +72,7 @@ class Classifier:
         return self._bundle.name if self._bundle else self._path.name
 
     def __repr__(self) -> str:
-        return f"<Classifier {self.name!r} of {len(self.labels)} labels>"
+        return f"<Classifier {self.name!r} of {len(self.labels):,} labels>"
 
     @overload
     def predict(self, pictures: Picture) -> Prediction: ...  # type: ignore[overload-overlap]

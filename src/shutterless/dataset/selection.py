@@ -16,7 +16,7 @@ from shutterless.dataset.types import NEW, SPLITS, Dataset, Decoded, Photo
 from shutterless.errors import DatasetError, InputError
 from shutterless.runtime.image import decoder
 from shutterless.runtime.image.decoder import InputSpec
-from shutterless.utils.messages import did_you_mean, quoted
+from shutterless.utils.messages import did_you_mean, plural, quoted
 from shutterless.utils.parallel import map_in_threads
 from shutterless.utils.progress import Progress, silent
 
@@ -164,7 +164,7 @@ def _of_known_labels(
         raise DatasetError(
             "unknown-labels",
             f"The model does not know {len(unknown):,} of the labels in {root}: {quoted(unknown)} "
-            f"({len(photos) - len(usable):,} photos)",
+            f"({plural(len(photos) - len(usable), 'photo')})",
             f"It knows {quoted(labels)}. Rename labels with --label-map old=new, "
             "or leave such photos out with --skip-unknown-labels.",
         )
@@ -176,6 +176,6 @@ def _unknown_labels_warning(selected: Sequence[Photo], usable: Sequence[Photo]) 
     if not unknown:
         return []
     return [
-        f"left out {len(selected) - len(usable):,} photos of {len(unknown):,} labels that the model does not "
-        f"know: {quoted(unknown)}"
+        f"left out {plural(len(selected) - len(usable), 'photo')} of {plural(len(unknown), 'label')} "
+        f"that the model does not know: {quoted(unknown)}"
     ]

@@ -213,8 +213,8 @@ class Dataset:
     def __repr__(self) -> str:
         """Return the folder and the number of labels and photos, by split, on one line."""
         splits = ", ".join(f"{split} {number:,}" for split, number in totals(self.counts()).items())
-        photos = f"{len(self.photos):,} photos" + (f": {splits}" if splits else "")
-        return f"Dataset('{self.root}': {len(self.labels):,} labels, {photos})"
+        photos = plural(len(self.photos), "photo") + (f": {splits}" if splits else "")
+        return f"Dataset('{self.root}': {plural(len(self.labels), 'label')}, {photos})"
 
 
 def printable(name: str) -> str:

@@ -10,6 +10,7 @@ from sklearn import metrics
 from shutterless.evaluation.holdout import explain
 from shutterless.evaluation.intervals import effective_photos, rounded, standard_error, wilson_interval
 from shutterless.runtime.json_types import JsonObject
+from shutterless.utils.messages import plural
 
 # The calibration error averages this many gaps, each measured on at least this many photos.
 CALIBRATION_BINS, PHOTOS_PER_BIN = 10, 20
@@ -244,5 +245,6 @@ def calibration_text(error: float, right: int, photos: int) -> str:
         photos: Number of answers.
     """
     if photos < MIN_CALIBRATION_PHOTOS:
-        return f"unknown ({photos:,} photos are too few; {MIN_CALIBRATION_PHOTOS} needed)"
+        count = plural(photos, "photo is", "photos are")
+        return f"unknown ({count} too few; {MIN_CALIBRATION_PHOTOS} needed)"
     return rounded(error, standard_error(right, photos))

@@ -105,7 +105,7 @@ def test_photos_of_unknown_labels_are_left_out_on_request(
     (photos / "red").rename(photos / "mauve")
     done = shutterless("evaluate", colour_bundle, photos, "--skip-unknown-labels", "--json")
     assert json.loads(done.stdout)["photos"] == 6
-    assert "3 photos of 1 labels" in done.stderr
+    assert "3 photos of 1 label that" in done.stderr
 
 
 def wide_metrics(labels):

@@ -41,7 +41,7 @@ def test_the_fingerprint_is_that_of_the_folder_wherever_it_lies_and_needs_no_sec
 def test_a_data_set_prints_as_one_line(tmp_path):
     photos = tuple(Photo(f"{number}.png", "hat", "train") for number in range(1200))
     assert repr(dataset(tmp_path, *photos, Photo("x.png", "hat", "test"))) == (
-        f"Dataset('{tmp_path}': 1 labels, 1,201 photos: train 1,200, test 1)"
+        f"Dataset('{tmp_path}': 1 label, 1,201 photos: train 1,200, test 1)"
     )
     assert repr(Dataset(tmp_path, (), (), (), ())) == f"Dataset('{tmp_path}': 0 labels, 0 photos)"
 
