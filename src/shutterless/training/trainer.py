@@ -193,38 +193,47 @@ def _finish(
 ) -> None:
     """Measure the model as it was saved, write metrics.json and the report, and remove the checkpoint."""
 
-    def measure(predictions: Predictions) -> SplitMetrics:
-        metrics = predictions.measure().to_json()
-        return cast(SplitMetrics, {name: metrics[name] for name in metrics if name != "confusion"})
+    def predict(split: str) -> Predictions:
+        photos, decoded = dataset.of(split), dataset.decoded
+        return predict_labelled(run, dataset.root, photos, progress=progress, decoded=decoded)
 
-    predictions = predict_labelled(run, dataset.root, dataset.of("validation"), progress=progress)
-    split_metrics: RunMetrics = {"validation": measure(predictions)}
-    if test := dataset.of("test"):
-        split_metrics["test"] = measure(predict_labelled(run, dataset.root, test, progress=progress))
-    write_metrics(
-        run.path / METRICS,
-        {
-            **split_metrics,
-            "calibration": calibrate(predictions.truth, predictions.probabilities).to_json(),
-            "best_epoch": asdict(best) if best else None,
-            "labels": list(dataset.labels),
-            "photos": {split: len(dataset.of(split)) for split in SPLITS},
-            "unreadable": [asdict(file) for file in dataset.unreadable],
-            "skipped": [asdict(reason) for reason in dataset.skipped],
-            "dataset_fingerprint": dataset.fingerprint,
-            "made_with": {
-                package: importlib.metadata.version(package) for package in ("shutterless", "keras", "numpy")
-            },
-        },
-    )
+    validation = predict("validation")
+    test = predict("test") if dataset.of("test") else None
+    write_metrics(run.path / METRICS, _metrics(dataset, best, validation, test))
     if report:
-        write_run_report(run.path, predictions, run)
-    if best and not _beats_commonest_label(best, predictions.photos):
+        write_run_report(run.path, validation, run)
+    if best and not _beats_commonest_label(best, validation.photos):
         on_warning(
             "Nothing was learned: always answering with the commonest label is right as often on the "
             "validation photos. Check the labels, train for more epochs, or use a pretrained backbone."
         )
     (run.path / CHECKPOINT).unlink()
+
+
+def _metrics(
+    dataset: Dataset, best: Epoch | None, validation: Predictions, test: Predictions | None
+) -> RunMetrics:
+    """Return the contents of metrics.json."""
+    packages = ("shutterless", "keras", "numpy")
+    metrics: RunMetrics = {
+        "validation": _split_metrics(validation),
+        "calibration": calibrate(validation.truth, validation.probabilities).to_json(),
+        "best_epoch": asdict(best) if best else None,
+        "labels": list(dataset.labels),
+        "photos": {split: len(dataset.of(split)) for split in SPLITS},
+        "unreadable": [asdict(file) for file in dataset.unreadable],
+        "skipped": [asdict(reason) for reason in dataset.skipped],
+        "dataset_fingerprint": dataset.fingerprint,
+        "made_with": {package: importlib.metadata.version(package) for package in packages},
+    }
+    if test:
+        metrics["test"] = _split_metrics(test)
+    return metrics
+
+
+def _split_metrics(predictions: Predictions) -> SplitMetrics:
+    metrics = predictions.measure().to_json()
+    return cast(SplitMetrics, {name: metrics[name] for name in metrics if name != "confusion"})
 
 
 def _beats_commonest_label(best: Epoch, validation: Sequence[Photo]) -> bool:

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from shutterless.errors import ShutterlessError
+from shutterless.errors import OutputError
 from shutterless.evaluation.intervals import wilson_interval
 from shutterless.training import cross_validate, load_run
 from shutterless.training.cross_validation import Fold, summarize
@@ -12,12 +12,22 @@ pytestmark = pytest.mark.slow
 QUICKLY = {"backbone": "tiny", "image_size": 32, "epochs": 1, "batch_size": 16, "report": False}
 
 
-def test_every_fold_is_measured_on_photos_that_it_was_not_trained_on(colour_photos, tmp_path):
+def decode_again(*arguments):
+    raise AssertionError("these photos were decoded before the first fold")
+
+
+def test_every_fold_is_measured_on_photos_that_it_was_not_trained_on(colour_photos, tmp_path, monkeypatch):
     seen = []
     output = tmp_path / "folds"
-    figures = cross_validate(
-        colour_photos, output, folds=3, on_fold=lambda number, fold: seen.append((number, fold)), **QUICKLY
-    )
+    with monkeypatch.context() as patch:
+        patch.setattr("shutterless.dataset.loader.read_pixels", decode_again)
+        figures = cross_validate(
+            colour_photos,
+            output,
+            folds=3,
+            on_fold=lambda number, fold: seen.append((number, fold)),
+            **QUICKLY,
+        )
     assert figures.photos == 63
     assert [number for number, _ in seen] == [1, 2, 3]
     assert tuple(fold for _, fold in seen) == figures.folds
@@ -27,8 +37,9 @@ def test_every_fold_is_measured_on_photos_that_it_was_not_trained_on(colour_phot
 
     changed = {run.path: (run.path / "model.keras").stat().st_mtime_ns for run in runs}
     (output / "folds.json").unlink()
-    with pytest.raises(ShutterlessError):
+    with pytest.raises(OutputError) as caught:
         cross_validate(colour_photos, output, folds=3, **QUICKLY)
+    assert caught.value.code == "not-empty"
     assert cross_validate(colour_photos, output, folds=3, resume=True, **QUICKLY) == figures
     assert {path: (path / "model.keras").stat().st_mtime_ns for path in changed} == changed
 

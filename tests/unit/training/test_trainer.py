@@ -56,7 +56,14 @@ def test_the_run_says_what_its_confidence_is_worth(colour_run):
     assert calibration["acceptance"]["precision"] == 1
 
 
-def test_the_saved_network_is_that_of_the_best_epoch(colour_run):
+def test_metrics_list_confusions_instead_of_a_matrix_that_grows_with_the_square_of_the_labels(colour_run):
+    test = json.loads((colour_run / "metrics.json").read_text())["test"]
+    assert "confusion" not in test
+    assert test["confusions"] == []
+    assert [label["right"] for label in test["per_label"].values()] == [3, 3, 3]
+
+
+def test_the_saved_model_is_that_of_the_best_epoch(colour_run):
     metrics = json.loads((colour_run / "metrics.json").read_text())
     epochs = history(colour_run)
     best = max(epochs, key=lambda epoch: (float(epoch["val_accuracy"]), -float(epoch["val_loss"])))

@@ -7,7 +7,11 @@ NETWORKS = ["MobileNet", "mobilenetv2", "resnet50", "resnet101", "vgg16"]
 
 def test_the_likeliest_name_comes_first_whatever_its_case():
     assert closest("MOBILENETV", NETWORKS)[:2] == ["mobilenetv2", "MobileNet"]
-    assert len(closest("resnet", ["resnet1", "resnet2", "resnet3", "resnet4"])) == 3
+    assert closest("resnet", ["resnet1", "resnet3", "resnet2", "resnet4"]) == [
+        "resnet1",
+        "resnet3",
+        "resnet2",
+    ]
 
 
 @pytest.mark.parametrize(

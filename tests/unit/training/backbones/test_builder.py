@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import keras
@@ -47,6 +48,14 @@ def test_a_misspelt_backbone_is_answered_with_the_closest_ones_and_not_with_all(
     assert "mobilenetv2" in caught.value.hint
     assert "--backbone list" in caught.value.hint
     assert "vgg16" not in caught.value.hint
+
+
+def test_of_equally_close_backbones_the_smallest_are_suggested():
+    with pytest.raises(RecipeError) as caught:
+        find_backbone("efficientnetv2")
+    names = [f"efficientnetv2{size}" for size in ("b0", "b1", "b2", "b3", "s", "m", "l")]
+    suggestions = [name for name in re.findall(r"\w+", caught.value.hint) if name in names]
+    assert suggestions[0] == min(suggestions, key=names.index)
 
 
 def test_a_size_below_what_the_strides_allow_is_refused():

@@ -52,14 +52,14 @@ def built(member):
 
 
 @pytest.fixture(scope="module")
-def trunk(built):
+def whole_backbone(built):
     return built[0]
 
 
 @pytest.fixture(scope="module")
-def early(member, trunk):
+def early(member, whole_backbone):
     """Return a classifier on the first layers of that very backbone, those that could scale among them."""
-    first = keras.Model(trunk.input, trunk.layers[6].output)
+    first = keras.Model(whole_backbone.input, whole_backbone.layers[6].output)
     return build_model(
         dataclasses.replace(member, build=lambda shape, weights: first),
         HeadConfig(pooling="average"),
@@ -84,20 +84,20 @@ def test_every_classifier_of_keras_applications_is_there():
     assert offered | {"tiny"} == set(BACKBONES)
 
 
-def test_the_figures_are_those_of_the_network(member, trunk):
-    assert trunk.count_params() == member.parameters
-    assert len(trunk.output.shape) == 4
+def test_the_figures_are_those_of_the_network(member, whole_backbone):
+    assert whole_backbone.count_params() == member.parameters
+    assert len(whole_backbone.output.shape) == 4
 
 
-def test_it_is_cut_at_each_layer_it_names_and_the_last_is_its_end(member, trunk):
+def test_it_is_cut_at_each_layer_it_names_and_the_last_is_its_end(member, whole_backbone):
     *cuts, last = member.cuts
-    sides = [trunk.get_layer(cut).output.shape[1] for cut in cuts]
+    sides = [whole_backbone.get_layer(cut).output.shape[1] for cut in cuts]
     assert len(sides) >= 1
     assert sides == sorted(sides, reverse=True)
-    assert last == END or trunk.get_layer(last).output.shape == trunk.output.shape
+    assert last == END or whole_backbone.get_layer(last).output.shape == whole_backbone.output.shape
 
 
-def test_pixels_are_scaled_exactly_once_and_as_keras_documents_it(member, trunk, early, pixels):
+def test_pixels_are_scaled_exactly_once_and_as_keras_documents_it(member, whole_backbone, early, pixels):
     """Either in front of the backbone or in its own graph; together it is what `preprocess_input` gives."""
     if member.name == "tiny":
         expected = pixels / np.float32(127.5) - 1
@@ -106,7 +106,7 @@ def test_pixels_are_scaled_exactly_once_and_as_keras_documents_it(member, trunk,
         expected = module.preprocess_input(pixels.astype("float32"))
     scaled = keras.Model(early.features.input, early.features.get_layer("scaling").output)(pixels)
     np.testing.assert_allclose(scaled, expected, atol=1e-4)
-    scales_itself = any(isinstance(layer, OWN_SCALING) for layer in trunk.layers[:3])
+    scales_itself = any(isinstance(layer, OWN_SCALING) for layer in whole_backbone.layers[:3])
     assert scales_itself is (member.scaling == "none")
 
 
