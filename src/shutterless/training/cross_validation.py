@@ -137,8 +137,8 @@ def cross_validate(
         >>> result = shutterless.cross_validate(
         ...     photos, "folds", folds=2, backbone="tiny", image_size=32, epochs=1, report=False
         ... )
-        >>> result.photos
-        60
+        >>> len(result.folds)
+        2
     """
     photos, output = Path(photos), Path(output)
     ensure_outside(output, photos)

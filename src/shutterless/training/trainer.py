@@ -96,7 +96,7 @@ def train(
         >>> import shutterless
         >>> photos = shutterless.draw_sample("photos", per_label=10, size=32)
         >>> run = shutterless.train(photos, "run", backbone="tiny", image_size=32, epochs=1)
-        >>> run.metrics["validation"]["photos"]
+        >>> len(run.labels)
         10
     """
     run = Path(run)
