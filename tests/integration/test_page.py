@@ -94,6 +94,7 @@ def served(colour_bundle, running):
         "/test": usual,
         "/unsure": app(threshold=1.0, temperature=5.0),
         "/hostile": app(labels=HOSTILE),
+        "/no-urls": App(Service(Classifier(bundle), Settings(colour_bundle, urls="off"))),
         "": usual,
     }
     gateway = Gateway(stages)
@@ -122,25 +123,25 @@ def browser():
 def visit(browser, served, gateway):
     """Open the page at a path; afterwards nobody else was asked, and nothing was complained of."""
     _, origin = served
-    contexts, strangers, complaints = [], [], []
+    contexts, urls, messages = [], [], []
 
     def open_page(path="/", **options):
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(20_000)
-        page.on("request", lambda request: strangers.append(request.url))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: complaints.append(message.text))
+        page.on("request", lambda request: urls.append(request.url))
+        page.on("pageerror", lambda error: messages.append(str(error)))
+        page.on("console", lambda message: messages.append(message.text))
         page.goto(origin + path)
         return page
 
     yield open_page
     for context in contexts:
         context.close()
-    assert [url for url in strangers if not url.startswith((f"{origin}/", "blob:", "data:"))] == []
+    assert [url for url in urls if not url.startswith((f"{origin}/", "blob:", "data:"))] == []
     # Chromium itself notes each answer of 400 or more, and each request that a test breaks.
-    assert [text for text in complaints if not text.startswith("Failed to load resource")] == []
+    assert [text for text in messages if not text.startswith("Failed to load resource")] == []
 
 
 @pytest.fixture
@@ -195,7 +196,7 @@ def heading(page):
 
 
 def ask_for_url(page, url):
-    page.get_by_label("address of a photo").fill(url)
+    page.get_by_label("URL of a photo").fill(url)
     page.get_by_role("button", name="Classify").click()
 
 
@@ -218,7 +219,7 @@ def test_the_page_permits_its_own_script_and_nothing_from_elsewhere():
 def test_it_says_what_the_model_knows_and_how_good_it_is(visit, colour_bundle):
     page = visit()
     bundle = read_bundle(colour_bundle)
-    expect(page.get_by_text("It knows blue, green, red.")).to_be_visible()
+    expect(page.get_by_text("The model recognises blue, green, red.")).to_be_visible()
     footer = page.get_by_text(f"Model colours, version {bundle.version}")
     share = f"{bundle.accuracy['bundle']:.0%}".replace("%", "\u00a0%")  # of few photos: no decimals
     expect(footer).to_contain_text(f"{share} accurate on {bundle.accuracy['images']} validation photos")
@@ -272,7 +273,7 @@ def test_an_answer_that_is_not_accepted_is_not_sure(visit, photo):
     page = visit("/unsure")
     page.set_input_files("#file", photo)
     expect(heading(page)).to_have_text("Not sure")
-    expect(page.get_by_role("status")).to_contain_text("It looks most like red")
+    expect(page.get_by_role("status")).to_contain_text("The best guess is red")
     expect(page.get_by_role("status")).to_contain_text("Answers below 100.0\u00a0% are marked")
 
 
@@ -288,11 +289,11 @@ def ours(code, detail="it says why", **headers):
         *((ours(code), [title, "It says why."]) for code, (_, title) in KINDS.items()),
         (ours("busy", **{"Retry-After": "2"}), ["Try again in 2 seconds."]),
         (as_text("HTTP content length exceeded", 413), ["too large for the service", "smaller"]),
-        (as_json({"message": "Limit Exceeded"}, 429), ["Too many requests just now"]),
+        (as_json({"message": "Limit Exceeded"}, 429), ["Too many requests"]),
         (as_json({"message": "Internal server error"}, 502), ["The service failed"]),
         (as_json({"message": "Service Unavailable"}, 503), ["not available", "in a moment"]),
-        (as_json({"message": "Endpoint request timed out"}, 504), ["took too long", "try again"]),
-        (as_text("<h1>Log in to this café's network</h1>"), ["does not understand", "200"]),
+        (as_json({"message": "Endpoint request timed out"}, 504), ["took too long", "Try again"]),
+        (as_text("<h1>Log in to this café's network</h1>"), ["unexpected answer", "200"]),
     ],
     ids=lambda value: "" if isinstance(value, list) else str(value.status),
 )
@@ -322,7 +323,7 @@ def test_a_text_file_and_a_wrong_address_are_refused_before_anything_is_sent(vis
     expect(heading(page)).to_have_text("This file is not a picture")
     for text in ("hello", "ftp://example.com/a.jpg", "javascript:alert(1)", ""):
         ask_for_url(page, text)
-        expect(heading(page)).to_have_text("This is not the address of a photo")
+        expect(heading(page)).to_have_text("This is not the URL of a photo")
     assert not any(path == "/predict" for path, *_ in gateway.requests)
 
 
@@ -367,7 +368,7 @@ def test_a_phone_s_format_that_neither_browser_nor_service_opens_is_said(visit, 
 @pytest.mark.parametrize("path", ["/test", "/test/"])
 def test_it_works_behind_a_stage(visit, gateway, photo, path):
     page = visit(path)
-    expect(page.get_by_text("It knows blue, green, red.")).to_be_visible()
+    expect(page.get_by_text("The model recognises blue, green, red.")).to_be_visible()
     page.set_input_files("#file", photo)
     expect(heading(page)).to_contain_text("red")
     assert {path for path, *_ in gateway.requests} - {path} == {"/test/model", "/test/predict"}
@@ -381,7 +382,7 @@ def test_a_key_is_asked_for_when_the_service_wants_one(visit, gateway, served, p
     expect(page.get_by_label("API key")).to_be_hidden()
     gateway.key = KEY
     page.set_input_files("#file", photo)
-    expect(heading(page)).to_have_text("This service asks for an API key")
+    expect(heading(page)).to_have_text("This service requires an API key")
     expect(page.get_by_label("API key")).to_be_focused()
     page.keyboard.type("wrong\n")
     expect(heading(page)).to_have_text("This API key is not accepted")
@@ -404,7 +405,7 @@ def test_a_service_that_wants_signatures_is_not_taken_for_one_with_a_key(visit, 
     )
     page = visit()
     page.set_input_files("#file", photo)
-    expect(heading(page)).to_have_text("You may not call this service")
+    expect(heading(page)).to_have_text("Access denied")
     expect(page.get_by_label("API key")).to_be_hidden()
 
 
@@ -414,7 +415,7 @@ def test_a_page_that_meets_a_closed_door_shows_the_field_at_once(visit, gateway)
     page = visit()
     page.get_by_label("API key").fill(KEY)
     page.get_by_role("button", name="Use this key").click()
-    expect(page.get_by_text("It knows blue, green, red.")).to_be_visible()
+    expect(page.get_by_text("The model recognises blue, green, red.")).to_be_visible()
 
 
 @needs_chromium
@@ -429,13 +430,35 @@ def test_everything_works_by_keyboard(visit, gateway, served, photo):
     expect(heading(page)).to_contain_text("red")
     page.keyboard.press("Tab")
     page.keyboard.type("nowhere\n")
-    expect(heading(page)).to_have_text("This is not the address of a photo")
+    expect(heading(page)).to_have_text("This is not the URL of a photo")
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Tab")  # it selects what was typed
     page.keyboard.type(f"{served[1]}/photos/red.png")
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
     expect(heading(page)).to_contain_text("red")
+
+
+@needs_chromium
+def test_where_no_url_is_fetched_there_is_no_field_and_a_pasted_one_is_ignored(visit, gateway, photo):
+    page = visit("/no-urls")
+    expect(page.get_by_label("URL of a photo")).to_be_hidden()
+    paste(page, text_plain="https://example.com/red.png")
+    page.set_input_files("#file", photo)
+    expect(heading(page)).to_contain_text("red")
+    assert [path for path, *_ in gateway.requests if path.endswith("/predict")] == ["/no-urls/predict"]
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_score_of_a_hundred_per_cent_fits_its_column(visit, gateway, photo, width):
+    best = {"label": "red", "confidence": 1.0, "accepted": True, "scores": {"red": 1.0, "blue": 0.0}}
+    gateway.answers["/predict"] = as_json(best)
+    page = visit(viewport={"width": width, "height": 844})
+    page.set_input_files("#file", photo)
+    cell = page.get_by_role("row").first.locator("td").last
+    expect(cell).to_have_text("100.0\u00a0%")
+    assert cell.evaluate("cell => cell.scrollWidth <= cell.clientWidth")
 
 
 @needs_chromium
@@ -456,7 +479,7 @@ def test_the_javascript_of_the_docs_gets_an_answer(visit, gateway, served, photo
     (code,) = re.findall("```js\n(.*?)```", CALLING.read_text("utf-8"), re.DOTALL)
     gateway.key = KEY
     data = transfer(visit(), (photo.name, "image/png", photo.read_bytes()))
-    body = f"async ({{ files: [file] }}, [api, key]) => {{ {code}\nreturn words; }}"
+    body = f"async ({{ files: [file] }}, [api, key]) => {{ {code}\nreturn text; }}"
     assert data.evaluate(body, [f"{served[1]}/test", KEY]) == "red"
 
 
@@ -516,7 +539,7 @@ def test_one_photo_that_fails_does_not_stop_the_others(visit, gateway, photo):
 def test_no_more_photos_are_sent_at_a_time_than_the_page_says(visit, gateway, photo):
     page = visit()
     drop(page, *[(f"{number}.png", "image/png", photo.read_bytes()) for number in range(23)])
-    expect(page.get_by_text("20 photos at a time: these are the first 20 of 23.")).to_be_visible()
+    expect(page.get_by_text("Up to 20 photos at a time: these are the first 20 of 23.")).to_be_visible()
     expect(heading(page)).to_contain_text(["red"] * 20)
     assert sum(path == "/predict" for path, *_ in gateway.requests) == 20
 
@@ -524,10 +547,10 @@ def test_no_more_photos_are_sent_at_a_time_than_the_page_says(visit, gateway, ph
 @needs_chromium
 def test_a_key_is_asked_for_once_and_all_photos_follow(visit, gateway, photo):
     page = visit("/test")
-    expect(page.get_by_text("It knows")).to_be_visible()
+    expect(page.get_by_text("The model recognises")).to_be_visible()
     gateway.key = KEY
     drop(page, *[(f"{number}.png", "image/png", photo.read_bytes()) for number in range(3)])
-    expect(heading(page)).to_have_text(["This service asks for an API key", "Waiting…", "Waiting…"])
+    expect(heading(page)).to_have_text(["This service requires an API key", "Waiting…", "Waiting…"])
     page.keyboard.type(f"{KEY}\n")
     expect(heading(page)).to_contain_text(["red"] * 3)
 
@@ -564,7 +587,7 @@ def test_it_can_be_read_at_any_width_by_day_and_night(visit, gateway, photo, sch
         weak = [(text, ratio) for text, ratio in page.evaluate(CONTRASTS) if ratio < 4.5]
         assert weak == []  # WCAG 2.2, 1.4.3, level AA
 
-    expect(page.get_by_text("It knows")).to_be_visible()
+    expect(page.get_by_text("The model recognises")).to_be_visible()
     check()
     page.set_input_files("#file", photo)
     expect(heading(page)).to_contain_text("red")
