@@ -43,6 +43,12 @@ def test_everything_a_package_offers_is_there_and_documented(package, name):
     assert getattr(package, name).__doc__
 
 
+@pytest.mark.parametrize(("package", "name"), [(each, name) for each in PACKAGES for name in each.__all__])
+def test_every_function_has_an_example(package, name):
+    function = getattr(package, name)
+    assert not inspect.isfunction(function) or ">>> " in function.__doc__
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_what_it_does_not_offer_is_an_attribute_error(package):
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

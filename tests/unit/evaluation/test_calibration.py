@@ -57,9 +57,8 @@ def test_a_score_of_0_does_not_break_the_fit():
 
 def test_scores_are_scaled_bit_for_bit_as_the_bundle_will_serve_them(monkeypatch, tmp_path):
     scores = drawn(1.0, photos=200)[1]
-    served = iter(scores)
 
-    class Model:
+    class Model:  # one for each thread
         def __init__(self, model_content, num_threads): ...
         def allocate_tensors(self): ...
         def get_input_details(self):
@@ -68,14 +67,16 @@ def test_scores_are_scaled_bit_for_bit_as_the_bundle_will_serve_them(monkeypatch
         def get_output_details(self):
             return [{"index": 1, "shape": np.array([1, 5]), "dtype": np.float32}]
 
-        def set_tensor(self, index, value): ...
+        def set_tensor(self, index, value):
+            self.photo = value[0, 0, 0, 0]
+
         def invoke(self): ...
         def get_tensor(self, index):
-            return next(served)[np.newaxis].copy()
+            return scores[self.photo][np.newaxis].copy()
 
     monkeypatch.setattr("shutterless.runtime.model.classifier.Interpreter", Model)
     bundle = Bundle("x", tuple("abcde"), InputSpec(1, 1), "", "", "", "", "", temperature=0.7, path=tmp_path)
-    pixels = np.zeros((200, 1, 1, 3), np.uint8)
+    pixels = np.repeat(np.arange(200, dtype=np.uint8), 3).reshape(200, 1, 1, 3)
     np.testing.assert_array_equal(Classifier(bundle).probabilities(pixels), apply_temperature(scores, 0.7))
 
 

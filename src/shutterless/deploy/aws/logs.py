@@ -126,6 +126,11 @@ def follow_logs(
         >>> from shutterless import deploy
         >>> for entry in deploy.follow_logs("clothes", region="eu-central-1"):  # doctest: +SKIP
         ...     print(entry.text)
+
+    Example:
+        >>> from shutterless import deploy
+        >>> for entry in deploy.follow_logs("clothes", region="eu-central-1"):  # doctest: +SKIP
+        ...     print(entry.text)
     """
     start, session = _start(since), connect(profile, region)
     timestamps: dict[str, int] = {}  # of the events that have been yielded and may come again

@@ -88,6 +88,12 @@ def read_bundle(path: str | Path) -> Bundle:
     Raises:
         BundleError: `not-a-bundle` if a file is missing, `unsupported-bundle-format`, or `corrupt-bundle` if
             it was changed since it was written.
+
+    Example:
+        >>> import shutterless
+        >>> bundle = shutterless.read_bundle("bundle")
+        >>> bundle.name, bundle.precision
+        ('bundle', 'float16')
     """
     path = Path(path)
     try:
