@@ -219,7 +219,7 @@ def test_the_page_permits_its_own_script_and_nothing_from_elsewhere():
 def test_it_says_what_the_model_knows_and_how_good_it_is(visit, colour_bundle):
     page = visit()
     bundle = read_bundle(colour_bundle)
-    expect(page.get_by_text("The model recognises blue, green, red.")).to_be_visible()
+    expect(page.get_by_text("The model recognizes blue, green, red.")).to_be_visible()
     footer = page.get_by_text(f"Model colours, version {bundle.version}")
     share = f"{bundle.accuracy['bundle']:.0%}".replace("%", "\u00a0%")  # of few photos: no decimals
     expect(footer).to_contain_text(f"{share} accurate on {bundle.accuracy['images']} validation photos")
@@ -368,7 +368,7 @@ def test_a_phone_s_format_that_neither_browser_nor_service_opens_is_said(visit, 
 @pytest.mark.parametrize("path", ["/test", "/test/"])
 def test_it_works_behind_a_stage(visit, gateway, photo, path):
     page = visit(path)
-    expect(page.get_by_text("The model recognises blue, green, red.")).to_be_visible()
+    expect(page.get_by_text("The model recognizes blue, green, red.")).to_be_visible()
     page.set_input_files("#file", photo)
     expect(heading(page)).to_contain_text("red")
     assert {path for path, *_ in gateway.requests} - {path} == {"/test/model", "/test/predict"}
@@ -415,7 +415,7 @@ def test_a_page_that_meets_a_closed_door_shows_the_field_at_once(visit, gateway)
     page = visit()
     page.get_by_label("API key").fill(KEY)
     page.get_by_role("button", name="Use this key").click()
-    expect(page.get_by_text("The model recognises blue, green, red.")).to_be_visible()
+    expect(page.get_by_text("The model recognizes blue, green, red.")).to_be_visible()
 
 
 @needs_chromium
@@ -547,7 +547,7 @@ def test_no_more_photos_are_sent_at_a_time_than_the_page_says(visit, gateway, ph
 @needs_chromium
 def test_a_key_is_asked_for_once_and_all_photos_follow(visit, gateway, photo):
     page = visit("/test")
-    expect(page.get_by_text("The model recognises")).to_be_visible()
+    expect(page.get_by_text("The model recognizes")).to_be_visible()
     gateway.key = KEY
     drop(page, *[(f"{number}.png", "image/png", photo.read_bytes()) for number in range(3)])
     expect(heading(page)).to_have_text(["This service requires an API key", "Waiting…", "Waiting…"])
@@ -587,7 +587,7 @@ def test_it_can_be_read_at_any_width_by_day_and_night(visit, gateway, photo, sch
         weak = [(text, ratio) for text, ratio in page.evaluate(CONTRASTS) if ratio < 4.5]
         assert weak == []  # WCAG 2.2, 1.4.3, level AA
 
-    expect(page.get_by_text("The model recognises")).to_be_visible()
+    expect(page.get_by_text("The model recognizes")).to_be_visible()
     check()
     page.set_input_files("#file", photo)
     expect(heading(page)).to_contain_text("red")

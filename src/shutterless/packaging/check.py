@@ -46,14 +46,14 @@ def check_image(tag: str, bundle: Path, platform: Platform) -> CheckResult | Non
     file = io.BytesIO()
     draw_garment("shirt", 256, Random(0)).save(file, "PNG")
     photo = file.getvalue()
-    expected = Service.load(Settings(bundle)).classify(photo)["scores"]
+    bundle_scores = Service.load(Settings(bundle)).classify(photo)["scores"]
     try:
         with running(tag, ["--network", "none", "--platform", platform, *lambda_limits()]) as container:
             answer = ask(container, "/predict", photo)
     except WrongProcessorError:
         return None
     scores = json.loads(answer)["scores"]
-    difference = max(abs(expected[label] - scores[label]) for label in expected)
+    difference = max(abs(bundle_scores[label] - scores[label]) for label in bundle_scores)
     if difference > TOLERANCE:
         raise PackagingError(
             "different-answers",

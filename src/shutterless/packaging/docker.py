@@ -160,9 +160,9 @@ def docker_error(output: str, command: str) -> DockerError:
             "Build it for this machine with --platform to run it here, or install emulation (binfmt).",
             output,
         )
-    for pattern, known in KNOWN_FAILURES.items():
+    for pattern, template in KNOWN_FAILURES.items():
         if re.search(pattern, output, re.IGNORECASE | re.MULTILINE):
-            return DockerError(known.code, f"{known.message} ({reason})", known.hint, output)
+            return DockerError(template.code, f"{template.message} ({reason})", template.hint, output)
     return DockerError(
         "docker-failed", f"{command} failed: {reason}", "Run the command yourself to see more.", output
     )

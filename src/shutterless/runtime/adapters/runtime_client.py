@@ -14,7 +14,7 @@ def run(runtime_api: str, ready: Callable[[], None] = lambda: None) -> None:
     """Answer the events of Lambda's runtime API until the environment ends.
 
     The model is loaded before the first event is requested, so that Lambda counts the time as
-    initialisation and SnapStart's snapshot contains it; a failure is reported as one of initialisation.
+    initialization and SnapStart's snapshot contains it; a failure is reported as one of initialization.
     Nothing has to be renewed after a restore: no connection is kept, and request ids come from the kernel.
 
     Args:

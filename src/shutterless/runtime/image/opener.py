@@ -9,7 +9,7 @@ import io
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from PIL import Image, ImageFile, JpegImagePlugin
 
@@ -40,7 +40,7 @@ STRIPPERS: dict[str, Callable[[bytes], PictureFile]] = {
     "TIFF": metadata.strip_tiff,
     "AVIF": metadata.strip_avif,
 }
-SIGNATURE_BYTES = 16  # by which Pillow's plug-ins recognise a format
+SIGNATURE_BYTES = 16  # by which Pillow's plug-ins recognize a format
 
 Opener = Callable[[io.BytesIO, str], ImageFile.ImageFile]
 
@@ -75,9 +75,13 @@ def open_picture(data: bytes) -> OpenedPicture:
         raise ImageError("too-large", f"the file is larger than {limits.MAX_BYTES:,} bytes")
     kind = detect_format(data)
     file = STRIPPERS.get(kind, PictureFile)(data)
+    # As Image.open does it, which would first import five formats: 10 ms of the first answer.
+    if kind == JPEG:
+        opener: Opener = JpegImagePlugin.JpegImageFile  # Pillow's own would look for a phone's second photo
+    else:
+        opener = heif_opener() if kind == HEIC else Image.OPEN[kind][0]
     with as_problem():
-        # As Image.open does it, which would first import five formats: 10 ms of the first answer.
-        picture = _find_opener(kind)(ReadLimitedFile(file.data), "")
+        picture = opener(ReadLimitedFile(file.data), "")
     if picture.mode == "LAB":  # what Pillow needs to convert it is not in the container image
         raise ImageError("unsupported-format", "the LAB colour space is not supported; save it in RGB")
     limits.check_work(picture, file.scans)
@@ -117,12 +121,6 @@ def supported_formats() -> tuple[str, ...]:
 def _has_signature(kind: str, data: bytes) -> bool:
     accept = Image.OPEN[kind][1]
     return accept is not None and accept(data[:SIGNATURE_BYTES]) is True
-
-
-def _find_opener(kind: str) -> Opener:
-    if kind == JPEG:
-        return JpegImagePlugin.JpegImageFile  # Pillow's own would look for a phone's second photo
-    return cast(Opener, heif_opener() if kind == HEIC else Image.OPEN[kind][0])
 
 
 @contextmanager

@@ -6,8 +6,10 @@ import json
 import math
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 from shutterless.errors import BundleError, InputError
 from shutterless.runtime.image.decoder import InputSpec
@@ -213,29 +215,34 @@ def _parse(path: Path, document: Json) -> Bundle:
             f"{path} has the bundle format {document.get('format_version')!r}, not {FORMAT_VERSION}",
             "Convert the run again, or install the version of shutterless that made the bundle.",
         )
-    for member, kind in _TYPES.items():
-        if not isinstance(document.get(member), kind) or isinstance(document[member], bool):
-            raise _corrupt(path, f"{DESCRIPTION} has no valid {member!r}")
-    labels = document["labels"]
-    if not all(isinstance(label, str) and label for label in labels) or len({*labels}) < max(2, len(labels)):
-        raise _corrupt(path, f"{DESCRIPTION} has no valid 'labels'; it needs two or more different ones")
-    if not 0 < document["temperature"] <= MAX_TEMPERATURE:
-        raise _corrupt(path, f"{DESCRIPTION} has no valid 'temperature'")
-    if not 0 <= document["threshold"] <= 1:
-        raise _corrupt(path, f"{DESCRIPTION} has no valid 'threshold'")
-    files = document.get("files", {})
-    if not isinstance(files, dict) or not all(isinstance(digest, str) for digest in files.values()):
-        raise _corrupt(path, f"{DESCRIPTION} has no valid 'files'")
+    if member := next(_invalid_members(document), ""):
+        raise _corrupt(path, f"{DESCRIPTION} has no valid {member!r}")
     members = {member: document[member] for member in _TYPES}
-    spec = document["input"]
-    names = {each.name for each in fields(InputSpec)}
-    if spec.keys() != names or not all(type(spec[side]) is int for side in ("height", "width")):
-        raise _corrupt(path, f"{DESCRIPTION} has no valid 'input'")
     try:
-        members["input"] = InputSpec(**spec)
+        members["input"] = InputSpec(**document["input"])
     except InputError as error:
         raise _corrupt(path, f"{DESCRIPTION} has no valid 'input': {error.message}") from error
-    return Bundle(**{**members, "labels": tuple(labels), "files": files})
+    labels, files = tuple(document["labels"]), document.get("files", {})
+    return Bundle(**{**members, "labels": labels, "files": files})
+
+
+def _invalid_members(document: dict[str, Any]) -> Iterator[str]:
+    """Yield the members of a description that are missing or invalid; only the first is reliable."""
+    for member, kind in _TYPES.items():
+        if not isinstance(document.get(member), kind) or isinstance(document[member], bool):
+            yield member
+    labels, files, spec = document["labels"], document.get("files", {}), document["input"]
+    if not all(isinstance(label, str) and label for label in labels) or len({*labels}) < max(2, len(labels)):
+        yield "labels"
+    if not 0 < document["temperature"] <= MAX_TEMPERATURE:
+        yield "temperature"
+    if not 0 <= document["threshold"] <= 1:
+        yield "threshold"
+    if not isinstance(files, dict) or not all(isinstance(digest, str) for digest in files.values()):
+        yield "files"
+    names = {each.name for each in fields(InputSpec)}
+    if spec.keys() != names or not all(type(spec[side]) is int for side in ("height", "width")):
+        yield "input"
 
 
 def _corrupt(path: Path, reason: str) -> BundleError:

@@ -205,13 +205,13 @@ def _tensors(interpreter: Interpreter, bundle: Bundle) -> tuple[int, int]:
     """Return the indices of the input and the output tensor, which must be what the bundle says."""
     spec = bundle.input
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    actual = tuple(", ".join(map(_describe_tensor, details)) for details in (inputs, outputs))
-    expected = f"uint8[1, {spec.height}, {spec.width}, 3]", f"float32[1, {len(bundle.labels)}]"
-    if actual != expected:
+    types = tuple(", ".join(map(_describe_tensor, details)) for details in (inputs, outputs))
+    bundle_types = f"uint8[1, {spec.height}, {spec.width}, 3]", f"float32[1, {len(bundle.labels)}]"
+    if types != bundle_types:
         raise BundleError(
             "mismatched-model",
-            f"The model of {bundle.path} maps {actual[0]} to {actual[1]}, but its bundle says "
-            f"{expected[0]} to {expected[1]}",
+            f"The model of {bundle.path} maps {types[0]} to {types[1]}, but its bundle says "
+            f"{bundle_types[0]} to {bundle_types[1]}",
             "Convert the run again.",
         )
     return inputs[0]["index"], outputs[0]["index"]

@@ -26,7 +26,7 @@ from shutterless.runtime.http_messages import Request, Response
 from shutterless.runtime.service import Service
 from shutterless.runtime.settings import Settings
 
-PATIENCE = 60
+TIMEOUT = 60
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def port(service, running):
 
 
 def ask(port: int, method: str, path: str, body=None, **headers) -> tuple[int, dict, bytes]:
-    client = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
     try:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         client.request(method, path, body, named)
@@ -220,7 +220,7 @@ def test_an_answer_and_its_line_in_the_log_have_one_request_id(port, method, pat
 
 
 def test_a_connection_is_kept_for_the_next_request(port, pictures):
-    client = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
     sockets = set()
     for body in (pictures["red"], b"hello", b"x" * 100_000, pictures["red"]):
         client.request("POST", "/predict", body, {"Content-Type": "image/png"})
@@ -231,7 +231,7 @@ def test_a_connection_is_kept_for_the_next_request(port, pictures):
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_comes(port):
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as stream:
+    with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as stream:
         head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {MAX_BODY + 1}\r\n"
         stream.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
         answer = read_to_the_end(stream)
@@ -255,7 +255,7 @@ def test_when_all_are_busy_more_are_told_to_come_again_and_health_still_answers(
 
     def wait(handler) -> None:
         asked.release()
-        go_on.wait(PATIENCE)
+        go_on.wait(TIMEOUT)
         handler.send_error(404)
 
     def ask_slowly(port: int) -> None:
@@ -268,7 +268,7 @@ def test_when_all_are_busy_more_are_told_to_come_again_and_health_still_answers(
         clients = [threading.Thread(target=ask_slowly, args=[port]) for _ in range(2)]
         for client in clients:
             client.start()
-            assert asked.acquire(timeout=PATIENCE)
+            assert asked.acquire(timeout=TIMEOUT)
         for path in ("/predict", INVOCATIONS):
             turned_away = ask(port, "POST", path, body)
             assert problem(turned_away) == (503, "busy")
@@ -287,13 +287,13 @@ HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n"
 
 def read_to_the_end(stream: socket.socket) -> bytes:
     """Return all that still comes until the server hangs up."""
-    stream.settimeout(PATIENCE)
+    stream.settimeout(TIMEOUT)
     return b"".join(iter(lambda: stream.recv(65536), b""))
 
 
 @pytest.fixture
-def impatient(service, running, monkeypatch):
-    """The port of a server that waits for nobody."""
+def hasty_port(service, running, monkeypatch):
+    """The port of a server with short time-outs."""
     for name in ("HEAD_TIMEOUT", "BODY_TIMEOUT", "ANSWER_TIMEOUT"):
         monkeypatch.setattr(http_connection, name, 0.1)
     with running(App(service)) as port:
@@ -301,32 +301,32 @@ def impatient(service, running, monkeypatch):
 
 
 @pytest.mark.parametrize("sent", [b"", b"P", HEAD])
-def test_a_client_that_does_not_come_to_the_point_is_cut_off(impatient, sent):
-    with socket.create_connection(("127.0.0.1", impatient)) as stream:
+def test_a_client_that_does_not_come_to_the_point_is_cut_off(hasty_port, sent):
+    with socket.create_connection(("127.0.0.1", hasty_port)) as stream:
         stream.sendall(sent)
         assert read_to_the_end(stream) == b""
 
 
-def test_a_client_whose_next_request_does_not_come_to_the_point_is_cut_off(impatient):
-    with socket.create_connection(("127.0.0.1", impatient)) as stream:
+def test_a_client_whose_next_request_does_not_come_to_the_point_is_cut_off(hasty_port):
+    with socket.create_connection(("127.0.0.1", hasty_port)) as stream:
         stream.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /hea")
         assert read_to_the_end(stream).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-def test_a_body_that_drips_is_a_problem(impatient):
-    with socket.create_connection(("127.0.0.1", impatient)) as stream:
+def test_a_body_that_drips_is_a_problem(hasty_port):
+    with socket.create_connection(("127.0.0.1", hasty_port)) as stream:
         stream.sendall(HEAD + b"\r\nhalf")
         head, _, body = read_to_the_end(stream).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
     assert json.loads(body)["code"] == "invalid-request"
 
 
-def test_an_answer_that_is_not_read_is_let_go(impatient, service, monkeypatch):
+def test_an_answer_that_is_not_read_is_let_go(hasty_port, service, monkeypatch):
     page = Response(200, {"Content-Type": "text/plain"}, b"x" * 20_000_000)
     monkeypatch.setattr(service, "respond", lambda request: page)
-    with socket.create_connection(("127.0.0.1", impatient)) as stream:
+    with socket.create_connection(("127.0.0.1", hasty_port)) as stream:
         stream.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        wait_until(lambda: not server_has(impatient, stream))
+        wait_until(lambda: not server_has(hasty_port, stream))
         assert len(read_to_the_end(stream)) < len(page.body)
 
 
@@ -338,7 +338,7 @@ def server_has(port: int, stream: socket.socket) -> bool:
 
 
 def open_connection(port: int, sent: bytes = b"") -> socket.socket:
-    stream = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+    stream = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT)
     stream.sendall(sent)
     return stream
 
@@ -405,7 +405,7 @@ def test_the_slowest_body_makes_way_when_all_bodies_are_too_large(service, runni
     monkeypatch.setattr(Server, "_make_room", note_and_make_room)
     head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 90000\r\n\r\n"
     with running(App(service)) as port, open_connection(port, head + b"x" * 80_000) as slow:
-        assert is_held.wait(PATIENCE)
+        assert is_held.wait(TIMEOUT)
         answer = ask(port, "POST", "/predict", b"x" * 90_000, Content_Type="image/png")
         assert problem(answer) == (415, "unsupported-format")
         answer, _, body = read_to_the_end(slow).partition(b"\r\n\r\n")
@@ -423,7 +423,7 @@ def test_hosts_that_do_not_answer_keep_no_photo_waiting(
 
     def wait(handler) -> None:
         asked.set()
-        go_on.wait(PATIENCE)
+        go_on.wait(TIMEOUT)
         handler.send_error(404)
 
     web.answers["/a.png"] = wait
@@ -432,7 +432,7 @@ def test_hosts_that_do_not_answer_keep_no_photo_waiting(
     with running(App(Service(classifier, Settings(colour_bundle, urls="any")))) as port:
         client = threading.Thread(target=lambda: answers.append(problem(ask(port, "POST", "/predict", body))))
         client.start()
-        assert asked.wait(PATIENCE)
+        assert asked.wait(TIMEOUT)
         turned_away = ask(port, "POST", "/predict", body)
         assert (problem(turned_away), turned_away[1]["retry-after"]) == ((503, "busy"), "1")
         assert ask(port, "POST", "/predict", pictures["red"], Content_Type="image/png")[0] == 200
@@ -545,7 +545,7 @@ def test_a_web_page_cannot_send_events(port, origin):
 
 
 def test_a_stopped_server_does_not_wait_for_who_asks_nothing(service, monkeypatch):
-    monkeypatch.setattr(http_connection, "HEAD_TIMEOUT", 10 * PATIENCE)
+    monkeypatch.setattr(http_connection, "HEAD_TIMEOUT", 10 * TIMEOUT)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = Server(App(service), listening)
         thread = threading.Thread(target=server.run, daemon=True)
@@ -554,7 +554,7 @@ def test_a_stopped_server_does_not_wait_for_who_asks_nothing(service, monkeypatc
             stream.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
             stream.recv(1000)
             server.stop()
-            thread.join(PATIENCE)
+            thread.join(TIMEOUT)
             assert not thread.is_alive()
 
 
@@ -564,7 +564,7 @@ def test_a_stopped_server_does_not_wait_for_who_asks_nothing(service, monkeypatc
 def test_what_is_no_http_or_has_too_long_a_head_gets_400(port, sent):
     with socket.create_connection(("127.0.0.1", port)) as stream:
         stream.sendall(sent)
-        stream.settimeout(PATIENCE)
+        stream.settimeout(TIMEOUT)
         assert stream.recv(100).startswith(b"HTTP/1.1 400 ")
 
 
@@ -591,14 +591,14 @@ def free_port() -> int:
 
 def is_open(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
+        socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT).close()
     except OSError:
         return False
     return True
 
 
 def wait_until(condition) -> None:
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
@@ -625,7 +625,7 @@ def test_a_stopped_container_finishes_what_it_began_and_ends_in_order(
 
     def wait(handler) -> None:
         asked.set()
-        go_on.wait(PATIENCE)
+        go_on.wait(TIMEOUT)
         handler.send_response(200)
         handler.end_headers()
         handler.wfile.write(pictures["red"])
@@ -637,12 +637,12 @@ def test_a_stopped_container_finishes_what_it_began_and_ends_in_order(
     with container(SHUTTERLESS_BUNDLE=str(colour_bundle), SHUTTERLESS_URLS="any", PORT=str(port)) as process:
         wait_until(lambda: is_open(port))
         client.start()
-        assert asked.wait(PATIENCE)
+        assert asked.wait(TIMEOUT)
         process.send_signal(sign)
         wait_until(lambda: not is_open(port))
         go_on.set()
         client.join()
-        output, errors = process.communicate(timeout=PATIENCE)
+        output, errors = process.communicate(timeout=TIMEOUT)
     assert (answers[0][0], json.loads(answers[0][2])["label"]) == (200, "red")
     assert (process.returncode, output) == (code, "")
     assert "Traceback" not in errors
@@ -654,7 +654,7 @@ def test_a_second_signal_ends_a_container_at_once(colour_bundle, web, sign):
 
     def wait(handler) -> None:
         asked.set()
-        go_on.wait(PATIENCE)
+        go_on.wait(TIMEOUT)
 
     def ask_in_vain() -> None:
         with suppress(OSError, http.client.HTTPException):
@@ -665,12 +665,12 @@ def test_a_second_signal_ends_a_container_at_once(colour_bundle, web, sign):
     with container(SHUTTERLESS_BUNDLE=str(colour_bundle), SHUTTERLESS_URLS="any", PORT=str(port)) as process:
         wait_until(lambda: is_open(port))
         client.start()
-        assert asked.wait(PATIENCE)
+        assert asked.wait(TIMEOUT)
         process.send_signal(sign)
         wait_until(lambda: not is_open(port))
         assert process.poll() is None
         process.send_signal(sign)
-        assert process.wait(PATIENCE) == -sign
+        assert process.wait(TIMEOUT) == -sign
         go_on.set()
         client.join()
 
@@ -687,7 +687,7 @@ def test_a_client_that_hangs_up_in_the_middle_leaves_no_traceback(colour_bundle)
                 stream.sendall(b"half")
         assert ask(port, "GET", "/health")[0] == 200
         process.terminate()
-        assert "Traceback" not in process.communicate(timeout=PATIENCE)[1]
+        assert "Traceback" not in process.communicate(timeout=TIMEOUT)[1]
 
 
 @pytest.mark.parametrize(
@@ -700,7 +700,7 @@ def test_a_client_that_hangs_up_in_the_middle_leaves_no_traceback(colour_bundle)
 )
 def test_a_container_that_cannot_start_prints_an_error_and_a_hint(environ, name):
     with container(**environ) as process:
-        output, errors = process.communicate(timeout=PATIENCE)
+        output, errors = process.communicate(timeout=TIMEOUT)
     assert (process.returncode, output) == (1, "")
     error, hint = errors.splitlines()
     assert error.startswith("error: ")
