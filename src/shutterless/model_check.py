@@ -23,7 +23,7 @@ from shutterless.runtime.model.bundle import Bundle, read_bundle
 from shutterless.runtime.model.classifier import Classifier
 from shutterless.utils.cache import cache_folder
 
-# Limits of processor time and of time in all, as on a busy machine; the slowest backbones need seconds.
+# Limits of processor time, and of time on the clock for a busy machine; the slowest backbones take seconds.
 CPU_SECONDS, WALL_SECONDS = 60, 180
 # Limits of address space: for Python and its libraries, and for the weights: in the file, loaded, unpacked.
 BASE_BYTES, BYTES_PER_MODEL_BYTE = 2 << 30, 8

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli.console import Rows, result, say, to_json
+from shutterless.cli.console import Rows, print_result, say, to_json
 from shutterless.errors import ShutterlessError
 from shutterless.utils.messages import plural
 
@@ -123,13 +123,13 @@ class _Document:
 
     def add(self, answer: "Answer") -> None:
         if not self._lines:
-            result('{"predictions": [')
+            print_result('{"predictions": [')
         self._model = answer.model or self._model
         members = {name: value for name, value in answer.to_json().items() if name != "model"}
-        result((", " if self._lines else "  ") + to_json(members))
+        print_result((", " if self._lines else "  ") + to_json(members))
         self._lines += 1
 
     def end(self) -> None:
         if not self._lines:
-            result('{"predictions": [')
-        result(f'], "model": {to_json(self._model)}}}')
+            print_result('{"predictions": [')
+        print_result(f'], "model": {to_json(self._model)}}}')

@@ -67,7 +67,7 @@ def say_error(message: str, hint: str) -> None:
         say(hint)
 
 
-def result(text: str) -> None:
+def print_result(text: str) -> None:
     """Print lines of a result to standard output, without wrapping them."""
     _write(plain(text))
 
@@ -121,7 +121,7 @@ class Table:
         return 1 + sum(3 + max(map(cell_len, column)) for column in columns)
 
 
-def table(*columns: str, text: int = 1) -> Table:
+def make_table(*columns: str, text: int = 1) -> Table:
     """Return an empty table whose first `text` columns hold text and the others numbers."""
     return Table(tuple(map(_cell, columns)), text)
 
@@ -135,7 +135,7 @@ def show(content: Table) -> None:
         _write("\t".join(row))
 
 
-def note(content: Table) -> None:
+def show_note(content: Table) -> None:
     """Print a table to standard error: framed on a terminal, else one row per line, aligned."""
     if console.is_terminal:
         console.print(_framed(content))

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shutterless.cli.console import print_json, result, show, table
+from shutterless.cli.console import make_table, print_json, print_result, show
 from shutterless.errors import ShutterlessError
 from shutterless.utils.quiet import quiet_start
 
@@ -29,26 +29,28 @@ def show_plan(plan: "Plan", bundle: Path, as_json: bool) -> None:
         print_json({**members, "costs": costs})
         return
     for note in plan.notes:
-        result(note)
+        print_result(note)
     if plan.needs_push:
-        result("An image would be built and pushed. Its digest and the version's id are only known then.")
+        print_result(
+            "An image would be built and pushed. Its digest and the version's id are only known then."
+        )
     if plan.current_options is None:
-        listing = table("would be created", "number")
+        listing = make_table("would be created", "number")
         for kind, number in Counter(change.type for change in plan.changes).items():
             listing.add_row(kind, str(number))
         show(listing)
     elif plan.changes:
         _show_changes(plan.changes)
-        result("+ added   ~ changed   ! replaced   - removed")
+        print_result("+ added   ~ changed   ! replaced   - removed")
     else:
-        result("Nothing would change.")
+        print_result("Nothing would change.")
     for line in costs:
-        result(line)
-    result("This was only a plan: nothing has been changed.")
+        print_result(line)
+    print_result("This was only a plan: nothing has been changed.")
 
 
 def _show_changes(changes: Iterable["ResourceChange"]) -> None:
-    listing = table("", "resource", "property", "before", "after", text=5)
+    listing = make_table("", "resource", "property", "before", "after", text=5)
     for change in changes:
         rows = [(each.path, _short(each.before), _short(each.after)) for each in change.properties]
         for index, row in enumerate(rows or [(change.type, "", "")]):

@@ -61,7 +61,7 @@ def test_results_below_a_bar_go_to_their_file(screen, capsys, monkeypatch):
     monkeypatch.setattr(console, "output", Console())
     with console.progress_bar() as progress:
         progress("drawing", 1, 3)
-        console.result("a result")
+        console.print_result("a result")
     assert capsys.readouterr().out == "a result\n"
     assert "a result" not in screen.getvalue()
 
@@ -76,14 +76,14 @@ def test_notes_warnings_and_errors_go_to_standard_error_and_command_no_terminal(
 
 
 def test_results_go_to_standard_output_unfolded_and_command_no_terminal(capsys):
-    console.result(f"{HOSTILE} {'long ' * 100}end")
+    console.print_result(f"{HOSTILE} {'long ' * 100}end")
     shown = capsys.readouterr()
     assert shown.out == f"{SHOWN} {'long ' * 100}end\n"
     assert shown.err == ""
 
 
 def test_without_a_terminal_a_table_is_a_line_a_row_with_tabs_between_cells(capsys):
-    listing = console.table("picture [x]", "score")
+    listing = console.make_table("picture [x]", "score")
     listing.add_row(f"{'folder/' * 40}{HOSTILE}", "1")
     listing.add_section()
     listing.add_row("two\nlines\tand a tab", "2")
@@ -96,7 +96,7 @@ def test_without_a_terminal_a_table_is_a_line_a_row_with_tabs_between_cells(caps
 
 
 def test_on_a_terminal_a_table_shows_what_strangers_wrote_as_it_stands(screen):
-    listing = console.table(HOSTILE, "score")
+    listing = console.make_table(HOSTILE, "score")
     listing.add_row(HOSTILE, "1")
     console.show(listing)
     head, row = [line for line in screen.getvalue().splitlines() if "hat" in line]
@@ -104,7 +104,7 @@ def test_on_a_terminal_a_table_shows_what_strangers_wrote_as_it_stands(screen):
 
 
 def test_a_long_path_is_folded_so_that_its_end_can_be_read(screen):
-    listing = console.table("picture", "score")
+    listing = console.make_table("picture", "score")
     listing.add_row(f"{'folder/' * 20}last.jpg", "1")
     console.show(listing)
     assert "last.jpg" in screen.getvalue()
@@ -131,7 +131,7 @@ def test_who_stops_reading_ends_a_command_without_a_word():
         "import sys; from shutterless.cli import app, console, main\n"
         "@app.app.command()\n"
         "def endless():\n"
-        "    while True: console.result('a result')\n"
+        "    while True: console.print_result('a result')\n"
         "sys.argv = ['shutterless', 'endless']; main()"
     )
     with subprocess.Popen(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli.console import print_json, progress_bar, say, show, table, warn
+from shutterless.cli.console import make_table, print_json, progress_bar, say, show, warn
 from shutterless.cli.options import share
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _show(comparison: "Comparison") -> None:
     from shutterless.evaluation.intervals import percentage_of, rounded
 
     both = (comparison.keras, comparison.converted)
-    figures = table("", "Keras", comparison.precision)
+    figures = make_table("", "Keras", comparison.precision)
     figures.add_row("accuracy", *(percentage_of(metrics.right, metrics.photos) for metrics in both))
     figures.add_row("log loss", *(rounded(metrics.loss, metrics.loss_error) for metrics in both))
     photos = comparison.keras.photos
@@ -108,7 +108,7 @@ def _show_calibration(calibration: "Calibration", target: float) -> None:
     from shutterless.evaluation.metrics import MIN_CALIBRATION_PHOTOS
 
     acceptance, photos = calibration.acceptance, calibration.photos
-    figures = table("confidence", "")
+    figures = make_table("confidence", "")
     if photos < MIN_CALIBRATION_PHOTOS:
         figures.add_row("calibration error", f"too few photos ({photos}; {MIN_CALIBRATION_PHOTOS} needed)")
     else:

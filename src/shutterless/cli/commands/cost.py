@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shutterless.cli.aws_options import Profile, Region
-from shutterless.cli.console import print_json, result, show, table
+from shutterless.cli.console import make_table, print_json, print_result, show
 from shutterless.errors import InputError
 from shutterless.utils.quiet import quiet_start
 
@@ -125,21 +125,21 @@ def _planned_workload(
 
 def _show(bill: "Estimate", source: str) -> None:
     workload, prices = bill.workload, bill.prices
-    rows = table("", "per month", "USD")
+    rows = make_table("", "per month", "USD")
     for item in bill.items:
         rows.add_row(item.name, f"{_rounded(item.quantity)} {item.unit}", f"{item.usd:,.2f}")
     rows.add_section()
     rows.add_row("total", f"{workload.requests:,} requests", f"{bill.monthly_usd:,.2f}")
     show(rows)
-    result(
+    print_result(
         f"One request: ${bill.per_request_usd:.8f}. Without any request: ${bill.fixed_usd:,.2f} a month. "
         f"The free tier covers up to ${bill.free_usd:,.2f} of it, if nothing else uses it."
     )
-    result(
+    print_result(
         f"{workload.memory:,} MB, {workload.architecture}, {workload.duration_ms:.1f} ms per request "
         f"({source})."
     )
-    result(
+    print_result(
         f"Prices of {prices.date} for {prices.region}, without tax. Check them before you rely on them: "
         f"{prices.sources['lambda']}"
     )
@@ -152,7 +152,7 @@ def _rounded(quantity: float) -> str:
 
 
 def _show_sizes(sizes: list["Estimate"], best: "Estimate | None", latency: float) -> None:
-    rows = table("memory", "ms", "USD per month", text=0)
+    rows = make_table("memory", "ms", "USD per month", text=0)
     for each in sizes:
         mark = " ←" if each is best else ""
         rows.add_row(
@@ -162,9 +162,9 @@ def _show_sizes(sizes: list["Estimate"], best: "Estimate | None", latency: float
         )
     show(rows)
     if best:
-        result(f"Estimated to be the cheapest within {latency:g} ms: --memory {best.workload.memory}")
+        print_result(f"Estimated to be the cheapest within {latency:g} ms: --memory {best.workload.memory}")
     else:
-        result(
+        print_result(
             f"No memory size answers within {latency:g} ms: a request uses one virtual CPU, which 1,769 MB "
             "provide."
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli.console import print_json, progress_bar, result, say, show, table
+from shutterless.cli.console import make_table, print_json, print_result, progress_bar, say, show
 
 if TYPE_CHECKING:
     from shutterless.dataset.inspect.inspection import Inspection
@@ -124,38 +124,40 @@ def _show_inspection(inspection: "Inspection") -> None:
 
     _show_counts(inspection.dataset.counts())
     if not inspection.has_split_folders:
-        result("The folders are labels only: training will split the photos like this, with the same seed.")
+        print_result(
+            "The folders are labels only: training will split the photos like this, with the same seed."
+        )
     formats = ", ".join(f"{count:,} {name}" for name, count in inspection.formats.items())
     sides = (
         f"{name} {figures['smallest']:g} to {figures['largest']:g} px, median {figures['median']:g}"
         for name, figures in inspection.sides.items()
     )
-    result("; ".join((formats, *sides)))
+    print_result("; ".join((formats, *sides)))
     for reason in inspection.dataset.skipped:
-        result(str(reason))
+        print_result(str(reason))
     for finding in inspection.findings:
-        result(f"\n{finding.level}: {finding.title}\n  {finding.advice}")
+        print_result(f"\n{finding.level}: {finding.title}\n  {finding.advice}")
         _show_files(finding.files)
     groups = inspection.dataset.groups
     for line in summarize_groups(groups):
-        result(f"\n{line}\n  Training keeps each group in one split; --group-by overrides the rules.")
+        print_result(f"\n{line}\n  Training keeps each group in one split; --group-by overrides the rules.")
     _show_files([[photo.path for photo in group.photos] for group in groups])
-    result(f"\nFindings: {len(inspection.findings)}")
+    print_result(f"\nFindings: {len(inspection.findings)}")
 
 
 def _show_files(groups: Sequence[Sequence[str]]) -> None:
     for group in groups[:MAX_NAMED]:
         more = f" and {len(group) - MAX_NAMED} more" if len(group) > MAX_NAMED else ""
-        result(f"    {' = '.join(group[:MAX_NAMED])}{more}")
+        print_result(f"    {' = '.join(group[:MAX_NAMED])}{more}")
     if len(groups) > MAX_NAMED:
-        result(f"    and {len(groups) - MAX_NAMED:,} more: --json lists them all")
+        print_result(f"    and {len(groups) - MAX_NAMED:,} more: --json lists them all")
 
 
 def _show_counts(counts: Mapping[str, Mapping[str, int]]) -> None:
     from shutterless.dataset.inspect.plots import count_rows
 
     head, *rows, total = count_rows(counts)
-    listing = table(*head)
+    listing = make_table(*head)
     for row in rows:
         listing.add_row(*row)
     listing.add_section()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from shutterless.cli.aws_options import Profile, Region
-from shutterless.cli.console import print_json, progress_bar, result, say
+from shutterless.cli.console import print_json, print_result, progress_bar, say
 from shutterless.cli.options import share
 from shutterless.cli.plan import show_plan
 from shutterless.errors import DeployError, InputError
@@ -215,7 +215,7 @@ def promote(name: Name, region: Region = None, profile: Profile = None) -> None:
 
     with _progress_at_aws(f"shutterless status {name} shows what is live") as progress:
         deployment = deployer.promote(name, profile=profile, region=region, progress=progress)
-    result(f"{deployment.model} gets all calls now.")
+    print_result(f"{deployment.model} gets all calls now.")
 
 
 def rollback(name: Name, region: Region = None, profile: Profile = None) -> None:
@@ -227,7 +227,7 @@ def rollback(name: Name, region: Region = None, profile: Profile = None) -> None
 
     with _progress_at_aws(f"shutterless status {name} shows what is live") as progress:
         deployment = deployer.rollback(name, profile=profile, region=region, progress=progress)
-    result(f"{deployment.model} gets all calls now.")
+    print_result(f"{deployment.model} gets all calls now.")
 
 
 def destroy(
@@ -262,7 +262,7 @@ def destroy(
             f"AWS still has of {name}: {', '.join(leftovers)}",
             "Run the same command again.",
         )
-    result(f"{name} is removed; AWS has nothing left of it.")
+    print_result(f"{name} is removed; AWS has nothing left of it.")
 
 
 def _write_template(template: "Template", file: Path | None) -> None:
@@ -314,18 +314,20 @@ def _show_deployment(deployment: "Deployment", as_json: bool) -> None:
         return
     name, model, url = deployment.name, deployment.model, deployment.url
     if not deployment.changed:
-        result(f"Nothing has changed: {model} is already deployed.")
+        print_result(f"Nothing has changed: {model} is already deployed.")
     elif deployment.canary:
-        result(f"{deployment.canary_model} gets {deployment.canary:.0%} of the calls, {model} the others.")
-        result(f"Next: shutterless promote {name}, or to go back: shutterless rollback {name}")
+        print_result(
+            f"{deployment.canary_model} gets {deployment.canary:.0%} of the calls, {model} the others."
+        )
+        print_result(f"Next: shutterless promote {name}, or to go back: shutterless rollback {name}")
     else:
-        result(f"Deployed: {model}")
-    result(f"Page: {url}/")
-    result(f"API:  {url}/predict")
+        print_result(f"Deployed: {model}")
+    print_result(f"Page: {url}/")
+    print_result(f"API:  {url}/predict")
     if deployment.key_id:
-        result(f"Key:  shutterless status {name} --show-key")
+        print_result(f"Key:  shutterless status {name} --show-key")
     picture = "-H 'Content-Type: image/jpeg' --data-binary @photo.jpg"
-    result(f"  curl{_curl_credentials(deployment)} {picture} {url}/predict")
+    print_result(f"  curl{_curl_credentials(deployment)} {picture} {url}/predict")
 
 
 def _curl_credentials(deployment: "Deployment") -> str:

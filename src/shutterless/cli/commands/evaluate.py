@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli.console import output, print_json, progress_bar, result, say, show, table, warn
+from shutterless.cli.console import (
+    make_table,
+    output,
+    print_json,
+    print_result,
+    progress_bar,
+    say,
+    show,
+    warn,
+)
 
 if TYPE_CHECKING:
     from shutterless.evaluation import Metrics
@@ -92,7 +101,7 @@ def _show(metrics: "Metrics") -> None:
 
     _show_labels(metrics)
     _show_confusions(metrics)
-    result(
+    print_result(
         f"accuracy {percentage_with_interval(metrics.right, metrics.photos, metrics.effective_photos)} "
         f"on {describe(metrics.splits)}, log loss {rounded(metrics.loss, metrics.loss_error)}, "
         "calibration error " + calibration_text(metrics.calibration_error, metrics.right, metrics.photos)
@@ -101,13 +110,13 @@ def _show(metrics: "Metrics") -> None:
         share = percentage_of(acceptance.photos, metrics.photos)
         accuracy = percentage(acceptance.right, acceptance.photos)
         of_them = f", {accuracy} of them correct" if acceptance.photos else ""
-        result(f"accepted {share} at a threshold of {acceptance.threshold:.3f}{of_them}")
+        print_result(f"accepted {share} at a threshold of {acceptance.threshold:.3f}{of_them}")
 
 
 def _show_labels(metrics: "Metrics") -> None:
     from shutterless.evaluation.intervals import percentage, rounded, standard_error
 
-    per_label = table("label", "precision", "recall", "F1", "photos")
+    per_label = make_table("label", "precision", "recall", "F1", "photos")
     for label, figures in metrics.per_label.items():
         error = standard_error(figures.right, figures.photos) if figures.photos else 0
         per_label.add_row(
@@ -126,16 +135,16 @@ def _show_confusions(metrics: "Metrics") -> None:
 
     totals = {label: figures.photos for label, figures in metrics.per_label.items()}
     confusions = metrics.confusions()
-    most_frequent = table("true label", "predicted", "photos", "of the label", text=2)
+    most_frequent = make_table("true label", "predicted", "photos", "of the label", text=2)
     for each in confusions[:MAX_CONFUSIONS]:
         share = percentage(each.photos, totals[each.label])
         most_frequent.add_row(each.label, each.predicted, f"{each.photos:,}", share)
     if confusions:
         show(most_frequent)
     if len(confusions) > MAX_CONFUSIONS:
-        result(f"--json lists {len(confusions) - MAX_CONFUSIONS:,} more confusions")
+        print_result(f"--json lists {len(confusions) - MAX_CONFUSIONS:,} more confusions")
     # The columns are numbered: ten names would not fit into a terminal.
-    matrix = table("true \\ predicted", *map(str, range(1, len(metrics.labels) + 1)))
+    matrix = make_table("true \\ predicted", *map(str, range(1, len(metrics.labels) + 1)))
     for number, (label, row) in enumerate(zip(metrics.labels, metrics.confusion, strict=True), start=1):
         matrix.add_row(f"{number} {label}", *(str(count) if count else "·" for count in row))
     if matrix.width <= output.width:

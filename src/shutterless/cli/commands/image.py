@@ -9,7 +9,7 @@ import typer
 
 from shutterless.cli.commands.package import BaseImage, Platform
 from shutterless.cli.commands.serve import Urls, say_ready
-from shutterless.cli.console import INTERRUPTED, progress_bar, result, say, show, table
+from shutterless.cli.console import INTERRUPTED, make_table, print_result, progress_bar, say, show
 
 if TYPE_CHECKING:
     from shutterless.packaging import Image
@@ -79,15 +79,15 @@ def run(
 
 
 def _show(image: "Image") -> None:
-    figures = table("layer", "digest", "megabytes", text=2)
+    figures = make_table("layer", "digest", "megabytes", text=2)
     for layer in image.layers:
         figures.add_row(layer.name, layer.digest[:19], f"{layer.bytes / 1e6:.2f}")
     figures.add_row("total", "", f"{sum(layer.bytes for layer in image.layers) / 1e6:.2f}")
     show(figures)
-    result(f"{image.tag}: {image.platform}, {image.id[:19]}, manifest {image.media_type}")
+    print_result(f"{image.tag}: {image.platform}, {image.id[:19]}, manifest {image.media_type}")
     if image.check:
-        result(f"It answers like the bundle: scores differ by at most {image.check.difference:.6f}.")
+        print_result(f"It answers like the bundle: scores differ by at most {image.check.difference:.6f}.")
     else:
-        result(f"Not checked: this machine cannot run programs for {image.platform}.")
+        print_result(f"Not checked: this machine cannot run programs for {image.platform}.")
     if not image.compiled:
-        result("Modules not compiled, as there is no Python 3.13: each start takes about 0.2 s longer.")
+        print_result("Modules not compiled, as there is no Python 3.13: each start takes about 0.2 s longer.")

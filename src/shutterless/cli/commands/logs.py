@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shutterless.cli.aws_options import Profile, Region
-from shutterless.cli.console import INTERRUPTED, print_json, result, say, to_json
+from shutterless.cli.console import INTERRUPTED, print_json, print_result, say, to_json
 
 if TYPE_CHECKING:
     from shutterless.deploy import LogEntry
@@ -54,7 +54,7 @@ def logs(
     try:
         for entry in lines:
             count += 1
-            result(to_json(_document(entry)) if as_json else _line(entry))
+            print_result(to_json(_document(entry)) if as_json else _line(entry))
     except KeyboardInterrupt as error:
         raise typer.Exit(INTERRUPTED) from error
     if not count:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from shutterless.cli.console import progress_bar, say, show, table
+from shutterless.cli.console import make_table, progress_bar, say, show
 
 Platform = Annotated[str, typer.Option(metavar="NAME", help="linux/amd64 or linux/arm64.")]
 BaseImage = Annotated[
@@ -39,7 +39,7 @@ def package(
         build_context = packaging.package(
             bundle, context, platform=platform, base_image=base_image, progress=progress
         )
-    figures = table("layer", "megabytes")
+    figures = make_table("layer", "megabytes")
     for name, size in build_context.layers.items():
         figures.add_row(name, f"{size / 1e6:.2f}")
     show(figures)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli.console import INTERRUPTED, console, result, say
+from shutterless.cli.console import INTERRUPTED, console, print_result, say
 
 if TYPE_CHECKING:
     from shutterless.runtime.access_log import Record
@@ -50,7 +50,7 @@ def say_ready(url: str) -> None:
     """Print where the server is; the URL alone on a line of standard output, for scripts."""
     from shutterless.runtime.adapters.http_server import INVOCATIONS
 
-    result(url)
+    print_result(url)
     say(f"Page: {url}/   API: POST {url}/predict   As Lambda: POST {url}{INVOCATIONS}   Stop: Ctrl-C")
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shutterless.cli.aws_options import Profile, Region
-from shutterless.cli.console import print_json, show, table, warn
+from shutterless.cli.console import make_table, print_json, show, warn
 
 if TYPE_CHECKING:
     from shutterless.deploy import Status
@@ -35,7 +35,7 @@ def status(
     if as_json:
         print_json(status.to_json())
         return
-    lines = table(status.name, f"in {status.region}", text=2)
+    lines = make_table(status.name, f"in {status.region}", text=2)
     for row, value in _rows(status):
         lines.add_row(row, value)
     show(lines)

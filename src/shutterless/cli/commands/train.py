@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli.console import note, progress_bar, result, say, show, table, warn
+from shutterless.cli.console import make_table, print_result, progress_bar, say, show, show_note, warn
 from shutterless.utils.messages import plural
 
 if TYPE_CHECKING:
@@ -199,22 +199,22 @@ def _resume_hint(run: Path) -> Iterator[None]:
 def _show_fold(number: int, fold: "Fold") -> None:
     from shutterless.evaluation.intervals import percentage_of
 
-    result(f"fold {number}: accuracy {percentage_of(fold.right, fold.photos)}")
+    print_result(f"fold {number}: accuracy {percentage_of(fold.right, fold.photos)}")
 
 
 def _show_folds(summary: "CrossValidation") -> None:
     from shutterless.evaluation.intervals import percentage_with_interval
 
     spread = 100 * summary.standard_deviation
-    result(f"mean of the folds {100 * summary.mean:.1f} %, standard deviation {spread:.1f} points")
+    print_result(f"mean of the folds {100 * summary.mean:.1f} %, standard deviation {spread:.1f} points")
     accuracy = percentage_with_interval(summary.right, summary.photos, summary.effective_photos)
-    result(f"accuracy over all photos {accuracy}")
+    print_result(f"accuracy over all photos {accuracy}")
 
 
 def _list_backbones() -> None:
     from shutterless.training.backbones.builder import BACKBONES, is_cached
 
-    listing = table("backbone", "px", "parameters (M)", "MB", "top-1 (%)", "cached")
+    listing = make_table("backbone", "px", "parameters (M)", "MB", "top-1 (%)", "cached")
     for backbone in BACKBONES.values():
         listing.add_row(
             backbone.name,
@@ -240,7 +240,7 @@ def say_config(config: "TrainingConfig", dataset: "Dataset") -> None:
     say(f"Recipe {recipe.name}: {config.backbone.name}{cut}, {size} px, {source}, seed {seed}")
     counts = dataset.counts()
     if len(counts) <= MAX_ROWS:
-        note(_counts_by_split(counts))
+        show_note(_counts_by_split(counts))
     else:
         _say_extremes(counts)
     for line in summarize_groups(dataset.groups):
@@ -251,7 +251,7 @@ def _counts_by_split(counts: dict[str, dict[str, int]]) -> "Table":
     from shutterless.dataset.types import totals
 
     splits = totals(counts)
-    listing = table("label", *splits)
+    listing = make_table("label", *splits)
     for label, row in counts.items():
         listing.add_row(label, *(f"{row[split]:,}" for split in splits))
     listing.add_section()
@@ -280,7 +280,7 @@ def _show_metrics(run: "Run") -> None:
                 metrics["right"], metrics["photos"], metrics.get("effective_photos")
             )
             loss = rounded(metrics["loss"], metrics["loss_error"])
-            result(f"{split.capitalize()} accuracy {accuracy}, log loss {loss}")
+            print_result(f"{split.capitalize()} accuracy {accuracy}, log loss {loss}")
 
 
 def _say_epoch(epoch: "Epoch") -> None:

@@ -90,8 +90,8 @@ def write_report(
         DatasetError: A photo is gone or broken.
         RunError: The run cannot be read.
         BundleError: The bundle does not verify.
-        OutputError: The folder cannot be written, lies among the photos, or holds a page or figures that
-            no report wrote.
+        OutputError: The folder cannot be written, is inside the folder of photos, or holds a page or
+            figures that no report wrote.
 
     Example:
         >>> import shutterless

@@ -34,8 +34,8 @@ function makeSearchable(table) {
   field.setAttribute("aria-label", "Filter the rows of this table");
   table.parentElement.before(field);
   field.addEventListener("input", () => {
-    const wanted = field.value.trim().toLowerCase();
-    for (const row of table.tBodies[0].rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
+    const query = field.value.trim().toLowerCase();
+    for (const row of table.tBodies[0].rows) row.hidden = !row.textContent.toLowerCase().includes(query);
   });
 }
 
