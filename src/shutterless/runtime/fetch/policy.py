@@ -129,7 +129,7 @@ _NOT_GLOBAL = tuple(
 def is_public(address: str) -> bool:
     """Tell whether an IP address belongs to the public internet.
 
-    IPv4 addresses inside IPv6 ones (mapped, translated, NAT64, 6to4, Teredo, ISATAP) are judged by where
+    IPv4 addresses inside IPv6 ones (mapped, translated, NAT64, 6to4, Teredo, ISATAP) are checked by where
     they lead.
     """
     ip = ipaddress.ip_address(address.partition("%")[0])

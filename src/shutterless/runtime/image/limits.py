@@ -15,8 +15,8 @@ MAX_SIDE = 65_535
 # A JPEG of several scans keeps all its coefficients in memory, two bytes each.
 MAX_COEFFICIENT_BYTES = 400_000_000
 
-# What a pixel costs beside one of a PNG: a JPEG's at each scan a twentieth, a run-length BMP's, which Pillow
-# unpacks in Python at some 7 megapixels a second, twelve times as much.
+# What a pixel costs, compared with one of a PNG: a JPEG's at each scan a twentieth, a run-length BMP's, which
+# Pillow unpacks in Python at some 7 megapixels a second, twelve times as much.
 SCANS_PER_PIXEL = 20
 RUN_LENGTH_COST = 12
 # Pillow reads each further strip or tile of a TIFF in Python, in 8 µs however small it is.
