@@ -1,6 +1,6 @@
-"""The whole way on drawn photos: sample → train → evaluate → convert → serve → an answered request.
+"""Run every step on drawn photos: sample, train, evaluate, convert, serve, and one request.
 
-Run by `make demo`. It only types commands that a user would type, and shows them.
+`make demo` runs this. It only runs commands that a user would type, and shows them.
 """
 
 import json
@@ -20,7 +20,7 @@ console = Console(highlight=False)
 
 
 def run(*arguments: object) -> None:
-    """Show a command and run it; the demo ends where one fails."""
+    """Show a command and run it; exit if it fails."""
     console.print(f"\n[bold]$ shutterless {' '.join(map(str, arguments))}[/]")
     status = subprocess.run([SHUTTERLESS, *map(str, arguments)]).returncode
     if status:
@@ -28,7 +28,7 @@ def run(*arguments: object) -> None:
 
 
 def post(url: str, photo: Path) -> dict:
-    """Send a photo as it is and return the answer."""
+    """Send a photo and return the answer."""
     request = urllib.request.Request(
         url, data=photo.read_bytes(), headers={"Content-Type": "image/jpeg"}, method="POST"
     )
@@ -37,7 +37,7 @@ def post(url: str, photo: Path) -> dict:
 
 
 def ask(bundle: Path, photo: Path) -> None:
-    """Serve the bundle on a free port, post one photo, show the scores, stop."""
+    """Serve the bundle on a free port, post one photo and show the scores."""
     console.print(f"\n[bold]$ shutterless serve {bundle} --port 0[/]")
     with subprocess.Popen(
         [SHUTTERLESS, "serve", bundle, "--port", "0"], stdout=subprocess.PIPE, text=True
@@ -51,7 +51,7 @@ def ask(bundle: Path, photo: Path) -> None:
             answer = post(f"{url}/predict", photo)
         finally:
             server.terminate()
-    console.print(f"\n{photo.name}, a photo it has not seen: [bold]{answer['label']}[/]")
+    console.print(f"\n{photo.name}, a photo that was not used in training: [bold]{answer['label']}[/]")
     scores = Table("label", "score")
     for label, score in sorted(answer["scores"].items(), key=lambda item: -item[1]):
         scores.add_row(label, f"{score:.4f}")
@@ -59,7 +59,7 @@ def ask(bundle: Path, photo: Path) -> None:
 
 
 def main(folder: Path) -> None:
-    """Do it all in `folder`, which is made anew."""
+    """Run every step in `folder`, which is emptied first."""
     shutil.rmtree(folder, ignore_errors=True)
     photos, model_run, bundle = folder / "photos", folder / "run", folder / "bundle"
     run("dataset", "sample", photos)

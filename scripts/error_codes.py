@@ -55,12 +55,12 @@ def error_classes(trees: Iterable[ast.Module]) -> dict[str, ast.ClassDef]:
     """Return every error class by name: the root, and what is derived from one of them."""
     definitions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     classes = {node.name: node for node in definitions if node.name == ROOT_CLASS}
-    while derived := {
+    while subclasses := {
         node.name: node
         for node in definitions
         if node.name not in classes and classes.keys() & {ast.unparse(base) for base in node.bases}
     }:
-        classes |= derived
+        classes |= subclasses
     return classes
 
 

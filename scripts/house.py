@@ -1,9 +1,9 @@
-"""Measure how well the source is kept, beside the limits of docs/architecture.md.
+"""Measure the size and the naming of the source, and compare them with limits.
 
     python scripts/house.py [SOURCE] [--list MEASURE]
 
-SOURCE is a package folder, `src/shutterless` by default: a checkout of an older commit gives the figures
-from before. `--list` shows what stands behind a figure, `participles` for example.
+SOURCE is a package folder, `src/shutterless` by default. Use a checkout of an older commit to get
+the figures from before a change. `--list` shows the places behind one figure, such as `participles`.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def measure(root: Path) -> list[Measure]:
     folders = Counter(str(module.path.parent) for module in modules)
     sizes = {str(module.path): len(module.text.splitlines()) for module in modules}
     helpers, participles = list(small_helpers(modules)), list(participle_locals(modules))
-    untyped, renames = list(untyped_signatures(modules)), list(atomic_writes(modules))
+    any_signatures, renames = list(untyped_signatures(modules)), list(atomic_writes(modules))
     return [
         Measure("files", max(folders.values()), 14, largest(folders)),
         Measure("median", statistics.median(lengths.values()), 8, []),
@@ -68,7 +68,7 @@ def measure(root: Path) -> list[Measure]:
         Measure("largest", max(sizes.values()), 350, largest(sizes)),
         Measure("helpers", len(helpers), 30, helpers),
         Measure("participles", len(participles), 20, participles),
-        Measure("any", len(untyped), 0, untyped),
+        Measure("any", len(any_signatures), 0, any_signatures),
         Measure("renames", len(renames), 1, renames),
     ]
 
@@ -80,23 +80,23 @@ def largest(sizes: dict[str, int]) -> list[str]:
 
 def small_helpers(modules: list[Module]) -> Iterator[str]:
     """Yield private functions of few lines that the whole package names once, in a call."""
-    named: Counter[str] = Counter()
-    called: Counter[str] = Counter()
+    name_counts: Counter[str] = Counter()
+    call_counts: Counter[str] = Counter()
     for module in modules:
         for node in ast.walk(module.tree):
             match node:
                 case ast.Name(id=name) | ast.Attribute(attr=name):
-                    named[name] += 1
+                    name_counts[name] += 1
                 case ast.alias(name=name):
-                    named[name] += 1
+                    name_counts[name] += 1
             match node:
                 case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
-                    called[name] += 1
+                    call_counts[name] += 1
     for module in modules:
         for function in module.functions:
             private = function.name.startswith("_") and not function.name.startswith("__")
             small = length(function) <= SMALL_HELPER
-            if private and small and named[function.name] == called[function.name] == 1:
+            if private and small and name_counts[function.name] == call_counts[function.name] == 1:
                 yield f"{module.path}:{function.lineno} {function.name}"
 
 
@@ -159,9 +159,9 @@ def public_functions(tree: ast.Module) -> Iterator[Function]:
 
 def arguments_of(function: Function) -> list[ast.arg]:
     """Return all arguments of a function, `*args` and `**options` among them."""
-    given = function.args
-    extra = [argument for argument in (given.vararg, given.kwarg) if argument]
-    return [*given.posonlyargs, *given.args, *given.kwonlyargs, *extra]
+    signature = function.args
+    extra = [argument for argument in (signature.vararg, signature.kwarg) if argument]
+    return [*signature.posonlyargs, *signature.args, *signature.kwonlyargs, *extra]
 
 
 def atomic_writes(modules: list[Module]) -> Iterator[str]:

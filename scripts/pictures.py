@@ -1,9 +1,10 @@
-"""The pictures of the documentation's start page: the page with a photo answered, and a report.
+"""Take the screenshots of the documentation's start page: the web page with an answer, and a report.
 
     python scripts/pictures.py BUNDLE PHOTO REPORT
 
-REPORT is what `shutterless evaluate … --report` wrote. Needs Chromium: `playwright install chromium`, or the
-system's, whose path is in CHROMIUM. The committed ones show photos of the CC0 "Clothing dataset (small)".
+REPORT is the folder that `shutterless evaluate … --report` wrote. It needs Chromium:
+`playwright install chromium`, or set CHROMIUM to the path of an installed one. The committed pictures show
+photos of the CC0 data set "Clothing dataset (small)".
 """
 
 import os
@@ -20,7 +21,7 @@ from playwright.sync_api import Browser, sync_playwright
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 SHUTTERLESS = Path(sys.executable).with_name("shutterless")
 WIDTH, HEIGHT = 1000, 750
-LARGEST = 150_000  # bytes: the start page shall be there at once
+MAX_BYTES = 150_000  # bytes: the start page shall be there at once
 
 
 @contextmanager
@@ -45,31 +46,31 @@ def shoot_page(browser: Browser, url: str, photo: Path, shot: Path) -> None:
 
 
 def shoot_report(browser: Browser, report: Path, shot: Path) -> None:
-    """Take the picture of what a report says of confidence."""
+    """Take a screenshot of a report's section on confidence."""
     page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
     page.goto((report / "report.html").absolute().as_uri() + "#confidence")
     page.screenshot(path=shot)
 
 
-def keep(shot: Path, name: str) -> None:
+def save(shot: Path, name: str) -> None:
     """Write a screenshot as WebP, small enough for a start page."""
-    kept = PICTURES / f"{name}.webp"
-    Image.open(shot).save(kept, quality=80, method=6)
-    if kept.stat().st_size > LARGEST:
-        sys.exit(f"{kept} has more than {LARGEST:,} bytes")
+    picture = PICTURES / f"{name}.webp"
+    Image.open(shot).save(picture, quality=80, method=6)
+    if picture.stat().st_size > MAX_BYTES:
+        sys.exit(f"{picture} has more than {MAX_BYTES:,} bytes")
 
 
 def main(bundle: Path, photo: Path, report: Path) -> None:
-    """Take both pictures."""
+    """Take both screenshots."""
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         shot = Path(folder) / "shot.png"
         browser = playwright.chromium.launch(executable_path=os.environ.get("CHROMIUM"), args=flags)
         with serving(bundle) as url:
             shoot_page(browser, url, photo, shot)
-        keep(shot, "page")
+        save(shot, "page")
         shoot_report(browser, report, shot)
-        keep(shot, "report")
+        save(shot, "report")
         browser.close()
 
 

@@ -159,18 +159,18 @@ def recipe_page() -> str:
     fields = [
         f"## {name}\n\n{inspect.getdoc(model)}\n\n{fields_table(model)}" for name, model in tables.items()
     ]
-    shipped = [f"### {name}\n\n```toml\n{recipe.recipe_text(name)}```" for name in recipe.recipe_names()]
-    return "\n\n".join([RECIPE_FIELDS, *fields, "## The shipped recipes", *shipped])
+    recipes = [f"### {name}\n\n```toml\n{recipe.recipe_text(name)}```" for name in recipe.recipe_names()]
+    return "\n\n".join([RECIPE_FIELDS, *fields, "## The shipped recipes", *recipes])
 
 
 def fields_table(model: Any) -> str:
     """Return the fields that a model adds to its parent's, but for whole tables, which stand alone."""
     schema = model.model_json_schema()
-    inherited = getattr(model.__base__, "model_fields", {})
+    parent_fields = getattr(model.__base__, "model_fields", {})
     rows = [
         (f"`{name}`", *values_and_default(field, name in schema.get("required", ())), field["description"])
         for name, field in schema["properties"].items()
-        if name not in inherited and "description" in field
+        if name not in parent_fields and "description" in field
     ]
     return table([("field", "values", "default", "what it is"), *rows])
 
@@ -199,8 +199,8 @@ def numeric_range(kind: dict[str, Any]) -> Iterator[str]:
 def errors_page() -> str:
     """Return a table for each class of errors: code, messages, and the files that raise it."""
     descriptions = describe_errors(SOURCE)
-    coded = sorted((each for each in find_raises(SOURCE) if each.code), key=attrgetter("error", "code"))
-    by_class = groupby(coded, attrgetter("error"))
+    raises = sorted((each for each in find_raises(SOURCE) if each.code), key=attrgetter("error", "code"))
+    by_class = groupby(raises, attrgetter("error"))
     sections = [f"## {error}\n\n{descriptions[error]}\n\n{errors_table(group)}" for error, group in by_class]
     return "\n\n".join([ERRORS, *sections])
 

@@ -111,8 +111,8 @@ def neighbours(part: str) -> dict[str, set[str]]:
 
 def outside(module: Path) -> set[str]:
     """Return the libraries that a module imports."""
-    known = {"shutterless", *sys.stdlib_module_names, *TYPING_ONLY}
-    return {name.split(".")[0] for name in imports(module)} - known
+    own_or_standard = {"shutterless", *sys.stdlib_module_names, *TYPING_ONLY}
+    return {name.split(".")[0] for name in imports(module)} - own_or_standard
 
 
 def test_the_documentation_shows_the_parts_in_this_order():
@@ -126,8 +126,8 @@ def test_a_part_imports_only_parts_before_it(module):
     if part == "__init__":
         assert inside(module) <= {"utils"}
         return
-    permitted = ORDER[: ORDER.index(part) + 1]
-    assert inside(module) <= set(permitted)
+    earlier_parts = ORDER[: ORDER.index(part) + 1]
+    assert inside(module) <= set(earlier_parts)
 
 
 @pytest.mark.parametrize("part", [part for part in ORDER if (SOURCE / part).is_dir()])

@@ -35,15 +35,15 @@ PARTS: dict[str, tuple[str, ...]] = {
 
 def run(code: str, folder: Path, *arguments: object, **environ: str) -> str:
     """Run Python code in `folder`, which is its home too; return what it prints."""
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-W", "error", "-c", code, *map(str, arguments)],
         cwd=folder,
         env={**os.environ, "HOME": str(folder), **environ},
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
 def test_the_handler_answers_where_the_training_stack_cannot_be_imported(
@@ -63,8 +63,8 @@ print(json.dumps(lambda_handler({"image": base64.b64encode(pathlib.Path(photo).r
 
 def test_the_handler_loads_nothing_that_it_does_not_need(tmp_path):
     code = "import sys, shutterless.runtime.adapters.lambda_function; print('\\n'.join(sys.modules))"
-    loaded = {name.split(".")[0] for name in run(code, tmp_path).split()}
-    assert loaded.isdisjoint({*BLOCKED, "ssl", "http", "email"})
+    modules = {name.split(".")[0] for name in run(code, tmp_path).split()}
+    assert modules.isdisjoint({*BLOCKED, "ssl", "http", "email"})
 
 
 def test_a_photo_loads_no_decoder_that_other_pictures_need(colour_bundle, tmp_path):
@@ -76,9 +76,9 @@ from shutterless.runtime.adapters.lambda_function import lambda_handler
 lambda_handler({"image": base64.b64encode(pathlib.Path(sys.argv[1]).read_bytes()).decode()})
 print("\\n".join(name for name in sys.modules if name.endswith("ImagePlugin")))
 """
-    loaded = run(code, tmp_path, photo, SHUTTERLESS_BUNDLE=str(colour_bundle))
+    modules = run(code, tmp_path, photo, SHUTTERLESS_BUNDLE=str(colour_bundle))
     others = {f"PIL.{kind}ImagePlugin" for kind in ("Avif", "Tiff", "WebP")}  # Pillow itself loads the rest
-    assert others.isdisjoint(loaded.split())
+    assert others.isdisjoint(modules.split())
 
 
 def test_help_loads_no_stage_and_no_library_of_one(tmp_path):
@@ -91,12 +91,12 @@ try:
 except SystemExit:
     print("\\n".join(sys.modules), file=sys.stderr)
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    loaded = done.stderr.split()
-    ours = {name.split(".")[1] for name in loaded if name.startswith("shutterless.")}
-    assert "Usage: shutterless" in done.stdout
+    process = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    modules = process.stderr.split()
+    ours = {name.split(".")[1] for name in modules if name.startswith("shutterless.")}
+    assert "Usage: shutterless" in process.stdout
     assert ours == {"cli", "errors", "utils"}
-    assert {name.split(".")[0] for name in loaded}.isdisjoint(
+    assert {name.split(".")[0] for name in modules}.isdisjoint(
         {"numpy", "PIL", "ai_edge_litert", "keras", "tensorflow", "boto3", "sklearn", "h11"}
     )
 

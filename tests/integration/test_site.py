@@ -1,4 +1,4 @@
-"""The documentation as `make docs` builds it: without a warning, whole, and without a look elsewhere."""
+"""The documentation as `make docs` builds it: without warnings, complete, nothing loaded from elsewhere."""
 
 import re
 import subprocess
@@ -15,31 +15,31 @@ from error_codes import find_raises
 from shutterless.cli.app import app
 
 ROOT = Path(__file__).parents[2]
-# What a browser fetches by itself; a link that a reader may follow is none of these.
-FETCHED = {"src", "srcset", "data", "poster", "action"}
+# Attributes that make a browser fetch something; a link that a reader may follow is none of these.
+FETCHING_ATTRIBUTES = {"src", "srcset", "data", "poster", "action"}
 ELSEWHERE = re.compile(r"\s*(https?:)?//", re.IGNORECASE)
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
-    """Return the folder of the built site; a dead link or a page without a place is an error."""
+    """Return the folder of the built site; a dead link or a page missing from the navigation is an error."""
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert process.returncode == 0, process.stdout + process.stderr
     return folder
 
 
 class Fetches(HTMLParser):
-    """Collects the addresses that a page has fetched when it is opened."""
+    """Collects the addresses that a browser fetches when it opens a page."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.addresses: list[str] = []
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        wanted = FETCHED | ({"href"} if tag in ("link", "use", "image") else set())
-        self.found += [value or "" for name, value in attributes if name in wanted]
+        names = FETCHING_ATTRIBUTES | ({"href"} if tag in ("link", "use", "image") else set())
+        self.addresses += [value or "" for name, value in attributes if name in names]
 
 
 def test_no_page_fetches_anything_from_elsewhere(site):
@@ -48,8 +48,8 @@ def test_no_page_fetches_anything_from_elsewhere(site):
     for page in pages:
         fetches = Fetches()
         fetches.feed(page.read_text("utf-8"))
-        assert fetches.found
-        assert [address for address in fetches.found if ELSEWHERE.match(address)] == [], page
+        assert fetches.addresses
+        assert [address for address in fetches.addresses if ELSEWHERE.match(address)] == [], page
 
 
 def test_no_style_fetches_anything_from_elsewhere(site):
