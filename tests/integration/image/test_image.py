@@ -222,8 +222,9 @@ def test_image_run_prints_its_url_and_answers_the_tutorials_client(running, phot
 def test_ctrl_c_ends_image_run_and_leaves_no_container(docker, running, image):
     assert running.stdout.readline()
     running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=60)
-    assert (running.returncode, said.splitlines()[-1]) == (130, "error: Stopped by Ctrl-C")
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "Traceback" not in errors
     assert docker("ps", "--all", "--quiet", "--filter", f"ancestor={image.tag}") == ""
 
 
