@@ -13,7 +13,7 @@ from shutterless.utils.progress import Progress, automatic
 
 
 def load_model(path: str | Path) -> Predictor:
-    """Load the network of a run or the model of a bundle.
+    """Load the model of a run or of a bundle.
 
     Args:
         path: A run folder, as `train` writes it, or a bundle, as `convert` writes it.
@@ -64,7 +64,7 @@ def evaluate(
         on_warning: Called with each problem of the photos.
 
     Returns:
-        Accuracy with its interval, log loss, calibration error, confusion matrix, and figures by label.
+        Accuracy with its interval, log loss, calibration error, confusion matrix, and metrics of each label.
 
     Raises:
         RunError: The run is damaged, or its photos are gone.

@@ -194,8 +194,9 @@ def _finish(
     """Measure the model as it was saved, write metrics.json and the report, and remove the checkpoint."""
 
     def predict(split: str) -> Predictions:
-        photos, decoded = dataset.of(split), dataset.decoded
-        return predict_labelled(run, dataset.root, photos, progress=progress, decoded=decoded)
+        return predict_labelled(
+            run, dataset.root, dataset.of(split), decoded=dataset.decoded, progress=progress
+        )
 
     validation = predict("validation")
     test = predict("test") if dataset.of("test") else None

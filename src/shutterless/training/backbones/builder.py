@@ -93,7 +93,7 @@ def _weights_error(backbone: Backbone, weights: str, error: Exception) -> Shutte
         return RecipeError(
             "weights-not-loaded",
             f"The ImageNet weights of {backbone.name} could not be loaded: {reason}",
-            "Check the network, or give a file with --weights FILE.",
+            "Check the internet connection, or give a file with --weights FILE.",
         )
     return RecipeError(
         "unfitting-weights",
