@@ -8,7 +8,7 @@ from urllib.parse import SplitResult
 from shutterless.errors import CallError
 from shutterless.runtime.adapters.lambda_events import to_response
 from shutterless.runtime.http_messages import Response
-from shutterless.runtime.json_types import JsonObject
+from shutterless.runtime.json_types import JsonObject, ModelDocument
 
 MAX_PAUSE = 30.0  # seconds
 MAX_TEXT = 500  # characters of an untrusted text that are shown
@@ -38,18 +38,6 @@ HINTS: dict[str | int, str] = {
 }
 
 
-class ModelVersion(TypedDict):
-    """The model behind an API.
-
-    Attributes:
-        name: The bundle's name.
-        version: The first 12 hex digits of the model's SHA-256.
-    """
-
-    name: str
-    version: str
-
-
 class ApiPrediction(TypedDict):
     """An API's prediction for one picture.
 
@@ -66,7 +54,7 @@ class ApiPrediction(TypedDict):
     confidence: float
     accepted: bool
     scores: dict[str, float]
-    model: NotRequired[ModelVersion]
+    model: NotRequired[ModelDocument]
     timing_ms: NotRequired[dict[str, float]]
 
 

@@ -1,12 +1,17 @@
 """HTTP requests and responses as the service sees them, and how their bodies are read."""
 
+from __future__ import annotations
+
 import base64
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from shutterless.runtime.json_types import Json
 from shutterless.runtime.problems import Problem
+
+if TYPE_CHECKING:
+    from shutterless.runtime.json_types import Json
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,10 @@
-"""Types of the JSON documents that the API takes and returns."""
+"""Types of the JSON documents that the API takes and returns.
+
+The runtime imports them for type checkers only: these classes would take half a millisecond of a cold start.
+"""
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias, TypedDict
+from typing import NotRequired, TypeAlias, TypedDict
 
 # A document whose members are not known beforehand.
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
@@ -9,7 +12,12 @@ JsonObject: TypeAlias = Mapping[str, Json]
 
 
 class ModelDocument(TypedDict):
-    """Which model gave a prediction."""
+    """Which model gave a prediction.
+
+    Attributes:
+        name: The bundle's name.
+        version: The first 12 hex digits of the model's SHA-256.
+    """
 
     name: str
     version: str
@@ -48,3 +56,15 @@ class PredictionsDocument(TypedDict):
     """The predictions for several pictures, in their order; a problem where there is none."""
 
     predictions: list[PredictionDocument | ProblemDocument]
+
+
+class HttpAnswer(TypedDict):
+    """What Lambda returns for an HTTP event."""
+
+    statusCode: int
+    body: str
+    isBase64Encoded: bool
+    headers: NotRequired[dict[str, str]]
+    # A load balancer's alone.
+    multiValueHeaders: NotRequired[dict[str, list[str]]]
+    statusDescription: NotRequired[str]

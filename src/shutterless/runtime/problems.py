@@ -1,9 +1,14 @@
 """Errors that an API's caller sees, as problem documents of RFC 9457."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from shutterless.errors import ShutterlessError
-from shutterless.runtime.json_types import ProblemDocument
+
+if TYPE_CHECKING:
+    from shutterless.runtime.json_types import ProblemDocument
 
 # code: (HTTP status, title). The codes are stable; clients may rely on them.
 KINDS = {

@@ -1,5 +1,7 @@
 """The service: HTTP requests to responses, by routes and limits. It opens no socket but for a photo's URL."""
 
+from __future__ import annotations
+
 import json
 import math
 import threading
@@ -7,23 +9,20 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shutterless.runtime.forms import extract_image
 from shutterless.runtime.host_resources import cores, memory
 from shutterless.runtime.http_messages import Request, Response, decode_base64, parse_json
 from shutterless.runtime.image.decoder import cost, decode
 from shutterless.runtime.image.limits import MAX_BYTES
-from shutterless.runtime.json_types import (
-    Json,
-    JsonObject,
-    PredictionDocument,
-    PredictionsDocument,
-    ProblemDocument,
-)
 from shutterless.runtime.model.bundle import read_bundle
 from shutterless.runtime.model.classifier import Classifier
 from shutterless.runtime.problems import Problem
 from shutterless.runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from shutterless.runtime.json_types import Json, PredictionDocument, PredictionsDocument, ProblemDocument
 
 # Several pictures must fit Lambda's 6 MB and API Gateway's 29 s, in which they are also decoded.
 MAX_IMAGES = 16
@@ -104,7 +103,7 @@ class Service:
         }
 
     @classmethod
-    def load(cls, settings: Settings) -> "Service":
+    def load(cls, settings: Settings) -> Service:
         """Load the bundle that the settings name and run it once, so that the first request need not.
 
         Raises:
@@ -162,7 +161,7 @@ class Service:
         budget = Budget(time.monotonic() + FETCH_SECONDS)
         return {"predictions": [self._predict_or_problem(image, budget) for image in images]}
 
-    def predict_one(self, payload: JsonObject, budget: Budget | None = None) -> PredictionDocument:
+    def predict_one(self, payload: Mapping[str, Json], budget: Budget | None = None) -> PredictionDocument:
         """Classify one picture.
 
         Args:

@@ -1,28 +1,20 @@
 """Lambda events to requests, and responses back, in the format of each sender."""
 
+from __future__ import annotations
+
 import base64
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shutterless.runtime.http_messages import Request, Response, decode_base64, join_headers
-from shutterless.runtime.json_types import Json, JsonObject
 from shutterless.runtime.problems import Problem
+
+if TYPE_CHECKING:
+    from shutterless.runtime.json_types import HttpAnswer, Json, JsonObject
 
 # What a stranger may have written: its members have any type.
 Event = Mapping[str, Any]
-
-
-class HttpAnswer(TypedDict):
-    """What Lambda returns for an HTTP event."""
-
-    statusCode: int
-    body: str
-    isBase64Encoded: bool
-    headers: NotRequired[dict[str, str]]
-    # A load balancer's alone.
-    multiValueHeaders: NotRequired[dict[str, list[str]]]
-    statusDescription: NotRequired[str]
 
 
 class EventFormat(NamedTuple):

@@ -1,25 +1,29 @@
 """The Lambda handler: an event in, the service's answer out, and one line in the log."""
 
+from __future__ import annotations
+
 import functools
 import os
 import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from shutterless.runtime import access_log
 from shutterless.runtime.adapters.lambda_events import (
-    HttpAnswer,
     from_response,
     is_http,
     is_warm_up,
     to_request,
 )
 from shutterless.runtime.http_messages import Request, Response
-from shutterless.runtime.json_types import Json, JsonObject
 from shutterless.runtime.problems import Problem
 from shutterless.runtime.service import Service, error_response, internal_problem, problem_response
 from shutterless.runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from shutterless.runtime.json_types import HttpAnswer, Json, JsonObject
 
 
 @functools.cache

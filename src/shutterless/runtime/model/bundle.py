@@ -1,5 +1,7 @@
 """The bundle: a folder with a model and its description, which are verified and contain no code."""
 
+from __future__ import annotations
+
 import errno
 import hashlib
 import json
@@ -9,11 +11,13 @@ import stat
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shutterless.errors import BundleError, InputError
 from shutterless.runtime.image.decoder import InputSpec
-from shutterless.runtime.json_types import Json, JsonObject
+
+if TYPE_CHECKING:
+    from shutterless.runtime.json_types import Json, JsonObject
 
 FORMAT_VERSION = 1
 # A stranger's bundle may have a description of ten thousand labels with long names, nested far deeper than
