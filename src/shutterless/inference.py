@@ -12,7 +12,7 @@ from PIL import Image
 from shutterless.answers import Answer, answer_sources
 from shutterless.artifacts.run_files import is_run, suggest_run
 from shutterless.errors import InputError, ShutterlessError
-from shutterless.model_check import open_bundle
+from shutterless.models import load_model
 from shutterless.runtime.host_resources import cores
 from shutterless.runtime.image import decoder, limits
 from shutterless.runtime.model import classifier
@@ -252,13 +252,9 @@ def predict_many(
 
 
 def _load(path: Path) -> "Predictor":
-    if (path / DESCRIPTION).is_file():
-        return classifier.Classifier(open_bundle(path))
-    if is_run(path):
-        from shutterless.training import load_run  # imports TensorFlow, which a bundle does not need
-
-        return load_run(path)
-    raise InputError("not-a-model", f"{path} is neither a bundle nor a run", suggest_run(path))
+    if not (path / DESCRIPTION).is_file() and not is_run(path):
+        raise InputError("not-a-model", f"{path} is neither a bundle nor a run", suggest_run(path))
+    return load_model(path)
 
 
 def _from_array(array: npt.NDArray[np.uint8]) -> Image.Image:

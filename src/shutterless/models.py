@@ -1,15 +1,20 @@
 """Load a trained model from the folder of its run or bundle, and evaluate it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shutterless.errors import InputError
-from shutterless.evaluation import Metrics, Predictions, Predictor, predict_folder
-from shutterless.evaluation.predict import own_photos
+from shutterless.model_check import open_bundle
 from shutterless.runtime.model.bundle import DESCRIPTION
 from shutterless.runtime.model.classifier import Classifier
 from shutterless.utils.progress import Progress, automatic
+
+if TYPE_CHECKING:
+    from shutterless.evaluation import Metrics, Predictions, Predictor
 
 
 def load_model(path: str | Path) -> Predictor:
@@ -31,8 +36,6 @@ def load_model(path: str | Path) -> Predictor:
     """
     folder = Path(path)
     if (folder / DESCRIPTION).is_file():
-        from shutterless.model_check import open_bundle
-
         return Classifier(open_bundle(folder))
     from shutterless.training import load_run  # imports TensorFlow, which a bundle does not need
 
@@ -77,6 +80,9 @@ def evaluate(
         >>> metrics = shutterless.evaluate("bundle", "photos")
         >>> mistakes = metrics.confusions()
     """
+    from shutterless.evaluation import predict_folder  # imports SciPy, which loading a bundle does not need
+    from shutterless.evaluation.predict import own_photos
+
     if report and photos:
         _check_report(report, photos)  # before the model is loaded, which takes a while
     loaded_model = load_model(model) if isinstance(model, str | Path) else model

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from shutterless.files import RUN
+
 MODEL = "model.keras"
 RECIPE = "recipe.toml"
 SPLIT = "split.csv"
@@ -14,8 +16,7 @@ FOLDS = "folds.json"
 
 def is_run(path: str | Path) -> bool:
     """Tell whether `path` is a run folder."""
-    path = Path(path)
-    return (path / RECIPE).is_file() and (path / SPLIT).is_file()
+    return RUN.matches(Path(path))
 
 
 def suggest_run(path: str | Path) -> str:
