@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from shutterless.errors import InputError
@@ -37,6 +38,9 @@ def expand_sources(
     """
 
     def expand(source: str) -> Iterator[str]:
+        if not source or is_url(source) or not Path(source).is_dir():
+            yield source
+            return
         from shutterless.dataset import find_pictures
 
         if output:
@@ -54,17 +58,8 @@ def expand_sources(
         sources = [sources]
     names = (os.fspath(source) for source in sources)
     if isinstance(sources, Sequence):
-        files_and_folders = [_check(name) for name in names]
-        return [
-            name
-            for source in files_and_folders
-            for name in (expand(source) if _is_folder(source) else [source])
-        ]
-    return (name for source in names for name in (expand(source) if _is_folder(source) else [source]))
-
-
-def _is_folder(source: str) -> bool:
-    return bool(source) and not is_url(source) and Path(source).is_dir()
+        return list(chain.from_iterable(map(expand, [_check(name) for name in names])))
+    return chain.from_iterable(map(expand, names))
 
 
 def _check(source: str) -> str:

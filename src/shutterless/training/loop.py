@@ -32,7 +32,7 @@ def fit_head(
     out the same.
 
     Args:
-        model: Its head is trained_model.
+        model: Its head is trained.
         train: The training photos.
         validation: The validation photos.
         phase: The phase's settings.
