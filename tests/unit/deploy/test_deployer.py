@@ -29,7 +29,9 @@ def put_stack(monkeypatch):
     """Make AWS have a stack in a given state, and nothing else."""
 
     def put(status, template):
-        stack = Stack("shutterless-clothes", "arn", status, TIME, {"Url": "https://host", "Auth": "none"}, {})
+        stack = Stack(
+            "shutterless-clothes", "arn", status, TIME, TIME, {"Url": "https://host", "Auth": "none"}, {}
+        )
         session = SimpleNamespace(client=lambda service: None, region_name="eu-central-1")
         monkeypatch.setattr(deployer, "connect", lambda profile, region: session)
         monkeypatch.setattr(deployer, "read_stack", lambda cloudformation, name: stack)

@@ -34,6 +34,7 @@ class Stack:
         name: Its name.
         id: Its ARN.
         status: Such as `UPDATE_COMPLETE`.
+        created_at: When it was created.
         updated_at: When it was created or last updated.
         outputs: The template's outputs.
         tags: Its tags.
@@ -42,6 +43,7 @@ class Stack:
     name: str
     id: str
     status: str
+    created_at: datetime
     updated_at: datetime
     outputs: dict[str, str]
     tags: dict[str, str]
@@ -88,6 +90,7 @@ def read_stack(cloudformation: BaseClient, name: str) -> Stack | None:
         name=description["StackName"],
         id=description["StackId"],
         status=description["StackStatus"],
+        created_at=description["CreationTime"],
         updated_at=description.get("LastUpdatedTime", description["CreationTime"]),
         outputs={output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])},
         tags={tag["Key"]: tag["Value"] for tag in description.get("Tags", [])},
