@@ -44,6 +44,10 @@ RANGES = {
     "alarm_p95_ms": (1, MAX_TIMEOUT * 1000),
 }
 
+# The options that a published version of the function freezes, or its image. A rollback brings them back;
+# the others belong to the deployment.
+VERSIONED = ("memory", "timeout", "platform", "base_image", "urls", "url_hosts", "snapstart")
+
 
 class OptionChanges(TypedDict, total=False):
     """Options to change, see `Options`. What is left out, or None, stays as it is deployed."""
@@ -166,6 +170,10 @@ class Options:
     def to_json(self) -> JsonObject:
         """Return the options as the template's metadata keeps them."""
         return asdict(self)
+
+    def versioned(self) -> JsonObject:
+        """Return the options that a version of the function freezes."""
+        return {name: getattr(self, name) for name in VERSIONED}
 
 
 def lists_options(function: Function) -> Function:

@@ -2,7 +2,6 @@
 
 import json
 import tempfile
-import time
 from pathlib import Path
 from random import Random
 from typing import cast
@@ -13,6 +12,7 @@ from shutterless import client
 from shutterless.api_answers import ApiPrediction
 from shutterless.deploy.aws.api_keys import read_api_key
 from shutterless.deploy.aws.errors import aws_errors
+from shutterless.deploy.aws.waiting import poll
 from shutterless.deploy.state import Deployment
 from shutterless.deploy.template.function import ALIAS
 from shutterless.deploy.template.template import stack_name
@@ -64,14 +64,14 @@ def _draw_photo(file: Path) -> Path:
 
 
 def _call(url: str, photo: Path, key: str | None) -> ApiPrediction:
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    while True:
+    for _ in poll(RETRY_INTERVAL_S, READY_TIMEOUT_S):
         try:
             return client.call(url, photo, key)
         except CallError as error:
-            if error.status not in NOT_READY or time.monotonic() > deadline:
+            if error.status not in NOT_READY:
                 raise
-        time.sleep(RETRY_INTERVAL_S)
+            failure = error
+    raise failure
 
 
 def _invoke(session: boto3.Session, name: str, photo: Path) -> ApiPrediction:

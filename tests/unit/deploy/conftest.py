@@ -9,6 +9,8 @@ import botocore.session
 import pytest
 from botocore.stub import Stubber
 
+from shutterless.deploy.aws import waiting
+
 # Shared, because each one reads the descriptions of the services.
 SERVICES = botocore.session.Session()
 
@@ -22,6 +24,27 @@ def home(monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # no role of the machine either
     (tmp_path / ".aws").mkdir()
     return tmp_path / ".aws"
+
+
+class Clock:
+    """A clock for `waiting` that only goes on when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.pauses: list[float] = []
+
+    def monotonic(self) -> float:
+        return sum(self.pauses)
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch) -> Clock:
+    """Let no test really wait."""
+    clock = Clock()
+    monkeypatch.setattr(waiting, "time", clock)
+    return clock
 
 
 class StubbedSession(boto3.Session):

@@ -33,11 +33,6 @@ def deployed(auth, key_id=""):
     return Deployment("clothes", "https://host/prod", auth, key_id, "clothes 1", "image", {})
 
 
-@pytest.fixture(autouse=True)
-def no_pause(monkeypatch):
-    monkeypatch.setattr(smoke, "RETRY_INTERVAL_S", 0)
-
-
 @pytest.fixture
 def calls(monkeypatch):
     """Give the list of requests made and the list of answers to give in turn."""
@@ -81,14 +76,14 @@ def test_an_api_that_is_not_ready_is_asked_again(calls, status):
     assert len(requests) == 2
 
 
-def test_an_api_that_never_gets_ready_is_an_error_with_the_way_back(calls, monkeypatch):
-    monkeypatch.setattr(smoke, "READY_TIMEOUT_S", -1)
-    calls[1].append(CallError("unexpected-answer", "host answered 500", status=500))
+def test_an_api_that_does_not_get_ready_in_time_is_an_error_with_the_way_back(calls, clock):
+    calls[1].extend([CallError("unexpected-answer", "host answered 500", status=500)] * 100)
     with pytest.raises(DeployError) as error:
         smoke.smoke_test(None, deployed("none"))
     assert error.value.code == "smoke-test-failed"
     assert "host answered 500" in error.value.message
     assert "shutterless rollback clothes" in error.value.hint
+    assert sum(clock.pauses) == smoke.READY_TIMEOUT_S
 
 
 def test_a_refused_photo_is_not_sent_again(calls):

@@ -1,7 +1,6 @@
 """One CloudFormation stack: read it, make it updatable, change it by a change set, delete it."""
 
 import contextlib
-import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from shutterless.deploy.aws import stack_states
 from shutterless.deploy.aws.ecr import TAG
 from shutterless.deploy.aws.errors import error_code, explain_failure, explain_reason
 from shutterless.deploy.aws.stack_states import NEVER_CREATED, ROLLBACK_FAILED, SUCCESS
+from shutterless.deploy.aws.waiting import poll
 from shutterless.deploy.template.template import PREFIX, template_text
 from shutterless.deploy.template.types import METADATA, Template
 from shutterless.errors import DeployError
@@ -280,26 +280,27 @@ def wait(cloudformation: BaseClient, stack_id: str, progress: Progress) -> Stack
     Returns:
         The stack, None if it is deleted.
     """
-    while (stack := read_stack(cloudformation, stack_id)) and stack.status.endswith("_IN_PROGRESS"):
+    stack = None
+    for _ in poll(POLL_INTERVAL_S):
+        stack = read_stack(cloudformation, stack_id)
+        if stack is None or not stack.status.endswith("_IN_PROGRESS"):
+            break
         resources = cloudformation.describe_stack_resources(StackName=stack_id)["StackResources"]
         count = sum(not each["ResourceStatus"].endswith("_IN_PROGRESS") for each in resources)
         progress(f"Stack {stack.name}, {stack.status}", count, len(resources) + 1)
-        time.sleep(POLL_INTERVAL_S)
     return stack
 
 
 def _is_ready(cloudformation: BaseClient, change_set: str) -> bool:
     """Wait for a change set and tell whether it changes anything; raises `ShutterlessError` if it failed."""
-    while True:
+    for _ in poll(POLL_INTERVAL_S):
         description = cloudformation.describe_change_set(ChangeSetName=change_set)
-        if description["Status"] == "CREATE_COMPLETE":
-            return True
         reason = description.get("StatusReason", "")
-        if description["Status"] == "FAILED":
-            if any(text in reason for text in NO_CHANGES):
-                return False
+        if description["Status"] == "FAILED" and not any(text in reason for text in NO_CHANGES):
             raise explain_reason(reason)
-        time.sleep(POLL_INTERVAL_S)
+        if description["Status"] in ("CREATE_COMPLETE", "FAILED"):
+            break
+    return bool(description["Status"] == "CREATE_COMPLETE")
 
 
 def _failure(cloudformation: BaseClient, stack_id: str, default: DeployError) -> DeployError:

@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypedDict
@@ -12,6 +12,7 @@ import boto3
 
 from shutterless.deploy.aws.errors import aws_errors
 from shutterless.deploy.aws.session import connect
+from shutterless.deploy.aws.waiting import poll
 from shutterless.deploy.options import check_name
 from shutterless.deploy.template.template import stack_name
 from shutterless.errors import DeployError, InputError
@@ -108,7 +109,6 @@ def follow_logs(
     since: str | timedelta = "10m",
     profile: str | None = None,
     region: str | None = None,
-    sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[LogEntry]:
     """Yield the log of a deployment and then each new line, endlessly. CloudWatch is asked every 2 s.
 
@@ -117,7 +117,6 @@ def follow_logs(
         since: How far to look back at first, such as `10m`, `2h`, `1d`.
         profile: A profile of the AWS configuration; AWS_PROFILE by default.
         region: The AWS region; AWS_REGION or the profile's by default.
-        sleep: Called with the seconds until CloudWatch is asked again.
 
     Raises:
         ShutterlessError: There is no such deployment, `since` is not valid, or AWS refuses.
@@ -126,22 +125,16 @@ def follow_logs(
         >>> from shutterless import deploy
         >>> for entry in deploy.follow_logs("clothes", region="eu-central-1"):  # doctest: +SKIP
         ...     print(entry.text)
-
-    Example:
-        >>> from shutterless import deploy
-        >>> for entry in deploy.follow_logs("clothes", region="eu-central-1"):  # doctest: +SKIP
-        ...     print(entry.text)
     """
     start, session = _start(since), connect(profile, region)
     timestamps: dict[str, int] = {}  # of the events that have been yielded and may come again
-    while True:
+    for _ in poll(POLL_INTERVAL_S):
         for event in _events(session, name, start):
             if event["eventId"] not in timestamps:
                 timestamps[event["eventId"]] = event["timestamp"]
                 yield _entry(event)
         start = max([start, *(timestamp - MAX_DELAY_MS for timestamp in timestamps.values())])
         timestamps = {number: timestamp for number, timestamp in timestamps.items() if timestamp >= start}
-        sleep(POLL_INTERVAL_S)
 
 
 def _start(since: str | timedelta) -> int:

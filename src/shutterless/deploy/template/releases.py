@@ -5,12 +5,15 @@ one of its resources. A rollback therefore only points the alias elsewhere, and 
 """
 
 import copy
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
+from shutterless.deploy.options import VERSIONED
 from shutterless.deploy.template.function import alias_resource
-from shutterless.deploy.template.types import METADATA, Resource, Template
+from shutterless.deploy.template.types import METADATA, DeploymentRecord, Resource, Template
 from shutterless.errors import DeployError
+from shutterless.runtime.json_types import JsonObject
 
 # Fewer than the registry's ten images, so that the image of every release is still there.
 MAX_RELEASES = 5
@@ -28,12 +31,14 @@ class Release:
         image: `uri@sha256:…`.
         model: Name and version of the model in the image.
         fingerprint: Of everything the image was made from.
+        options: The options that it freezes, see `VERSIONED`.
     """
 
     version: str
     image: str
     model: str
     fingerprint: str
+    options: JsonObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -130,12 +135,21 @@ def read_releases(template: Template) -> Releases:
         ShutterlessError: The alias points to a version that is not among them.
     """
     alias = cast(dict[str, Any], template["Resources"][ALIAS_ID]["Properties"])
-    history = tuple(Release(**release) for release in template["Metadata"][METADATA]["Releases"])
+    history = tuple(_read_history(template["Metadata"][METADATA]))
     shares = alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", [])
     live = alias["FunctionVersion"]["Fn::GetAtt"][0]
     if not shares:
         return Releases(history, live)
     return Releases(history, live, shares[0]["FunctionVersion"]["Fn::GetAtt"][0], shares[0]["FunctionWeight"])
+
+
+def _read_history(record: DeploymentRecord) -> Iterator[Release]:
+    """Yield the releases of a template. Older templates have one set of options for all of them."""
+    options = {name: value for name, value in record["Options"].items() if name in VERSIONED}
+    names = {each.name for each in fields(Release)}  # not those of a newer version of shutterless
+    for release in record["Releases"]:
+        members: dict[str, Any] = {"options": options, **release}
+        yield Release(**{name: value for name, value in members.items() if name in names})
 
 
 def with_releases(template: Template, releases: Releases) -> Template:

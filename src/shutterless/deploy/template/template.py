@@ -64,7 +64,7 @@ def build_template(
     """
     stack = stack_name(name)
     function = function_resources(stack, options, image)
-    release = Release(version_id(function["Function"]), image, model, fingerprint)
+    release = Release(version_id(function["Function"]), image, model, fingerprint, options.versioned())
     releases = Releases((release,), release.version)
     if deployed is not None:
         limit = MAX_SNAPSTART_RELEASES if options.snapstart else MAX_RELEASES

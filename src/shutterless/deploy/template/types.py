@@ -30,7 +30,7 @@ class DeploymentRecord(TypedDict):
 
     MadeBy: str
     Options: JsonObject
-    Releases: list[dict[str, str]]
+    Releases: list[JsonObject]
 
 
 class Metadata(TypedDict):

@@ -27,11 +27,6 @@ OURS = [{"Key": "shutterless", "Value": "clothes"}]
 TEMPLATE = {"Resources": {}}
 
 
-@pytest.fixture(autouse=True)
-def no_pause(monkeypatch):
-    monkeypatch.setattr(cloudformation, "POLL_INTERVAL_S", 0)
-
-
 @pytest.fixture
 def script():
     """Give a client that expects exactly the calls it is told of, in order, and answers as told."""
@@ -263,7 +258,7 @@ def test_a_change_set_without_changes_is_deleted(script):
     )
 
 
-def test_a_change_set_is_deleted_when_the_wait_for_it_is_interrupted(script, monkeypatch):
+def test_a_change_set_is_deleted_when_the_wait_for_it_is_interrupted(script, clock, monkeypatch):
     def interrupt(seconds):
         raise KeyboardInterrupt
 
@@ -271,19 +266,19 @@ def test_a_change_set_is_deleted_when_the_wait_for_it_is_interrupted(script, mon
         described("CREATE_COMPLETE"), CHANGE_SET, change_set("CREATE_IN_PROGRESS"), ("delete_change_set", {})
     )
     existing = read_stack(client, NAME)
-    monkeypatch.setattr(cloudformation.time, "sleep", interrupt)
+    monkeypatch.setattr(clock, "sleep", interrupt)
     with pytest.raises(KeyboardInterrupt):
         change_stack(client, NAME, existing, TEMPLATE, RollbackTriggers(), silent)
 
 
-def test_an_interrupt_is_passed_on_even_if_the_change_set_cannot_be_deleted(script, monkeypatch):
+def test_an_interrupt_is_passed_on_even_if_the_change_set_cannot_be_deleted(script, clock, monkeypatch):
     def interrupt(seconds):
         raise KeyboardInterrupt
 
     refusal = ("delete_change_set", Exception("it is being executed"))
     client = script(described("CREATE_COMPLETE"), CHANGE_SET, change_set("CREATE_IN_PROGRESS"), refusal)
     existing = read_stack(client, NAME)
-    monkeypatch.setattr(cloudformation.time, "sleep", interrupt)
+    monkeypatch.setattr(clock, "sleep", interrupt)
     with pytest.raises(KeyboardInterrupt):
         change_stack(client, NAME, existing, TEMPLATE, RollbackTriggers(), silent)
 

@@ -36,17 +36,16 @@ def test_the_log_of_the_function_is_read_from_that_time_on(aws, monkeypatch):
     assert list(read_logs("clothes")) == []
 
 
-def test_following_shows_each_line_once_late_ones_too_and_waits_between(aws, monkeypatch):
+def test_following_shows_each_line_once_late_ones_too_and_waits_between(aws, clock, monkeypatch):
     monkeypatch.setattr("time.time", lambda: 100.0)
-    pauses = []
     aws.answer("logs", "filter_log_events", page(("a", 200_000)), logGroupName=GROUP, startTime=40_000)
     # From here on it asks again only for what may still come late.
     request = {"logGroupName": GROUP, "startTime": 185_000}
     aws.answer("logs", "filter_log_events", page(("late", 190_000), ("a", 200_000)), **request)
     aws.answer("logs", "filter_log_events", page(("a", 200_000), ("b", 200_001)), **request)
-    entries = follow_logs("clothes", since=timedelta(minutes=1), sleep=pauses.append)
+    entries = follow_logs("clothes", since=timedelta(minutes=1))
     assert [entry.text for entry in islice(entries, 3)] == ["a", "late", "b"]
-    assert pauses == [POLL_INTERVAL_S, POLL_INTERVAL_S]
+    assert clock.pauses == [POLL_INTERVAL_S, POLL_INTERVAL_S]
 
 
 def test_a_deployment_without_a_log_is_refused(aws):

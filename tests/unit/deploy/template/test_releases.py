@@ -1,6 +1,10 @@
+from dataclasses import asdict
+
 import pytest
 
+from shutterless.deploy.options import Options
 from shutterless.deploy.template.releases import Release, Releases, read_releases, with_releases
+from shutterless.deploy.template.template import build_template
 from shutterless.errors import DeployError
 
 
@@ -92,7 +96,7 @@ def template(releases, provisioned=0):
         "Type": "AWS::Lambda::Alias",
         "Properties": {"FunctionVersion": {"Fn::GetAtt": [releases.live, "Version"]}},
     }
-    records = [vars(release) for release in releases.history]
+    records = [asdict(release) for release in releases.history]
     metadata = {"Releases": records, "Options": {"provisioned_concurrency": provisioned}}
     return {"Metadata": {"Shutterless": metadata}, "Resources": {"LiveAlias": alias}}
 
@@ -109,3 +113,31 @@ def test_another_release_keeps_the_provisioned_concurrency():
         "LiveAlias"
     ]
     assert alias["Properties"]["ProvisionedConcurrencyConfig"] == {"ProvisionedConcurrentExecutions": 3}
+
+
+def test_a_release_has_the_options_that_it_freezes():
+    options = Options(memory=3008, rate=50)
+    built = build_template("clothes", options, image="image", model="clothes 1", fingerprint="1")
+    assert read_releases(built).live_release.options == {
+        "memory": 3008,
+        "timeout": 28,
+        "platform": "linux/amd64",
+        "base_image": "",
+        "urls": "public",
+        "url_hosts": "",
+        "snapstart": False,
+    }
+
+
+def test_the_releases_of_an_older_template_have_the_options_of_the_deployment():
+    older = template(history(1, 2, live=2))
+    for record in older["Metadata"]["Shutterless"]["Releases"]:
+        del record["options"]
+    older["Metadata"]["Shutterless"]["Options"] = {"memory": 3008, "rate": 50}
+    assert [each.options for each in read_releases(older).history] == [{"memory": 3008}] * 2
+
+
+def test_what_a_newer_version_notes_of_a_release_is_left_out():
+    newer = template(history(1, live=1))
+    newer["Metadata"]["Shutterless"]["Releases"][0]["more"] = "unknown"
+    assert read_releases(newer) == history(1, live=1)
