@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from shutterless.cli import deploy_options as option
 from shutterless.cli.aws_options import Profile, Region
 from shutterless.cli.console import print_json, print_result, progress_bar, say
 from shutterless.cli.options import share
@@ -52,89 +53,24 @@ def deploy(
             "0 leaves that to you.",
         ),
     ] = 10,
-    stage: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The API's stage.  [default: prod]")
-    ] = None,
-    memory: Annotated[
-        int | None,
-        typer.Option(
-            metavar="MB", help="Memory in MB. CPU and price grow with it.  [default: 1769, one CPU]"
-        ),
-    ] = None,
-    timeout: Annotated[
-        int | None,
-        typer.Option(metavar="SECONDS", help="Seconds until the function gives up.  [default: 28]"),
-    ] = None,
-    platform: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="linux/amd64, or linux/arm64 (20 % cheaper).  [default: linux/amd64]"
-        ),
-    ] = None,
-    base_image: Annotated[str | None, typer.Option(metavar="NAME", help="The image to build on.")] = None,
-    auth: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Who may call /predict: api-key, none (anyone), iam.  [default: api-key]"
-        ),
-    ] = None,
-    urls: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Addresses that pictures may be fetched from: public, any, off.  [default: public]",
-        ),
-    ] = None,
-    url_hosts: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOSTS", help="The only hosts that pictures may be fetched from, separated by commas."
-        ),
-    ] = None,
-    rate: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Requests per second that the API accepts.  [default: 10]"),
-    ] = None,
-    burst: Annotated[
-        int | None, typer.Option(metavar="N", help="Requests at once that the API accepts.  [default: 20]")
-    ] = None,
-    quota: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Monthly request quota per key; 0 for unlimited.  [default: 100000]"),
-    ] = None,
-    reserved_concurrency: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Limit of calls at once, reserved for this function; free.  [default: 0, none]"
-        ),
-    ] = None,
-    provisioned_concurrency: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Instances kept warm, each billed all the time.  [default: 0, none]"),
-    ] = None,
-    snapstart: Annotated[
-        bool | None,
-        typer.Option(
-            "--snapstart/--no-snapstart",
-            help="Start from a snapshot. AWS bills each version's snapshot and each start.",
-        ),
-    ] = None,
-    log_days: Annotated[
-        int | None, typer.Option(metavar="DAYS", help="Days to keep logs, billed by GB.  [default: 30]")
-    ] = None,
-    alarm_errors: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Failed calls within a minute that set off an alarm.  [default: 1]"),
-    ] = None,
-    alarm_p95_ms: Annotated[
-        int | None,
-        typer.Option(
-            metavar="MS", help="95th percentile of the duration that sets off an alarm.  [default: 5000]"
-        ),
-    ] = None,
-    alarm_topic: Annotated[
-        str | None, typer.Option(metavar="ARN", help="ARN of the SNS topic to send alarms to.")
-    ] = None,
+    stage: option.Stage = None,
+    memory: option.Memory = None,
+    timeout: option.Timeout = None,
+    platform: option.Platform = None,
+    base_image: option.BaseImage = None,
+    auth: option.Auth = None,
+    urls: option.Urls = None,
+    url_hosts: option.UrlHosts = None,
+    rate: option.Rate = None,
+    burst: option.Burst = None,
+    quota: option.Quota = None,
+    reserved_concurrency: option.ReservedConcurrency = None,
+    provisioned_concurrency: option.ProvisionedConcurrency = None,
+    snapstart: option.Snapstart = None,
+    log_days: option.LogDays = None,
+    alarm_errors: option.AlarmErrors = None,
+    alarm_p95_ms: option.AlarmP95Ms = None,
+    alarm_topic: option.AlarmTopic = None,
     photo: Annotated[
         Path | None,
         typer.Option(

@@ -1,0 +1,100 @@
+"""The options of `shutterless deploy` that describe a deployment; `Options` checks their values."""
+
+from typing import Annotated
+
+import typer
+
+Stage = Annotated[str | None, typer.Option(metavar="NAME", help="The API's stage.  [default: prod]")]
+
+Memory = Annotated[
+    int | None,
+    typer.Option(metavar="MB", help="Memory in MB. CPU and price grow with it.  [default: 1769, one CPU]"),
+]
+
+Timeout = Annotated[
+    int | None,
+    typer.Option(metavar="SECONDS", help="Seconds until the function gives up.  [default: 28]"),
+]
+
+Platform = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="linux/amd64, or linux/arm64 (20 % cheaper).  [default: linux/amd64]"),
+]
+
+BaseImage = Annotated[str | None, typer.Option(metavar="NAME", help="The image to build on.")]
+
+Auth = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Who may call /predict: api-key, none (anyone), iam.  [default: api-key]"
+    ),
+]
+
+Urls = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Addresses that pictures may be fetched from: public, any, off.  [default: public]",
+    ),
+]
+
+UrlHosts = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOSTS", help="The only hosts that pictures may be fetched from, separated by commas."
+    ),
+]
+
+Rate = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Requests per second that the API accepts.  [default: 10]"),
+]
+
+Burst = Annotated[
+    int | None, typer.Option(metavar="N", help="Requests at once that the API accepts.  [default: 20]")
+]
+
+Quota = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Monthly request quota per key; 0 for unlimited.  [default: 100000]"),
+]
+
+ReservedConcurrency = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help="Limit of calls at once, reserved for this function; free.  [default: 0, none]"
+    ),
+]
+
+ProvisionedConcurrency = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Instances kept warm, each billed all the time.  [default: 0, none]"),
+]
+
+Snapstart = Annotated[
+    bool | None,
+    typer.Option(
+        "--snapstart/--no-snapstart",
+        help="Start from a snapshot. AWS bills each version's snapshot and each start.",
+    ),
+]
+
+LogDays = Annotated[
+    int | None, typer.Option(metavar="DAYS", help="Days to keep logs, billed by GB.  [default: 30]")
+]
+
+AlarmErrors = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Failed calls within a minute that set off an alarm.  [default: 1]"),
+]
+
+AlarmP95Ms = Annotated[
+    int | None,
+    typer.Option(
+        metavar="MS", help="95th percentile of the duration that sets off an alarm.  [default: 5000]"
+    ),
+]
+
+AlarmTopic = Annotated[
+    str | None, typer.Option(metavar="ARN", help="ARN of the SNS topic to send alarms to.")
+]
