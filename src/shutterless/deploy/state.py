@@ -13,8 +13,8 @@ from shutterless.deploy.aws.cloudformation import (
     wait_until_updatable,
 )
 from shutterless.deploy.options import check_name
+from shutterless.deploy.template.alarms import alarm_names
 from shutterless.deploy.template.diff import compare_templates
-from shutterless.deploy.template.function import alarm_names
 from shutterless.deploy.template.releases import read_releases
 from shutterless.deploy.template.template import stack_name
 from shutterless.deploy.template.types import Template

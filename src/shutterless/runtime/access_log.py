@@ -55,22 +55,26 @@ def make_record(
         response: What was answered.
     """
     now = time.time()
+    is_error = response.status >= 500
     return {
         "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now % 1 * 1000):03}Z",
-        "level": "error" if response.cause else "info",
+        "level": "error" if is_error else "info",
         "request_id": request_id,
         "route": route,
         "status": response.status,
         "duration_ms": round((time.perf_counter() - start_time) * 1000, 2),
         "model": model_version,
         **_outcome(response.document),
-        **({"errors": 1, "error": _describe_error(response.cause)} if response.cause else {}),
+        **({"errors": 1} if is_error else {}),
+        **({"error": _describe_error(response.cause)} if response.cause else {}),
     }
 
 
 def choose_log(settings: Settings) -> Log:
     """Return the log for these settings: CloudWatch with metrics on Lambda, standard error elsewhere."""
-    return partial(_to_cloudwatch, settings.function) if settings.function else to_stderr
+    if not settings.function:
+        return to_stderr
+    return partial(_to_cloudwatch, settings.function, settings.version)
 
 
 def to_stderr(record: Record) -> None:
@@ -78,17 +82,23 @@ def to_stderr(record: Record) -> None:
     _write(record, sys.stderr)
 
 
-def _to_cloudwatch(function: str, record: Record) -> None:
+def _to_cloudwatch(function: str, version: str, record: Record) -> None:
     """Write a record to standard output in CloudWatch's embedded metric format.
 
-    The function is the metrics' only dimension, because each further value of one is another metric to pay
-    for. The label is a member, by which Logs Insights groups for nothing.
+    AWS charges for each combination of dimension values in the hours in which it occurs. So only `errors`,
+    which a healthy function never sends, also has the version as a dimension, for the alarms of a canary.
+    The label is a member, by which Logs Insights groups for nothing.
     """
     units = {"duration_ms": "Milliseconds", "confidence": "None", "rejected": "Count", "errors": "Count"}
     metrics = [{"Name": name, "Unit": unit} for name, unit in units.items() if record.get(name, []) != []]
-    directive = {"Namespace": "shutterless", "Dimensions": [["function"]], "Metrics": metrics}
-    metadata = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
-    _write({**record, "function": function, "_aws": metadata}, sys.stdout)
+    directives = [{"Namespace": "shutterless", "Dimensions": [["function"]], "Metrics": metrics}]
+    if "errors" in record:
+        errors = [{"Name": "errors", "Unit": "Count"}]
+        directives += [
+            {"Namespace": "shutterless", "Dimensions": [["function", "version"]], "Metrics": errors}
+        ]
+    metadata = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": directives}
+    _write({**record, "function": function, "version": version, "_aws": metadata}, sys.stdout)
 
 
 def _write(record: Record, stream: TextIO) -> None:

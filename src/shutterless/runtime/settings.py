@@ -23,6 +23,7 @@ class Settings:
         threads: Threads of one inference.
         port: Port of the HTTP server; 0 takes a free one.
         function: Name of the Lambda function that this runs in, empty elsewhere.
+        version: Number of the function's version, empty outside of Lambda.
     """
 
     bundle: Path
@@ -31,10 +32,11 @@ class Settings:
     threads: int = 1
     port: int = 8080
     function: str = ""
+    version: str = ""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read `SHUTTERLESS_BUNDLE`, `_URLS`, `_URL_HOSTS`, `_THREADS`, `PORT` and Lambda's function name.
+        """Read `SHUTTERLESS_BUNDLE`, `_URLS`, `_URL_HOSTS`, `_THREADS`, `PORT` and Lambda's own variables.
 
         Raises:
             InputError: Names the variable and the values that it may have.
@@ -51,6 +53,7 @@ class Settings:
             threads=_parse_int("SHUTTERLESS_THREADS", environ.get("SHUTTERLESS_THREADS", "1"), 1, 64),
             port=_parse_int("PORT", environ.get("PORT", "8080"), 0, 65535),
             function=environ.get("AWS_LAMBDA_FUNCTION_NAME", ""),
+            version=environ.get("AWS_LAMBDA_FUNCTION_VERSION", ""),
         )
 
 

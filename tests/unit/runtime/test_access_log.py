@@ -119,7 +119,7 @@ def test_outside_of_lambda_a_line_goes_to_standard_error(capsys):
 
 
 def cloudwatch(response: Response, capsys) -> dict:
-    access_log.choose_log(Settings(Path("bundle"), function="photos"))(record(response))
+    access_log.choose_log(Settings(Path("bundle"), function="photos", version="7"))(record(response))
     output = capsys.readouterr()
     assert (output.err, output.out.count("\n")) == ("", 1)
     return json.loads(output.out)
@@ -143,12 +143,34 @@ def test_on_lambda_a_line_is_also_cloudwatchs_embedded_metrics(capsys):
             }
         ]
     }
-    assert (line["function"], line["confidence"], line["rejected"], line["label"]) == (
-        "photos",
-        0.25,
-        1,
-        "cap",
-    )
+    assert (line["function"], line["version"]) == ("photos", "7")
+    assert (line["confidence"], line["rejected"], line["label"]) == (0.25, 1, "cap")
+
+
+@pytest.mark.parametrize(
+    ("status", "count"), [(200, None), (424, None), (499, None), (500, 1), (503, 1), (504, 1)]
+)
+def test_an_answer_of_500_and_above_is_an_error_with_and_without_an_exception(status, count):
+    line = record(Response(status, {}, b"", {"code": "busy"}))
+    assert line.get("errors") == count
+    assert line["level"] == ("error" if count else "info")
+    assert "error" not in line
+
+
+def test_errors_are_counted_by_function_and_by_version_and_nothing_else_by_version(capsys):
+    line = cloudwatch(Response(503, {}, b"", {"code": "busy"}), capsys)
+    metrics = {
+        (tuple(dimensions), metric["Name"])
+        for directive in line["_aws"]["CloudWatchMetrics"]
+        for dimensions in directive["Dimensions"]
+        for metric in directive["Metrics"]
+    }
+    assert metrics == {
+        (("function",), "duration_ms"),
+        (("function",), "errors"),
+        (("function", "version"), "errors"),
+    }
+    assert (line["errors"], line["function"], line["version"]) == (1, "photos", "7")
 
 
 @pytest.mark.parametrize(

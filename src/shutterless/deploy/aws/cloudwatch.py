@@ -6,13 +6,15 @@ from datetime import UTC, datetime, timedelta
 import boto3
 
 from shutterless.deploy.aws.errors import aws_errors
+from shutterless.deploy.template.alarms import NAMESPACE
 
-# name: (metric of AWS/Lambda, statistic)
+# name: (namespace, dimension of the function's name, metric, statistic)
 METRICS = {
-    "requests": ("Invocations", "Sum"),
-    "errors": ("Errors", "Sum"),
-    "duration": ("Duration", "Sum"),
-    "p95": ("Duration", "p95"),
+    "requests": ("AWS/Lambda", "FunctionName", "Invocations", "Sum"),
+    "crashes": ("AWS/Lambda", "FunctionName", "Errors", "Sum"),
+    "errors": (NAMESPACE, "function", "errors", "Sum"),  # which Lambda counts as successes
+    "duration": ("AWS/Lambda", "FunctionName", "Duration", "Sum"),
+    "p95": ("AWS/Lambda", "FunctionName", "Duration", "p95"),
 }
 
 
@@ -22,7 +24,7 @@ class FunctionMetrics:
 
     Attributes:
         requests: The number of calls.
-        errors: The number of calls that failed.
+        errors: The number of calls that crashed, timed out, or were answered with status 500 or above.
         mean_ms: The mean duration of a call.
         p95_ms: The 95th percentile of the duration, that of the worst day.
     """
@@ -41,24 +43,28 @@ def read_metrics(session: boto3.Session, function: str, period: timedelta) -> Fu
     now = datetime.now(UTC)
     with aws_errors():
         answer = session.client("cloudwatch").get_metric_data(
-            MetricDataQueries=[_query(name, *metric, function, period) for name, metric in METRICS.items()],
+            MetricDataQueries=[_query(name, function, period) for name in METRICS],
             StartTime=now - period,
             EndTime=now,
         )
     values = {result["Id"]: result["Values"] for result in answer["MetricDataResults"]}
-    requests, errors, duration = (sum(values.get(name, [])) for name in ("requests", "errors", "duration"))
-    if not requests:
+    sums = {name: sum(values.get(name, [])) for name in METRICS}
+    if not sums["requests"]:
         return None
     return FunctionMetrics(
-        round(requests), round(errors), duration / requests, max(values.get("p95") or [0.0])
+        requests=round(sums["requests"]),
+        errors=round(sums["crashes"] + sums["errors"]),
+        mean_ms=sums["duration"] / sums["requests"],
+        p95_ms=max(values.get("p95") or [0.0]),
     )
 
 
-def _query(name: str, metric: str, statistic: str, function: str, period: timedelta) -> dict[str, object]:
+def _query(name: str, function: str, period: timedelta) -> dict[str, object]:
+    namespace, dimension, metric, statistic = METRICS[name]
     description = {
-        "Namespace": "AWS/Lambda",
+        "Namespace": namespace,
         "MetricName": metric,
-        "Dimensions": [{"Name": "FunctionName", "Value": function}],
+        "Dimensions": [{"Name": dimension, "Value": function}],
     }
     seconds = round(min(period, timedelta(days=1)).total_seconds())
     return {"Id": name, "MetricStat": {"Metric": description, "Period": seconds, "Stat": statistic}}

@@ -1,4 +1,4 @@
-"""The template's function: role, log group, function, versions, alias and alarms."""
+"""The template's function: role, log group, function, versions and alias."""
 
 import hashlib
 import json
@@ -83,45 +83,6 @@ def alias_resource(live: str, canary: str, weight: float, provisioned: int) -> R
     return {"Type": "AWS::Lambda::Alias", "Properties": properties}
 
 
-def alarm_names(function: str) -> tuple[str, str, str]:
-    """Return the names of a function's alarms: errors, throttles, slow calls."""
-    return f"{function}-errors", f"{function}-throttles", f"{function}-slow"
-
-
-def alarm_resources(function: str, options: Options) -> dict[str, Resource]:
-    """Return the alarms on the calls of the alias: errors, throttles, and slow calls."""
-    errors, throttles, slow = alarm_names(function)
-    return {
-        "ErrorsAlarm": _alarm(
-            errors,
-            options,
-            MetricName="Errors",
-            Statistic="Sum",
-            Threshold=options.alarm_errors,
-            EvaluationPeriods=1,
-            AlarmDescription=f"{options.alarm_errors} or more calls of the function failed within a minute",
-        ),
-        "ThrottlesAlarm": _alarm(
-            throttles,
-            options,
-            MetricName="Throttles",
-            Statistic="Sum",
-            Threshold=1,
-            EvaluationPeriods=1,
-            AlarmDescription="Lambda rejected calls: too many at once",
-        ),
-        "SlowAlarm": _alarm(
-            slow,
-            options,
-            MetricName="Duration",
-            ExtendedStatistic="p95",
-            Threshold=options.alarm_p95_ms,
-            EvaluationPeriods=3,
-            AlarmDescription=f"5 % of the calls took longer than {options.alarm_p95_ms} ms for three minutes",
-        ),
-    }
-
-
 def _role() -> JsonObject:
     write_log: JsonObject = {
         "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
@@ -159,21 +120,3 @@ def _function(name: str, options: Options, image: str) -> JsonObject:
     if options.snapstart:
         properties["SnapStart"] = {"ApplyOn": "PublishedVersions"}
     return properties
-
-
-def _alarm(name: str, options: Options, **condition: Json) -> Resource:
-    properties: dict[str, Json] = {
-        "AlarmName": name,
-        "Namespace": "AWS/Lambda",
-        "Dimensions": [
-            {"Name": "FunctionName", "Value": {"Ref": "Function"}},
-            {"Name": "Resource", "Value": {"Fn::Sub": f"${{Function}}:{ALIAS}"}},
-        ],
-        "Period": 60,
-        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
-        "TreatMissingData": "notBreaching",
-        **condition,
-    }
-    if options.alarm_topic:
-        properties["AlarmActions"] = [options.alarm_topic]
-    return {"Type": "AWS::CloudWatch::Alarm", "Properties": properties}

@@ -7,12 +7,8 @@ from typing import cast
 
 import shutterless
 from shutterless.deploy.options import OptionChanges, Options
-from shutterless.deploy.template.function import (
-    alarm_resources,
-    function_resources,
-    version_id,
-    version_resource,
-)
+from shutterless.deploy.template.alarms import alarm_resources
+from shutterless.deploy.template.function import function_resources, version_id, version_resource
 from shutterless.deploy.template.releases import (
     ALIAS_ID,
     MAX_RELEASES,

@@ -143,24 +143,6 @@ def test_the_version_before_is_kept_as_it_was():
     assert after["Resources"][first] == before["Resources"][first]
 
 
-def test_alarms_watch_what_goes_through_the_alias():
-    alarms = of(build(Options(alarm_errors=4, alarm_p95_ms=900, alarm_topic=TOPIC)), "CloudWatch::Alarm")
-    assert {key: alarm["Properties"]["MetricName"] for key, alarm in alarms.items()} == {
-        "ErrorsAlarm": "Errors",
-        "ThrottlesAlarm": "Throttles",
-        "SlowAlarm": "Duration",
-    }
-    assert alarms["ErrorsAlarm"]["Properties"]["Threshold"] == 4
-    assert alarms["SlowAlarm"]["Properties"]["ExtendedStatistic"] == "p95"
-    assert alarms["SlowAlarm"]["Properties"]["Threshold"] == 900
-    for alarm in alarms.values():
-        assert {"Name": "Resource", "Value": {"Fn::Sub": "${Function}:live"}} in alarm["Properties"][
-            "Dimensions"
-        ]
-        assert alarm["Properties"]["AlarmActions"] == [TOPIC]
-        assert alarm["Properties"]["TreatMissingData"] == "notBreaching"
-
-
 def test_no_secret_and_no_account_stands_in_the_template():
     text = template_text(build()).replace(image(), "")
     assert not re.search(r"\d{12}", text)
