@@ -213,24 +213,33 @@ def _content(image: StrPath) -> tuple[str, bytes]:
     if is_url(name):
         return "application/json", json.dumps({"url": name}).encode()
     file = Path(name)
+    return TYPES.get(file.suffix.lower(), "application/octet-stream"), read_picture(file)
+
+
+def read_picture(file: Path) -> bytes:
+    """Return a picture file as it is sent to an API.
+
+    Raises:
+        CallError: It is missing or unreadable, or larger than the 4.4 MB that Lambda takes.
+    """
     if not file.is_file():
         raise CallError(
-            "unreadable-image", f"There is no picture {name}", "Give a file or an http or https URL."
+            "unreadable-image", f"There is no picture {file}", "Give a file or an http or https URL."
         )
     try:
         with file.open("rb") as stream:
             content = stream.read(MAX_PICTURE_BYTES + 1)
     except OSError as error:
         raise CallError(
-            "unreadable-image", f"Cannot read {name}: {error.strerror}", "Check its permissions."
+            "unreadable-image", f"Cannot read {file}: {error.strerror}", "Check its permissions."
         ) from error
     if len(content) > MAX_PICTURE_BYTES:
         raise CallError(
             "too-large",
-            f"{name} has {file.stat().st_size / 1e6:,.1f} MB; Lambda takes {MAX_PICTURE_BYTES / 1e6} MB",
+            f"{file} has {file.stat().st_size / 1e6:,.1f} MB; Lambda takes {MAX_PICTURE_BYTES / 1e6} MB",
             SMALLER,
         )
-    return TYPES.get(file.suffix.lower(), "application/octet-stream"), content
+    return content
 
 
 def _post_once(

@@ -1,24 +1,22 @@
 """Smoke test: one real request through the deployed API."""
 
-import json
+import io
 import tempfile
 from pathlib import Path
 from random import Random
-from typing import cast
 
 import boto3
 
 from shutterless import client
 from shutterless.api_answers import ApiPrediction
 from shutterless.deploy.aws.api_keys import read_api_key
-from shutterless.deploy.aws.errors import aws_errors
+from shutterless.deploy.aws.functions import ask_version
 from shutterless.deploy.aws.waiting import poll
 from shutterless.deploy.state import Deployment
 from shutterless.deploy.template.function import ALIAS
 from shutterless.deploy.template.template import stack_name
 from shutterless.errors import CallError, DeployError
-from shutterless.runtime.adapters.lambda_events import to_event, to_response
-from shutterless.runtime.http_messages import Request
+from shutterless.utils.progress import Progress, silent
 
 # A new stage and a new key take a while until all of API Gateway knows them.
 READY_TIMEOUT_S = 60
@@ -26,7 +24,9 @@ RETRY_INTERVAL_S = 3
 NOT_READY = (None, 403, 404, 500, 502, 503, 504)
 
 
-def smoke_test(session: boto3.Session, deployment: Deployment, photo: Path | None = None) -> ApiPrediction:
+def smoke_test(
+    session: boto3.Session, deployment: Deployment, photo: Path | None = None, progress: Progress = silent
+) -> ApiPrediction:
     """Send a photo to a deployed API and return its prediction, as `shutterless.call` does.
 
     A new API that is not ready yet is asked again for a minute. With `--auth iam` the function is invoked
@@ -36,16 +36,18 @@ def smoke_test(session: boto3.Session, deployment: Deployment, photo: Path | Non
         session: The AWS session.
         deployment: What to test.
         photo: The photo to send; a drawn one by default.
+        progress: Called while Lambda prepares the function.
 
     Raises:
         ShutterlessError: There is no prediction.
     """
+    if deployment.auth == "iam":
+        return ask_version(session, stack_name(deployment.name), ALIAS, read_photo(photo), progress)
+    key = read_api_key(session, deployment.key_id) if deployment.key_id else None
     with tempfile.TemporaryDirectory() as folder:
-        file = photo or _draw_photo(Path(folder) / "photo.jpg")
+        file = Path(folder) / "photo"
+        file.write_bytes(read_photo(photo))
         try:
-            if deployment.auth == "iam":
-                return _invoke(session, deployment.name, file)
-            key = read_api_key(session, deployment.key_id) if deployment.key_id else None
             return _call(deployment.url, file, key)
         except CallError as error:
             raise DeployError(
@@ -56,11 +58,19 @@ def smoke_test(session: boto3.Session, deployment: Deployment, photo: Path | Non
             ) from error
 
 
-def _draw_photo(file: Path) -> Path:
+def read_photo(photo: Path | None = None) -> bytes:
+    """Return the photo for a smoke test: the content of this file, or a drawn one.
+
+    Raises:
+        ShutterlessError: The file cannot be read, or is larger than Lambda accepts.
+    """
+    if photo:
+        return client.read_picture(photo)
     from shutterless.dataset.synthetic.render import draw_garment
 
-    draw_garment("pants", 224, Random(42)).save(file, "JPEG")
-    return file
+    buffer = io.BytesIO()
+    draw_garment("pants", 224, Random(42)).save(buffer, "JPEG")
+    return buffer.getvalue()
 
 
 def _call(url: str, photo: Path, key: str | None) -> ApiPrediction:
@@ -72,20 +82,3 @@ def _call(url: str, photo: Path, key: str | None) -> ApiPrediction:
                 raise
             failure = error
     raise failure
-
-
-def _invoke(session: boto3.Session, name: str, photo: Path) -> ApiPrediction:
-    request = Request(
-        "POST", "/predict", {"content-type": "application/octet-stream"}, body=photo.read_bytes()
-    )
-    with aws_errors():
-        answer = session.client("lambda").invoke(
-            FunctionName=stack_name(name), Qualifier=ALIAS, Payload=json.dumps(to_event(request))
-        )
-    document = json.load(answer["Payload"])
-    if "FunctionError" in answer:
-        raise CallError("function-failed", str(document.get("errorMessage", document)))
-    response = to_response(document)
-    if response.status != 200:
-        raise CallError("unexpected-answer", response.body.decode(errors="replace"), status=response.status)
-    return cast(ApiPrediction, json.loads(response.body))

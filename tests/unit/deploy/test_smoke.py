@@ -13,7 +13,7 @@ from shutterless.errors import CallError, DeployError
 from shutterless.runtime.adapters.lambda_events import to_request
 from shutterless.runtime.image.decoder import read
 
-ANSWER = {"label": "pants", "confidence": 0.9, "scores": {"pants": 0.9}}
+ANSWER = {"label": "pants", "confidence": 0.9, "accepted": True, "scores": {"pants": 0.9}}
 
 
 class Session:
@@ -66,6 +66,15 @@ def test_a_given_photo_is_sent(calls, tmp_path):
     (tmp_path / "photo.png").write_bytes(b"a picture")
     smoke.smoke_test(None, deployed("none"), tmp_path / "photo.png")
     assert requests == [("https://host/prod", None, b"a p")]
+
+
+@pytest.mark.parametrize("auth", ["none", "iam"])
+def test_a_photo_that_lambda_does_not_take_is_refused_before_it_is_sent(calls, tmp_path, auth):
+    (tmp_path / "photo.png").write_bytes(bytes(client.MAX_PICTURE_BYTES + 1))
+    with pytest.raises(CallError) as error:
+        smoke.smoke_test(None, deployed(auth), tmp_path / "photo.png")
+    assert error.value.code == "too-large"
+    assert calls[0] == []
 
 
 @pytest.mark.parametrize("status", [None, 403, 404, 500, 503])
@@ -126,7 +135,7 @@ def test_the_event_can_be_read_by_the_function(monkeypatch):
     "answer",
     [
         invocation({"errorMessage": "out of memory"}, FunctionError="Unhandled"),
-        invocation(http(500, {"detail": "out of memory"})),
+        invocation(http(500, {"code": "internal", "detail": "out of memory"})),
     ],
 )
 def test_a_function_that_fails_is_an_error(answer):

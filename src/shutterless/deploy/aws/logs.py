@@ -126,15 +126,39 @@ def follow_logs(
         >>> for entry in deploy.follow_logs("clothes", region="eu-central-1"):  # doctest: +SKIP
         ...     print(entry.text)
     """
-    start, session = _start(since), connect(profile, region)
-    timestamps: dict[str, int] = {}  # of the events that have been yielded and may come again
+    start = _start(since)
+    reader = LogReader(connect(profile, region), name, start)
     for _ in poll(POLL_INTERVAL_S):
-        for event in _events(session, name, start):
+        yield from reader.read()
+
+
+class LogReader:
+    """Reads the log of a deployment as it grows: each line once, also those that CloudWatch shows late.
+
+    Args:
+        session: The AWS session.
+        name: The deployment's name.
+        start: The time to start from, in ms since 1970.
+        pattern: CloudWatch's filter pattern for the lines; empty for all.
+    """
+
+    def __init__(self, session: boto3.Session, name: str, start: int, pattern: str = "") -> None:
+        self._session, self._name, self._start, self._pattern = session, name, start, pattern
+        self._timestamps: dict[str, int] = {}  # of the events that were yielded and may come again
+
+    def read(self) -> Iterator[LogEntry]:
+        """Yield the lines that are new since the last call.
+
+        Raises:
+            ShutterlessError: There is no such deployment, or AWS refuses.
+        """
+        timestamps = self._timestamps
+        for event in _events(self._session, self._name, self._start, self._pattern):
             if event["eventId"] not in timestamps:
                 timestamps[event["eventId"]] = event["timestamp"]
                 yield _entry(event)
-        start = max([start, *(timestamp - MAX_DELAY_MS for timestamp in timestamps.values())])
-        timestamps = {number: timestamp for number, timestamp in timestamps.items() if timestamp >= start}
+        self._start = max([self._start, *(each - MAX_DELAY_MS for each in timestamps.values())])
+        self._timestamps = {number: each for number, each in timestamps.items() if each >= self._start}
 
 
 def _start(since: str | timedelta) -> int:
@@ -144,10 +168,12 @@ def _start(since: str | timedelta) -> int:
     return round(time.time() * 1000 - since.total_seconds() * 1000)
 
 
-def _events(session: boto3.Session, name: str, start: int) -> Iterator[LogEvent]:
+def _events(session: boto3.Session, name: str, start: int, pattern: str = "") -> Iterator[LogEvent]:
     client = session.client("logs")
     pages = client.get_paginator("filter_log_events").paginate(
-        logGroupName=f"/aws/lambda/{stack_name(check_name(name))}", startTime=start
+        logGroupName=f"/aws/lambda/{stack_name(check_name(name))}",
+        startTime=start,
+        **({"filterPattern": pattern} if pattern else {}),
     )
     try:
         with aws_errors():
