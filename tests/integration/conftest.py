@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.aws_as_it_is.fixtures import account, connected_account  # noqa: F401
+
 SHUTTERLESS = str(Path(sys.executable).with_name("shutterless"))
 Serve = Callable[..., str]
 

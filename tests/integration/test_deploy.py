@@ -1,29 +1,17 @@
-"""Complete deployments against moto, a server that simulates AWS, over HTTP.
-
-moto ignores some of the template's resources (tests/unit/deploy checks the template itself); a test
-asserts which ones. Versions and aliases of functions are added to it here, because rollbacks need them.
-"""
+"""Complete deployments against a double of AWS (tests/aws_as_it_is), without network and without waiting."""
 
 import contextlib
 import doctest
-import functools
 import hashlib
 import inspect
 import json
-import logging
-import urllib.request
-import warnings
 from pathlib import Path
 
 import boto3
 import pytest
-from moto.awslambda.models import lambda_backends
-from moto.cloudformation import models, parsing
-from moto.server import ThreadedMotoServer
 
 from shutterless import deploy as package
 from shutterless.deploy import deployer
-from shutterless.deploy import status as status_module
 from shutterless.deploy.aws.ecr import ensure_repository
 from shutterless.deploy.status import read_status
 from shutterless.deploy.template.releases import MAX_RELEASES
@@ -36,120 +24,13 @@ NAME = "clothes"
 FUNCTION = "shutterless-clothes"
 
 
-class Version:
-    """AWS::Lambda::Version: moto's own gives a new number only if the function was changed before it."""
-
-    @classmethod
-    def create_from_cloudformation_json(cls, name, resource, account_id, region_name, **_):
-        backend, properties = lambda_backends[account_id][region_name], resource["Properties"]
-        backend.get_function(properties["FunctionName"]).code_or_config_updated = True
-        version = cls()
-        version.published = backend.publish_version(properties["FunctionName"], properties["Description"])
-        return version
-
-    def get_cfn_attribute(self, name):
-        assert name == "Version"
-        return str(self.published.version)
-
-    @property
-    def physical_resource_id(self):
-        return self.published.function_arn
-
-    def is_created(self):
-        return True
-
-    def delete(self, account_id, region_name):
-        """Leave it: moto deletes versions with their function."""
-
-
-class Alias:
-    """AWS::Lambda::Alias, which moto's CloudFormation does not have but its Lambda has."""
-
-    physical_resource_id = "live"
-
-    @classmethod
-    def create_from_cloudformation_json(cls, name, resource, account_id, region_name, **_):
-        lambda_backends[account_id][region_name].create_alias(**cls._arguments(resource))
-        return cls()
-
-    @classmethod
-    def update_from_cloudformation_json(
-        cls, original_resource, new_resource_name, cloudformation_json, account_id, region_name
-    ):
-        lambda_backends[account_id][region_name].update_alias(**cls._arguments(cloudformation_json))
-        return original_resource
-
-    @staticmethod
-    def _arguments(resource):
-        properties = resource["Properties"]
-        weights = properties.get("RoutingConfig", {}).get("AdditionalVersionWeights", [])
-        return {
-            "name": properties["Name"],
-            "function_name": properties["FunctionName"],
-            "function_version": properties["FunctionVersion"],
-            "description": "",
-            "routing_config": {
-                "AdditionalVersionWeights": {
-                    each["FunctionVersion"]: each["FunctionWeight"] for each in weights
-                }
-            },
-        }
-
-    def is_created(self):
-        return True
-
-    def delete(self, account_id, region_name):
-        """Forget it; moto deletes a stack's resources in any order, so its function may be gone."""
-        lambda_backends[account_id][region_name]._lambdas._aliases.clear()
-
-
-def apply(change_set):
-    """Apply a change set, and its outputs, which moto forgets."""
-    change_set.stack.resource_map.update(change_set.template_dict, change_set.parameters)
-    change_set.stack.template = change_set.template
-    change_set.stack._parse_template()
-    change_set.stack.output_map = change_set.stack._create_output_map()
-
-
-@pytest.fixture(scope="module")
-def server():
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    with pytest.MonkeyPatch.context() as patch:
-        models_by_type = parsing.get_model_map()
-        extended = {**models_by_type, "AWS::Lambda::Version": Version, "AWS::Lambda::Alias": Alias}
-        patch.setattr(parsing, "get_model_map", lambda: extended)
-        patch.setattr(models.ChangeSet, "apply", apply)
-        # Ours is JSON, which is YAML too, but takes a hundred times as long to read as that.
-        patch.setattr(models.yaml, "load", lambda text, Loader: json.loads(text))  # noqa: N803
-        yield "http://{}:{}".format(*server.get_host_and_port())
-    server.stop()
-
-
-def reset(server):
-    urllib.request.urlopen(urllib.request.Request(f"{server}/moto-api/reset", method="POST")).close()
-
-
 @pytest.fixture
-def aws(server, monkeypatch):
-    """Give an empty account: its session, and what moto warned of."""
-    reset(server)
-    for key, value in {
-        "AWS_ENDPOINT_URL": server,
-        "AWS_ACCESS_KEY_ID": "a",
-        "AWS_SECRET_ACCESS_KEY": "b",
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }.items():
-        monkeypatch.setenv(key, value)
-    session = boto3.Session(region_name=REGION)
-    monkeypatch.setattr(session, "client", functools.cache(session.client))  # making one takes longest
-    monkeypatch.setattr(deployer, "connect", lambda profile, region: session)
-    monkeypatch.setattr(status_module, "connect", lambda profile, region: session)
-    with warnings.catch_warnings(record=True) as session.warnings:
-        warnings.simplefilter("always")
-        yield session
+def aws(account):
+    """Give a session of an empty account."""
+    account.behaviour.stale_reads = 0
+    account.behaviour.untagged_review = False
+    account.limits.concurrency = 1000
+    return boto3.Session()
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +69,7 @@ def alias(session):
     return alias["FunctionVersion"], alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
 
 
-def account(session):
+def everything(session):
     """Return all that there is: each stack's status and the alias of its function."""
     stacks = session.client("cloudformation").describe_stacks()["Stacks"]
     repositories = session.client("ecr").describe_repositories()["repositories"]
@@ -231,22 +112,6 @@ def test_deploy_update_roll_back_and_destroy(aws, bundles):
     deployer.destroy(NAME)
     assert deployer.list_resources(NAME) == []
     deployer.destroy(NAME)
-
-
-def test_moto_ignores_exactly_these_types(aws, bundles):
-    """If this changes, moto simulates more or less than before."""
-    deploy(bundles[0])
-    assert {str(warning.message) for warning in aws.warnings} == {
-        f"Tried to parse AWS::{kind} but it's not supported by moto's CloudFormation implementation"
-        for kind in (
-            "ApiGateway::GatewayResponse",
-            "ApiGateway::Stage",
-            "ApiGateway::UsagePlan",
-            "ApiGateway::UsagePlanKey",
-            "ApiGateway::ApiKey",
-            "CloudWatch::Alarm",
-        )
-    }
 
 
 def test_the_image_in_the_template_is_the_one_in_the_registry(aws, bundles):
@@ -321,15 +186,16 @@ def test_a_canary_can_be_rolled_back(aws, bundles):
     assert alias(aws) == ("1", {})
 
 
-def test_a_watched_canary_gets_all_calls_in_the_end(aws, bundles):
+def test_a_watched_canary_gets_all_calls_in_the_end(aws, account, bundles):
     deploy(bundles[0])
-    configurations = []
-    aws.client("cloudformation").meta.events.register(
-        "provide-client-params.cloudformation.CreateChangeSet",
-        lambda params, **_: configurations.append(params["RollbackConfiguration"]),
-    )
+    account.faults.clear()
     deploy(bundles[1], canary=0.1, canary_minutes=10)
     assert alias(aws) == ("2", {})
+    configurations = [
+        call.params["RollbackConfiguration"]
+        for call in account.faults.calls
+        if call.operation == "CreateChangeSet"
+    ]
     assert [each["MonitoringTimeInMinutes"] for each in configurations] == [10, 0]
     assert [each["Arn"].rpartition(":")[2] for each in configurations[0]["RollbackTriggers"]] == [
         f"{FUNCTION}-errors",
@@ -380,60 +246,33 @@ def test_a_damaged_bundle_is_refused_before_aws_is_asked(bundles, tmp_path, monk
     assert error.value.code == "not-a-bundle"
 
 
-class Interrupt:
-    """Ctrl-C after a given number of AWS calls."""
-
-    def __init__(self, session):
-        self.calls, self.after = 0, 0
-        session.events.register("after-call", self._called)
-
-    def _called(self, **_):
-        self.calls += 1
-        if self.calls == self.after:
-            raise KeyboardInterrupt
-
-    def count(self, action):
-        """Return how many AWS calls an action makes."""
-        self.calls, self.after = 0, 0
-        action()
-        return self.calls
-
-    def at(self, call, action):
-        """Run an action and interrupt it after so many calls."""
-        self.calls, self.after = 0, call
-        with pytest.raises(KeyboardInterrupt):
-            action()
-        self.after = 0
+INTERRUPTED = {
+    "first": (0, lambda bundles: deploy(bundles[0]), [("CREATE_COMPLETE", "1", {})]),
+    "new model": (1, lambda bundles: deploy(bundles[1]), [("UPDATE_COMPLETE", "2", {})]),
+    "canary": (
+        1,
+        lambda bundles: deploy(bundles[1], canary=0.1, canary_minutes=1),
+        [("UPDATE_COMPLETE", "2", {})],
+    ),
+    "destroy": (1, lambda bundles: deployer.destroy(NAME), []),
+}
 
 
-@pytest.mark.parametrize(
-    ("before", "action", "finished"),
-    [
-        (0, lambda bundles: deploy(bundles[0]), [("CREATE_COMPLETE", "1", {})]),
-        (1, lambda bundles: deploy(bundles[1]), [("UPDATE_COMPLETE", "2", {})]),
-        (1, lambda bundles: deploy(bundles[1], canary=0.1), [("UPDATE_COMPLETE", "2", {})]),
-        (1, lambda bundles: deployer.destroy(NAME), []),
-    ],
-    ids=["first", "new model", "canary", "destroy"],
-)
-def test_interrupted_after_any_call_it_finishes_when_run_again(
-    aws, server, bundles, before, action, finished
+@pytest.mark.parametrize(("before", "action", "finished"), INTERRUPTED.values(), ids=INTERRUPTED)
+def test_interrupted_before_any_call_it_finishes_when_run_again(
+    aws, account, bundles, before, action, finished
 ):
-    interrupt = Interrupt(aws)
-
-    def prepare():
-        reset(server)
-        for bundle in bundles[:before]:
-            deploy(bundle)
-
-    prepare()
-    calls = interrupt.count(lambda: action(bundles))
-    print(f"{calls} calls")
-    for call in range(1, calls + 1):
-        prepare()
-        interrupt.at(call, lambda: action(bundles))
+    for bundle in bundles[:before]:
+        deploy(bundle)
+    snapshot, faults = account.snapshot(), account.faults
+    for call in range(1, faults.count(lambda: action(bundles)) + 1):
+        account.restore(snapshot)
+        faults.interrupt_before(call)
+        with pytest.raises(KeyboardInterrupt):
+            action(bundles)
+        faults.clear()
         action(bundles)
-        assert account(aws) == finished, f"interrupted after call {call}"
+        assert everything(aws) == finished, f"interrupted before call {call}"
 
 
 EXAMPLES = (

@@ -1,0 +1,214 @@
+"""An AWS account with a clock of its own: what it holds, how it behaves, and all calls to it."""
+
+import json
+import pickle
+import string
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from botocore import xform_name
+from moto.core.base_backend import BackendDict
+from moto.ecr.models import ecr_backends
+from moto.logs.models import logs_backends
+
+from tests.aws_as_it_is.clock import Clock
+from tests.aws_as_it_is.cloudformation import CloudFormation
+from tests.aws_as_it_is.errors import AwsError
+from tests.aws_as_it_is.faults import Faults
+from tests.aws_as_it_is.functions import Functions
+from tests.aws_as_it_is.metrics import Metrics
+from tests.aws_as_it_is.registry import Registry
+from tests.aws_as_it_is.runtime import Runtime
+
+
+@dataclass
+class Behaviour:
+    """What AWS does and moto does not; each can be switched off.
+
+    Attributes:
+        stale_reads: How many reads after a call on a stack still give its old status.
+        untagged_review: Whether a stack that was never executed has no tags.
+        ascii_templates: Whether GetTemplate gives `?` for every character that is not ASCII.
+        early_validation: Whether change sets are validated early, with reasons in DescribeEvents only.
+        metadata_alone_is_no_change: Whether a template that differs in its metadata only is no change.
+        weights_while_provisioned: Whether provisioned concurrency cannot change together with the version.
+        change_set_s: Seconds until a change set is ready.
+        step_s: Seconds that CloudFormation takes for each step.
+        pending_s: Seconds until a new version is active.
+        wake_s: Seconds until an inactive version is active after the first call.
+        idle_s: Seconds without a call after which a version is inactive.
+    """
+
+    stale_reads: int = 1
+    untagged_review: bool = True
+    ascii_templates: bool = True
+    early_validation: bool = True
+    metadata_alone_is_no_change: bool = True
+    weights_while_provisioned: bool = True
+    change_set_s: float = 2.0
+    step_s: float = 0.5
+    pending_s: float = 5.0
+    wake_s: float = 70.0
+    idle_s: float = 14 * 24 * 3600.0
+
+
+@dataclass
+class Limits:
+    """Lambda's limits for an account; the defaults are those of a new one."""
+
+    concurrency: int = 10
+    unreserved: int = 10
+    memory: int = 3008
+
+
+@dataclass
+class Traffic:
+    """Requests that reach an alias of a function, so many in a minute."""
+
+    function: str
+    alias: str
+    requests_per_minute: int
+    answers: list[int] = field(default_factory=list)
+
+
+class Account:
+    """An AWS account.
+
+    Attributes:
+        clock: Its time.
+        behaviour: What can be switched off.
+        limits: Lambda's limits.
+        faults: What goes wrong on the way, and all calls so far.
+        random: The chance in routing and models.
+        traffic: Who calls its functions.
+    """
+
+    def __init__(self, region: str = "eu-central-1", seed: int = 42) -> None:
+        self.region, self.id = region, "123456789012"
+        self.clock, self.behaviour, self.limits, self.faults = Clock(), Behaviour(), Limits(), Faults()
+        self.random = Random(seed)
+        self._token_random = Random(seed)
+        self.traffic: list[Traffic] = []
+        self.api_keys: dict[str, dict[str, Any]] = {}
+        self.registry = Registry(self)
+        self.functions = Functions(self)
+        self.metrics = Metrics(self)
+        self.runtime = Runtime(self)
+        self.cloudformation = CloudFormation(self)
+        self.services: dict[str, Any] = {
+            "cloudformation": self.cloudformation,
+            "lambda": self.functions,
+            "cloudwatch": self.metrics,
+            "apigateway": _ApiGateway(self),
+            "sts": _Sts(self),
+        }
+        self.clock.minute_listeners.append(self._pass_minute)
+        BackendDict.reset()
+
+    def arn(self, service: str, resource: str) -> str:
+        """Return the ARN of a resource of this account."""
+        return f"arn:aws:{service}:{self.region}:{self.id}:{resource}"
+
+    def token(self, length: int) -> str:
+        """Return a random name."""
+        return "".join(self._token_random.choices(string.ascii_lowercase + string.digits, k=length))
+
+    def offers(self, service: str, operation: str) -> bool:
+        """Tell whether this account answers an operation itself; moto answers the others."""
+        return hasattr(self.services.get(service), xform_name(operation))
+
+    def call(self, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Answer a call.
+
+        Raises:
+            AwsError: The answer is an error.
+        """
+        answer: dict[str, Any] = getattr(self.services[service], xform_name(operation))(**params)
+        return answer
+
+    def _pass_minute(self) -> None:
+        """Let the requests of a minute arrive, and evaluate the alarms."""
+        self.registry.expire()
+        for traffic in self.traffic:
+            for _ in range(traffic.requests_per_minute):
+                traffic.answers.append(self._request(traffic))
+        self.metrics.evaluate()
+
+    def _request(self, traffic: Traffic) -> int:
+        """Send one request as API Gateway does and return its status."""
+        event = {
+            "httpMethod": "POST",
+            "path": "/predict",
+            "headers": {},
+            "body": "",
+            "isBase64Encoded": False,
+        }
+        try:
+            answer = self.functions.invoke(traffic.function, traffic.alias, json.dumps(event).encode())
+        except AwsError:
+            return 502
+        if "FunctionError" in answer:
+            return 502
+        document = json.load(answer["Payload"])
+        return int(document["statusCode"])
+
+    def snapshot(self) -> bytes:
+        """Return all that the account holds; nothing may be in progress."""
+        assert self.clock.is_idle
+        ecr, logs = ecr_backends[self.id][self.region], logs_backends[self.id][self.region]
+        return pickle.dumps(
+            {
+                "time_s": self.clock.time_s,
+                "api_keys": self.api_keys,
+                "functions": self.functions.functions,
+                "metrics": (dict(self.metrics.values), self.metrics.alarms),
+                "cloudformation": (self.cloudformation.stacks, self.cloudformation.change_sets),
+                "ecr": (ecr.repositories, ecr.tagger),
+                "logs": (logs.groups, logs.tagger),
+            }
+        )
+
+    def restore(self, snapshot: bytes) -> None:
+        """Return to a snapshot."""
+        state = pickle.loads(snapshot)
+        self.clock = Clock()
+        self.clock.time_s = state["time_s"]
+        self.clock.minute_listeners.append(self._pass_minute)
+        self.api_keys, self.functions.functions = state["api_keys"], state["functions"]
+        self.metrics.values.clear()
+        self.metrics.values.update(state["metrics"][0])
+        self.metrics.alarms = state["metrics"][1]
+        self.cloudformation.stacks, self.cloudformation.change_sets = state["cloudformation"]
+        ecr, logs = ecr_backends[self.id][self.region], logs_backends[self.id][self.region]
+        ecr.repositories, ecr.tagger = state["ecr"]
+        logs.groups, logs.tagger = state["logs"]
+
+
+class _ApiGateway:
+    """The calls of API Gateway that need what a stack has made."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+
+    def get_api_key(self, apiKey: str, includeValue: bool = False) -> dict[str, Any]:
+        if apiKey not in self.account.api_keys:
+            raise AwsError("NotFoundException", "Invalid API Key identifier specified", 404)
+        properties = self.account.api_keys[apiKey]
+        answer = {
+            "id": apiKey,
+            "name": properties.get("Name", ""),
+            "enabled": properties.get("Enabled", False),
+        }
+        return {**answer, "value": properties["Value"]} if includeValue else answer
+
+
+class _Sts:
+    """The identity that calls."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+
+    def get_caller_identity(self) -> dict[str, Any]:
+        arn = f"arn:aws:iam::{self.account.id}:user/developer"
+        return {"UserId": "AIDAEXAMPLE", "Account": self.account.id, "Arn": arn}

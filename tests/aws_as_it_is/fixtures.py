@@ -1,0 +1,45 @@
+"""Fixtures of tests that deploy to the double."""
+
+import datetime
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.aws_as_it_is.account import Account
+from tests.aws_as_it_is.in_process import connected, simulated_datetime, simulated_time
+
+
+@pytest.fixture(scope="module")
+def connected_account() -> Iterator[Account]:
+    """Give an account that the boto3 clients of a module share."""
+    account = Account()
+    with connected(account):
+        yield account
+
+
+@pytest.fixture
+def account(connected_account: Account, monkeypatch: pytest.MonkeyPatch) -> Account:
+    """Give an empty account, to which every boto3 client talks, and whose clock the deploy stage reads."""
+    account = connected_account
+    account.__init__()  # type: ignore[misc]
+    for key, value in {
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_DEFAULT_REGION": account.region,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(key, value)
+    use_clock(account, monkeypatch)
+    return account
+
+
+def use_clock(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the modules of `shutterless.deploy` read the account's clock, and sleep by it."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("shutterless.deploy"):
+            if vars(module).get("time") is time:
+                monkeypatch.setattr(module, "time", simulated_time(account))
+            if vars(module).get("datetime") is datetime.datetime:
+                monkeypatch.setattr(module, "datetime", simulated_datetime(account))

@@ -1,0 +1,378 @@
+"""AWS Lambda: functions, versions that freeze them, aliases with weights, and invocations."""
+
+import copy
+import hashlib
+import io
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tests.aws_as_it_is.errors import AwsError, missing
+
+if TYPE_CHECKING:
+    from tests.aws_as_it_is.account import Account
+
+# What a published version does not freeze.
+UNVERSIONED = ("ReservedConcurrentExecutions", "Tags", "FunctionName")
+DEFAULTS = {"MemorySize": 128, "Timeout": 3, "Architectures": ["x86_64"], "PackageType": "Image"}
+MAX_ENVIRONMENT_BYTES = 4096
+LATEST = "$LATEST"
+
+
+@dataclass
+class Version:
+    """A version, which never changes. Times are the account's, in seconds."""
+
+    number: str
+    config: dict[str, Any]
+    description: str
+    ready_at: float
+    last_call: float
+    is_asleep: bool = False
+
+
+@dataclass
+class Alias:
+    """A name for a version, or for two with weights."""
+
+    name: str
+    version: str
+    weights: dict[str, float] = field(default_factory=dict)
+    provisioned: int = 0
+
+
+@dataclass
+class Function:
+    """A function."""
+
+    name: str
+    config: dict[str, Any]
+    ready_at: float
+    versions: dict[str, Version] = field(default_factory=dict)
+    aliases: dict[str, Alias] = field(default_factory=dict)
+    published: int = 0
+    url: dict[str, Any] | None = None
+
+
+class Functions:
+    """The Lambda functions of an account."""
+
+    def __init__(self, account: "Account") -> None:
+        self.account = account
+        self.functions: dict[str, Function] = {}
+
+    # Changes, made by CloudFormation's handlers and by hand.
+
+    def create(self, properties: dict[str, Any]) -> Function:
+        name = properties["FunctionName"]
+        if name in self.functions:
+            raise AwsError("ResourceConflictException", f"Function already exist: {name}", 409)
+        config = {**DEFAULTS, **copy.deepcopy(properties)}
+        self._check(config)
+        self.functions[name] = Function(name, config, self._now() + self.account.behaviour.pending_s)
+        return self.functions[name]
+
+    def configure(self, name: str, properties: dict[str, Any]) -> None:
+        """Replace the configuration of the unpublished function."""
+        config = {**DEFAULTS, **copy.deepcopy(properties)}
+        self._check(config)
+        self.find(name).config = config
+
+    def delete(self, name: str) -> None:
+        self.find(name)
+        del self.functions[name]
+
+    def publish(self, name: str, description: str = "") -> Version:
+        """Return a new version, or the last one if nothing has changed since."""
+        function = self.find(name)
+        last = function.versions.get(str(function.published))
+        if last and last.config == _frozen(function.config):
+            return last
+        function.published += 1
+        number, ready_at = str(function.published), self._now() + self.account.behaviour.pending_s
+        version = Version(number, _frozen(function.config), description, ready_at, ready_at)
+        function.versions[number] = version
+        return version
+
+    def delete_version(self, name: str, number: str) -> None:
+        function = self.find(name)
+        users = [each.name for each in function.aliases.values() if number in (each.version, *each.weights)]
+        if users:
+            raise AwsError("ResourceConflictException", f"Version {number} is used by alias {users[0]}", 409)
+        self.find_version(function, number)
+        del function.versions[number]
+
+    def put_alias(self, name: str, alias: str, version: str, weights: dict[str, float] | None) -> Alias:
+        """Create or change an alias; weights that are left out stay as they are."""
+        function = self.find(name)
+        for number in (version, *(weights or {})):
+            self.find_version(function, number)
+        result = function.aliases.setdefault(alias, Alias(alias, version))
+        if weights and (version in weights or not 0 <= sum(weights.values()) <= 1):
+            raise AwsError("InvalidParameterValueException", "Invalid routing config for the alias")
+        if weights and result.provisioned:
+            raise AwsError(
+                "InvalidParameterValueException",
+                "Alias with weights can not be used with Provisioned Concurrency",
+            )
+        result.version = version
+        if weights is not None:
+            result.weights = dict(weights)
+        return result
+
+    def provision(self, name: str, alias: str, number: int) -> None:
+        """Set the instances kept warm, 0 for none."""
+        function = self.find(name)
+        result = self.find_alias(function, alias)
+        if number and result.weights:
+            raise AwsError(
+                "InvalidParameterValueException",
+                "Alias with weights can not be used with Provisioned Concurrency",
+            )
+        reserved = function.config.get("ReservedConcurrentExecutions")
+        if reserved is not None and number > reserved:
+            raise AwsError(
+                "InvalidParameterValueException",
+                "Requested Provisioned Concurrency should not be greater than the "
+                "reservedConcurrentExecution for function",
+            )
+        if number > self.account.limits.concurrency:
+            raise AwsError(
+                "InvalidParameterValueException",
+                "Specified ConcurrentExecutions for function is greater than account's unreserved "
+                f"concurrency [{self.account.limits.concurrency}]",
+            )
+        result.provisioned = number
+
+    def _check(self, config: dict[str, Any]) -> None:
+        """Refuse what Lambda refuses."""
+        limits = self.account.limits
+        if config["MemorySize"] > limits.memory:
+            raise AwsError(
+                "ValidationException",
+                f"'MemorySize' value failed to satisfy constraint: Member must have value less than or equal "
+                f"to {limits.memory}",
+            )
+        variables = config.get("Environment", {}).get("Variables", {})
+        if sum(len(f"{key}{value}".encode()) for key, value in variables.items()) > MAX_ENVIRONMENT_BYTES:
+            raise AwsError(
+                "InvalidParameterValueException",
+                "Lambda was unable to configure your environment variables because the environment "
+                "variables you have provided exceeded the 4KB limit.",
+            )
+        reserved = config.get("ReservedConcurrentExecutions")
+        if reserved is not None and reserved > limits.concurrency - limits.unreserved:
+            raise AwsError(
+                "InvalidParameterValueException",
+                "Specified ReservedConcurrentExecutions for function decreases account's "
+                f"UnreservedConcurrentExecution below its minimum value of [{limits.unreserved}].",
+            )
+        image = config["Code"]["ImageUri"]
+        if not self.account.registry.has(image):
+            raise AwsError(
+                "InvalidParameterValueException",
+                f"Source image {image} does not exist. Provide a valid source image.",
+            )
+
+    # What is there.
+
+    def find(self, name: str) -> Function:
+        """Return the function with this name or ARN."""
+        name = name.rpartition(":function:")[2].partition(":")[0]
+        if name not in self.functions:
+            raise missing(f"Function not found: {self.account.arn('lambda', f'function:{name}')}")
+        return self.functions[name]
+
+    def find_version(self, function: Function, number: str) -> Version:
+        if number == LATEST:
+            return Version(LATEST, function.config, "", function.ready_at, self._now())
+        if number not in function.versions:
+            arn = self.account.arn("lambda", f"function:{function.name}:{number}")
+            raise missing(f"Function not found: {arn}")
+        return function.versions[number]
+
+    def find_alias(self, function: Function, alias: str) -> Alias:
+        if alias not in function.aliases:
+            arn = self.account.arn("lambda", f"function:{function.name}:{alias}")
+            raise missing(f"Cannot find alias arn: {arn}")
+        return function.aliases[alias]
+
+    def state(self, version: Version) -> tuple[str, str]:
+        """Return the state of a version and the code of its reason."""
+        if not self.account.registry.has(version.config["Code"]["ImageUri"]):
+            return "Failed", "ImageDeleted"
+        if self._now() < version.ready_at:
+            return "Pending", "Creating"
+        idle = self._now() - version.last_call
+        if version.is_asleep or (version.number != LATEST and idle > self.account.behaviour.idle_s):
+            return "Inactive", "Idle"
+        return "Active", ""
+
+    def put_to_sleep(self, name: str, number: str) -> None:
+        """Make a version inactive, as Lambda does with one that nobody called for weeks."""
+        self.find_version(self.find(name), number).is_asleep = True
+
+    def _now(self) -> float:
+        return self.account.clock.time_s
+
+    def _resolve(self, name: str, qualifier: str | None) -> tuple[Function, Version, str]:
+        """Return function, version and what was named: the alias, the version's number or nothing."""
+        function = self.find(name)
+        qualifier = qualifier or (name.split(":")[7:] or [""])[0]
+        if qualifier in function.aliases:
+            alias = function.aliases[qualifier]
+            number, share = alias.version, self.account.random.random()
+            for other, weight in alias.weights.items():
+                number, share = (other, 2.0) if share < weight else (number, share - weight)
+            return function, self.find_version(function, number), qualifier
+        if qualifier and not qualifier.lstrip("$").isalnum():
+            raise AwsError("ValidationException", f"Invalid qualifier {qualifier}")
+        return function, self.find_version(function, qualifier or LATEST), qualifier
+
+    # The API.
+
+    def get_function(self, FunctionName: str, Qualifier: str | None = None) -> dict[str, Any]:
+        function, version, qualifier = self._resolve(FunctionName, Qualifier)
+        code = {"RepositoryType": "ECR", "ImageUri": version.config["Code"]["ImageUri"]}
+        answer = {"Configuration": self._configuration(function, version, qualifier), "Code": code}
+        if "ReservedConcurrentExecutions" in function.config:
+            reserved = function.config["ReservedConcurrentExecutions"]
+            answer["Concurrency"] = {"ReservedConcurrentExecutions": reserved}
+        return answer
+
+    def get_function_configuration(self, FunctionName: str, Qualifier: str | None = None) -> dict[str, Any]:
+        return self._configuration(*self._resolve(FunctionName, Qualifier))
+
+    def _configuration(self, function: Function, version: Version, qualifier: str) -> dict[str, Any]:
+        config = version.config
+        arn = self.account.arn("lambda", f"function:{function.name}")
+        state, code = self.state(version)
+        image = config["Code"]["ImageUri"]
+        names = ("Role", "MemorySize", "Timeout", "PackageType", "Architectures", "Environment", "VpcConfig")
+        return {
+            "FunctionName": function.name,
+            "FunctionArn": f"{arn}:{qualifier}" if qualifier else arn,
+            "Version": version.number,
+            "Description": version.description or config.get("Description", ""),
+            "State": state,
+            **({"StateReasonCode": code, "StateReason": f"The function is {state}."} if code else {}),
+            "LastUpdateStatus": "Successful",
+            "CodeSha256": hashlib.sha256(image.encode()).hexdigest(),
+            "SnapStart": {"ApplyOn": config.get("SnapStart", {}).get("ApplyOn", "None")},
+            "LoggingConfig": {"LogFormat": "Text", **config.get("LoggingConfig", {})},
+            **{name: copy.deepcopy(config[name]) for name in names if name in config},
+        }
+
+    def list_versions_by_function(self, FunctionName: str, **_: Any) -> dict[str, Any]:
+        function = self.find(FunctionName)
+        numbers = [LATEST, *function.versions]
+        versions = [self.find_version(function, number) for number in numbers]
+        return {"Versions": [self._configuration(function, each, each.number) for each in versions]}
+
+    def list_aliases(self, FunctionName: str, **_: Any) -> dict[str, Any]:
+        function = self.find(FunctionName)
+        return {"Aliases": [self._alias(function, alias) for alias in function.aliases.values()]}
+
+    def get_alias(self, FunctionName: str, Name: str) -> dict[str, Any]:
+        function = self.find(FunctionName)
+        return self._alias(function, self.find_alias(function, Name))
+
+    def update_alias(
+        self,
+        FunctionName: str,
+        Name: str,
+        FunctionVersion: str | None = None,
+        RoutingConfig: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> dict[str, Any]:
+        function = self.find(FunctionName)
+        version = FunctionVersion or self.find_alias(function, Name).version
+        weights = None if RoutingConfig is None else RoutingConfig.get("AdditionalVersionWeights", {})
+        return self._alias(function, self.put_alias(FunctionName, Name, version, weights))
+
+    def _alias(self, function: Function, alias: Alias) -> dict[str, Any]:
+        answer: dict[str, Any] = {
+            "AliasArn": self.account.arn("lambda", f"function:{function.name}:{alias.name}"),
+            "Name": alias.name,
+            "FunctionVersion": alias.version,
+            "Description": "",
+        }
+        if alias.weights:
+            answer["RoutingConfig"] = {"AdditionalVersionWeights": dict(alias.weights)}
+        return answer
+
+    def update_function_configuration(self, FunctionName: str, **changes: Any) -> dict[str, Any]:
+        function = self.find(FunctionName)
+        self.configure(function.name, {**function.config, **changes})
+        return self.get_function_configuration(FunctionName)
+
+    def publish_version(self, FunctionName: str, Description: str = "", **_: Any) -> dict[str, Any]:
+        version = self.publish(FunctionName, Description)
+        return self._configuration(self.find(FunctionName), version, version.number)
+
+    def get_provisioned_concurrency_config(self, FunctionName: str, Qualifier: str) -> dict[str, Any]:
+        alias = self.find_alias(self.find(FunctionName), Qualifier)
+        if not alias.provisioned:
+            raise AwsError(
+                "ProvisionedConcurrencyConfigNotFoundException",
+                "No Provisioned Concurrency Config found for this function",
+                404,
+            )
+        return {
+            "RequestedProvisionedConcurrentExecutions": alias.provisioned,
+            "AvailableProvisionedConcurrentExecutions": alias.provisioned,
+            "AllocatedProvisionedConcurrentExecutions": alias.provisioned,
+            "Status": "READY",
+        }
+
+    def get_account_settings(self) -> dict[str, Any]:
+        limits = self.account.limits
+        reserved = sum(each.config.get("ReservedConcurrentExecutions", 0) for each in self.functions.values())
+        return {
+            "AccountLimit": {
+                "TotalCodeSize": 80530636800,
+                "CodeSizeUnzipped": 262144000,
+                "CodeSizeZipped": 52428800,
+                "ConcurrentExecutions": limits.concurrency,
+                "UnreservedConcurrentExecutions": limits.concurrency - reserved,
+            },
+            "AccountUsage": {"TotalCodeSize": 0, "FunctionCount": len(self.functions)},
+        }
+
+    def invoke(
+        self,
+        FunctionName: str,
+        Qualifier: str | None = None,
+        Payload: Any = b"{}",
+        InvocationType: str = "RequestResponse",
+        **_: Any,
+    ) -> dict[str, Any]:
+        function, version, qualifier = self._resolve(FunctionName, Qualifier)
+        self._require_active(version)
+        if InvocationType == "DryRun":
+            return {"StatusCode": 204, "Payload": io.BytesIO(b"")}
+        payload = Payload.read() if hasattr(Payload, "read") else Payload
+        version.last_call = self._now()
+        result = self.account.runtime.run(function, version, qualifier, json.loads(payload or b"{}"))
+        answer = {"StatusCode": 200, "ExecutedVersion": version.number}
+        if result.is_error:
+            answer["FunctionError"] = "Unhandled"
+        return {**answer, "Payload": io.BytesIO(json.dumps(result.document).encode())}
+
+    def _require_active(self, version: Version) -> None:
+        state, _ = self.state(version)
+        if state == "Failed":
+            raise AwsError("CodeArtifactUserDeletedException", "The image no longer exists.", 409)
+        if state == "Inactive":  # the first call wakes it up, and fails
+            version.is_asleep = False
+            version.last_call = version.ready_at = self._now() + self.account.behaviour.wake_s
+        if state != "Active":
+            raise AwsError(
+                "CodeArtifactUserPendingException",
+                "Lambda is initializing your function. It will be ready to invoke shortly.",
+                409,
+            )
+
+
+def _frozen(config: dict[str, Any]) -> dict[str, Any]:
+    return copy.deepcopy({key: value for key, value in config.items() if key not in UNVERSIONED})
