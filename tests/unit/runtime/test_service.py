@@ -114,7 +114,7 @@ def test_an_answer_has_the_members_of_the_contract(service, classifier, pictures
         "confidence": prediction.confidence,
         "accepted": True,
         "scores": prediction.scores,
-        "model": {"name": "colours", "version": classifier.bundle.sha256[:12]},
+        "model": {"name": "colours", "version": classifier.bundle.version},
     }
     assert list(document["scores"]) == LABELS
     assert list(timing) == ["fetch", "decode", "infer"]

@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,10 +74,20 @@ class Bundle:
     path: Path | None = None
     model: bytes = field(default=b"", repr=False, compare=False)
 
-    @property
+    @cached_property
     def version(self) -> str:
-        """Version of the model: the first 12 hex digits of its hash."""
-        return self.sha256[:12]
+        """Version of the model: 12 hex digits of a hash of everything that changes an answer.
+
+        It is always computed. The member `version` of bundle.json is for people and is never read.
+        """
+        content = {
+            "sha256": self.sha256,
+            "labels": self.labels,
+            "input": asdict(self.input),
+            "temperature": float(self.temperature),  # JSON may have 1 for 1.0
+            "threshold": float(self.threshold),
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
     def to_json(self) -> JsonObject:
         """Return the content of bundle.json."""

@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -91,13 +92,48 @@ def test_the_folder_holds_the_model_and_its_description(folder):
         "dataset_fingerprint": "abc",
         "created": "2026-01-02T03:04:05+00:00",
         "sha256": digest,
-        "version": digest[:12],
+        "version": read_bundle(folder).version,
         "temperature": 1.5,
         "threshold": 0.25,
         "accuracy": BUNDLE.accuracy,
         "made_with": {"keras": "3.13"},
         "files": {},
     }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sha256": "1" * 64},
+        {"labels": BUNDLE.labels[::-1]},
+        {"input": replace(BUNDLE.input, resize="crop")},
+        {"input": replace(BUNDLE.input, interpolation="nearest")},
+        {"temperature": 1.25},
+        {"threshold": 0.26},
+    ],
+)
+def test_the_version_changes_with_everything_that_changes_an_answer(change):
+    assert replace(BUNDLE, **change).version != BUNDLE.version
+    assert re.fullmatch("[0-9a-f]{12}", BUNDLE.version)
+
+
+@pytest.mark.parametrize(
+    "change", [{"name": "n"}, {"created": "2027"}, {"accuracy": {}}, {"made_with": {}}, {"recipe": "best"}]
+)
+def test_the_version_stays_if_no_answer_changes(change):
+    assert replace(BUNDLE, **change).version == BUNDLE.version
+
+
+def test_the_version_is_computed_and_never_read(folder):
+    """Bundles of before have the model's hash alone as their version."""
+    version = read_bundle(folder).version
+    describe(folder, version="68d18a506016")
+    assert read_bundle(folder).version == version
+    describe(folder, temperature=2)
+    hotter = read_bundle(folder).version
+    assert hotter != version
+    describe(folder, temperature=2.0)
+    assert read_bundle(folder).version == hotter
 
 
 def test_a_real_bundle_verifies(colour_bundle):
