@@ -55,6 +55,15 @@ def checked_models(tmp_path_factory) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def base_digest() -> Iterator[str]:
+    """Let no deploy ask Docker for the newest base image, which would take a network."""
+    digest = f"sha256:{'ba5e' * 16}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shutterless.packaging.base_image.find_base_digest", lambda *_: digest)
+        yield digest
+
+
 @pytest.fixture(scope="session")
 def running():
     """Return a context manager that serves an app by our HTTP server, in a thread, and gives its port."""

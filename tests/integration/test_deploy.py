@@ -5,6 +5,7 @@ import doctest
 import hashlib
 import inspect
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import boto3
@@ -12,11 +13,13 @@ import pytest
 
 from shutterless import deploy as package
 from shutterless.deploy import deployer
+from shutterless.deploy.aws import ecr
 from shutterless.deploy.aws.ecr import ensure_repository
 from shutterless.deploy.status import read_status
 from shutterless.deploy.template.releases import MAX_RELEASES
 from shutterless.errors import BundleError, DeployError, InputError
 from shutterless.model_check import remember
+from shutterless.packaging import base_image
 from shutterless.runtime.model.bundle import read_bundle, write_bundle
 
 REGION = "eu-central-1"
@@ -138,6 +141,37 @@ def test_an_image_that_is_gone_from_the_registry_is_pushed_again(aws, bundles):
     again = deploy(bundles[0])
     assert (again.image, again.changed) == (deployment.image, False)
     assert len(images(aws)) == 1
+
+
+def test_an_image_can_be_rebuilt_although_nothing_has_changed(aws, bundles):
+    deploy(bundles[0])
+    assert deployer.plan(bundles[0], NAME, rebuild=True).needs_push
+    publications = []
+
+    def note(*arguments):
+        publications.append(arguments)
+        return publish(*arguments)
+
+    again = deployer.deploy(bundles[0], NAME, publish=note, rebuild=True)
+    assert (len(publications), again.changed) == (1, False)
+
+
+def test_a_newer_base_image_is_noticed_and_an_unknown_one_changes_nothing(aws, bundles, monkeypatch):
+    deploy(bundles[0])
+    monkeypatch.setattr(base_image, "find_base_digest", lambda *_: "")
+    assert not deploy(bundles[0]).changed
+    monkeypatch.setattr(base_image, "find_base_digest", lambda *_: f"sha256:{'1' * 64}")
+    assert deployer.plan(bundles[0], NAME).needs_push
+
+
+def test_images_of_dropped_releases_are_deleted(aws, bundles, monkeypatch):
+    monkeypatch.setattr(ecr, "MIN_AGE", timedelta(hours=-1))
+    for bundle in bundles:
+        deployment = deploy(bundle)
+        assert deployment.warnings == ()
+    digests = {image["imageDigest"] for image in images(aws)}
+    assert len(digests) == MAX_RELEASES
+    assert all(digest in json.dumps(deployment.template) for digest in digests)
 
 
 def test_its_status_is_read_back(aws, bundles):

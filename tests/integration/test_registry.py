@@ -12,14 +12,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
 from shutterless.deploy.aws import ecr
+from shutterless.deploy.aws.registry import ACCEPTED, INDEXES, Registry, copy_image
 from shutterless.deploy.aws.session import connect
 from shutterless.errors import DeployError, PackagingError
 from shutterless.packaging.push import push_image
@@ -54,8 +56,20 @@ def _programs() -> None:
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory) -> Iterator[str]:
+    with start_registry(tmp_path_factory.mktemp("registry")) as host:
+        yield host
+
+
+@pytest.fixture(scope="module")
+def other_host(tmp_path_factory) -> Iterator[str]:
+    """A registry of another region, with nothing in it."""
+    with start_registry(tmp_path_factory.mktemp("other")) as host:
+        yield host
+
+
+@contextmanager
+def start_registry(folder: Path) -> Iterator[str]:
     """Start a registry on a port of its own."""
-    folder = tmp_path_factory.mktemp("registry")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         host = f"127.0.0.1:{probe.getsockname()[1]}"
     (folder / "htpasswd").write_text(PASSWORDS)
@@ -114,10 +128,10 @@ def image(tmp_path) -> Iterator[str]:
     docker("image", "rm", "--force", tag)
 
 
-def ask(host: str, path: str) -> tuple[str, bytes]:
+def ask(host: str, path: str, name: str = NAME) -> tuple[str, bytes]:
     """Return the media type and the bytes that the registry has at a path."""
-    headers = {"Authorization": f"Basic {TOKEN}", "Accept": ", ".join(ecr.ACCEPTED)}
-    request = urllib.request.Request(f"http://{host}/v2/{NAME}/{path}", headers=headers)
+    headers = {"Authorization": f"Basic {TOKEN}", "Accept": ", ".join(ACCEPTED)}
+    request = urllib.request.Request(f"http://{host}/v2/{name}/{path}", headers=headers)
     with urllib.request.urlopen(request) as answer:
         return answer.headers["Content-Type"], answer.read()
 
@@ -143,7 +157,7 @@ def test_a_pushed_image_is_found_by_its_digest_as_lambda_wants_it(session, repos
     kind, manifest = ask(host, f"manifests/{digest}")
     assert address == f"{host}/{NAME}"
     assert digest == f"sha256:{hashlib.sha256(manifest).hexdigest()}"
-    assert kind in ecr.ACCEPTED
+    assert kind in ACCEPTED
     assert json.loads(manifest)["config"]["digest"] == docker(
         "image", "inspect", "--format", "{{.Id}}", image
     )
@@ -174,7 +188,7 @@ def test_an_interrupted_push_leaves_no_tag_and_is_finished_by_the_next(session, 
         ecr.push(session, repository, image, interrupt)
     assert tags(host) == before
     _, digest = ecr.push(session, repository, image).split("@")
-    assert ask(host, f"manifests/{digest}")[0] in ecr.ACCEPTED
+    assert ask(host, f"manifests/{digest}")[0] in ACCEPTED
 
 
 def test_neither_a_login_nor_a_second_tag_stays_on_this_machine(
@@ -197,12 +211,12 @@ def test_an_index_is_refused(session, repository, image, host):
     digest = ecr.push(session, repository, image).partition("@")[2]
     kind, manifest = ask(host, f"manifests/{digest}")
     entry = {"mediaType": kind, "digest": digest, "size": len(manifest)}
-    index = {"schemaVersion": 2, "mediaType": ecr.INDEXES[1], "manifests": [entry]}
-    put(host, "manifests/index", ecr.INDEXES[1], json.dumps(index).encode())
+    index = {"schemaVersion": 2, "mediaType": INDEXES[1], "manifests": [entry]}
+    put(host, "manifests/index", INDEXES[1], json.dumps(index).encode())
     with pytest.raises(DeployError) as error:
-        ecr.pushed_digest(repository, "index", TOKEN)
+        Registry(repository.uri, TOKEN).read_manifest("index")
     assert error.value.code == "unsupported-manifest"
-    assert ecr.INDEXES[1] in error.value.message
+    assert INDEXES[1] in error.value.message
 
 
 def test_a_refused_login_is_an_error(repository, image):
@@ -213,7 +227,7 @@ def test_a_refused_login_is_an_error(repository, image):
 
 def test_a_registry_that_answers_with_an_error_is_named(repository):
     with pytest.raises(DeployError) as error:
-        ecr.pushed_digest(repository, "x", base64.b64encode(b"AWS:wrong").decode())
+        Registry(repository.uri, base64.b64encode(b"AWS:wrong").decode()).read_manifest("x")
     assert error.value.code == "registry-failed"
     assert all(part in error.value.message for part in (repository.host, "401"))
 
@@ -231,3 +245,60 @@ def test_a_missing_image_is_named(session, repository):
         ecr.push(session, repository, "no-such:image")
     assert error.value.code == "image-not-found"
     assert "no-such:image" in error.value.message
+
+
+@pytest.fixture
+def pushed(session, repository, image) -> tuple[Registry, str]:
+    """Return a repository, and the digest of an image in it."""
+    digest = ecr.push(session, repository, image).partition("@")[2]
+    return Registry(repository.uri, TOKEN), digest
+
+
+@pytest.mark.parametrize("registry", ["host", "other_host"])
+def test_a_copied_image_keeps_its_digest_and_every_byte(pushed, request, registry):
+    source, digest = pushed
+    host = request.getfixturevalue(registry)
+    target = Registry(f"{host}/shutterless/clothes-prod", TOKEN)
+    reports = []
+    copy_image(source, target, digest, "a-tag", lambda *report: reports.append(report))
+    assert reports[-1] == ("copying layers", 3, 3)
+    for reference in (digest, "a-tag"):
+        copy = ask(host, f"manifests/{reference}", "shutterless/clothes-prod")
+        assert copy == ask(source.host, f"manifests/{digest}")
+    for blob, size in target.read_manifest(digest).blobs().items():
+        content = ask(host, f"blobs/{blob}", "shutterless/clothes-prod")[1]
+        assert (len(content), f"sha256:{hashlib.sha256(content).hexdigest()}") == (size, blob)
+
+
+def test_the_same_image_is_not_copied_again(pushed, other_host):
+    source, digest = pushed
+    target = Registry(f"{other_host}/shutterless/again", TOKEN)
+    copy_image(source, target, digest, "a-tag", silent)
+    gone = Registry(f"{source.host}/shutterless/no-such-repository", TOKEN)
+    copy_image(gone, target, digest, "a-tag", silent)
+
+
+def test_an_interrupted_copy_has_no_tag_and_is_finished_by_the_next(pushed, other_host):
+    source, digest = pushed
+    target = Registry(f"{other_host}/shutterless/interrupted", TOKEN)
+
+    def interrupt(stage: str, count: int, total: int) -> None:
+        if count == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        copy_image(source, target, digest, "a-tag", interrupt)
+    assert target.read_manifest("a-tag") is None
+    copy_image(source, target, digest, "a-tag", silent)
+    assert target.read_manifest("a-tag").digest == digest
+
+
+def test_an_image_that_is_gone_cannot_be_copied(pushed, other_host):
+    source, _ = pushed
+    with pytest.raises(DeployError) as error:
+        copy_image(source, Registry(f"{other_host}/x", TOKEN), f"sha256:{1:064x}", "a-tag", silent)
+    assert error.value.code == "image-not-in-registry"
+
+
+def test_a_login_is_not_in_the_text_of_a_registry(pushed):
+    assert TOKEN not in repr(pushed[0])

@@ -1,7 +1,7 @@
 """Deploy, plan, promote, roll back and destroy. CloudFormation does the work and holds all state."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Unpack
 
@@ -19,7 +19,7 @@ from shutterless.deploy.aws.ecr import delete_repository
 from shutterless.deploy.aws.errors import aws_errors, error_code
 from shutterless.deploy.aws.session import connect
 from shutterless.deploy.aws.stack_states import ROLLBACK_FAILED
-from shutterless.deploy.image import Publisher, publish_image
+from shutterless.deploy.image import Publisher, delete_unused, publish_image
 from shutterless.deploy.options import OptionChanges, Options, check_name, lists_options
 from shutterless.deploy.state import (
     Deployment,
@@ -70,6 +70,7 @@ def plan(
     profile: str | None = None,
     region: str | None = None,
     canary: float = 0.0,
+    rebuild: bool = False,
     **options: Unpack[OptionChanges],
 ) -> Plan:
     """Return what `deploy` with the same arguments would change, without changing anything.
@@ -80,6 +81,7 @@ def plan(
         profile: A profile of the AWS configuration; AWS_PROFILE by default.
         region: The AWS region; AWS_REGION or the profile's by default.
         canary: The share of the calls, 0 to 1, that the new version gets first.
+        rebuild: Whether to build the image even if nothing that it is made from has changed.
         **options: The options to change, see `Options`.
 
     Raises:
@@ -95,7 +97,7 @@ def plan(
     session = connect(profile, region)
     with aws_errors(profile):
         state = read_state(session.client("cloudformation"), name)
-        target = find_target(session, name, contents, state.template, options, canary)
+        target = find_target(session, name, contents, state.template, options, canary, rebuild=rebuild)
     template = target.template(target.image or f"{repository_name(name)}@{UNKNOWN_DIGEST}", canary)
     return Plan(
         changes=tuple(compare_templates(state.template, template)),
@@ -117,6 +119,7 @@ def deploy(
     region: str | None = None,
     canary: float = 0.0,
     canary_minutes: int = CANARY_MINUTES,
+    rebuild: bool = False,
     publish: Publisher = publish_image,
     progress: Progress = automatic,
     **options: Unpack[OptionChanges],
@@ -134,6 +137,7 @@ def deploy(
         canary_minutes: How long CloudFormation watches a canary. If an alarm goes off, it rolls everything
             back; after that time the new version gets all calls. With 0 it remains a canary until
             `promote` or `rollback`.
+        rebuild: Whether to build the image even if nothing that it is made from has changed.
         publish: Builds the image and pushes it to the registry.
         progress: Called as the work goes on.
         **options: The options to change, see `Options`. The others stay as they are deployed.
@@ -155,14 +159,16 @@ def deploy(
     with aws_errors(profile):
         cloudformation = session.client("cloudformation")
         state = read_updatable_state(cloudformation, name, progress)
-        target = find_target(session, name, contents, state.template, options, canary)
+        target = find_target(session, name, contents, state.template, options, canary, rebuild=rebuild)
         image = target.image or publish(session, name, Path(bundle), target.options, progress)
         template = target.template(image, canary)
         result = apply_template(cloudformation, state, template, canary_minutes, progress)
         if canary_minutes and read_releases(template).canary:
             template = with_releases(template, read_releases(template).promote())
             result = apply_template(cloudformation, result, template, 0, progress)
-    return describe(result, changed=result is not state)
+    if result is state:
+        return describe(result, changed=False)
+    return replace(describe(result, changed=True), warnings=delete_unused(session, name))
 
 
 def promote(

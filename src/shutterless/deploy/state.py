@@ -37,6 +37,7 @@ class Deployment:
         canary_model: Name and version of the model that is a canary; empty if there is none.
         canary: The canary's share of the calls, 0 to 1.
         changed: Whether the call that returned this changed anything.
+        warnings: What did not work although the deployment did, such as deleting old images.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Deployment:
     canary_model: str = ""
     canary: float = 0.0
     changed: bool = True
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

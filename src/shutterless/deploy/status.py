@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from shutterless.deploy.aws.api_keys import read_api_key
 from shutterless.deploy.aws.cloudformation import Stack, deployment_not_found, read_stack
 from shutterless.deploy.aws.cloudwatch import FunctionMetrics, read_metrics
+from shutterless.deploy.aws.ecr import read_findings, read_push_time
 from shutterless.deploy.aws.errors import aws_errors
 from shutterless.deploy.aws.session import connect
 from shutterless.deploy.cost.estimate import Workload, estimate_cost
@@ -62,6 +63,9 @@ class Status:
         url: The address of the page and the API.
         model: Name and version of the live model.
         image: The live image, `uri@sha256:…`.
+        image_pushed: When it was pushed, ISO 8601; empty if ECR no longer has it.
+        vulnerabilities: The number that ECR's scan has found in it, by severity; None if there is no
+            finished scan.
         version: The number of the live version of the function.
         canary: The shares of the calls, 0 to 1, that other versions get, by version number.
         memory: In MB.
@@ -82,6 +86,8 @@ class Status:
     url: str = ""
     model: str = ""
     image: str = ""
+    image_pushed: str = ""
+    vulnerabilities: dict[str, int] | None = None
     version: str = ""
     canary: dict[str, float] = field(default_factory=dict)
     memory: int = 0
@@ -133,9 +139,12 @@ def read_status(
         function = _read_live_function(session, name)
         if not function:
             return status
+        push_time = read_push_time(session, function.image)
         return replace(
             status,
             **vars(function),
+            image_pushed=push_time.isoformat(timespec="seconds") if push_time else "",
+            vulnerabilities=read_findings(session, function.image),
             last_hour=read_metrics(session, stack.name, timedelta(hours=1)),
             monthly_usd=_monthly_usd(session, name, function),
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import boto3
 
-from shutterless.deploy.image import image_exists, image_fingerprint
+from shutterless.deploy.image import image_exists, image_fingerprint, is_same_image
 from shutterless.deploy.options import OptionChanges, Options, check_name
 from shutterless.deploy.template.releases import read_releases
 from shutterless.deploy.template.template import build_template, read_options
@@ -86,6 +86,8 @@ def find_target(
     deployed: Template | None,
     changes: OptionChanges,
     canary: float,
+    *,
+    rebuild: bool = False,
 ) -> Target:
     """Return what a deploy has to arrive at.
 
@@ -96,6 +98,7 @@ def find_target(
         deployed: The template that is deployed, None if nothing is.
         changes: The options to change. The others stay as they are deployed.
         canary: The share of the calls, 0 to 1, that the new version gets first.
+        rebuild: Whether to build the image even if it is in the registry.
 
     Raises:
         ShutterlessError: A canary would have to run together with provisioned concurrency.
@@ -109,8 +112,9 @@ def find_target(
             "Promote the canary or roll back first, or use --provisioned-concurrency 0.",
         )
     fingerprint = image_fingerprint(bundle, options)
-    history = releases.history if releases else ()
-    image = next((release.image for release in history if release.fingerprint == fingerprint), "")
-    if image and not image_exists(session, image):
-        image = ""
-    return Target(name, bundle, options, deployed, fingerprint, image)
+    candidates = (releases.live_release, *reversed(releases.history)) if releases and not rebuild else ()
+    same = (release for release in candidates if is_same_image(release.fingerprint, fingerprint))
+    release = next(same, None)
+    if release and image_exists(session, release.image):
+        return Target(name, bundle, options, deployed, release.fingerprint, release.image)
+    return Target(name, bundle, options, deployed, fingerprint, image="")

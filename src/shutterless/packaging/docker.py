@@ -1,9 +1,11 @@
 """Docker's command line, and its failures as errors with a hint."""
 
+import json
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import NotRequired, TypedDict
 
 from shutterless.errors import PackagingError
 
@@ -75,6 +77,25 @@ WRONG_PROCESSOR = (
 )
 
 
+class _RootFs(TypedDict):
+    Layers: list[str]
+
+
+class _Descriptor(TypedDict):
+    mediaType: str
+
+
+class ImageDocument(TypedDict):
+    """What `docker image inspect` tells of an image, as far as it is used here."""
+
+    Id: str
+    Os: str
+    Architecture: str
+    RootFS: _RootFs
+    RepoDigests: NotRequired[list[str] | None]
+    Descriptor: NotRequired[_Descriptor | None]
+
+
 def docker(*arguments: str, data: bytes | None = None) -> bytes:
     """Run a docker command.
 
@@ -94,6 +115,22 @@ def docker(*arguments: str, data: bytes | None = None) -> bytes:
     if process.returncode:
         raise docker_error(process.stderr.decode(errors="replace"), f"docker {arguments[0]}")
     return process.stdout
+
+
+def inspect_image(name: str) -> ImageDocument:
+    """Return what Docker tells of an image on this machine.
+
+    Raises:
+        DockerError: If there is no such image.
+        PackagingError: `docker-not-installed`.
+    """
+    documents: list[ImageDocument] = json.loads(docker("image", "inspect", name))
+    return documents[0]
+
+
+def image_platform(document: ImageDocument) -> str:
+    """Return the platform of an image, such as `linux/amd64`."""
+    return f"{document['Os']}/{document['Architecture']}"
 
 
 def follow(*arguments: str, environment: Mapping[str, str], on_line: Callable[[str], None]) -> None:

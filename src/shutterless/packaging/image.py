@@ -1,18 +1,22 @@
 """Build a container image that Lambda accepts, and check that it answers as its bundle does."""
 
-import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NotRequired, TypedDict
 
 from shutterless.errors import PackagingError
 from shutterless.packaging import layers
-from shutterless.packaging.bytecode import Python, local_python
+from shutterless.packaging.base_image import base_python
 from shutterless.packaging.check import CheckResult, check_image
 from shutterless.packaging.context import write_context
-from shutterless.packaging.docker import DockerError, WrongProcessorError, docker
-from shutterless.packaging.platforms import PYTHON, Platform
+from shutterless.packaging.docker import (
+    DockerError,
+    ImageDocument,
+    docker,
+    image_platform,
+    inspect_image,
+)
+from shutterless.packaging.platforms import Platform
 from shutterless.utils.progress import Progress, automatic
 
 # What Lambda accepts. It refuses an index, which an image becomes with a provenance record
@@ -62,24 +66,6 @@ class Image:
     check: CheckResult | None
 
 
-class _RootFs(TypedDict):
-    Layers: list[str]
-
-
-class _Descriptor(TypedDict):
-    mediaType: str
-
-
-class _ImageDocument(TypedDict):
-    """What `docker image inspect` tells of an image, as far as it is used here."""
-
-    Id: str
-    Os: str
-    Architecture: str
-    RootFS: _RootFs
-    Descriptor: NotRequired[_Descriptor | None]
-
-
 def build_image(
     bundle: str | Path,
     tag: str,
@@ -116,7 +102,7 @@ def build_image(
         context = write_context(bundle, Path(folder, "context"), platform, base_image, base_python, progress)
         progress(STAGE, 1, STEPS)
         docker(*_build_command(), "--platform", context.platform, "--tag", tag, str(context.path))
-    document = _inspect(tag)
+    document = inspect_image(tag)
     _check_manifest(tag, document, context.platform)
     progress(STAGE, 2, STEPS)
     result = check_image(tag, bundle, context.platform) if check else None
@@ -132,45 +118,6 @@ def build_image(
     )
 
 
-def base_python(platform: Platform, base_image: str) -> Python | None:
-    """Return the base image's own Python or, if it cannot run here, one of this machine.
-
-    Raises:
-        PackagingError: `unusable-base-image` if it has no Python, or one of another version.
-    """
-    _pull_missing(platform, base_image)
-    run = ["run", "--rm", "--interactive", "--network", "none", "--platform", platform]
-    python = [*run, "--entrypoint", "python3", base_image]
-    try:
-        output = docker(*python, "-c", "import sys; print(*sys.version_info[:2])")
-    except WrongProcessorError:
-        return local_python()
-    except DockerError as error:
-        raise PackagingError(
-            "unusable-base-image",
-            f"The base image {base_image} has no python3",
-            f"Use one with Python {PYTHON[0]}.{PYTHON[1]}, such as the default.",
-        ) from error
-    version = tuple(map(int, output.split()))
-    if version != PYTHON:
-        raise PackagingError(
-            "unusable-base-image",
-            f"The base image {base_image} has Python {'.'.join(map(str, version))}",
-            f"Use one with Python {'.'.join(map(str, PYTHON))}.",
-        )
-    return Python(("docker", *python), is_base=True)
-
-
-def _pull_missing(platform: Platform, base_image: str) -> None:
-    """Pull the base image unless the engine has it for the platform."""
-    try:
-        if _platform(_inspect(base_image)) == platform:
-            return
-    except DockerError:
-        pass
-    docker("pull", "--quiet", "--platform", platform, base_image)
-
-
 def _build_command() -> list[str]:
     """Return how this docker builds: with BuildKit if it has it, without the records that Lambda refuses."""
     try:
@@ -180,37 +127,28 @@ def _build_command() -> list[str]:
     return ["buildx", "build", "--quiet", "--load", "--provenance=false", "--sbom=false"]
 
 
-def _inspect(tag: str) -> _ImageDocument:
-    documents: list[_ImageDocument] = json.loads(docker("image", "inspect", tag))
-    return documents[0]
-
-
-def _check_manifest(tag: str, document: _ImageDocument, platform: Platform) -> None:
+def _check_manifest(tag: str, document: ImageDocument, platform: Platform) -> None:
     if _media_type(document) not in MEDIA_TYPES:
         raise PackagingError(
             "unsupported-manifest",
             f"The image {tag} has the manifest type {_media_type(document)}, which Lambda refuses",
             "Turn off attestations: BUILDX_NO_DEFAULT_ATTESTATIONS=1, then build again.",
         )
-    if _platform(document) != platform:
+    if image_platform(document) != platform:
         raise PackagingError(
             "wrong-platform",
-            f"The image {tag} is for {_platform(document)}, not for {platform}",
+            f"The image {tag} is for {image_platform(document)}, not for {platform}",
             f"So is its base image: docker pull --platform {platform} BASE_IMAGE, then build again.",
         )
 
 
-def _platform(document: _ImageDocument) -> str:
-    return f"{document['Os']}/{document['Architecture']}"
-
-
-def _media_type(document: _ImageDocument) -> str:
+def _media_type(document: ImageDocument) -> str:
     """Return the type of an image's manifest; without containerd's store an engine has only Docker's own."""
     descriptor = document.get("Descriptor")
     return descriptor["mediaType"] if descriptor else MEDIA_TYPES[0]
 
 
-def _layers(tag: str, document: _ImageDocument) -> tuple[Layer, ...]:
+def _layers(tag: str, document: ImageDocument) -> tuple[Layer, ...]:
     """Return the base image as one layer, then ours; docker lists the sizes from the top down."""
     output = docker("history", "--no-trunc", "--human=false", "--format", "{{.Size}}", tag)
     sizes = [int(size) for size in output.split()]

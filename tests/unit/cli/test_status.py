@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -53,6 +54,23 @@ def test_what_is_deployed_is_shown_in_a_table(shutterless, deployed):
     ):
         assert words in result.stdout
     assert "API key" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ({"LOW": 7, "CRITICAL": 1, "HIGH": 0}, ["1 critical, 7 low"]),
+        ({}, ["no vulnerabilities"]),
+        (None, ["no finished scan"]),
+    ],
+)
+def test_the_image_s_age_and_its_vulnerabilities_are_shown(shutterless, deployed, monkeypatch, counts, words):
+    pushed = datetime.now(UTC) - timedelta(days=40, hours=1)
+    live = replace(CLOTHES, image_pushed=pushed.isoformat(timespec="seconds"), vulnerabilities=counts)
+    monkeypatch.setattr(status, "read_status", lambda *arguments, **options: live)
+    result = shutterless("status", "clothes")
+    for each in (f"{pushed:%Y-%m-%d}", "40 days ago", *words):
+        assert each in result.stdout
 
 
 def test_json_has_all_of_it(shutterless, deployed):

@@ -8,7 +8,9 @@ from shutterless.deploy.status import read_status, read_workload
 from shutterless.errors import DeployError
 
 FUNCTION = "shutterless-clothes"
-IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/shutterless/clothes@sha256:" + "0" * 64
+REPOSITORY, DIGEST = "shutterless/clothes", "sha256:" + "0" * 64
+IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/{REPOSITORY}@{DIGEST}"
+PUSHED = datetime(2026, 11, 1, 7, 30, tzinfo=UTC)
 MADE = datetime(2026, 11, 20, 8, tzinfo=UTC)
 ALARM = "shutterless-clothes-errors"
 
@@ -64,6 +66,19 @@ def answer_function(aws, canary=None, provisioned=0, **settings):
         aws.fail("lambda", "get_provisioned_concurrency_config", missing, status=404)
 
 
+def answer_image(aws, findings=None):
+    details = {"imageDetails": [{"imagePushedAt": PUSHED}]}
+    aws.answer(
+        "ecr", "describe_images", details, repositoryName=REPOSITORY, imageIds=[{"imageDigest": DIGEST}]
+    )
+    if findings is None:
+        aws.fail("ecr", "describe_image_scan_findings", "ScanNotFoundException")
+    else:
+        scan = {"imageScanStatus": {"status": "COMPLETE"}}
+        scan["imageScanFindings"] = {"findingSeverityCounts": findings}
+        aws.answer("ecr", "describe_image_scan_findings", scan)
+
+
 def answer_metrics(aws, requests, mean_ms=100.0, errors=0.0, p95_ms=150.0):
     values = {"requests": requests, "errors": errors, "duration": requests * mean_ms, "p95": p95_ms}
     results = [{"Id": name, "Values": [value] if requests else []} for name, value in values.items()]
@@ -74,12 +89,15 @@ def test_a_deployment_is_described_completely(aws):
     answer_stack(aws)
     answer_alarms(aws)
     answer_function(aws, canary={"8": 0.1})
+    answer_image(aws, {"HIGH": 2, "LOW": 7})
     answer_metrics(aws, 40.0, errors=2.0)
     answer_metrics(aws, 140_000.0)
     status = read_status("clothes")
     assert (status.state, status.updated) == ("UPDATE_COMPLETE", "2026-11-20T08:00:00+00:00")
     assert status.url == "https://abc.execute-api.us-east-1.amazonaws.com/prod"
     assert (status.model, status.image) == ("clothes 0a1b", IMAGE)
+    assert status.image_pushed == "2026-11-01T07:30:00+00:00"
+    assert status.vulnerabilities == {"HIGH": 2, "LOW": 7}
     assert (status.version, status.canary) == ("7", {"8": 0.1})
     assert (status.memory, status.architecture) == (1769, "arm64")
     assert status.alarms == {ALARM: "OK"}
@@ -95,10 +113,24 @@ def test_the_key_is_shown_when_it_is_asked_for(aws):
     answer_alarms(aws)
     aws.answer("apigateway", "get_api_key", {"value": "secret"}, apiKey="k1", includeValue=True)
     answer_function(aws)
+    answer_image(aws)
     answer_metrics(aws, 0)
     answer_metrics(aws, 0)
     status = read_status("clothes", show_key=True)
     assert (status.key, status.last_hour, status.monthly_usd) == ("secret", None, None)
+    assert status.vulnerabilities is None
+
+
+def test_the_status_of_a_deployment_whose_image_is_gone_can_be_read(aws):
+    answer_stack(aws)
+    answer_alarms(aws)
+    answer_function(aws)
+    aws.fail("ecr", "describe_images", "ImageNotFoundException")
+    aws.fail("ecr", "describe_image_scan_findings", "ImageNotFoundException")
+    answer_metrics(aws, 0)
+    answer_metrics(aws, 0)
+    status = read_status("clothes")
+    assert (status.image, status.image_pushed, status.vulnerabilities) == (IMAGE, "", None)
 
 
 def test_a_stack_that_was_never_created_has_a_state_and_no_function(aws):
@@ -153,6 +185,7 @@ def test_without_prices_of_the_region_the_rest_is_shown(aws, monkeypatch):
     answer_stack(aws)
     answer_alarms(aws)
     answer_function(aws)
+    answer_image(aws)
     answer_metrics(aws, 40.0)
     answer_metrics(aws, 140.0)
     assert read_status("clothes").monthly_usd is None

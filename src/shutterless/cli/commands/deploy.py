@@ -10,7 +10,7 @@ import typer
 
 from shutterless.cli import deploy_options as option
 from shutterless.cli.aws_options import Profile, Region
-from shutterless.cli.console import print_json, print_result, progress_bar, say
+from shutterless.cli.console import print_json, print_result, progress_bar, say, warn
 from shutterless.cli.options import share
 from shutterless.cli.plan import show_plan
 from shutterless.errors import DeployError, InputError
@@ -53,6 +53,10 @@ def deploy(
             "0 leaves that to you.",
         ),
     ] = 10,
+    rebuild: Annotated[
+        bool,
+        typer.Option("--rebuild", help="Build the image even if nothing that it is made from has changed."),
+    ] = False,
     stage: option.Stage = None,
     memory: option.Memory = None,
     timeout: option.Timeout = None,
@@ -121,7 +125,9 @@ def deploy(
         "alarm_topic": alarm_topic,
     }
     if plan:
-        deploy_plan = deployer.plan(bundle, name, profile=profile, region=region, canary=canary, **options)
+        deploy_plan = deployer.plan(
+            bundle, name, profile=profile, region=region, canary=canary, rebuild=rebuild, **options
+        )
         _write_template(deploy_plan.template, template)
         show_plan(deploy_plan, bundle, as_json)
         return
@@ -133,9 +139,12 @@ def deploy(
             region=region,
             canary=canary,
             canary_minutes=canary_minutes,
+            rebuild=rebuild,
             progress=progress,
             **options,
         )
+    for warning in deployment.warnings:
+        warn(warning)
     _write_template(deployment.template, template)
     if smoke_test and deployment.changed:
         _smoke_test(deployment, photo, profile, region)

@@ -1,5 +1,6 @@
 """`shutterless status`: what is deployed, its health and its cost."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +10,9 @@ from shutterless.cli.console import make_table, print_json, show, warn
 
 if TYPE_CHECKING:
     from shutterless.deploy import Status
+
+# As ECR's DescribeImageScanFindings names them, the most severe first.
+SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED")
 
 
 def status(
@@ -61,12 +65,30 @@ def _rows(status: "Status") -> list[tuple[str, str]]:
         ("model", status.model),
         ("version", f"{status.version} {canary and f'({canary})'}".strip()),
         ("image", status.image),
+        ("pushed", _age(status.image_pushed)),
+        ("scan", _vulnerabilities(status.vulnerabilities) if status.image_pushed else ""),
         ("memory", f"{status.memory:,} MB, {status.architecture}" if status.memory else ""),
         ("alarms", ", ".join(f"{alarm}: {state}" for alarm, state in status.alarms.items())),
         ("last hour", last_hour),
         ("cost", cost),
     ]
     return [(row, value) for row, value in rows if value]
+
+
+def _age(time: str) -> str:
+    """Return a time with the number of days since then."""
+    if not time:
+        return ""
+    days = (datetime.now(UTC) - datetime.fromisoformat(time)).days
+    return f"{time}, {_count(days, 'day')} ago"
+
+
+def _vulnerabilities(counts: dict[str, int] | None) -> str:
+    """Return the findings of ECR's scan, the most severe first."""
+    if counts is None:
+        return "ECR has no finished scan of this image"
+    listed = [f"{counts[severity]:,} {severity.lower()}" for severity in SEVERITIES if counts.get(severity)]
+    return f"{', '.join(listed) or 'no'} vulnerabilities"
 
 
 def _count(number: int, noun: str) -> str:

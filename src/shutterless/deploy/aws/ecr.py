@@ -1,53 +1,44 @@
-"""Amazon ECR: the repository of a deployment's images, and pushing an image to it."""
+"""Amazon ECR: the repository of a deployment's images, pushing to it, and removing what nothing needs."""
 
-import hashlib
 import json
-import urllib.error
-import urllib.request
+import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import boto3
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from shutterless.deploy.aws.errors import aws_errors, error_code, explain_reason
+from shutterless.deploy.aws.registry import Registry
 from shutterless.errors import DeployError
 from shutterless.packaging.docker import DockerError
 from shutterless.packaging.push import content_tag, push_image
+from shutterless.utils.messages import plural
 from shutterless.utils.progress import Progress, silent
 
 # The tag of everything that shutterless creates. Its value is the deployment's name.
 TAG = "shutterless"
-MAX_IMAGES = 10
-LIFECYCLE = {
+# The tags that `content_tag` and `copy_tag` make. An image with any other tag is the user's own.
+OUR_TAG = re.compile(r"([0-9a-f]{12}-)?[0-9a-f]{12}")
+# A deploy that has pushed an image but not used it yet takes minutes.
+MIN_AGE = timedelta(days=1)
+# Basic scans end as COMPLETE; enhanced ones, by Amazon Inspector, go on as ACTIVE.
+FINISHED_SCANS = ("COMPLETE", "ACTIVE")
+NOT_SCANNED = ("ScanNotFoundException", "ImageNotFoundException", "RepositoryNotFoundException")
+MAX_DELETED_AT_ONCE = 100  # the limit of BatchDeleteImage
+# The lifecycle policy that earlier versions set. It expired images by number, even the one that was live.
+OLD_LIFECYCLE = {
     "rules": [
         {
             "rulePriority": 1,
-            "description": f"Keep the last {MAX_IMAGES} images",
-            "selection": {
-                "tagStatus": "any",
-                "countType": "imageCountMoreThan",
-                "countNumber": MAX_IMAGES,
-            },
+            "description": "Keep the last 10 images",
+            "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 10},
             "action": {"type": "expire"},
         }
     ]
 }
-# The manifests that Lambda accepts: https://docs.aws.amazon.com/lambda/latest/dg/images-create.html
-ACCEPTED = (
-    "application/vnd.docker.distribution.manifest.v2+json",
-    "application/vnd.oci.image.manifest.v1+json",
-)
-# Indexes are requested too, because a registry would otherwise return one of their images.
-INDEXES = (
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-    "application/vnd.oci.image.index.v1+json",
-)
-MAX_MANIFEST_BYTES = (
-    4 * 1024 * 1024
-)  # by the OCI distribution specification registries may refuse larger ones
-REGISTRY_TIMEOUT_S = 30
-LOOPBACK = ("127.", "localhost:")
 
 
 @dataclass(frozen=True)
@@ -73,8 +64,8 @@ class Repository:
 def ensure_repository(session: boto3.Session, name: str, host: str | None = None) -> Repository:
     """Return the repository `name`; create it if it is missing.
 
-    It scans images on push, its tags are immutable, and it keeps ten images unless the user has set
-    another lifecycle policy.
+    It scans images on push, and its tags are immutable. It has no lifecycle policy unless the user sets one:
+    ECR must not expire an image that a kept release names.
 
     Args:
         session: The AWS session.
@@ -96,7 +87,7 @@ def ensure_repository(session: boto3.Session, name: str, host: str | None = None
                 f"Choose another --name, or adopt it: aws ecr tag-resource --resource-arn {arn} "
                 f"--tags Key={TAG},Value={name.rpartition('/')[2]}",
             )
-        _ensure_lifecycle(ecr, name)
+        _remove_old_lifecycle(ecr, name)
     return Repository(name, f"{host}/{name}" if host else description["repositoryUri"], arn)
 
 
@@ -136,25 +127,115 @@ def push(session: boto3.Session, repository: Repository, local_tag: str, progres
         ShutterlessError: Docker or the image is missing, the push failed, or the registry holds the image
             in a form that Lambda does not accept.
     """
-    tag = content_tag(local_tag)
-    with aws_errors():
-        answer = session.client("ecr").get_authorization_token()
-    authorization = str(answer["authorizationData"][0]["authorizationToken"])
-    digest = pushed_digest(repository, tag, authorization)
-    if not digest:
+    tag, registry = content_tag(local_tag), log_in(session, repository)
+    manifest = registry.read_manifest(tag)
+    if not manifest:
         try:
-            push_image(local_tag, f"{repository.uri}:{tag}", authorization, progress)
+            push_image(local_tag, f"{repository.uri}:{tag}", registry.authorization, progress)
         except DockerError as error:  # docker passes on what ECR reports, such as a missing permission
             reason = explain_reason(error.output)
             raise (error if reason.code == "aws-error" else reason) from error
-        digest = pushed_digest(repository, tag, authorization)
-    if not digest:
+        manifest = registry.read_manifest(tag)
+    if not manifest:
         raise DeployError(
             "image-not-in-registry",
             f"The registry does not have {repository.uri}:{tag}, which was just pushed",
             "Run the same command again.",
         )
-    return f"{repository.uri}@{digest}"
+    return f"{repository.uri}@{manifest.digest}"
+
+
+def log_in(session: boto3.Session, repository: Repository) -> Registry:
+    """Return the registry's HTTP API for a repository, with a login of twelve hours."""
+    with aws_errors():
+        answer = session.client("ecr").get_authorization_token()
+    return Registry(repository.uri, str(answer["authorizationData"][0]["authorizationToken"]))
+
+
+def read_push_time(session: boto3.Session, image: str) -> datetime | None:
+    """Return when `uri@sha256:…` was pushed to Amazon ECR, or None if it isn't there."""
+    repository, digest = _repository_and_digest(image)
+    try:
+        answer = session.client("ecr").describe_images(repositoryName=repository, imageIds=[digest])
+    except ClientError as error:
+        if error_code(error) in ("ImageNotFoundException", "RepositoryNotFoundException"):
+            return None
+        raise
+    time: datetime = answer["imageDetails"][0]["imagePushedAt"]
+    return time
+
+
+def read_findings(session: boto3.Session, image: str) -> dict[str, int] | None:
+    """Return the number of vulnerabilities that ECR's scan has found in `uri@sha256:…`, by severity.
+
+    Returns:
+        The severities, such as `HIGH`, that occur; None if there is no finished scan.
+    """
+    repository, digest = _repository_and_digest(image)
+    try:
+        answer = session.client("ecr").describe_image_scan_findings(
+            repositoryName=repository, imageId=digest, maxResults=1
+        )
+    except ClientError as error:
+        if error_code(error) in NOT_SCANNED:
+            return None
+        raise
+    if answer.get("imageScanStatus", {}).get("status") not in FINISHED_SCANS:
+        return None
+    counts: dict[str, int] = answer.get("imageScanFindings", {}).get("findingSeverityCounts", {})
+    return counts
+
+
+def _repository_and_digest(image: str) -> tuple[str, dict[str, str]]:
+    repository, _, digest = image.partition("/")[2].partition("@")
+    return repository, {"imageDigest": digest}
+
+
+def delete_unused_images(
+    session: boto3.Session, repository: str, digests_to_keep: Collection[str]
+) -> tuple[str, ...]:
+    """Delete the images of a repository that nothing needs.
+
+    An image is kept if it is among `digests_to_keep`, if it was pushed within the last day, since somebody
+    else's deploy may be about to use it, and if it has a tag that shutterless didn't make.
+
+    Args:
+        session: The AWS session.
+        repository: The repository's name.
+        digests_to_keep: The digests, `sha256:…`, of all releases.
+
+    Returns:
+        Why images could not be deleted, one sentence for each reason; empty if all is well.
+    """
+    try:
+        with aws_errors():
+            ecr = session.client("ecr")
+            digests = sorted(_unused_digests(ecr, repository, digests_to_keep))
+            failures: dict[str, int] = {}
+            for start in range(0, len(digests), MAX_DELETED_AT_ONCE):
+                batch = digests[start : start + MAX_DELETED_AT_ONCE]
+                images = [{"imageDigest": digest} for digest in batch]
+                answer = ecr.batch_delete_image(repositoryName=repository, imageIds=images)
+                for failure in answer.get("failures", []):
+                    reason = failure.get("failureReason", failure.get("failureCode", "no reason"))
+                    failures[reason] = failures.get(reason, 0) + 1
+    except DeployError as error:
+        return (f"The old images of {repository} were not deleted: {error.message}",)
+    return tuple(
+        f"{plural(count, 'old image')} of {repository} could not be deleted: {reason}"
+        for reason, count in failures.items()
+    )
+
+
+def _unused_digests(ecr: BaseClient, repository: str, digests_to_keep: Collection[str]) -> Iterator[str]:
+    pages = ecr.get_paginator("describe_images").paginate(repositoryName=repository)
+    latest = datetime.now(UTC) - MIN_AGE
+    for page in pages:
+        for image in page["imageDetails"]:
+            tags = image.get("imageTags", [])
+            is_ours = bool(tags) and all(OUR_TAG.fullmatch(tag) for tag in tags)
+            if is_ours and image["imagePushedAt"] < latest and image["imageDigest"] not in digests_to_keep:
+                yield image["imageDigest"]
 
 
 def _find(ecr: BaseClient, name: str) -> dict[str, str] | None:
@@ -182,67 +263,13 @@ def _is_ours(ecr: BaseClient, arn: str) -> bool:
     return any(tag["Key"] == TAG for tag in ecr.list_tags_for_resource(resourceArn=arn)["tags"])
 
 
-def _ensure_lifecycle(ecr: BaseClient, name: str) -> None:
-    """Set the lifecycle policy unless there is one, which may be the user's."""
+def _remove_old_lifecycle(ecr: BaseClient, name: str) -> None:
+    """Remove the lifecycle policy that earlier versions set; a policy of the user's stays."""
     try:
-        ecr.get_lifecycle_policy(repositoryName=name)
+        policy = json.loads(ecr.get_lifecycle_policy(repositoryName=name)["lifecyclePolicyText"])
     except ClientError as error:
         if error_code(error) != "LifecyclePolicyNotFoundException":
             raise
-        ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=json.dumps(LIFECYCLE))
-
-
-def pushed_digest(repository: Repository, tag: str, authorization: str) -> str | None:
-    """Return the digest of a tag's manifest, computed from its bytes, or None if there is no such tag.
-
-    Args:
-        repository: Where to look.
-        tag: The tag.
-        authorization: Base64 of `user:password`, as ECR's GetAuthorizationToken returns it.
-
-    Raises:
-        ShutterlessError: Lambda would not accept the manifest's media type.
-    """
-    manifest = _manifest(repository, tag, authorization)
-    if manifest is None:
-        return None
-    media_type, content = manifest
-    if media_type not in ACCEPTED:
-        raise DeployError(
-            "unsupported-manifest",
-            f"Lambda does not accept an index or an image with an attestation ({media_type})",
-            "Build it with shutterless image build, or with docker build --provenance=false "
-            "--platform linux/amd64.",
-        )
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
-
-
-def _manifest(repository: Repository, tag: str, authorization: str) -> tuple[str, bytes] | None:
-    """Return media type and bytes of a tag's manifest, or None if there is no such tag."""
-    # Like docker: a registry on this machine needs no certificate.
-    scheme = "http" if repository.host.startswith(LOOPBACK) else "https"
-    path = repository.uri.partition("/")[2]
-    request = urllib.request.Request(
-        f"{scheme}://{repository.host}/v2/{path}/manifests/{tag}",
-        headers={"Accept": ", ".join(ACCEPTED + INDEXES)},
-    )
-    # Unredirected: a redirect must not send it to another host.
-    request.add_unredirected_header("Authorization", f"Basic {authorization}")
-    try:
-        with urllib.request.urlopen(request, timeout=REGISTRY_TIMEOUT_S) as answer:
-            return answer.headers.get_content_type(), answer.read(MAX_MANIFEST_BYTES)
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code == 404:
-            return None
-        raise DeployError(
-            "registry-failed",
-            f"The registry {repository.host} answered {error.code} {error.reason}",
-            "Run the same command again.",
-        ) from error
-    except OSError as error:
-        raise DeployError(
-            "registry-unreachable",
-            f"The registry {repository.host} cannot be reached: {getattr(error, 'reason', error)}",
-            "Check the network, then run the same command again.",
-        ) from error
+    else:
+        if policy == OLD_LIFECYCLE:
+            ecr.delete_lifecycle_policy(repositoryName=name)

@@ -15,7 +15,6 @@ from shutterless.deploy.template.types import METADATA, DeploymentRecord, Resour
 from shutterless.errors import DeployError
 from shutterless.runtime.json_types import JsonObject
 
-# Fewer than the registry's ten images, so that the image of every release is still there.
 MAX_RELEASES = 5
 # With SnapStart AWS bills a snapshot for each version.
 MAX_SNAPSTART_RELEASES = 2
