@@ -10,7 +10,7 @@ from typing import Any
 from botocore import xform_name
 from moto.core.base_backend import BackendDict
 from moto.ecr.models import ecr_backends
-from moto.logs.models import logs_backends
+from moto.logs.models import LogsBackend, logs_backends
 
 from tests.aws_as_it_is.clock import Clock
 from tests.aws_as_it_is.cloudformation import CloudFormation
@@ -33,6 +33,7 @@ class Behaviour:
         early_validation: Whether change sets are validated early, with reasons in DescribeEvents only.
         metadata_alone_is_no_change: Whether a template that differs in its metadata only is no change.
         weights_while_provisioned: Whether provisioned concurrency cannot change together with the version.
+        events_per_page: How many events a page has at most.
         change_set_s: Seconds until a change set is ready.
         step_s: Seconds that CloudFormation takes for each step.
         pending_s: Seconds until a new version is active.
@@ -46,6 +47,7 @@ class Behaviour:
     early_validation: bool = True
     metadata_alone_is_no_change: bool = True
     weights_while_provisioned: bool = True
+    events_per_page: int = 100
     change_set_s: float = 2.0
     step_s: float = 0.5
     pending_s: float = 5.0
@@ -132,10 +134,10 @@ class Account:
         self.registry.expire()
         for traffic in self.traffic:
             for _ in range(traffic.requests_per_minute):
-                traffic.answers.append(self._request(traffic))
+                traffic.answers.append(self.request(traffic))
         self.metrics.evaluate()
 
-    def _request(self, traffic: Traffic) -> int:
+    def request(self, traffic: Traffic) -> int:
         """Send one request as API Gateway does and return its status."""
         event = {
             "httpMethod": "POST",
@@ -152,6 +154,17 @@ class Account:
             return 502
         document = json.load(answer["Payload"])
         return int(document["statusCode"])
+
+    def send(self, function: str, alias: str, requests_per_minute: int) -> Traffic:
+        """Let requests arrive from now on."""
+        traffic = Traffic(function, alias, requests_per_minute)
+        self.traffic.append(traffic)
+        return traffic
+
+    @property
+    def log_backend(self) -> LogsBackend:
+        """moto's simulation of CloudWatch Logs."""
+        return logs_backends[self.id][self.region]
 
     def snapshot(self) -> bytes:
         """Return all that the account holds; nothing may be in progress."""

@@ -41,6 +41,7 @@ class ChangeSet:
     template: Template
     text: str
     tags: dict[str, str]
+    client_token: str
     triggers: list[str]
     monitoring_s: float
     created: Any
@@ -84,8 +85,12 @@ class CloudFormation:
         ChangeSetType: str = "UPDATE",
         Tags: list[dict[str, str]] | None = None,
         RollbackConfiguration: dict[str, Any] | None = None,
+        ClientToken: str = "",
         **_: Any,
     ) -> dict[str, Any]:
+        for each in self.change_sets.values():
+            if ClientToken and (each.name, each.client_token) == (ChangeSetName, ClientToken):
+                return {"Id": each.id, "StackId": each.stack.id}  # the same request again
         template = parse_template(TemplateBody)
         stack = self._stack_to_change(StackName, ChangeSetType, ChangeSetName)
         number = self.account.token(36)
@@ -102,6 +107,7 @@ class CloudFormation:
             template=template,
             text=TemplateBody,
             tags=tags,
+            client_token=ClientToken,
             triggers=triggers,
             monitoring_s=60.0 * (RollbackConfiguration or {}).get("MonitoringTimeInMinutes", 0),
             created=self.account.clock.now,
@@ -417,7 +423,8 @@ class CloudFormation:
         return list({**stack.resources, **pending}.values())
 
     def describe_stack_events(self, StackName: str, NextToken: str = "0") -> dict[str, Any]:
-        return _page(self.find(StackName).events[::-1], "StackEvents", NextToken)
+        size = self.account.behaviour.events_per_page
+        return _page(self.find(StackName).events[::-1], "StackEvents", NextToken, size)
 
     def describe_events(
         self,
@@ -567,9 +574,9 @@ def _pairs(tags: dict[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
-def _page(items: list[Any], member: str, token: str) -> dict[str, Any]:
+def _page(items: list[Any], member: str, token: str, size: int = PAGE) -> dict[str, Any]:
     start = int(token)
-    answer: dict[str, Any] = {member: items[start : start + PAGE]}
-    if len(items) > start + PAGE:
-        answer["NextToken"] = str(start + PAGE)
+    answer: dict[str, Any] = {member: items[start : start + size]}
+    if len(items) > start + size:
+        answer["NextToken"] = str(start + size)
     return answer

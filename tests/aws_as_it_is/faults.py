@@ -1,4 +1,4 @@
-"""Faults on the way to AWS: a call that is never made, and an answer that is lost."""
+"""Faults on the way to AWS: a call that is never made, and an answer that is lost, for good or once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,21 +28,26 @@ class Faults:
     _number: int = 0
     _before: BaseException | None = None
     _after: BaseException | None = None
+    _is_repeated: bool = False
 
     def clear(self) -> None:
         """Forget all calls; nothing goes wrong any more."""
-        self.calls, self._number = [], 0
+        self.calls, self._number, self._before, self._after, self._is_repeated = [], 0, None, None, False
 
     def interrupt_before(self, number: int) -> None:
         """Raise KeyboardInterrupt in place of the call with this number, counted from 1."""
         self.clear()
-        self._number, self._before, self._after = number, KeyboardInterrupt(), None
+        self._number, self._before = number, KeyboardInterrupt()
 
     def lose_answer(self, number: int) -> None:
         """Carry out the call with this number and break the connection, as botocore sees it in the end."""
         self.clear()
-        self._number, self._before = number, None
-        self._after = ConnectionClosedError(endpoint_url="https://amazonaws.com")
+        self._number, self._after = number, ConnectionClosedError(endpoint_url="https://amazonaws.com")
+
+    def repeat(self, number: int) -> None:
+        """Carry out the call with this number twice, as botocore does when the first answer is lost."""
+        self.clear()
+        self._number, self._is_repeated = number, True
 
     def count(self, action: Callable[[], object]) -> int:
         """Return the number of calls that an action makes."""
@@ -55,6 +60,11 @@ class Faults:
         self.calls.append(call)
         if self._before and len(self.calls) == self._number:
             raise self._before
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether the latest call is to be carried out twice."""
+        return self._is_repeated and len(self.calls) == self._number
 
     def end(self) -> None:
         """Note that the latest call has been carried out."""

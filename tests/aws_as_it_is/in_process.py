@@ -42,6 +42,8 @@ def connected(account: Account) -> Iterator[None]:
         account.faults.begin(Call(service, model.name, params))
         if not account.offers(service, model.name):
             return None
+        if account.faults.is_repeated:
+            _answer(account, service, model.name, params)
         status, parsed = _answer(account, service, model.name, params)
         return _Http(status), parsed
 

@@ -1,8 +1,6 @@
 """Complete deployments against a double of AWS (tests/aws_as_it_is), without network and without waiting."""
 
-import contextlib
 import doctest
-import hashlib
 import inspect
 import json
 from datetime import timedelta
@@ -14,17 +12,14 @@ import pytest
 from shutterless import deploy as package
 from shutterless.deploy import deployer
 from shutterless.deploy.aws import ecr
-from shutterless.deploy.aws.ecr import ensure_repository
 from shutterless.deploy.status import read_status
 from shutterless.deploy.template.releases import MAX_RELEASES
 from shutterless.errors import BundleError, DeployError, InputError
-from shutterless.model_check import remember
 from shutterless.packaging import base_image
-from shutterless.runtime.model.bundle import read_bundle, write_bundle
+from shutterless.runtime.model.bundle import read_bundle
+from tests.aws_as_it_is.deployments import FUNCTION, NAME, deploy, make_bundle, publish
 
 REGION = "eu-central-1"
-NAME = "clothes"
-FUNCTION = "shutterless-clothes"
 
 
 @pytest.fixture
@@ -39,31 +34,8 @@ def aws(account):
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory, described):
     """Return folders of several bundles, whose models are not run here."""
-    folders = [tmp_path_factory.mktemp("bundles") / str(number) for number in range(7)]
-    for number, folder in enumerate(folders):
-        remember(write_bundle(folder, f"model {number}".encode(), described))
-    return folders
-
-
-def publish(session, name, bundle, options, progress):
-    """Put an image without content into the registry, another one for each model: no Docker needed."""
-    repository = ensure_repository(session, f"shutterless/{name}")
-    version = read_bundle(bundle).version
-    layer = f"sha256:{hashlib.sha256(version.encode()).hexdigest()}"
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
-        "layers": [{"digest": layer}],
-    }
-    ecr = session.client("ecr")
-    with contextlib.suppress(ecr.exceptions.ImageAlreadyExistsException):
-        ecr.put_image(repositoryName=repository.name, imageManifest=json.dumps(manifest), imageTag=version)
-    answer = ecr.describe_images(repositoryName=repository.name, imageIds=[{"imageTag": version}])
-    return f"{repository.uri}@{answer['imageDetails'][0]['imageDigest']}"
-
-
-def deploy(bundle, **options):
-    return deployer.deploy(bundle, NAME, publish=publish, **options)
+    folder = tmp_path_factory.mktemp("bundles")
+    return [make_bundle(folder / str(number), described, f"model {number}") for number in range(7)]
 
 
 def alias(session):
@@ -274,35 +246,6 @@ def test_a_damaged_bundle_is_refused_before_aws_is_asked(bundles, tmp_path, monk
     with pytest.raises(BundleError) as error:
         deploy(tmp_path)
     assert error.value.code == "not-a-bundle"
-
-
-INTERRUPTED = {
-    "first": (0, lambda bundles: deploy(bundles[0]), [("CREATE_COMPLETE", "1", {})]),
-    "new model": (1, lambda bundles: deploy(bundles[1]), [("UPDATE_COMPLETE", "2", {})]),
-    "canary": (
-        1,
-        lambda bundles: deploy(bundles[1], canary=0.1, canary_minutes=1),
-        [("UPDATE_COMPLETE", "2", {})],
-    ),
-    "destroy": (1, lambda bundles: deployer.destroy(NAME), []),
-}
-
-
-@pytest.mark.parametrize(("before", "action", "finished"), INTERRUPTED.values(), ids=INTERRUPTED)
-def test_interrupted_before_any_call_it_finishes_when_run_again(
-    aws, account, bundles, before, action, finished
-):
-    for bundle in bundles[:before]:
-        deploy(bundle)
-    snapshot, faults = account.snapshot(), account.faults
-    for call in range(1, faults.count(lambda: action(bundles)) + 1):
-        account.restore(snapshot)
-        faults.interrupt_before(call)
-        with pytest.raises(KeyboardInterrupt):
-            action(bundles)
-        faults.clear()
-        action(bundles)
-        assert everything(aws) == finished, f"interrupted before call {call}"
 
 
 EXAMPLES = (

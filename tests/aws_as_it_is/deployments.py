@@ -1,0 +1,89 @@
+"""Bundles and images without content, and what tests ask of a deployment at the double."""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import boto3
+
+from shutterless.deploy import deployer
+from shutterless.deploy.aws.ecr import ensure_repository
+from shutterless.deploy.options import Options
+from shutterless.deploy.state import Deployment
+from shutterless.model_check import remember
+from shutterless.runtime.model.bundle import Bundle, read_bundle, write_bundle
+from shutterless.utils.progress import Progress
+from tests.aws_as_it_is.account import Account, Traffic
+
+NAME = "clothes"
+FUNCTION = f"shutterless-{NAME}"
+
+
+def make_bundle(folder: Path, described: Bundle, model: str, name: str = "clothes") -> Path:
+    """Write a bundle whose model does not run."""
+    remember(write_bundle(folder, model.encode(), replace(described, name=name)))
+    return folder
+
+
+def layer(bundle: Path) -> str:
+    """Return the digest of the only layer of a bundle's image."""
+    return f"sha256:{hashlib.sha256(read_bundle(bundle).version.encode()).hexdigest()}"
+
+
+def digest(bundle: Path) -> str:
+    """Return the digest of a bundle's image, as moto makes it from the layers."""
+    return f"sha256:{hashlib.sha256(layer(bundle).encode()).hexdigest()}"
+
+
+def publish(session: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress) -> str:
+    """Put an image without content into the registry, another one for each model: no Docker needed."""
+    repository = ensure_repository(session, f"shutterless/{name}")
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+        "layers": [{"digest": layer(bundle)}],
+    }
+    ecr = session.client("ecr")
+    with contextlib.suppress(ecr.exceptions.ImageAlreadyExistsException):
+        ecr.put_image(
+            repositoryName=repository.name,
+            imageManifest=json.dumps(manifest),
+            imageTag=read_bundle(bundle).version,
+        )
+    return f"{repository.uri}@{digest(bundle)}"
+
+
+def deploy(bundle: Path, **options: object) -> Deployment:
+    """Deploy a bundle under the name of all these tests."""
+    return deployer.deploy(bundle, NAME, **{"publish": publish, **options})  # type: ignore[arg-type]
+
+
+def alias(account: Account) -> tuple[str, dict[str, float]]:
+    """Return the version that is live, and the shares of others."""
+    live = account.functions.functions[FUNCTION].aliases["live"]
+    return live.version, live.weights
+
+
+def ask(account: Account) -> int:
+    """Send a request to the API and return the status."""
+    return account.request(Traffic(FUNCTION, "live", 0))
+
+
+def events(account: Account, status: str) -> list[str]:
+    """Return the logical ids of a stack's events with this status."""
+    stack = account.cloudformation.find(FUNCTION)
+    return [each["LogicalResourceId"] for each in stack.events if each["ResourceStatus"] == status]
+
+
+def during_push(action: Callable[[], object]) -> Callable[..., str]:
+    """Return a publisher during whose push something else happens."""
+
+    def push(session: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress) -> str:
+        image = publish(session, name, bundle, options, progress)
+        action()
+        return image
+
+    return push

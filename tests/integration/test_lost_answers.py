@@ -1,0 +1,62 @@
+"""Every action on a deployment, interrupted at each of its calls to AWS, finishes when it is run again."""
+
+import contextlib
+
+import pytest
+
+from shutterless.deploy import deployer
+from shutterless.errors import DeployError
+from tests.aws_as_it_is.deployments import NAME, alias, deploy, make_bundle
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory, described):
+    """Return folders of several bundles, whose models are not run here."""
+    folder = tmp_path_factory.mktemp("bundles")
+    return [make_bundle(folder / str(number), described, f"model {number}") for number in range(4)]
+
+
+@pytest.fixture(autouse=True)
+def simulated_rows(account):
+    """Switch off what the deploy stage does not know yet."""
+    account.behaviour.stale_reads = 0
+    account.behaviour.untagged_review = False
+
+
+def nothing(bundles):
+    """Prepare an empty account."""
+
+
+def three(bundles):
+    for bundle in bundles[:3]:
+        deploy(bundle)
+
+
+# name: (what is there before, the action, the alias in the end)
+ACTIONS = {
+    "first deploy": (nothing, lambda bundles: deploy(bundles[0]), ("1", {})),
+    "new model": (three, lambda bundles: deploy(bundles[3]), ("4", {})),
+    "canary": (three, lambda bundles: deploy(bundles[3], canary=0.1, canary_minutes=0), ("3", {"4": 0.1})),
+    "watched canary": (three, lambda bundles: deploy(bundles[3], canary=0.1, canary_minutes=1), ("4", {})),
+    "destroy": (three, lambda _: deployer.destroy(NAME), None),
+}
+
+
+@pytest.mark.parametrize("fault", ["interrupt_before", "lose_answer", "repeat"])
+@pytest.mark.parametrize(("prepare", "action", "result"), ACTIONS.values(), ids=ACTIONS)
+def test_an_action_that_was_interrupted_finishes_when_it_is_run_again(
+    account, bundles, fault, prepare, action, result
+):
+    prepare(bundles)
+    snapshot, faults = account.snapshot(), account.faults
+    calls = faults.count(lambda: action(bundles))
+    for call in range(1, calls + 1):
+        account.restore(snapshot)
+        getattr(faults, fault)(call)
+        with contextlib.suppress(KeyboardInterrupt, DeployError):
+            action(bundles)
+        operation = faults.calls[call - 1].operation
+        faults.clear()
+        action(bundles)
+        end = alias(account) if deployer.list_resources(NAME) else None
+        assert end == result, f"{fault}({call}), {operation}"
