@@ -27,6 +27,7 @@ HINTS: dict[str | int, str] = {
     "fetch-failed": "Check the picture's URL, or download the picture and give the file.",
     "internal": "The API's log has the reason.",
     "busy": "Try again in a moment.",
+    "unavailable": "Try again in a moment; the owner of the API finds the reason in its log.",
     "quota-exceeded": "Ask the owner of the API for a larger quota, or wait for the next month.",
     "unsigned": "The API requires requests signed with AWS Signature 4 by an identity that may call it.",
     401: "Give the API key with --api-key or SHUTTERLESS_API_KEY.",
@@ -108,9 +109,10 @@ def retry_after(response: Response, attempt: int) -> float | None:
     Returns:
         What the header `Retry-After` says, else 1, 2, 4 …; None if another attempt is pointless.
     """
-    if response.status not in (429, 503) or _document(response).get("code") == "quota-exceeded":
-        return None
     header = response.headers.get("retry-after", "")
+    is_temporary = response.status in (429, 503) or (response.status == 502 and header)
+    if not is_temporary or _document(response).get("code") == "quota-exceeded":
+        return None
     pause = float(header) if header.isascii() and header.isdigit() else 2.0**attempt
     return pause if pause <= MAX_PAUSE else None
 

@@ -42,7 +42,8 @@ TYPES = {
 def call(url: str, image: StrPath, api_key: str | None = None, timeout: float = 60.0) -> ApiPrediction:
     """Ask an API to classify one picture.
 
-    Answers with the status 429 or 503 are retried up to three times, after the time in `Retry-After`.
+    Answers with the status 429, 503, or 502 with `Retry-After` are retried up to three times, after the time
+    that it gives.
 
     Args:
         url: The API's root, a stage, `…/predict`, or Lambda's local `…/invocations`.

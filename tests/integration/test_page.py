@@ -19,7 +19,8 @@ from shutterless.runtime.http_messages import Response
 from shutterless.runtime.model.bundle import read_bundle
 from shutterless.runtime.model.classifier import Classifier
 from shutterless.runtime.problems import KINDS, Problem
-from shutterless.runtime.service import PAGE, Service, problem_response
+from shutterless.runtime.responses import PAGE, problem_response
+from shutterless.runtime.service import Service
 from shutterless.runtime.settings import Settings
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")

@@ -225,6 +225,13 @@ def test_a_busy_api_is_asked_again_after_as_long_as_it_says(api, photo, pauses):
     assert len({body for *_, body in api.requests}) == 1
 
 
+def test_an_unavailable_api_is_asked_again_only_if_it_says_when(api, photo, pauses):
+    api.says(502, {"code": "unavailable", "detail": "try again"}, Retry_After="5")
+    api.says(502, {"message": "Internal server error"})
+    assert failure(api.url, photo).status == 502
+    assert pauses == [5]
+
+
 def test_it_is_not_asked_for_ever(api, photo, pauses):
     api.answers.append(THROTTLED)
     error = failure(api.url, photo)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shutterless.runtime.forms import extract_image
@@ -19,6 +17,13 @@ from shutterless.runtime.image.limits import MAX_BYTES
 from shutterless.runtime.model.bundle import read_bundle
 from shutterless.runtime.model.classifier import Classifier
 from shutterless.runtime.problems import Problem
+from shutterless.runtime.responses import (
+    allowed_methods,
+    error_response,
+    json_response,
+    page_response,
+    preflight_response,
+)
 from shutterless.runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,13 +40,7 @@ DECODE_MEMORY = 1 << 30
 # Four of the worst possible pictures, some 6 s of a core; see `decoder.cost` for the unit.
 MAX_REQUEST_COST = 200_000_000
 
-PAGE = Path(__file__).with_name("page") / "index.html"
-URL_FORM = b'<form id="url-form"'
-CORS = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After, X-Request-Id"}
-# What a page cannot state itself; the rest of its policy is in its head.
-PAGE_HEADERS = {"Content-Security-Policy": "frame-ancestors 'none'", "X-Content-Type-Options": "nosniff"}
 METHODS = ("GET", "HEAD", "POST", "OPTIONS")
-ALLOWED_HEADERS = "Content-Type, X-Api-Key, X-Request-Id"
 PUBLIC_MEMBERS = (
     "name",
     "version",
@@ -222,34 +221,30 @@ class Service:
             )
         handlers = self._routes[path]
         if request.method == "OPTIONS":
-            return _preflight(handlers)
+            return preflight_response(handlers)
         if request.method == "HEAD" and "GET" in handlers:
             response = handlers["GET"](request)
             length = {"Content-Length": str(len(response.body))}
             return Response(response.status, {**response.headers, **length}, b"")
         if request.method not in handlers:
-            methods = _allowed_methods(handlers)
+            methods = allowed_methods(handlers)
             raise Problem("method-not-allowed", f"{path} supports {methods}", headers={"Allow": methods})
         return handlers[request.method](request)
 
     def _page(self, request: Request) -> Response:
-        headers = {"Content-Type": "text/html; charset=utf-8", **CORS, **PAGE_HEADERS}
-        html = PAGE.read_bytes()
-        if self._settings.urls == "off":
-            html = html.replace(URL_FORM, URL_FORM + b" hidden")
-        return Response(200, headers, html)
+        return page_response(self._settings.urls)
 
     def _health(self, request: Request) -> Response:
-        return _json_response(200, {"status": "ok", "version": self.model_version})
+        return json_response(200, {"status": "ok", "version": self.model_version})
 
     def _model(self, request: Request) -> Response:
         description = self._classifier.bundle.to_json()
-        return _json_response(200, {member: description[member] for member in PUBLIC_MEMBERS})
+        return json_response(200, {member: description[member] for member in PUBLIC_MEMBERS})
 
     def _openapi(self, request: Request) -> Response:
         from shutterless.runtime.openapi import describe_api  # a function answers without it
 
-        return _json_response(200, describe_api(self._classifier.bundle, MAX_IMAGES))
+        return json_response(200, describe_api(self._classifier.bundle, MAX_IMAGES))
 
     def _predict(self, request: Request) -> Response:
         content_type = request.headers.get("content-type", "application/json")
@@ -262,11 +257,11 @@ class Service:
             or body.startswith(SIGNATURES)
             or body[4:8] == BOX_SIGNATURE
         ):
-            return _json_response(200, self.classify(body))
+            return json_response(200, self.classify(body))
         if media_type == "multipart/form-data":
-            return _json_response(200, self.classify(extract_image(content_type, body)))
+            return json_response(200, self.classify(extract_image(content_type, body)))
         # curl -d claims a form where people mean JSON, and the tutorial's readers type just that.
-        return _json_response(200, self.predict(parse_json(body)))
+        return json_response(200, self.predict(parse_json(body)))
 
     def _predict_or_problem(self, payload: Json, budget: Budget) -> PredictionDocument | ProblemDocument:
         try:
@@ -301,48 +296,5 @@ def _decode_image_member(text: str) -> bytes:
         raise Problem("invalid-request", "image is not valid base64") from error
 
 
-def _json_response(status: int, document: object, media_type: str = "application/json") -> Response:
-    # Half a surrogate pair, as an event's path may hold, has no UTF-8; with a backslash it is valid JSON.
-    body = json.dumps(document, ensure_ascii=False, allow_nan=False).encode(errors="backslashreplace")
-    return Response(status, {"Content-Type": media_type, **CORS}, body, document)
-
-
-def problem_response(problem: Problem) -> Response:
-    """Return the response for a problem, as RFC 9457 has it."""
-    response = _json_response(problem.status, problem.to_json(), "application/problem+json")
-    return replace(response, headers={**response.headers, **problem.headers})
-
-
-def error_response(error: Exception, request_id: str) -> Response:
-    """Return the response for any exception.
-
-    The sender sees a `Problem` as it is, and of other exceptions nothing but the request id.
-    """
-    if isinstance(error, Problem):
-        return problem_response(error)
-    return replace(problem_response(internal_problem(request_id)), cause=error)
-
-
-def internal_problem(request_id: str) -> Problem:
-    """Return the problem for an exception of ours; its reason is in the log only."""
-    return Problem("internal", f"the log has the reason under the request id {request_id}")
-
-
 def _without_slash(path: str) -> str:
     return path.rstrip("/") or "/"
-
-
-def _allowed_methods(handlers: Mapping[str, Handler]) -> str:
-    return ", ".join([*handlers, *(["HEAD"] if "GET" in handlers else []), "OPTIONS"])
-
-
-def _preflight(handlers: Mapping[str, Handler]) -> Response:
-    """Answer a browser that asks what a page from elsewhere may send."""
-    methods = _allowed_methods(handlers)
-    headers = {
-        "Access-Control-Allow-Methods": methods,
-        "Access-Control-Allow-Headers": ALLOWED_HEADERS,
-        "Access-Control-Max-Age": "86400",
-        "Allow": methods,
-    }
-    return Response(204, {**CORS, **headers}, b"")

@@ -58,11 +58,13 @@ class Api:
         """Return status, headers and body of the answer; names of the request's headers in lower case."""
         stage, _, rest = path.removeprefix("/").partition("/")
         resource = json.dumps(self.paths.get(f"/{rest}"))
-        method = self.methods.get((resource, verb)) or self.methods.get((resource, "ANY"))
+        method = self.methods.get((resource, verb))
         if stage != STAGE or method is None:
             return self._own("MISSING_AUTHENTICATION_TOKEN")
         if method["ApiKeyRequired"] and headers.get("x-api-key") != KEY:
             return self._own("INVALID_API_KEY")
+        if method["Integration"]["Type"] == "MOCK":
+            return self._mock(method)
         event = self._event(verb, f"/{rest}", headers, body)
         if len(json.dumps(event)) > LAMBDA_TAKES:
             return self._own("REQUEST_TOO_LARGE")
@@ -93,6 +95,16 @@ class Api:
             "body": text or None,
             "isBase64Encoded": is_binary,
         }
+
+    def _mock(self, method):
+        """Return what a MOCK integration always answers: constants, and the id of the request."""
+        (answer,) = method["Integration"]["IntegrationResponses"]
+        context = {"context.requestId": str(uuid.uuid4())}
+        headers = {
+            name.removeprefix("method.response.header."): context.get(value, value.strip("'"))
+            for name, value in answer["ResponseParameters"].items()
+        }
+        return int(answer["StatusCode"]), headers, b""
 
     def _own(self, kind):
         """Return what API Gateway answers itself: static headers, and a body without variables."""

@@ -13,7 +13,8 @@ from shutterless.runtime import access_log
 from shutterless.runtime.adapters.lambda_function import handle
 from shutterless.runtime.http_messages import Response
 from shutterless.runtime.problems import Problem
-from shutterless.runtime.service import Service, error_response
+from shutterless.runtime.responses import error_response
+from shutterless.runtime.service import Service
 from shutterless.runtime.settings import Settings
 
 ANSWER = {"label": "hat", "confidence": 0.75, "accepted": True, "scores": {}}

@@ -19,7 +19,8 @@ from shutterless.runtime.image.limits import MAX_PIXELS
 from shutterless.runtime.model.bundle import read_bundle
 from shutterless.runtime.model.classifier import Classifier
 from shutterless.runtime.problems import KINDS
-from shutterless.runtime.service import DECODE_MEMORY, MAX_IMAGES, MAX_REQUEST_COST, PAGE, URL_FORM, Service
+from shutterless.runtime.responses import PAGE, URL_FORM
+from shutterless.runtime.service import DECODE_MEMORY, MAX_IMAGES, MAX_REQUEST_COST, Service
 from shutterless.runtime.settings import Settings
 
 LABELS = ["blue", "green", "red"]

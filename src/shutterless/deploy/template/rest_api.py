@@ -6,8 +6,10 @@ from typing import NamedTuple
 from shutterless.deploy.options import Options
 from shutterless.deploy.template.function import ALIAS, fingerprint
 from shutterless.deploy.template.types import Resource
+from shutterless.runtime.http_messages import Response
 from shutterless.runtime.json_types import Json, JsonObject
 from shutterless.runtime.problems import KINDS
+from shutterless.runtime.responses import preflight_response
 
 # path: (its method, the prefix of its resources' ids).
 ROUTES = {
@@ -50,6 +52,7 @@ class GatewayResponse(NamedTuple):
         code: The problem's code.
         title: The problem's title.
         detail: The problem's detail; empty for API Gateway's own message.
+        retry_after: Seconds after which a client should try again; 0 for not saying so.
     """
 
     type: str
@@ -57,6 +60,7 @@ class GatewayResponse(NamedTuple):
     code: str
     title: str
     detail: str
+    retry_after: int = 0
 
 
 def _from_problem(kind: str, code: str, detail: str) -> GatewayResponse:
@@ -65,10 +69,6 @@ def _from_problem(kind: str, code: str, detail: str) -> GatewayResponse:
 
 def _forbidden(kind: str, detail: str) -> GatewayResponse:
     return GatewayResponse(kind, 403, "forbidden", "You may not call this API", detail)
-
-
-def _timeout(kind: str, detail: str) -> GatewayResponse:
-    return GatewayResponse(kind, 504, "timeout", "The request timed out", detail)
 
 
 GATEWAY_RESPONSES = (
@@ -89,14 +89,46 @@ GATEWAY_RESPONSES = (
         "The monthly quota is used up",
         "the API key has used its quota of this month",
     ),
-    _timeout("INTEGRATION_TIMEOUT", "try again, or send a smaller picture"),
-    _timeout("INTEGRATION_FAILURE", "try again"),
+    GatewayResponse(
+        "INTEGRATION_TIMEOUT", 504, "timeout", "The request timed out", "try again, or send a smaller picture"
+    ),
+    # The function crashed, or Lambda could not call it: it has reached its concurrency, or is not ready yet.
+    GatewayResponse(
+        "INTEGRATION_FAILURE", 502, "unavailable", "The service is not available", "try again in a moment", 5
+    ),
     GatewayResponse("DEFAULT_4XX", None, "invalid-request", KINDS["invalid-request"][1], ""),
     GatewayResponse("DEFAULT_5XX", None, "internal", KINDS["internal"][1], ""),
 )
 # API Gateway's answer on a path without a method and, with IAM, to a request that is not signed.
 NOT_FOUND = _from_problem("MISSING_AUTHENTICATION_TOKEN", "not-found", "see / for a page and POST /predict")
 UNSIGNED = _forbidden("MISSING_AUTHENTICATION_TOKEN", "sign the request with AWS Signature 4")
+
+
+# The methods that get the whole rate. In a setting's path, ~1 stands for a slash.
+LIMITED_BY_RATE = (("/~1predict", "POST"), ("/~1predict", "OPTIONS"))
+
+
+def public_rate(options: Options) -> int:
+    """Return the requests per second that API Gateway accepts for each method that needs no key.
+
+    It is a tenth of the rate of predictions, because anyone can send them and AWS bills each of them.
+    """
+    return max(1, options.rate // 10)
+
+
+def open_rate(options: Options) -> int:
+    """Return the requests per second that callers without key and signature can make, and that AWS bills."""
+    methods = [
+        (name, resource["Properties"])
+        for name, resource in api_resources("", options).items()
+        if resource["Type"] == "AWS::ApiGateway::Method"
+    ]
+    prefix, public = ROUTES[PREDICT][1], public_rate(options)
+    return sum(
+        options.rate if name.startswith(prefix) else public
+        for name, method in methods
+        if method["AuthorizationType"] == "NONE" and not method["ApiKeyRequired"]
+    )
 
 
 def api_resources(name: str, options: Options) -> dict[str, Resource]:
@@ -110,12 +142,8 @@ def api_resources(name: str, options: Options) -> dict[str, Resource]:
         The API, its paths and methods and API Gateway's own answers, by logical id.
     """
     resources: dict[str, Resource] = {"Api": _api(name)}
-    for path, (method, prefix) in ROUTES.items():
-        if path != "/":
-            resources[f"{prefix}Resource"] = _resource(path)
-        resources[f"{prefix}{method.capitalize()}"] = _method(path, method, options.auth)
-        # The function itself answers preflights and HEAD, and 405 to the rest, as it does everywhere.
-        resources[f"{prefix}Other"] = _method(path, "ANY", "none")
+    for path in ROUTES:
+        resources |= _path_resources(path, options)
     for response in (*GATEWAY_RESPONSES, UNSIGNED if options.auth == "iam" else NOT_FOUND):
         resources[f"{response.type.title().replace('_', '')}Response"] = _gateway_response(response)
     return resources
@@ -167,14 +195,23 @@ def _resource(path: str) -> Resource:
     return {"Type": "AWS::ApiGateway::Resource", "Properties": properties}
 
 
-def _method(path: str, method: str, auth: str) -> Resource:
-    prefix = ROUTES[path][1]
-    alias = (
-        "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/"
-        f"${{Function.Arn}}:{ALIAS}/invocations"
-    )
+def _path_resources(path: str, options: Options) -> dict[str, Resource]:
+    """Return a path and its methods.
+
+    Without a route for them, API Gateway answers all other methods with NOT_FOUND, which AWS does not bill.
+    """
+    verb, prefix = ROUTES[path]
+    resources = {} if path == "/" else {f"{prefix}Resource": _resource(path)}
+    for method in ["GET", "HEAD"] if verb == "GET" else [verb]:
+        resources[f"{prefix}{method.capitalize()}"] = _method(path, method, options.auth, _call_function())
+    # Browsers send preflights without a key or signature.
+    preflight = _answer_always(preflight_response([verb]))
+    return {**resources, f"{prefix}Options": _method(path, "OPTIONS", "none", preflight)}
+
+
+def _method(path: str, method: str, auth: str, integration: JsonObject) -> Resource:
     resource: JsonObject = (
-        {"Fn::GetAtt": ["Api", "RootResourceId"]} if path == "/" else {"Ref": f"{prefix}Resource"}
+        {"Fn::GetAtt": ["Api", "RootResourceId"]} if path == "/" else {"Ref": f"{ROUTES[path][1]}Resource"}
     )
     properties: JsonObject = {
         "RestApiId": {"Ref": "Api"},
@@ -182,13 +219,40 @@ def _method(path: str, method: str, auth: str) -> Resource:
         "HttpMethod": method,
         "AuthorizationType": "AWS_IAM" if auth == "iam" else "NONE",
         "ApiKeyRequired": auth == "api-key" and path == PREDICT,
-        "Integration": {
-            "Type": "AWS_PROXY",
-            "IntegrationHttpMethod": "POST",
-            "Uri": {"Fn::Sub": alias},
-        },
+        **integration,
     }
     return {"Type": "AWS::ApiGateway::Method", "Properties": properties}
+
+
+def _call_function() -> JsonObject:
+    """Return the part of a method that passes the request to the alias, and its answer back."""
+    alias = (
+        "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/"
+        f"${{Function.Arn}}:{ALIAS}/invocations"
+    )
+    integration: JsonObject = {
+        "Type": "AWS_PROXY",
+        "IntegrationHttpMethod": "POST",
+        "Uri": {"Fn::Sub": alias},
+    }
+    return {"Integration": integration}
+
+
+def _answer_always(response: Response) -> JsonObject:
+    """Return the part of a method by which API Gateway itself gives this response, which has no body."""
+    constants = {name: f"'{value}'" for name, value in response.headers.items()}
+    headers: JsonObject = {
+        f"method.response.header.{name}": value
+        for name, value in {**constants, "X-Request-Id": "context.requestId"}.items()
+    }
+    status = str(response.status)
+    integration: JsonObject = {
+        "Type": "MOCK",
+        "RequestTemplates": {"application/json": json.dumps({"statusCode": response.status})},
+        "IntegrationResponses": [{"StatusCode": status, "ResponseParameters": headers}],
+    }
+    responses: JsonObject = {"StatusCode": status, "ResponseParameters": dict.fromkeys(headers, True)}
+    return {"Integration": integration, "MethodResponses": [responses]}
 
 
 def _gateway_response(response: GatewayResponse) -> Resource:
@@ -202,10 +266,13 @@ def _gateway_response(response: GatewayResponse) -> Resource:
     body = json.dumps({key: value for key, value in problem.items() if value})
     if not response.detail:  # only API Gateway knows which of many causes it is
         body = body.replace('"code"', '"detail": $context.error.messageString, "code"')
+    headers: dict[str, Json] = {**CORS, **PROBLEM}
+    if response.retry_after:
+        headers["gatewayresponse.header.Retry-After"] = f"'{response.retry_after}'"
     properties: dict[str, Json] = {
         "RestApiId": {"Ref": "Api"},
         "ResponseType": response.type,
-        "ResponseParameters": {**CORS, **PROBLEM},
+        "ResponseParameters": headers,
         "ResponseTemplates": {"application/json": body},
     }
     if response.status:
@@ -214,17 +281,20 @@ def _gateway_response(response: GatewayResponse) -> Resource:
 
 
 def _stage(options: Options, deployment: str) -> JsonObject:
-    all_methods: JsonObject = {
-        "ResourcePath": "/*",
-        "HttpMethod": "*",
-        "ThrottlingRateLimit": options.rate,
-        "ThrottlingBurstLimit": options.burst,
-    }
+    limits = {("/*", "*"): public_rate(options), **dict.fromkeys(LIMITED_BY_RATE, options.rate)}
     return {
         "RestApiId": {"Ref": "Api"},
         "StageName": options.stage,
         "DeploymentId": {"Ref": deployment},
-        "MethodSettings": [all_methods],
+        "MethodSettings": [
+            {
+                "ResourcePath": path,
+                "HttpMethod": method,
+                "ThrottlingRateLimit": rate,
+                "ThrottlingBurstLimit": options.burst,
+            }
+            for (path, method), rate in limits.items()
+        ],
     }
 
 

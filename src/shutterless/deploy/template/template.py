@@ -97,19 +97,24 @@ def read_options(template: Template) -> Options:
     )
 
 
-def template_text(template: Template) -> str:
-    """Return a template as indented JSON."""
-    return json.dumps(template, indent=2, ensure_ascii=False) + "\n"
+def template_text(template: Template, indent: int | None = None) -> str:
+    """Return a template as JSON, in ASCII because GetTemplate returns `?` for every other character.
+
+    Args:
+        template: The template.
+        indent: The spaces to indent it by; None for one compact line.
+    """
+    return json.dumps(template, indent=indent, separators=(",", ":" if indent is None else ": "))
 
 
 def write_template(template: Template, file: Path) -> None:
-    """Write a template to a file.
+    """Write a template to a file, as indented JSON.
 
     Raises:
         ShutterlessError: The file cannot be written.
     """
     with atomic_file(file) as draft:
-        draft.write_text(template_text(template), "utf-8")
+        draft.write_text(template_text(template, indent=2) + "\n", "ascii")
 
 
 def _outputs(name: str, options: Options) -> dict[str, Output]:

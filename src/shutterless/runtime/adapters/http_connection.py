@@ -18,7 +18,7 @@ import h11
 from shutterless.runtime import access_log
 from shutterless.runtime.http_messages import Request, Response, join_headers
 from shutterless.runtime.problems import Problem
-from shutterless.runtime.service import error_response
+from shutterless.runtime.responses import error_response
 
 # What Lambda takes in one synchronous call: what works here shall work there.
 MAX_BODY = 6 * 1024 * 1024

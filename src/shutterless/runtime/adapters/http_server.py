@@ -20,7 +20,8 @@ from shutterless.runtime.adapters.lambda_function import handle
 from shutterless.runtime.host_resources import cores, memory
 from shutterless.runtime.http_messages import Request, Response, parse_json
 from shutterless.runtime.problems import Problem
-from shutterless.runtime.service import Service, error_response
+from shutterless.runtime.responses import error_response
+from shutterless.runtime.service import Service
 from shutterless.runtime.settings import Settings
 
 # Where AWS's images take events, so that clients written for them work here.

@@ -19,7 +19,8 @@ from shutterless.runtime.adapters.lambda_events import (
 )
 from shutterless.runtime.http_messages import Request, Response
 from shutterless.runtime.problems import Problem
-from shutterless.runtime.service import Service, error_response, internal_problem, problem_response
+from shutterless.runtime.responses import error_response, internal_problem, problem_response
+from shutterless.runtime.service import Service
 from shutterless.runtime.settings import Settings
 
 if TYPE_CHECKING:

@@ -93,7 +93,13 @@ def test_another_stage_replaces_it():
 
 def test_a_throttle_changes_stage_and_usage_plan():
     assert plan(build(deployed=DEPLOYED, rate=50)) == {
-        ("changed", "Stage", "MethodSettings.0.ThrottlingRateLimit"),
+        (
+            "changed",
+            "Stage",
+            "MethodSettings.0.ThrottlingRateLimit",
+            "MethodSettings.1.ThrottlingRateLimit",
+            "MethodSettings.2.ThrottlingRateLimit",
+        ),
         ("changed", "UsagePlan", "Throttle.RateLimit"),
     }
 

@@ -3,9 +3,10 @@ import json
 import pytest
 
 from shutterless.deploy.options import Options
-from shutterless.deploy.template.rest_api import ROUTES, api_resources, stage_resources
+from shutterless.deploy.template.rest_api import ROUTES, api_resources, open_rate, stage_resources
 from shutterless.runtime.image.opener import PLUGINS
 from shutterless.runtime.problems import KINDS
+from shutterless.runtime.responses import preflight_response
 
 
 def build(**options):
@@ -27,21 +28,42 @@ def methods_with(resources, name, value):
     return {key for key, method in of(resources, "Method").items() if method[name] == value}
 
 
-def test_every_path_of_the_api_has_its_method_and_one_for_preflights():
+def test_every_path_of_the_api_has_its_method_head_and_one_for_preflights():
     methods = of(build(), "Method")
-    assert len(methods) == 2 * len(ROUTES)
     for path, (method, prefix) in ROUTES.items():
-        assert methods[f"{prefix}{method.capitalize()}"]["HttpMethod"] == method
-        assert methods[f"{prefix}Other"]["HttpMethod"] == "ANY"
+        expected = {method, "OPTIONS", *(["HEAD"] if method == "GET" else [])}
+        resource = {"Fn::GetAtt": ["Api", "RootResourceId"]} if path == "/" else {"Ref": f"{prefix}Resource"}
+        assert {each["HttpMethod"] for each in methods.values() if each["ResourceId"] == resource} == expected
         if path != "/":
             assert of(build(), "Resource")[f"{prefix}Resource"]["PathPart"] == path[1:]
 
 
-def test_every_method_is_a_proxy_to_the_alias():
-    for method in of(build(), "Method").values():
-        assert method["Integration"]["Type"] == "AWS_PROXY"
-        assert method["Integration"]["IntegrationHttpMethod"] == "POST"
-        assert method["Integration"]["Uri"]["Fn::Sub"].endswith("functions/${Function.Arn}:live/invocations")
+def test_every_method_but_preflights_is_a_proxy_to_the_alias():
+    for name, method in of(build(), "Method").items():
+        integration = method["Integration"]
+        if not name.endswith("Options"):
+            assert integration["Type"] == "AWS_PROXY"
+            assert integration["IntegrationHttpMethod"] == "POST"
+            assert integration["Uri"]["Fn::Sub"].endswith("functions/${Function.Arn}:live/invocations")
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_preflights_are_answered_by_api_gateway_as_the_function_answers_them(path):
+    verb, prefix = ROUTES[path]
+    method = of(build(), "Method")[f"{prefix}Options"]
+    (answer,) = method["Integration"]["IntegrationResponses"]
+    headers = {
+        name.removeprefix("method.response.header."): value
+        for name, value in answer["ResponseParameters"].items()
+    }
+    assert method["Integration"]["Type"] == "MOCK"
+    assert headers.pop("X-Request-Id") == "context.requestId"
+    expected = preflight_response([verb])
+    assert {name: value.strip("'") for name, value in headers.items()} == expected.headers
+    assert answer["StatusCode"] == str(expected.status)
+    (declared,) = method["MethodResponses"]
+    assert declared["StatusCode"] == answer["StatusCode"]
+    assert declared["ResponseParameters"] == dict.fromkeys(answer["ResponseParameters"], True)
 
 
 def test_with_an_api_key_only_predictions_require_it():
@@ -63,8 +85,10 @@ def test_without_authentication_there_is_no_key_and_nothing_requires_one():
 
 def test_with_iam_everything_but_preflights_is_signed():
     resources = build(auth="iam")
-    signed = {f"{prefix}{method.capitalize()}" for method, prefix in ROUTES.values()}
-    assert methods_with(resources, "AuthorizationType", "AWS_IAM") == signed
+    preflights = {f"{prefix}Options" for _, prefix in ROUTES.values()}
+    assert (
+        methods_with(resources, "AuthorizationType", "AWS_IAM") == set(of(resources, "Method")) - preflights
+    )
     assert methods_with(resources, "ApiKeyRequired", True) == set()
 
 
@@ -80,9 +104,9 @@ def test_pictures_of_every_format_arrive_as_bytes():
 @pytest.mark.parametrize("auth", ["api-key", "none", "iam"])
 def test_the_gateways_own_answers_are_problems_that_browsers_can_read(auth):
     for answer in of(build(auth=auth), "GatewayResponse").values():
-        assert answer["ResponseParameters"] == {
-            "gatewayresponse.header.Access-Control-Allow-Origin": "'*'",
-            "gatewayresponse.header.Content-Type": "'application/problem+json'",
+        assert answer["ResponseParameters"].items() >= {
+            ("gatewayresponse.header.Access-Control-Allow-Origin", "'*'"),
+            ("gatewayresponse.header.Content-Type", "'application/problem+json'"),
         }
         assert {"type", "title", "detail", "code"} <= problem(answer).keys()
         assert str(problem(answer).get("status", "")) == answer.get("StatusCode", "")
@@ -107,7 +131,16 @@ def test_each_of_the_gateways_answers_has_its_code():
     assert codes["THROTTLED"] == ("429", "throttled")
     assert codes["QUOTA_EXCEEDED"] == ("429", "quota-exceeded")
     assert codes["INTEGRATION_TIMEOUT"] == ("504", "timeout")
+    assert codes["INTEGRATION_FAILURE"] == ("502", "unavailable")
     assert codes["DEFAULT_5XX"] == (None, "internal")
+
+
+def test_a_crash_is_worth_another_try():
+    headers = {
+        each["ResponseType"]: each["ResponseParameters"].get("gatewayresponse.header.Retry-After")
+        for each in of(build(), "GatewayResponse").values()
+    }
+    assert {kind: value for kind, value in headers.items() if value} == {"INTEGRATION_FAILURE": "'5'"}
 
 
 def test_an_unknown_path_is_not_found_unless_the_signature_may_be_missing():
@@ -134,12 +167,34 @@ def test_a_changed_api_is_another_deployment_a_changed_stage_is_not():
 
 def test_stage_and_usage_plan_have_the_same_rate():
     resources = build(rate=3, burst=4, quota=500)
-    (setting,) = of(resources, "Stage")["Stage"]["MethodSettings"]
-    assert (setting["ThrottlingRateLimit"], setting["ThrottlingBurstLimit"]) == (3, 4)
+    settings = of(resources, "Stage")["Stage"]["MethodSettings"]
+    limits = {
+        (each["ResourcePath"], each["HttpMethod"]): (
+            each["ThrottlingRateLimit"],
+            each["ThrottlingBurstLimit"],
+        )
+        for each in settings
+    }
+    assert limits[("/~1predict", "POST")] == limits[("/~1predict", "OPTIONS")] == (3, 4)
     plan = of(resources, "UsagePlan")["UsagePlan"]
     assert plan["Throttle"] == {"RateLimit": 3, "BurstLimit": 4}
     assert plan["Quota"] == {"Limit": 500, "Period": "MONTH"}
     assert plan["ApiStages"] == [{"ApiId": {"Ref": "Api"}, "Stage": {"Ref": "Stage"}}]
+
+
+@pytest.mark.parametrize(("rate", "public"), [(1, 1), (10, 1), (19, 1), (200, 20)])
+def test_what_needs_no_key_gets_a_tenth_of_the_rate(rate, public):
+    settings = of(build(rate=rate), "Stage")["Stage"]["MethodSettings"]
+    (others,) = [each for each in settings if each["ResourcePath"] == "/*"]
+    assert (others["HttpMethod"], others["ThrottlingRateLimit"]) == ("*", public)
+
+
+@pytest.mark.parametrize(
+    ("options", "rate"),
+    [({}, 22), ({"auth": "none"}, 32), ({"auth": "iam"}, 14), ({"rate": 100}, 220)],
+)
+def test_strangers_can_have_so_many_requests_billed(options, rate):
+    assert open_rate(Options(**options)) == rate
 
 
 def test_a_quota_of_0_is_no_quota():

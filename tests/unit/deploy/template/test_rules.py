@@ -125,8 +125,9 @@ def calls_go_through_the_alias(template):
     methods = properties_of(template, "ApiGateway::Method")
     assert methods
     for method in methods.values():
-        assert f":{ALIAS}/invocations" in str(method["Integration"]["Uri"])
-        assert method["Integration"]["Type"] == "AWS_PROXY"
+        if method["HttpMethod"] != "OPTIONS":
+            assert f":{ALIAS}/invocations" in str(method["Integration"]["Uri"])
+            assert method["Integration"]["Type"] == "AWS_PROXY"
 
 
 def only_this_api_may_call_only_the_alias(template):
@@ -185,14 +186,15 @@ def a_required_key_belongs_to_a_usage_plan(template):
 
 
 def every_route_has_its_method_and_open_preflights(template):
-    """Browsers send preflights without key and signature."""
+    """Browsers send preflights without key and signature; a preflight must not cost a call."""
     methods = properties_of(template, "ApiGateway::Method")
     for method, prefix in ROUTES.values():
         assert f"{prefix}{method.capitalize()}" in methods
-        preflight = methods.get(f"{prefix}Other", {})
-        assert preflight.get("HttpMethod") in ("ANY", "OPTIONS")
+        preflight = methods.get(f"{prefix}Options", {})
+        assert preflight.get("HttpMethod") == "OPTIONS"
         assert not preflight.get("ApiKeyRequired")
         assert preflight["AuthorizationType"] == "NONE"
+        assert preflight["Integration"]["Type"] == "MOCK"
 
 
 def browsers_can_read_the_gateways_own_answers(template):
@@ -400,17 +402,22 @@ def _(resources):
 
 @mistake(every_route_has_its_method_and_open_preflights)
 def _(resources):
-    del resources["PredictOther"]
+    del resources["PredictOptions"]
 
 
 @mistake(every_route_has_its_method_and_open_preflights)
 def _(resources):
-    resources["PredictOther"]["Properties"]["ApiKeyRequired"] = True
+    resources["PredictOptions"]["Properties"]["ApiKeyRequired"] = True
 
 
 @mistake(every_route_has_its_method_and_open_preflights)
 def _(resources):
-    resources["PredictOther"]["Properties"]["AuthorizationType"] = "AWS_IAM"
+    resources["PredictOptions"]["Properties"]["AuthorizationType"] = "AWS_IAM"
+
+
+@mistake(every_route_has_its_method_and_open_preflights)
+def _(resources):
+    resources["PredictOptions"]["Properties"]["Integration"]["Type"] = "AWS_PROXY"
 
 
 @mistake(browsers_can_read_the_gateways_own_answers)
