@@ -148,6 +148,8 @@ def deploy_to_aws() -> str:
 
 
 def estimate_cost() -> float:
+    table: deploy.PriceTable = deploy.fetch_prices(["eu-central-1"], profile="work")
+    table.write("prices.toml")
     prices: deploy.Prices = deploy.load_prices("eu-central-1", Path("prices.toml"))
     estimate: deploy.Estimate = shutterless.deploy.estimate_cost(deploy.Workload(duration_ms=40), prices)
     return estimate.monthly_usd

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -75,6 +76,14 @@ def print_result(text: str) -> None:
 def print_json(document: "Json") -> None:
     """Print the JSON document of `--json` to standard output."""
     _write(to_json(document, indent=2))
+
+
+def format_period(period: timedelta) -> str:
+    """Return a duration in whole days, or in whole hours below two days."""
+    hours = round(period / timedelta(hours=1))
+    if hours >= 48:
+        return f"{hours // 24} days"
+    return f"{hours} hours" if hours > 1 else "hour"
 
 
 def to_json(document: "Json", indent: int | None = None) -> str:

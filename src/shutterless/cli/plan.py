@@ -77,18 +77,19 @@ def _short(value: "Json") -> str:
 
 def _costs(plan: "Plan", bundle: Path) -> list[str]:
     """Return the cost after the deploy and, if it changes, before, as lines of text."""
-    from shutterless.deploy.cost.local_latency import measure_latency
+    from shutterless.deploy.cost.local_latency import measure_latency, measure_start
     from shutterless.deploy.cost.plan import describe_costs
     from shutterless.deploy.cost.prices import load_prices
+    from shutterless.deploy.cost.workload import Workload
 
     try:
         prices = load_prices(plan.region)
         with quiet_start():
-            duration = measure_latency(bundle)
-        after = describe_costs(plan.options, duration, prices)
+            measured = Workload(measure_latency(bundle), start_ms=measure_start(bundle))
+        after = describe_costs(plan.options, measured, prices)
         if plan.current_options in (None, plan.options):
             return after
-        before = describe_costs(plan.current_options, duration, prices)
+        before = describe_costs(plan.current_options, measured, prices)
         return [f"Now: {before[0]}", f"Then: {after[0]}", *after[1:]]
     except ShutterlessError as error:
         return [f"The cost is unknown. {error.message}. {error.hint}"]

@@ -17,8 +17,10 @@ _EXPORTS = {
     "status": ("Status", "read_status"),
     "aws.session": ("connect",),
     "aws.logs": ("LogEntry", "follow_logs", "read_logs"),
-    "cost.estimate": ("Estimate", "Workload", "estimate_cost"),
+    "cost.estimate": ("Estimate", "estimate_cost"),
+    "cost.price_list": ("PriceTable", "fetch_prices"),
     "cost.prices": ("Prices", "load_prices"),
+    "cost.workload": ("Workload",),
 }
 _MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names}
 

@@ -5,10 +5,12 @@ from shutterless.deploy.aws.logs import follow_logs as follow_logs
 from shutterless.deploy.aws.logs import read_logs as read_logs
 from shutterless.deploy.aws.session import connect as connect
 from shutterless.deploy.cost.estimate import Estimate as Estimate
-from shutterless.deploy.cost.estimate import Workload as Workload
 from shutterless.deploy.cost.estimate import estimate_cost as estimate_cost
+from shutterless.deploy.cost.price_list import PriceTable as PriceTable
+from shutterless.deploy.cost.price_list import fetch_prices as fetch_prices
 from shutterless.deploy.cost.prices import Prices as Prices
 from shutterless.deploy.cost.prices import load_prices as load_prices
+from shutterless.deploy.cost.workload import Workload as Workload
 from shutterless.deploy.deployer import Plan as Plan
 from shutterless.deploy.deployer import deploy as deploy
 from shutterless.deploy.deployer import destroy as destroy

@@ -1,7 +1,8 @@
 """The status of a deployment: what is live, its health, and its cost at the current pace."""
 
+import math
 from dataclasses import asdict, dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import boto3
 from botocore.client import BaseClient
@@ -12,18 +13,21 @@ from shutterless.deploy.aws.cloudformation import Stack, deployment_not_found, r
 from shutterless.deploy.aws.cloudwatch import FunctionMetrics, read_metrics
 from shutterless.deploy.aws.ecr import read_findings, read_push_time
 from shutterless.deploy.aws.errors import aws_errors
+from shutterless.deploy.aws.reports import read_cold_starts
 from shutterless.deploy.aws.session import connect
-from shutterless.deploy.cost.estimate import Workload, estimate_cost
+from shutterless.deploy.cost.estimate import estimate_cost
 from shutterless.deploy.cost.prices import load_prices
+from shutterless.deploy.cost.workload import MONTH_S, Workload
 from shutterless.deploy.options import check_name
 from shutterless.deploy.template.function import ALIAS
 from shutterless.deploy.template.template import stack_name
 from shutterless.errors import DeployError, ShutterlessError
 from shutterless.runtime.json_types import JsonObject
 
-MONTH = timedelta(days=30)
-# Two weeks, so that weekends count as they should.
+MONTH = timedelta(seconds=MONTH_S)
+# Two weeks, so that weekends count as they should; less for a younger deployment.
 LOOKBACK = timedelta(days=14)
+HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,19 @@ class LiveFunction:
 
 
 @dataclass(frozen=True)
+class Measurement:
+    """A month's workload, extrapolated from what CloudWatch measured.
+
+    Attributes:
+        workload: The workload.
+        period: What it is extrapolated from.
+    """
+
+    workload: Workload
+    period: timedelta
+
+
+@dataclass(frozen=True)
 class Status:
     """The status of a deployment. What concerns the function is empty if no version is live.
 
@@ -74,8 +91,9 @@ class Status:
         provisioned: The number of instances kept warm.
         alarms: The state of each alarm, by name.
         last_hour: None if there was no request.
-        monthly_usd: The estimated cost per month, at the pace of the last 14 days. None without requests,
-            or if the region's prices are unknown.
+        monthly_usd: The estimated cost per month, at the pace of the last `period_hours`. None without
+            requests, or if the region's prices are unknown.
+        period_hours: Hours that the cost is extrapolated from: two weeks, or the deployment's age.
         key: The API key, if it was asked for.
     """
 
@@ -97,6 +115,7 @@ class Status:
     alarms: dict[str, str] = field(default_factory=dict)
     last_hour: FunctionMetrics | None = None
     monthly_usd: float | None = None
+    period_hours: float = 0.0
     key: str | None = None
 
     def to_json(self) -> JsonObject:
@@ -145,28 +164,29 @@ def read_status(
             **vars(function),
             image_pushed=push_time.isoformat(timespec="seconds") if push_time else "",
             vulnerabilities=read_findings(session, function.image),
-            last_hour=read_metrics(session, stack.name, timedelta(hours=1)),
-            monthly_usd=_monthly_usd(session, name, function),
+            last_hour=read_metrics(session, stack.name, HOUR),
+            monthly_usd=_monthly_usd(session, stack, function),
+            period_hours=_period(stack) / HOUR,
         )
 
 
-def read_workload(session: boto3.Session, name: str) -> Workload:
-    """Return the monthly workload of a deployment, extrapolated from the last 14 days.
+def read_workload(session: boto3.Session, name: str) -> Measurement:
+    """Return the monthly workload of a deployment, extrapolated from two weeks or, if less, from its age.
 
     Raises:
         ShutterlessError: There is no such deployment, or it had no request.
     """
     with aws_errors():
-        _read_stack(session, name)
+        stack = _read_stack(session, name)
         function = _read_live_function(session, name)
-    workload = _workload(session, name, function) if function else None
+        workload = _workload(session, stack, function) if function else None
     if not workload:
         raise DeployError(
             "never-called",
             f"{name} had no request in the last 14 days, so its duration is unknown",
             "Leave the name out and give --duration MS, or --bundle BUNDLE to measure it on this machine.",
         )
-    return workload
+    return Measurement(workload, _period(stack))
 
 
 def _read_stack(session: boto3.Session, name: str) -> Stack:
@@ -222,22 +242,36 @@ def _read_alarms(session: boto3.Session, stack: str) -> dict[str, str]:
     return {alarm["AlarmName"]: alarm["StateValue"] for alarm in alarms}
 
 
-def _workload(session: boto3.Session, name: str, function: LiveFunction) -> Workload | None:
-    metrics = read_metrics(session, stack_name(name), LOOKBACK)
+def _period(stack: Stack) -> timedelta:
+    """Return the period from which a month is extrapolated, in whole hours."""
+    age = datetime.now(UTC) - stack.created_at
+    return min(LOOKBACK, max(1, math.ceil(age / HOUR)) * HOUR)
+
+
+def _workload(session: boto3.Session, stack: Stack, function: LiveFunction) -> Workload | None:
+    period = _period(stack)
+    metrics = read_metrics(session, stack.name, period)
     if not metrics:
         return None
-    return Workload(
+    workload = Workload(
         duration_ms=metrics.mean_ms,
-        requests=round(metrics.requests * (MONTH / LOOKBACK)),
+        requests=round(metrics.requests * (MONTH / period)),
         memory=function.memory,
         architecture=function.architecture,
+        front="rest" if "ApiId" in stack.outputs else "url",
         snapstart=function.snapstart,
         provisioned=function.provisioned,
     )
+    starts = read_cold_starts(session, stack.name, period)
+    if starts.number:
+        workload = replace(workload, start_ms=starts.mean_ms)
+    if starts.is_complete:
+        workload = replace(workload, cold_share=min(1.0, starts.number / metrics.requests))
+    return workload
 
 
-def _monthly_usd(session: boto3.Session, name: str, function: LiveFunction) -> float | None:
-    workload = _workload(session, name, function)
+def _monthly_usd(session: boto3.Session, stack: Stack, function: LiveFunction) -> float | None:
+    workload = _workload(session, stack, function)
     try:
         return estimate_cost(workload, load_prices(session.region_name)).monthly_usd if workload else None
     except ShutterlessError:  # the region's prices are not known

@@ -1,4 +1,5 @@
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -7,9 +8,9 @@ def test_a_bill_is_shown_with_its_prices_date_and_the_free_tier_apart(shutterles
     result = shutterless("cost", "--duration", 100, "--region", "us-east-1")
     assert (result.exit_code, result.stderr) == (0, "")
     assert "Lambda duration\t17,275 GB-s\t0.29\n" in result.stdout
-    assert "total\t100,000 requests\t1.96\n" in result.stdout
-    assert "$0.00000729" in result.stdout
-    assert "$1.23 a month" in result.stdout
+    assert "total\t100,000 requests\t2.06\n" in result.stdout
+    assert "$0.00000731" in result.stdout
+    assert "$0.43 a month" in result.stdout
     assert "Prices of 2025-09 for us-east-1" in result.stdout
     assert "https://aws.amazon.com/lambda/pricing/" in result.stdout
 
@@ -23,7 +24,7 @@ def test_a_tiny_quantity_is_not_shown_in_powers_of_ten(shutterless):
 def test_json_has_items_sums_and_where_the_duration_is_from(shutterless):
     result = shutterless("cost", "--duration", 100, "--requests", 0, "--architecture", "arm64", "--json")
     document = json.loads(result.stdout)
-    assert document["monthly_usd"] == pytest.approx(1.23)
+    assert document["monthly_usd"] == pytest.approx(0.43)
     assert (document["workload"]["architecture"], document["duration_source"]) == ("arm64", "given")
 
 
@@ -49,9 +50,11 @@ def test_a_given_duration_is_that_at_the_given_memory(shutterless):
 
 def test_a_bundle_is_measured_and_slowed_down_by_its_share_of_a_processor(shutterless, monkeypatch, tmp_path):
     monkeypatch.setattr("shutterless.deploy.cost.local_latency.measure_latency", lambda bundle, photo: 10.0)
+    monkeypatch.setattr("shutterless.deploy.cost.local_latency.measure_start", lambda bundle: 100.0)
     result = shutterless("cost", "--bundle", tmp_path, "--memory", 512, "--json")
     document = json.loads(result.stdout)
     assert document["workload"]["duration_ms"] == pytest.approx(10 * 1769 / 512)
+    assert document["workload"]["start_ms"] == pytest.approx(100 * 1769 / 512)
     assert "measured on a core of this machine" in document["duration_source"]
 
 
@@ -72,14 +75,64 @@ def test_a_region_without_prices_is_refused(shutterless):
 def test_the_workload_of_a_deployment_is_that_of_cloudwatch(shutterless, monkeypatch):
     from shutterless.deploy import status
     from shutterless.deploy.aws import session
-    from shutterless.deploy.cost.estimate import Workload
+    from shutterless.deploy.cost.workload import Workload
 
     class Session:
         region_name = "eu-west-1"
 
     monkeypatch.setattr(session, "connect", lambda profile, region: Session())
-    monkeypatch.setattr(status, "read_workload", lambda session, name: Workload(80, memory=884.5, requests=7))
+    measurement = status.Measurement(Workload(80, memory=884.5, requests=7), timedelta(hours=30))
+    monkeypatch.setattr(status, "read_workload", lambda session, name: measurement)
     document = json.loads(shutterless("cost", "clothes", "--memory", 1769, "--json").stdout)
     assert document["prices"]["region"] == "eu-west-1"
     assert (document["workload"]["duration_ms"], document["workload"]["requests"]) == (40, 7)
-    assert "CloudWatch" in document["duration_source"]
+    assert "30 hours" in document["duration_source"]
+
+
+@pytest.fixture
+def fetched(monkeypatch):
+    """Let AWS have two prices of a region."""
+    from shutterless.deploy.cost import price_list
+
+    text = price_list.TITLE + "\n[region.eu-central-1]\n"
+    table = price_list.PriceTable(text, {"eu-central-1": ("logs_gb",), "us-east-1": ()})
+    regions = []
+    monkeypatch.setattr(price_list, "fetch_prices", lambda names, profile: regions.extend(names) or table)
+    return regions
+
+
+def test_fetched_prices_are_printed_with_a_warning_of_those_that_are_missing(shutterless, fetched):
+    result = shutterless("cost", "--fetch-prices", "--region", "eu-central-1,us-east-1")
+    assert fetched == ["eu-central-1", "us-east-1"]
+    assert result.stdout.endswith("[region.eu-central-1]\n")
+    assert "logs_gb" in result.stderr
+    assert "us-east-1" not in result.stderr
+
+
+def test_fetched_prices_are_written_to_a_file(shutterless, fetched, tmp_path):
+    file = tmp_path / "prices.toml"
+    result = shutterless("cost", "--fetch-prices", "-o", file, "--json")
+    assert fetched == []
+    assert json.loads(result.stdout)["missing"] == {"eu-central-1": ["logs_gb"], "us-east-1": []}
+    assert file.read_text("utf-8").endswith("[region.eu-central-1]\n")
+
+
+def test_a_file_that_is_something_else_is_refused_before_aws_is_asked(shutterless, fetched, tmp_path):
+    file = tmp_path / "photo.jpg"
+    file.write_bytes(b"photo")
+    assert shutterless("cost", "--fetch-prices", "-o", file, "--region", "eu-west-1").exit_code == 1
+    assert (fetched, file.read_bytes()) == ([], b"photo")
+
+
+def test_only_fetched_prices_are_written(shutterless, tmp_path):
+    assert shutterless("cost", "--duration", 5, "-o", tmp_path / "prices.toml").exit_code == 2
+
+
+def test_cold_starts_can_be_given(shutterless):
+    options = ("--duration", 100, "--requests", 1000, "--start", 900, "--cold-share", "25%", "--json")
+    workload = json.loads(shutterless("cost", *options).stdout)["workload"]
+    assert (workload["start_ms"], workload["cold_starts"]) == (900, 250)
+
+
+def test_a_function_url_has_no_api_gateway(shutterless):
+    assert "API Gateway" not in shutterless("cost", "--duration", 100, "--front", "url").stdout

@@ -39,6 +39,7 @@ def calls(monkeypatch):
     monkeypatch.setattr(session, "connect", answer("connect", None))
     monkeypatch.setattr(smoke, "smoke_test", answer("smoke_test", {"label": "pants", "confidence": 0.97}))
     monkeypatch.setattr(local_latency, "measure_latency", lambda bundle: 20.0)
+    monkeypatch.setattr(local_latency, "measure_start", lambda bundle: 200.0)
     return calls
 
 

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,6 +12,7 @@ REPOSITORY, DIGEST = "shutterless/clothes", "sha256:" + "0" * 64
 IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/{REPOSITORY}@{DIGEST}"
 PUSHED = datetime(2026, 11, 1, 7, 30, tzinfo=UTC)
 MADE = datetime(2026, 11, 20, 8, tzinfo=UTC)
+TWO_WEEKS_AGO = datetime.now(UTC) - timedelta(days=14, hours=1)
 ALARM = "shutterless-clothes-errors"
 
 
@@ -21,13 +22,15 @@ def _connected(aws, monkeypatch):
 
 
 def answer_stack(aws, **changed):
-    outputs = {"Url": "https://abc.execute-api.us-east-1.amazonaws.com/prod", "ApiKeyId": "k1"}
+    url = "https://abc.execute-api.us-east-1.amazonaws.com/prod"
+    outputs = {"Url": url, "ApiId": "abc", "ApiKeyId": "k1"}
     stack = {
         "StackName": FUNCTION,
         "StackId": f"arn:aws:cloudformation:us-east-1:123456789012:stack/{FUNCTION}/1",
         "Tags": [{"Key": "shutterless", "Value": "clothes"}],
         "StackStatus": "UPDATE_COMPLETE",
-        "CreationTime": MADE,
+        "CreationTime": TWO_WEEKS_AGO,
+        "LastUpdatedTime": MADE,
         "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()],
         **changed,
     }
@@ -85,6 +88,13 @@ def answer_metrics(aws, requests, mean_ms=100.0, errors=0.0, p95_ms=150.0):
     aws.answer("cloudwatch", "get_metric_data", {"MetricDataResults": results})
 
 
+def answer_reports(aws, *init_ms):
+    """Queue the reports of calls that started an instance."""
+    text = "REPORT RequestId: 1\tDuration: 9.0 ms\tBilled Duration: 900 ms\tInit Duration: {} ms\t"
+    events = [{"eventId": str(ms), "timestamp": 1, "message": text.format(ms)} for ms in init_ms]
+    aws.answer("logs", "filter_log_events", {"events": events})
+
+
 def test_a_deployment_is_described_completely(aws):
     answer_stack(aws)
     answer_alarms(aws)
@@ -92,6 +102,7 @@ def test_a_deployment_is_described_completely(aws):
     answer_image(aws, {"HIGH": 2, "LOW": 7})
     answer_metrics(aws, 40.0, errors=2.0)
     answer_metrics(aws, 140_000.0)
+    answer_reports(aws)
     status = read_status("clothes")
     assert (status.state, status.updated) == ("UPDATE_COMPLETE", "2026-11-20T08:00:00+00:00")
     assert status.url == "https://abc.execute-api.us-east-1.amazonaws.com/prod"
@@ -102,8 +113,9 @@ def test_a_deployment_is_described_completely(aws):
     assert (status.memory, status.architecture) == (1769, "arm64")
     assert status.alarms == {ALARM: "OK"}
     assert status.last_hour == FunctionMetrics(40, 2, 100.0, 150.0)
-    # 300,000 requests a month: 0.06 + 51,826.17 GB-s at 0.0000133334 + 1.05 + 3 times 0.0713 + 1.23
-    assert status.monthly_usd == pytest.approx(3.2450, abs=1e-3)
+    # 304,167 requests in 730 hours: 0.0608 + 52,545.98 GB-s at 0.0000133334 + 1.0646 + 0.2169 + 1.33
+    assert status.monthly_usd == pytest.approx(3.3729, abs=1e-3)
+    assert status.period_hours == 336
     assert status.key is None
     assert status.to_json()["last_hour"]["errors"] == 2
 
@@ -165,10 +177,47 @@ def test_a_missing_permission_is_named(aws):
 def test_the_workload_of_a_month_is_extrapolated_from_two_weeks(aws):
     answer_stack(aws)
     answer_function(aws, provisioned=2, MemorySize=1024)
-    answer_metrics(aws, 14.0, mean_ms=80.0)
-    workload = read_workload(aws, "clothes")
-    assert (workload.requests, workload.duration_ms) == (30, 80.0)
+    answer_metrics(aws, 336.0, mean_ms=80.0)
+    answer_reports(aws)
+    workload, period = vars(read_workload(aws, "clothes")).values()
+    assert period == timedelta(days=14)
+    assert (workload.requests, workload.duration_ms, workload.front) == (730, 80.0, "rest")
     assert (workload.memory, workload.architecture, workload.provisioned) == (1024, "arm64", 2)
+
+
+def test_the_workload_of_a_young_deployment_is_extrapolated_from_its_age(aws):
+    """100 requests in 10 hours are 7,300 in the 730 hours of a month, not 217."""
+    answer_stack(aws, CreationTime=datetime.now(UTC) - timedelta(hours=9, minutes=50))
+    answer_function(aws)
+    answer_metrics(aws, 100.0)
+    answer_reports(aws)
+    workload, period = vars(read_workload(aws, "clothes")).values()
+    assert (workload.requests, period) == (7_300, timedelta(hours=10))
+
+
+def test_the_first_minutes_of_a_deployment_count_as_an_hour(aws):
+    answer_stack(aws, CreationTime=datetime.now(UTC))
+    answer_function(aws)
+    answer_metrics(aws, 1.0)
+    answer_reports(aws)
+    assert read_workload(aws, "clothes").workload.requests == 730
+
+
+def test_cold_starts_are_those_that_lambda_reported(aws):
+    answer_stack(aws)
+    answer_function(aws)
+    answer_metrics(aws, 10.0)
+    answer_reports(aws, 700, 900)
+    workload = read_workload(aws, "clothes").workload
+    assert (workload.start_ms, workload.cold_share) == (800.0, 0.2)
+
+
+def test_a_deployment_without_an_api_is_called_by_its_url(aws):
+    answer_stack(aws, Outputs=[])
+    answer_function(aws)
+    answer_metrics(aws, 10.0)
+    answer_reports(aws)
+    assert read_workload(aws, "clothes").workload.front == "url"
 
 
 def test_the_workload_of_a_deployment_that_was_never_called_is_unknown(aws):
@@ -188,4 +237,5 @@ def test_without_prices_of_the_region_the_rest_is_shown(aws, monkeypatch):
     answer_image(aws)
     answer_metrics(aws, 40.0)
     answer_metrics(aws, 140.0)
+    answer_reports(aws)
     assert read_status("clothes").monthly_usd is None

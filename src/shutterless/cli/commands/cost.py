@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli.aws_options import Profile, Region
-from shutterless.cli.console import make_table, print_json, print_result, show
+from shutterless.cli.aws_options import Profile
+from shutterless.cli.console import format_period, make_table, print_json, print_result, show, warn
+from shutterless.cli.options import share
 from shutterless.errors import InputError
 from shutterless.utils.quiet import quiet_start
 
 if TYPE_CHECKING:
-    from shutterless.deploy.cost.estimate import Estimate, Workload
+    from shutterless.deploy.cost.estimate import Estimate
+    from shutterless.deploy.cost.workload import Workload
     from shutterless.runtime.json_types import JsonObject
 
 # The region of the prices if neither a region nor a deployment is given.
@@ -35,6 +37,20 @@ def cost(
     duration: Annotated[
         float | None, typer.Option(metavar="MS", min=1, help="Duration of a request in milliseconds.")
     ] = None,
+    start: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MS", min=1, help="Initialization of a cold start in milliseconds.  [default: 200]"
+        ),
+    ] = None,
+    cold_share: Annotated[
+        float | None,
+        typer.Option(
+            parser=share,
+            metavar="PERCENT",
+            help="Requests that start cold.  [default: estimated from their number]",
+        ),
+    ] = None,
     memory: Annotated[
         int | None,
         typer.Option(metavar="MB", min=128, max=10_240, help="Memory in MB.  [default: 1769, one CPU]"),
@@ -44,6 +60,10 @@ def cost(
     ] = None,
     architecture: Annotated[
         str | None, typer.Option(metavar="NAME", help="x86_64 or arm64.  [default: x86_64]")
+    ] = None,
+    front: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="rest (API Gateway) or url (function URL).  [default: rest]"),
     ] = None,
     provisioned: Annotated[
         int | None, typer.Option(metavar="N", min=0, help="Instances kept warm.  [default: 0]")
@@ -56,7 +76,20 @@ def cost(
         typer.Option(metavar="MS", min=1, help="Find the cheapest memory size with at most this latency."),
     ] = None,
     prices: Annotated[Path | None, typer.Option(metavar="FILE", help="Your own price table.")] = None,
-    region: Region = None,
+    fetch_prices: Annotated[
+        bool,
+        typer.Option(
+            "--fetch-prices",
+            help="Get the current price table from AWS, of one region or of several, separated by commas.",
+        ),
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write the fetched price table to this file."),
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option(metavar="R", help="AWS region.  [default: us-east-1, or the deployment's]")
+    ] = None,
     profile: Profile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -69,7 +102,13 @@ def cost(
       shutterless cost --bundle bundle --requests 100000 --region us-east-1
       shutterless cost --duration 100 --provisioned 1 --latency 180
       shutterless cost clothes
+      shutterless cost --fetch-prices --region eu-central-1,us-west-2 -o prices.toml
     """
+    if fetch_prices:
+        _fetch_prices(region, output, profile, as_json)
+        return
+    if output:
+        raise typer.BadParameter("only --fetch-prices writes a file", param_hint="--output")
     from shutterless.deploy.cost.estimate import estimate_cost, find_cheapest, sweep_memory
     from shutterless.deploy.cost.prices import load_prices
 
@@ -78,18 +117,22 @@ def cost(
         from shutterless.deploy.status import read_workload
 
         session = connect(profile, region)
-        workload, region = read_workload(session, name), session.region_name
-        source = "CloudWatch's mean of the last 14 days"
+        measurement = read_workload(session, name)
+        workload, region = measurement.workload, session.region_name
+        source = f"CloudWatch's mean of the last {format_period(measurement.period)}"
     else:
         workload, source = _planned_workload(bundle, photo, duration)
     workload = workload.with_memory(memory) if memory else workload
     workload = replace(
         workload,
         duration_ms=duration or workload.duration_ms,
+        start_ms=start or workload.start_ms,
         requests=workload.requests if requests is None else requests,
         architecture=architecture or workload.architecture,
+        front=front or workload.front,
         provisioned=workload.provisioned if provisioned is None else provisioned,
         snapstart=workload.snapstart if snapstart is None else snapstart,
+        cold_share=workload.cold_share if cold_share is None else cold_share,
     )
     price_table = load_prices(region or DEFAULT_REGION, prices)
     bill = estimate_cost(workload, price_table)
@@ -103,12 +146,32 @@ def cost(
         _show_sizes(sizes, best, latency)
 
 
+def _fetch_prices(region: str | None, output: Path | None, profile: str | None, as_json: bool) -> None:
+    """Fetch a price table, and write it to a file or print it."""
+    from shutterless.deploy.cost.price_list import ensure_replaceable_table, fetch_prices
+
+    if output:
+        ensure_replaceable_table(output)
+    table = fetch_prices(region.split(",") if region else [], profile=profile)
+    if output:
+        table.write(output)
+    if as_json:
+        print_json({"file": str(output) if output else None, "table": table.text, "missing": table.missing})
+        return
+    for name, missing in table.missing.items():
+        if missing:
+            warn(f"AWS's price list has no single price in {name} for: {', '.join(missing)}.")
+    print_result(
+        f"Wrote {output}. To use it: shutterless cost --prices {output}" if output else table.text.rstrip()
+    )
+
+
 def _planned_workload(
     bundle: Path | None, photo: Path | None, duration: float | None
 ) -> tuple["Workload", str]:
-    """Return a workload with the duration given or measured, and the source of the duration."""
-    from shutterless.deploy.cost.estimate import Workload
-    from shutterless.deploy.cost.local_latency import measure_latency
+    """Return a workload with the durations given or measured, and their source."""
+    from shutterless.deploy.cost.local_latency import measure_latency, measure_start
+    from shutterless.deploy.cost.workload import Workload
 
     if duration:
         return Workload(duration), "given"
@@ -118,9 +181,9 @@ def _planned_workload(
             "The duration of a request is unknown",
             "Give a deployment's name, --duration MS, or --bundle BUNDLE to measure it on this machine.",
         )
-    source = "measured on a core of this machine, which may be faster than Lambda's; without cold starts"
     with quiet_start():
-        return Workload(measure_latency(bundle, photo)), source
+        workload = Workload(measure_latency(bundle, photo), start_ms=measure_start(bundle))
+    return workload, "measured on a core of this machine, which may be faster than Lambda's"
 
 
 def _show(bill: "Estimate", source: str) -> None:
@@ -139,6 +202,11 @@ def _show(bill: "Estimate", source: str) -> None:
         f"{workload.memory:,} MB, {workload.architecture}, {workload.duration_ms:.1f} ms per request "
         f"({source})."
     )
+    if workload.cold_starts:
+        cold = workload.cold_starts / workload.requests
+        source = " (estimated)" if workload.cold_share is None else ""
+        takes = "restores a snapshot" if workload.snapstart else f"takes {workload.start_ms:,.0f} ms more"
+        print_result(f"{cold:.2%} of the requests start cold{source}, which {takes}.")
     print_result(
         f"Prices of {prices.date} for {prices.region}, without tax. Check them before you rely on them: "
         f"{prices.sources['lambda']}"

@@ -1,12 +1,12 @@
 """`shutterless status`: what is deployed, its health and its cost."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shutterless.cli.aws_options import Profile, Region
-from shutterless.cli.console import make_table, print_json, show, warn
+from shutterless.cli.console import format_period, make_table, print_json, show, warn
 
 if TYPE_CHECKING:
     from shutterless.deploy import Status
@@ -56,7 +56,8 @@ def _rows(status: "Status") -> list[tuple[str, str]]:
         last_hour = f"{requests}, {errors}, p95 {hour.p95_ms:.0f} ms"
     cost = ""
     if status.monthly_usd is not None:
-        cost = f"about ${status.monthly_usd:,.2f} a month at the pace of the last 14 days; for details: "
+        period = format_period(timedelta(hours=status.period_hours))
+        cost = f"about ${status.monthly_usd:,.2f} a month at the pace of the last {period}; for details: "
         cost += f"shutterless cost {status.name}"
     rows = [
         ("stack", f"{status.state}, updated {status.updated}"),

@@ -3,12 +3,21 @@
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
 from shutterless.errors import DeployError, InputError
 from shutterless.files import read_text
 
 TABLE = Path(__file__).with_name("prices.toml")
+
+
+class Table(TypedDict):
+    """A price table: prices by region and name, and what its head says."""
+
+    date: str
+    sources: dict[str, str]
+    free: dict[str, float]
+    region: dict[str, dict[str, object]]
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,7 @@ class Prices:
         Raises:
             ShutterlessError: The table does not have it for this region.
         """
-        entry: Any = self.entries.get(name)
+        entry = cast(list[tuple[float, float]], self.entries.get(name))
         try:
             return [(float(limit), float(price)) for limit, price in entry]
         except (TypeError, ValueError) as error:
@@ -62,7 +71,8 @@ class Prices:
         return DeployError(
             "unknown-price",
             f"The price table of {self.date} has no {name} for {self.region}",
-            f"Copy {TABLE}, add the price from AWS's page, and give it as --prices FILE.",
+            f"Get the prices from AWS (shutterless cost --fetch-prices --region {self.region} -o FILE), or "
+            f"add this one to a copy of {TABLE}; then use --prices FILE.",
         )
 
 
@@ -81,18 +91,24 @@ def load_prices(region: str, file: str | Path | None = None) -> Prices:
         >>> deploy.load_prices("us-east-1").price("lambda_million_requests")
         0.2
     """
-    table = _read(Path(file) if file else TABLE)
+    table = read_table(Path(file) if file else TABLE)
     regions = table["region"]
     if not isinstance(regions.get(region), dict):
         raise DeployError(
             "unknown-region",
             f"The price table of {table['date']} does not have the region {region}",
-            f"Give --region {' or '.join(regions)} for a rough idea, or --prices FILE with {region} in it.",
+            f"Give --region {' or '.join(regions)} for a rough idea, or get its prices from AWS: "
+            f"shutterless cost --fetch-prices --region {region} -o prices.toml, then --prices prices.toml.",
         )
     return Prices(region, table["date"], table["sources"], table["free"], regions[region])
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_table(file: Path = TABLE) -> Table:
+    """Return the content of a price table.
+
+    Raises:
+        ShutterlessError: The file cannot be read, or is not a price table.
+    """
     try:
         table = tomllib.loads(read_text(file))
     except OSError as error:
@@ -107,4 +123,4 @@ def _read(file: Path) -> dict[str, Any]:
     missing = [name for name, kind in types.items() if not isinstance(table.get(name), kind)]
     if missing:
         raise InputError("unreadable-prices", f"{file} has no {missing[0]}", f"Copy {TABLE} and change it.")
-    return table
+    return cast(Table, table)

@@ -4,8 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from shutterless.deploy.cost.estimate import CPU_MB, Workload, estimate_cost, find_cheapest, sweep_memory
+from shutterless.deploy.cost.estimate import estimate_cost, find_cheapest, sweep_memory
 from shutterless.deploy.cost.prices import load_prices
+from shutterless.deploy.cost.workload import CPU_MB, Workload
+from shutterless.deploy.options import Options
+from shutterless.deploy.template.template import build_template
 from shutterless.errors import InputError
 
 US = load_prices("us-east-1")
@@ -24,11 +27,12 @@ def test_the_default_of_100_000_requests_of_100_ms():
     assert usd(Workload(100)) == {
         "Lambda requests": near(0.1 * 0.20),
         "Lambda duration": near(0.28792375),
+        "Cold starts": pytest.approx(364.228 * 0.2 * 1769 / 1024 * 0.0000166667, rel=1e-5),
         "API Gateway requests": near(0.1 * 3.50),
         "Data out": near(0.12 * 0.09),  # 1,200 bytes each
         "Logs written": near(0.12 * 0.50),
         "Logs kept": near(0.12 * 0.15 * 30 / (730 / 24) * 0.03),
-        "Alarms": near(0.30),
+        "Alarms": near(0.40),
         "Metrics": near(0.90),
         "Images kept": near(0.03),
     }
@@ -36,9 +40,9 @@ def test_the_default_of_100_000_requests_of_100_ms():
 
 def test_sums_of_a_bill_are_those_of_its_items():
     bill = estimate_cost(Workload(100), US)
-    assert bill.monthly_usd == near(1.9592563)
-    assert bill.fixed_usd == near(0.30 + 0.90 + 0.03)
-    assert bill.per_request_usd == near((bill.monthly_usd - bill.fixed_usd) / 100_000)
+    assert bill.monthly_usd == near(2.0613538)
+    assert bill.fixed_usd == near(0.40 + 0.03)
+    assert bill.per_request_usd == near((bill.monthly_usd - bill.fixed_usd - 0.90) / 100_000)
 
 
 def test_the_free_tier_is_listed_apart_and_covers_no_more_than_there_is():
@@ -46,7 +50,7 @@ def test_the_free_tier_is_listed_apart_and_covers_no_more_than_there_is():
     items = {item.name: item.free_usd for item in estimate_cost(Workload(100, requests=5_000_000), US).items}
     assert items["Lambda requests"] == near(0.20)
     assert items["Lambda duration"] == near(400_000 * 0.0000166667)
-    assert items["Alarms"] == near(0.30)
+    assert items["Alarms"] == near(0.40)
     assert items["API Gateway requests"] == items["Images kept"] == 0
 
 
@@ -74,19 +78,45 @@ def test_instances_kept_warm_cost_by_the_hour_and_run_cheaper_without_free_tier(
 
 def test_snapshots_cost_by_the_second_kept_and_by_the_gb_restored():
     """2 versions × 1 GB × 2,628,000 s × $0.0000015046; 1 % of 100,000 × 1 GB × $0.0001397998."""
-    items = usd(Workload(100, memory=1024, snapstart=True))
+    items = usd(Workload(100, memory=1024, snapstart=True, cold_share=0.01))
     assert items["SnapStart cache"] == near(7.9081776)
     assert items["SnapStart restores"] == near(0.1397998)
+    assert "Cold starts" not in items
 
 
 def test_a_month_without_requests_has_only_the_fixed_costs():
     bill = estimate_cost(Workload(100, requests=0), US)
-    assert bill.monthly_usd == bill.fixed_usd == near(1.23)
+    assert bill.monthly_usd == bill.fixed_usd == near(0.43)
     assert bill.per_request_usd == 0
 
 
 def test_regions_differ():
     assert usd(Workload(100), load_prices("eu-central-1"))["API Gateway requests"] == near(0.37)
+
+
+def test_metrics_are_billed_in_hours_with_requests():
+    """730 requests, one an hour on average, fall into 1 - 1/e of the hours."""
+    assert usd(Workload(100, requests=730))["Metrics"] == near(0.90 * 0.6321206)
+
+
+def test_alarms_are_those_of_the_template():
+    template = build_template("clothes", Options(), image="image@sha256:0", model="m", fingerprint="f")
+    alarms = [each for each in template["Resources"].values() if each["Type"] == "AWS::CloudWatch::Alarm"]
+    assert usd(Workload(100))["Alarms"] == near(0.10 * len(alarms))
+    # An alarm on several metrics would be billed once for each.
+    assert all("MetricName" in alarm["Properties"] for alarm in alarms)
+
+
+def test_a_function_url_has_no_api_to_pay_for():
+    rest, url = usd(Workload(100)), usd(Workload(100, front="url"))
+    assert rest.keys() - url.keys() == {"API Gateway requests"}
+
+
+def test_the_free_tier_of_the_duration_covers_cold_starts_with_what_is_left():
+    """400,000 GB-s: 5 million requests of 40 ms use 345,507.8; cold starts of 1 s in a tenth use more."""
+    workload = Workload(40, requests=5_000_000, start_ms=1000, cold_share=0.1)
+    items = {item.name: item.free_usd for item in estimate_cost(workload, US).items}
+    assert items["Cold starts"] == near((400_000 - 345_507.8125) * 0.0000166667)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +146,7 @@ def test_with_warm_instances_less_memory_is_cheaper_and_the_least_that_is_fast_e
     ("wrong", "code"),
     [
         ({"architecture": "riscv"}, "unknown-architecture"),
+        ({"front": "carrier-pigeon"}, "unknown-front"),
         ({"snapstart": True, "provisioned": 1}, "conflicting-options"),
     ],
 )
@@ -127,7 +158,7 @@ def test_what_lambda_does_not_offer_is_refused(wrong, code):
 
 def test_a_bill_as_json_has_its_sums_and_where_its_prices_are_from():
     document = estimate_cost(Workload(100), US).to_json()
-    assert document["monthly_usd"] == near(1.9592563)
+    assert document["monthly_usd"] == near(2.0613538)
     assert document["prices"]["region"] == "us-east-1"
     assert document["items"][0] == {
         "name": "Lambda requests",

@@ -1,0 +1,42 @@
+"""The three bills that docs/cost.md works out by hand. The numbers are copied from there, not computed."""
+
+import pytest
+
+from shutterless.deploy.cost.estimate import estimate_cost
+from shutterless.deploy.cost.prices import load_prices
+from shutterless.deploy.cost.workload import Workload
+
+SPARSE = {
+    "Lambda requests": 0.00002,
+    "Lambda duration": 0.0000345508,
+    "Cold starts": 0.000569309,
+    "API Gateway requests": 0.00035,
+    "Data out": 0.0000108,
+    "Logs written": 0.00006,
+    "Logs kept": 0.000000532603,
+    "Alarms": 0.40,
+    "Metrics": 0.115201,
+    "Images kept": 0.03,
+}
+BUSY = {
+    "Lambda requests": 0.40,
+    "Lambda duration": 0.691017,
+    "Cold starts": 0.0137384,
+    "API Gateway requests": 7.00,
+    "Data out": 0.216,
+    "Logs written": 1.20,
+    "Logs kept": 0.0106521,
+    "Alarms": 0.40,
+    "Metrics": 0.90,
+    "Images kept": 0.03,
+}
+IDLE = {"Alarms": 0.40, "Images kept": 0.03}
+
+
+@pytest.mark.parametrize(
+    ("requests", "items", "total"), [(100, SPARSE, 0.546246), (2_000_000, BUSY, 10.8614), (0, IDLE, 0.43)]
+)
+def test_a_bill_worked_out_by_hand_is_met_within_two_percent(requests, items, total):
+    bill = estimate_cost(Workload(12, requests=requests, start_ms=200), load_prices("us-east-1"))
+    assert bill.monthly_usd == pytest.approx(total, rel=0.02)
+    assert {item.name: item.usd for item in bill.items if item.usd} == pytest.approx(items, rel=0.02)
