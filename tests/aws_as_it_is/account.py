@@ -3,6 +3,7 @@
 import json
 import pickle
 import string
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -84,6 +85,9 @@ class Account:
         faults: What goes wrong on the way, and all calls so far.
         random: The chance in routing and models.
         traffic: Who calls its functions.
+        steady_traffic: Requests a minute to every alias `live`.
+        outside: Turns a time of the account into one of the programs that call it.
+        api_url: Where the APIs of stacks are served, empty for AWS's own address.
     """
 
     def __init__(self, region: str = "eu-central-1", seed: int = 42) -> None:
@@ -92,6 +96,9 @@ class Account:
         self.random = Random(seed)
         self._token_random = Random(seed)
         self.traffic: list[Traffic] = []
+        self.steady_traffic = 0
+        self.outside: Callable[[float], float] = lambda seconds: seconds
+        self.api_url = ""
         self.api_keys: dict[str, dict[str, Any]] = {}
         self.registry = Registry(self)
         self.functions = Functions(self)
@@ -132,7 +139,8 @@ class Account:
     def _pass_minute(self) -> None:
         """Let the requests of a minute arrive, and evaluate the alarms."""
         self.registry.expire()
-        for traffic in self.traffic:
+        steady = [Traffic(name, "live", self.steady_traffic) for name in self.functions.functions]
+        for traffic in [*self.traffic, *steady]:
             for _ in range(traffic.requests_per_minute):
                 traffic.answers.append(self.request(traffic))
         self.metrics.evaluate()

@@ -66,7 +66,12 @@ class Faults:
         """Whether the latest call is to be carried out twice."""
         return self._is_repeated and len(self.calls) == self._number
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the answer of the latest call gets lost."""
+        return self._after is not None and len(self.calls) == self._number
+
     def end(self) -> None:
         """Note that the latest call has been carried out."""
-        if self._after and len(self.calls) == self._number:
+        if self._after and self.is_lost:
             raise self._after

@@ -24,6 +24,13 @@ def account(connected_account: Account, monkeypatch: pytest.MonkeyPatch) -> Acco
     """Give an empty account, to which every boto3 client talks, and whose clock the deploy stage reads."""
     account = connected_account
     account.__init__()  # type: ignore[misc]
+    set_environment(account, monkeypatch)
+    use_clock(account, monkeypatch)
+    return account
+
+
+def set_environment(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the variables by which boto3 finds the account."""
     for key, value in {
         "AWS_ACCESS_KEY_ID": "a",
         "AWS_SECRET_ACCESS_KEY": "b",
@@ -31,8 +38,6 @@ def account(connected_account: Account, monkeypatch: pytest.MonkeyPatch) -> Acco
         "AWS_EC2_METADATA_DISABLED": "true",
     }.items():
         monkeypatch.setenv(key, value)
-    use_clock(account, monkeypatch)
-    return account
 
 
 def use_clock(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from unittest import mock
 
 import botocore.handlers
 import botocore.session
+import moto.ecr.models
 from moto import mock_aws
 
 from tests.aws_as_it_is.account import Account
@@ -63,6 +64,7 @@ def connected(account: Account) -> Iterator[None]:
 
     with (
         mock_aws(),
+        mock.patch.object(moto.ecr.models, "datetime", simulated_datetime(account)),
         mock.patch.object(botocore.handlers, "BUILTIN_HANDLERS", handlers),
         mock.patch.object(botocore.session.Session, "create_client", create_client),
     ):

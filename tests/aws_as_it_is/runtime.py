@@ -4,9 +4,11 @@ import contextlib
 import io
 import json
 import os
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -16,7 +18,7 @@ from moto.logs.models import logs_backends
 from shutterless.runtime import access_log
 from shutterless.runtime.adapters.lambda_function import handle
 from shutterless.runtime.http_messages import Request, Response
-from shutterless.runtime.service import error_response
+from shutterless.runtime.service import Service, error_response
 from shutterless.runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,11 +71,17 @@ class Runtime:
         self.account = account
         self.models: dict[str, Model] = {}
         self.default: Model = lambda _: Answer()
+        self.service: Service | None = None
+
+    def serve(self, bundle: Path) -> None:
+        """Let all functions run a real bundle."""
+        self.service = Service.load(Settings(bundle))
 
     def run(self, function: "Function", version: "Version", qualifier: str, event: Any) -> Result:
         """Run a version on an event; its lines go to the log and its metrics to CloudWatch."""
         model = self.models.get(version.config["Code"]["ImageUri"].partition("@")[2], self.default)
-        service, output, request_id = _Service(model, self.account.random), io.StringIO(), str(uuid.uuid4())
+        service = self.service or _Service(model, self.account.random)
+        output, request_id, start = io.StringIO(), str(uuid.uuid4()), time.perf_counter()
         variables = {
             **version.config.get("Environment", {}).get("Variables", {}),
             "AWS_LAMBDA_FUNCTION_NAME": function.name,
@@ -82,18 +90,20 @@ class Runtime:
         }
         is_error = False
         with mock.patch.dict(os.environ, variables), contextlib.redirect_stdout(output):
-            service.settings = Settings.from_env(os.environ)
+            log = access_log.choose_log(Settings.from_env(os.environ))
             try:
-                document = handle(service, event, None, access_log.choose_log(service.settings))  # type: ignore[arg-type]
+                document = handle(service, event, None, log)  # type: ignore[arg-type]
             except Exception as error:
                 document = {"errorType": type(error).__name__, "errorMessage": str(error)}
                 is_error = True
+        real_ms = (time.perf_counter() - start) * 1000
+        duration_ms = service.duration_ms if isinstance(service, _Service) else real_ms
         lines = output.getvalue().splitlines()
-        report = f"REPORT RequestId: {request_id}\tDuration: {service.duration_ms:.2f} ms\t"
+        report = f"REPORT RequestId: {request_id}\tDuration: {duration_ms:.2f} ms\t"
         self._write_log(
             version, [f"START RequestId: {request_id}", *lines, f"END RequestId: {request_id}", report]
         )
-        self._count(function, version, qualifier, service.duration_ms, is_error)
+        self._count(function, version, qualifier, duration_ms, is_error)
         for line in lines:
             self._count_embedded(line)
         return Result(document, is_error)
@@ -108,7 +118,7 @@ class Runtime:
         stream = f"[{version.number}]"
         if stream not in group.streams:
             group.create_log_stream(stream)
-        timestamp = round(account.clock.time_s * 1000)
+        timestamp = round(account.outside(account.clock.time_s) * 1000)
         group.streams[stream].put_log_events([{"timestamp": timestamp, "message": line} for line in lines])
 
     def _count(
@@ -145,7 +155,6 @@ class _Service:
     """Stands for the project's service, whose classifier needs a real model."""
 
     model_version = "0123456789ab"
-    settings: Settings
 
     def __init__(self, model: Model, random: Random) -> None:
         self.model, self.random, self.duration_ms = model, random, 12.0

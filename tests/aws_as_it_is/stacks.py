@@ -4,6 +4,7 @@ Each operation is a generator that yields the seconds until it goes on.
 """
 
 import copy
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 Steps = Iterator[float]
 STACK = "AWS::CloudFormation::Stack"
 WATCH_INTERVAL_S = 10.0
+API_HOST = re.compile(r"https://([\w-]+)\.execute-api\.[\w-]+\.amazonaws\.com")
 
 
 @dataclass
@@ -329,7 +331,7 @@ class Engine:
         stack.outputs = {
             name: {
                 "OutputKey": name,
-                "OutputValue": str(resolve(output["Value"], lambda *key: self._look_up(stack, *key))),
+                "OutputValue": self._output(stack, output["Value"]),
                 "Description": output.get("Description", ""),
             }
             for name, output in outputs.items()
@@ -338,6 +340,12 @@ class Engine:
         self.set_status(stack, status)
         return
         yield
+
+    def _output(self, stack: Stack, value: Any) -> str:
+        text = str(resolve(value, lambda *key: self._look_up(stack, *key)))
+        if self.account.api_url:
+            text = API_HOST.sub(rf"{self.account.api_url}/execute-api/\1", text)
+        return text
 
     def _alarm(self, stack: Stack) -> str:
         for arn in stack.triggers:
