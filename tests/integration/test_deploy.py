@@ -271,3 +271,29 @@ def test_the_examples_in_docstrings_work(aws, bundles, monkeypatch, tmp_path):
     functions = {name for name in package.__all__ if inspect.isfunction(getattr(package, name))}
     # The first never ends, and moto has no price list.
     assert functions - set(EXAMPLES) == {"follow_logs", "fetch_prices"}
+
+
+def test_the_front_can_be_changed_in_both_directions_without_a_new_version(aws, bundles):
+    assert deploy(bundles[0], auth="none").url.endswith(f".execute-api.{REGION}.amazonaws.com/prod")
+    plan = deployer.plan(bundles[0], NAME, front="url")
+    changed = deploy(bundles[0], front="url")
+    assert changed.template == plan.template
+    assert changed.url.endswith(f".lambda-url.{REGION}.on.aws")
+    assert read_status(NAME).url == changed.url
+    assert deploy(bundles[0], front="rest", auth="api-key").url.endswith("/prod")
+    assert alias(aws) == ("1", {})
+
+
+def test_a_function_url_with_a_key_is_refused_before_anything_is_done(aws, bundles):
+    with pytest.raises(InputError) as error:
+        deploy(bundles[0], front="url")
+    assert error.value.code == "conflicting-options"
+    assert deployer.list_resources(NAME) == []
+
+
+def test_a_long_timeout_is_kept_with_a_function_url_and_refused_with_api_gateway(aws, bundles):
+    deploy(bundles[0], front="url", auth="none", timeout=60)
+    assert not deploy(bundles[0], timeout=60).changed
+    with pytest.raises(InputError) as error:
+        deploy(bundles[0], front="rest")
+    assert error.value.code == "conflicting-options"

@@ -4,6 +4,15 @@ from typing import Annotated
 
 import typer
 
+Front = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="What receives the requests: rest (API Gateway), or url (the function's own URL, cheaper, "
+        "without keys and limits).  [default: rest]",
+    ),
+]
+
 Stage = Annotated[str | None, typer.Option(metavar="NAME", help="The API's stage.  [default: prod]")]
 
 Memory = Annotated[
@@ -28,6 +37,10 @@ Auth = Annotated[
     typer.Option(
         metavar="NAME", help="Who may call /predict: api-key, none (anyone), iam.  [default: api-key]"
     ),
+]
+
+Page = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Whether to show the web page: on, off.  [default: on]")
 ]
 
 Urls = Annotated[

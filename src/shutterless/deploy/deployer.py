@@ -19,6 +19,7 @@ from shutterless.deploy.aws.ecr import delete_repository
 from shutterless.deploy.aws.errors import aws_errors, error_code
 from shutterless.deploy.aws.session import connect
 from shutterless.deploy.aws.stack_states import ROLLBACK_FAILED
+from shutterless.deploy.front import describe_front
 from shutterless.deploy.image import Publisher, delete_unused, publish_image
 from shutterless.deploy.options import OptionChanges, Options, check_name, lists_options
 from shutterless.deploy.state import (
@@ -50,7 +51,8 @@ class Plan:
         region: The AWS region.
         needs_push: Whether an image would be built and pushed.
         current_options: The options that are deployed, None if nothing is.
-        notes: What would be done to the stack before, if it cannot be updated as it is.
+        notes: What would be done to the stack before, if it cannot be updated as it is, and what a change
+            of `--front` means.
     """
 
     changes: tuple[ResourceChange, ...]
@@ -99,14 +101,15 @@ def plan(
         state = read_state(session.client("cloudformation"), name)
         target = find_target(session, name, contents, state.template, options, canary, rebuild=rebuild)
     template = target.template(target.image or f"{repository_name(name)}@{UNKNOWN_DIGEST}", canary)
+    current_options = read_options(state.template) if state.template else None
     return Plan(
         changes=tuple(compare_templates(state.template, template)),
         template=template,
         options=target.options,
         region=session.region_name,
         needs_push=not target.image,
-        current_options=read_options(state.template) if state.template else None,
-        notes=_notes(state.stack, state.template),
+        current_options=current_options,
+        notes=(*_notes(state.stack, state.template), *describe_front(current_options, target.options)),
     )
 
 

@@ -12,11 +12,14 @@ from shutterless.runtime.settings import Urls, check_urls, parse_hosts
 from shutterless.utils.messages import did_you_mean
 
 Auth = Literal["api-key", "none", "iam"]
+Front = Literal["rest", "url"]
+Page = Literal["on", "off"]
 Platform = Literal["linux/amd64", "linux/arm64"]
 Function = TypeVar("Function", bound=Callable[..., object])
 
-# API Gateway waits 29 s for an answer. The function must give up before.
-MAX_TIMEOUT = 28
+# Lambda's own limit, and API Gateway's: it waits 29 s for an answer, so the function must give up before.
+MAX_TIMEOUT = 900
+MAX_REST_TIMEOUT = 28
 
 # ECR accepts neither capitals nor double hyphens, and Lambda up to 64 characters for `shutterless-NAME`.
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -52,12 +55,14 @@ VERSIONED = ("memory", "timeout", "platform", "base_image", "urls", "url_hosts",
 class OptionChanges(TypedDict, total=False):
     """Options to change, see `Options`. What is left out, or None, stays as it is deployed."""
 
+    front: Front | None
     stage: str | None
     memory: int | None
     timeout: int | None
     platform: Platform | None
     base_image: str | None
     auth: Auth | None
+    page: Page | None
     urls: Urls | None
     url_hosts: str | None
     rate: int | None
@@ -77,12 +82,14 @@ class Options:
     """How a bundle is deployed.
 
     Attributes:
+        front: What receives the requests: an API in API Gateway (`rest`) or the function's own URL (`url`).
         stage: The API's stage, the first part of its paths.
         memory: The function's memory in MB. Its CPU grows with it: 1,769 MB are one virtual CPU.
         timeout: Seconds until the function gives up.
         platform: The platform of image and function.
         base_image: The image to build on; empty for the default.
         auth: Who may call `/predict`: whoever has the API key, anyone (`none`), or an IAM identity (`iam`).
+        page: Whether the API has its web page, which anyone can open.
         urls: Which addresses pictures may be fetched from: `public` ones, `any`, or none (`off`).
         url_hosts: The only hosts to fetch pictures from, separated by commas; empty for all.
         rate: Requests per second that the API accepts.
@@ -100,12 +107,14 @@ class Options:
         ShutterlessError: AWS would refuse a value, or a combination of values.
     """
 
+    front: Front = "rest"
     stage: str = "prod"
     memory: int = 1769
-    timeout: int = MAX_TIMEOUT
+    timeout: int = MAX_REST_TIMEOUT
     platform: Platform = "linux/amd64"
     base_image: str = ""
     auth: Auth = "api-key"
+    page: Page = "on"
     urls: Urls = "public"
     url_hosts: str = ""
     rate: int = 10
@@ -126,8 +135,9 @@ class Options:
                 minimum <= getattr(self, name) <= maximum,
                 f"a whole number from {minimum} to {maximum}",
             )
-        for name, choices in (("auth", get_args(Auth)), ("platform", get_args(Platform))):
-            self._require(name, getattr(self, name) in choices, f"one of: {', '.join(choices)}")
+        for name, choices in (("front", Front), ("auth", Auth), ("page", Page), ("platform", Platform)):
+            values = get_args(choices)
+            self._require(name, getattr(self, name) in values, f"one of: {', '.join(values)}")
         days = ", ".join(map(str, RETENTION_DAYS))
         self._require("log_days", self.log_days in RETENTION_DAYS, f"one of: {days}")
         is_stage, is_topic = STAGE.fullmatch(self.stage), TOPIC.fullmatch(self.alarm_topic)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import boto3
 
+from shutterless.deploy.front import check_front
 from shutterless.deploy.image import image_exists, image_fingerprint, is_same_image
 from shutterless.deploy.options import OptionChanges, Options, check_name
 from shutterless.deploy.template.releases import read_releases
@@ -101,9 +102,10 @@ def find_target(
         rebuild: Whether to build the image even if it is in the registry.
 
     Raises:
-        ShutterlessError: A canary would have to run together with provisioned concurrency.
+        ShutterlessError: AWS does not support the options together, or not together with a canary.
     """
     options = (read_options(deployed) if deployed else Options()).with_changes(changes)
+    check_front(options, changes)
     releases = read_releases(deployed) if deployed else None
     if options.provisioned_concurrency and (canary or (releases and releases.canary)):
         raise InputError(

@@ -74,6 +74,15 @@ def test_without_a_key_the_curl_line_has_none(shutterless, calls, monkeypatch, a
     assert "Key:" not in result.stdout
 
 
+def test_requests_to_a_function_url_are_signed_for_lambda(shutterless, calls, monkeypatch):
+    url = "https://k3j2h1g0.lambda-url.eu-central-1.on.aws"
+    changes = {"auth": "iam", "key_id": "", "url": url}
+    answers(monkeypatch, "deploy", Deployment(**{**vars(DEPLOYED), **changes}))
+    shown = shutterless("deploy", "bundle", "--name", "clothes").stdout
+    assert "--aws-sigv4 aws:amz:eu-central-1:lambda --user" in shown
+    assert f"{url}/predict" in shown
+
+
 def test_options_reach_the_deployer_and_those_left_out_are_none(shutterless, calls):
     shutterless("deploy", "bundle", "--name", "clothes", "--memory", 3008, "--snapstart", "--canary", "10%")
     bundle, name, options = calls["deploy"]

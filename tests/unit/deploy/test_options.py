@@ -27,7 +27,9 @@ def test_a_name_that_one_of_the_services_refuses_is_refused_at_once(name):
     ("wrong", "code", "choices"),
     [
         ({"memory": 127}, "invalid-option", "128 to 10240"),
-        ({"timeout": 29}, "invalid-option", "1 to 28"),
+        ({"timeout": 901}, "invalid-option", "1 to 900"),
+        ({"front": "alb"}, "invalid-option", "rest, url"),
+        ({"page": "maybe"}, "invalid-option", "on, off"),
         ({"auth": "password"}, "invalid-option", "api-key, none, iam"),
         ({"platform": "linux/riscv64"}, "invalid-option", "linux/amd64, linux/arm64"),
         ({"log_days": 31}, "invalid-option", "30, 60"),

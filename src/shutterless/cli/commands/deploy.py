@@ -18,7 +18,7 @@ from shutterless.utils.progress import Progress
 
 if TYPE_CHECKING:
     from shutterless.deploy import Deployment, OptionChanges
-    from shutterless.deploy.options import Auth, Platform
+    from shutterless.deploy.options import Auth, Front, Page, Platform
     from shutterless.deploy.template.types import Template
     from shutterless.runtime.settings import Urls
 
@@ -57,12 +57,14 @@ def deploy(
         bool,
         typer.Option("--rebuild", help="Build the image even if nothing that it is made from has changed."),
     ] = False,
+    front: option.Front = None,
     stage: option.Stage = None,
     memory: option.Memory = None,
     timeout: option.Timeout = None,
     platform: option.Platform = None,
     base_image: option.BaseImage = None,
     auth: option.Auth = None,
+    page: option.Page = None,
     urls: option.Urls = None,
     url_hosts: option.UrlHosts = None,
     rate: option.Rate = None,
@@ -89,7 +91,7 @@ def deploy(
     ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Deploy a bundle to AWS Lambda and API Gateway.
+    """Deploy a bundle to AWS Lambda, behind API Gateway or a function URL.
 
     Options that you leave out stay as they are deployed. Ctrl-C doesn't stop AWS; run the same command to
     continue.
@@ -99,18 +101,21 @@ def deploy(
       shutterless deploy bundle --name clothes --region eu-central-1 --plan
       shutterless deploy bundle --name clothes --region eu-central-1
       shutterless deploy bundle --name clothes --region eu-central-1 --canary 10%
+      shutterless deploy bundle --name clothes --region eu-central-1 --front url --auth iam
     """
     if canary == 1:
         raise typer.BadParameter("a canary of 100% is a normal deploy", param_hint="--canary")
     from shutterless.deploy import deployer
 
     options: OptionChanges = {
+        "front": cast("Front | None", front),
         "stage": stage,
         "memory": memory,
         "timeout": timeout,
         "platform": cast("Platform | None", platform),
         "base_image": base_image,
         "auth": cast("Auth | None", auth),
+        "page": cast("Page | None", page),
         "urls": cast("Urls | None", urls),
         "url_hosts": url_hosts,
         "rate": rate,
@@ -278,7 +283,8 @@ def _show_deployment(deployment: "Deployment", as_json: bool) -> None:
 def _curl_credentials(deployment: "Deployment") -> str:
     """Return the options by which curl authenticates."""
     if deployment.auth == "iam":
-        region = deployment.url.split(".")[2]
+        _, host, region, *_ = deployment.url.split(".")
+        service = "lambda" if host == "lambda-url" else "execute-api"
         keys = "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"
-        return f' --aws-sigv4 aws:amz:{region}:execute-api --user "{keys}"'
+        return f' --aws-sigv4 aws:amz:{region}:{service} --user "{keys}"'
     return ' -H "x-api-key: $KEY"' if deployment.key_id else ""

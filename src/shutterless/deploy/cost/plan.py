@@ -50,6 +50,7 @@ def _workload(options: Options, measured: Workload) -> Workload:
     workload = replace(
         measured,
         architecture=ARCHITECTURES[options.platform],
+        front=options.front,
         provisioned=options.provisioned_concurrency,
         snapstart=options.snapstart,
         versions=MAX_SNAPSTART_RELEASES if options.snapstart else MAX_RELEASES,

@@ -25,7 +25,15 @@ REPLACED_BY = {
     "AWS::IAM::Role": set[str](),
     "AWS::Lambda::Alias": {"FunctionName", "Name"},
     "AWS::Lambda::Function": {"FunctionName", "PackageType"},
-    "AWS::Lambda::Permission": {"FunctionName", "Action", "Principal", "SourceArn"},
+    "AWS::Lambda::Permission": {
+        "FunctionName",
+        "Action",
+        "Principal",
+        "SourceArn",
+        "FunctionUrlAuthType",
+        "InvokedViaFunctionUrl",
+    },
+    "AWS::Lambda::Url": {"TargetFunctionArn", "Qualifier"},
     "AWS::Lambda::Version": {"FunctionName", "Description"},
     "AWS::Logs::LogGroup": {"LogGroupName"},
 }

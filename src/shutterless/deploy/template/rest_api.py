@@ -201,6 +201,8 @@ def _path_resources(path: str, options: Options) -> dict[str, Resource]:
     Without a route for them, API Gateway answers all other methods with NOT_FOUND, which AWS does not bill.
     """
     verb, prefix = ROUTES[path]
+    if path == "/" and options.page == "off":
+        return {}
     resources = {} if path == "/" else {f"{prefix}Resource": _resource(path)}
     for method in ["GET", "HEAD"] if verb == "GET" else [verb]:
         resources[f"{prefix}{method.capitalize()}"] = _method(path, method, options.auth, _call_function())

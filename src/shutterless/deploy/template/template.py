@@ -9,6 +9,7 @@ import shutterless
 from shutterless.deploy.options import OptionChanges, Options
 from shutterless.deploy.template.alarms import alarm_resources
 from shutterless.deploy.template.function import function_resources, version_id, version_resource
+from shutterless.deploy.template.function_url import url_resources
 from shutterless.deploy.template.releases import (
     ALIAS_ID,
     MAX_RELEASES,
@@ -19,7 +20,7 @@ from shutterless.deploy.template.releases import (
     read_releases,
 )
 from shutterless.deploy.template.rest_api import api_resources, stage_resources
-from shutterless.deploy.template.types import METADATA, Output, Template
+from shutterless.deploy.template.types import METADATA, Output, Resource, Template
 from shutterless.files import atomic_file
 from shutterless.runtime.json_types import Json
 
@@ -65,7 +66,6 @@ def build_template(
     if deployed is not None:
         limit = MAX_SNAPSTART_RELEASES if options.snapstart else MAX_RELEASES
         releases = read_releases(deployed).add(release, weight, limit)
-    api = api_resources(stack, options)
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"{name}: image classification by shutterless",
@@ -80,12 +80,19 @@ def build_template(
             **function,
             **{each.version: version_resource(each.model) for each in releases.history},
             ALIAS_ID: alias_for(releases, options.provisioned_concurrency),
-            **api,
-            **stage_resources(stack, options, api),
+            **front_resources(stack, options),
             **alarm_resources(stack, options),
         },
         "Outputs": _outputs(name, options),
     }
+
+
+def front_resources(stack: str, options: Options) -> dict[str, Resource]:
+    """Return what receives the requests: a REST API with its stage, or the function's URL."""
+    if options.front == "url":
+        return url_resources(options)
+    api = api_resources(stack, options)
+    return {**api, **stage_resources(stack, options, api)}
 
 
 def read_options(template: Template) -> Options:
@@ -118,17 +125,27 @@ def write_template(template: Template, file: Path) -> None:
 
 
 def _outputs(name: str, options: Options) -> dict[str, Output]:
-    host = "${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"
     values: dict[str, tuple[str, Json]] = {
-        "Url": ("The page, and the root of the API's paths", {"Fn::Sub": f"https://{host}/{options.stage}"}),
+        "Url": ("The page, and the root of the API's paths", _url(options)),
         "FunctionName": ("The Lambda function", {"Ref": "Function"}),
         "LogGroup": ("The function's log group", {"Ref": "LogGroup"}),
-        "ApiId": ("The REST API", {"Ref": "Api"}),
-        "StageName": ("The API's stage", options.stage),
+        "Front": ("What receives the requests", options.front),
         "Auth": ("Who may call /predict", options.auth),
         "Repository": ("The repository of the images", repository_name(name)),
     }
+    if options.front == "rest":
+        values["ApiId"] = ("The REST API", {"Ref": "Api"})
+        values["StageName"] = ("The API's stage", options.stage)
     if options.auth == "api-key":
         show_key = "The key: aws apigateway get-api-key --include-value --api-key"
         values["ApiKeyId"] = (show_key, {"Ref": "ApiKey"})
     return {key: {"Description": text, "Value": value} for key, (text, value) in values.items()}
+
+
+def _url(options: Options) -> Json:
+    """Return the API's address without a slash at its end."""
+    if options.front == "rest":
+        host = "${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"
+        return {"Fn::Sub": f"https://{host}/{options.stage}"}
+    parts: Json = {"Fn::Split": ["/", {"Fn::GetAtt": ["FunctionUrl", "FunctionUrl"]}]}  # https, nothing, host
+    return {"Fn::Sub": ["https://${Host}", {"Host": {"Fn::Select": [2, parts]}}]}

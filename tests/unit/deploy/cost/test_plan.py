@@ -16,6 +16,12 @@ def test_the_first_line_has_the_fixed_cost_the_cost_of_requests_and_the_source_o
     assert f"{PRICES.date}, us-east-1" in first
 
 
+def test_a_function_url_leaves_api_gateway_out():
+    first, *_ = describe_costs(Options(front="url", auth="none"), Workload(20.0), PRICES)
+    bill = estimate_cost(Workload(20.0, front="url"), PRICES)
+    assert f"${bill.per_request_usd * 1000:.4f}" in first
+
+
 def test_with_less_memory_a_request_takes_longer():
     assert "40 ms" in describe_costs(Options(memory=885), Workload(20.0), PRICES)[0]
 

@@ -66,6 +66,14 @@ def test_preflights_are_answered_by_api_gateway_as_the_function_answers_them(pat
     assert declared["ResponseParameters"] == dict.fromkeys(answer["ResponseParameters"], True)
 
 
+def test_without_the_page_its_path_does_not_exist():
+    resources = build(page="off")
+    root = {"Fn::GetAtt": ["Api", "RootResourceId"]}
+    assert all(method["ResourceId"] != root for method in of(resources, "Method").values())
+    assert answers(page="off")["MISSING_AUTHENTICATION_TOKEN"] == ("404", "not-found")
+    assert {"ModelGet", "PredictPost"} <= of(resources, "Method").keys()
+
+
 def test_with_an_api_key_only_predictions_require_it():
     resources = build(auth="api-key")
     assert methods_with(resources, "ApiKeyRequired", True) == {"PredictPost"}
@@ -191,7 +199,7 @@ def test_what_needs_no_key_gets_a_tenth_of_the_rate(rate, public):
 
 @pytest.mark.parametrize(
     ("options", "rate"),
-    [({}, 22), ({"auth": "none"}, 32), ({"auth": "iam"}, 14), ({"rate": 100}, 220)],
+    [({}, 22), ({"auth": "none"}, 32), ({"auth": "iam"}, 14), ({"rate": 100}, 220), ({"page": "off"}, 19)],
 )
 def test_strangers_can_have_so_many_requests_billed(options, rate):
     assert open_rate(Options(**options)) == rate

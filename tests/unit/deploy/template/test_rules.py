@@ -10,7 +10,7 @@ import re
 
 import pytest
 
-from shutterless.deploy.options import MAX_NAME_LENGTH, MAX_TIMEOUT, Options
+from shutterless.deploy.options import MAX_NAME_LENGTH, MAX_REST_TIMEOUT, Options
 from shutterless.deploy.template.function import ALIAS, fingerprint
 from shutterless.deploy.template.releases import ALIAS_ID, MAX_RELEASES
 from shutterless.deploy.template.rest_api import ROUTES
@@ -40,7 +40,10 @@ def build(number=1, *, deployed=None, weight=0.0, name="clothes", **options):
 
 
 CHOICES = {
-    "auth": ("api-key", "none", "iam"),
+    "front": (
+        *({"auth": "api-key"}, {"auth": "none", "page": "off"}, {"auth": "iam"}),
+        *({"front": "url", "auth": "none"}, {"front": "url", "auth": "iam"}),
+    ),
     "start": ({}, {"snapstart": True}, {"provisioned_concurrency": 1}),
     "platform": ("linux/amd64", "linux/arm64"),
     "quota": (0, 100),
@@ -56,7 +59,7 @@ def templates():
     templates = []
     for values in itertools.product(*CHOICES.values()):
         options = dict(zip(CHOICES, values, strict=True))
-        options |= options.pop("start")
+        options |= options.pop("start") | options.pop("front")
         first = build(**options)
         templates += [first, build(2, deployed=first, **options)]
         if "provisioned_concurrency" not in options:  # which `find_target` refuses together with a canary
@@ -97,7 +100,7 @@ def the_image_is_given_by_digest(template):
 def the_function_gives_up_before_the_gateway(template):
     """API Gateway waits 29 s. After that the caller would pay for an answer that he does not get."""
     for function in properties_of(template, "Lambda::Function").values():
-        assert function["Timeout"] <= MAX_TIMEOUT < 29
+        assert function["Timeout"] <= MAX_REST_TIMEOUT < 29
 
 
 def snapstart_is_possible(template):
@@ -189,6 +192,9 @@ def every_route_has_its_method_and_open_preflights(template):
     """Browsers send preflights without key and signature; a preflight must not cost a call."""
     methods = properties_of(template, "ApiGateway::Method")
     for method, prefix in ROUTES.values():
+        if prefix == "Root" and template["Metadata"]["Shutterless"]["Options"]["page"] == "off":
+            assert not [name for name in methods if name.startswith(prefix)]
+            continue
         assert f"{prefix}{method.capitalize()}" in methods
         preflight = methods.get(f"{prefix}Options", {})
         assert preflight.get("HttpMethod") == "OPTIONS"
@@ -209,6 +215,29 @@ def browsers_can_read_the_gateways_own_answers(template):
         assert ALLOW_ORIGIN in response.get("ResponseParameters", {})
 
 
+def a_function_url_calls_the_alias(template):
+    """Without a qualifier the URL would answer with what was deployed last, whatever was rolled back."""
+    (url,) = properties_of(template, "Lambda::Url").values()
+    assert url.get("Qualifier") == ALIAS
+    assert "Cors" not in url  # Lambda would add its headers to the function's, and browsers refuse two
+
+
+def a_public_function_url_has_both_its_permissions(template):
+    """Without one of them every request is a 403; with more, anyone could call the function otherwise."""
+    (url,) = properties_of(template, "Lambda::Url").values()
+    permissions = resources_of(template, "Lambda::Permission").values()
+    conditions = {
+        "lambda:InvokeFunctionUrl": "FunctionUrlAuthType",
+        "lambda:InvokeFunction": "InvokedViaFunctionUrl",
+    }
+    actions = {each["Properties"]["Action"] for each in permissions}
+    assert actions == (conditions.keys() if url["AuthType"] == "NONE" else set())
+    for permission in permissions:
+        assert conditions[permission["Properties"]["Action"]] in permission["Properties"]
+        assert f":{ALIAS}" in str(permission["Properties"]["FunctionName"])
+        assert ALIAS_ID in depends_on(permission)
+
+
 def the_role_is_narrow(template):
     """The function decodes strangers' pictures: whatever it may do in the account, they may try to."""
     roles = properties_of(template, "IAM::Role")
@@ -226,6 +255,8 @@ def the_template_fits_into_a_request(template):
 
 
 RULES = (
+    a_function_url_calls_the_alias,
+    a_public_function_url_has_both_its_permissions,
     the_image_is_given_by_digest,
     the_function_gives_up_before_the_gateway,
     snapstart_is_possible,
@@ -244,11 +275,31 @@ RULES = (
 )
 
 
+URL_RULES = {a_function_url_calls_the_alias, a_public_function_url_has_both_its_permissions}
+REST_RULES = {
+    the_function_gives_up_before_the_gateway,
+    calls_go_through_the_alias,
+    only_this_api_may_call_only_the_alias,
+    pictures_are_binary_and_nothing_else,
+    the_deployment_waits_for_what_it_freezes,
+    the_deployment_is_of_this_api,
+    every_route_has_its_method_and_open_preflights,
+    browsers_can_read_the_gateways_own_answers,
+}
+
+
+def has_front(template, rule):
+    """Tell whether a template has what a rule is about: a function URL, or API Gateway."""
+    has_url = bool(resources_of(template, "Lambda::Url"))
+    return not (rule in REST_RULES and has_url) and not (rule in URL_RULES and not has_url)
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_every_template_keeps_the_rule(templates, rule):
-    assert len(templates) == 3 * 2**5 * (3 + 3 + 2)
+    assert len(templates) == 5 * 2**5 * (3 + 3 + 2)
     for template in templates:
-        rule(template)
+        if has_front(template, rule):
+            rule(template)
 
 
 def test_the_largest_template_fits_into_a_request():
@@ -430,6 +481,31 @@ def _(resources):
     del resources["Default4XxResponse"]["Properties"]["ResponseParameters"]
 
 
+@mistake(a_function_url_calls_the_alias)
+def _(resources):
+    del resources["FunctionUrl"]["Properties"]["Qualifier"]
+
+
+@mistake(a_function_url_calls_the_alias)
+def _(resources):
+    resources["FunctionUrl"]["Properties"]["Cors"] = {"AllowOrigins": ["*"]}
+
+
+@mistake(a_public_function_url_has_both_its_permissions)
+def _(resources):
+    del resources["UrlMayCallFunction"]
+
+
+@mistake(a_public_function_url_has_both_its_permissions)
+def _(resources):
+    del resources["UrlMayCallFunction"]["Properties"]["InvokedViaFunctionUrl"]
+
+
+@mistake(a_public_function_url_has_both_its_permissions)
+def _(resources):
+    resources["FunctionUrl"]["Properties"]["AuthType"] = "AWS_IAM"
+
+
 @mistake(the_role_is_narrow)
 def _(resources):
     (policy,) = resources["Role"]["Properties"]["Policies"]
@@ -465,7 +541,7 @@ def test_every_rule_has_a_mistake_to_catch():
     ],
 )
 def test_a_rule_catches_a_planted_mistake(rule, change):
-    template = copy.deepcopy(build())
+    template = copy.deepcopy(build(front="url", auth="none") if rule in URL_RULES else build())
     rule(template)
     change(template["Resources"])
     with pytest.raises(AssertionError):

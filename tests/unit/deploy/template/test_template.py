@@ -180,7 +180,11 @@ def test_a_template_that_cannot_be_written_is_an_error(tmp_path):
 def test_the_plan_knows_of_every_property_whether_it_replaces():
     """As far as the template sets it; the truth is AWS's own schema of each resource."""
     properties_of = {}
-    for options in (Options(alarm_topic=TOPIC, snapstart=True), Options(provisioned_concurrency=1)):
+    for options in (
+        Options(alarm_topic=TOPIC, snapstart=True),
+        Options(provisioned_concurrency=1),
+        Options(front="url", auth="none"),
+    ):
         for resource in build(options, 2, deployed=build(options))["Resources"].values():
             properties_of.setdefault(resource["Type"], set()).update(resource["Properties"])
     replacing = {}
