@@ -59,6 +59,7 @@ LIBRARIES = {
         "training",
         "conversion",
         "inference",
+        "deploy",
     },
     "pydantic": {"artifacts", "training"},
     "rich": {"cli"},
