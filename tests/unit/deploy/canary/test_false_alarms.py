@@ -7,7 +7,7 @@ from simulate_canaries import errors, everything_pants, healthy, retrained, turn
 SHARE = 0.1
 
 
-@pytest.mark.parametrize(("requests", "canaries"), [(60, 200), (300, 200), (1_200, 50)])
+@pytest.mark.parametrize(("requests", "canaries"), [(60, 200), (300, 200), (1_200, 10)])
 def test_healthy_canaries_are_hardly_ever_turned_back(requests, canaries):
     """At most 2 % of them, where the test promises 1 %."""
     counts = [turned_back_after(healthy, requests, SHARE, seed) for seed in range(canaries)]
@@ -15,7 +15,7 @@ def test_healthy_canaries_are_hardly_ever_turned_back(requests, canaries):
 
 
 def test_a_model_that_was_trained_again_is_healthy():
-    counts = [turned_back_after(retrained, 600, SHARE, seed) for seed in range(50)]
+    counts = [turned_back_after(retrained, 600, SHARE, seed) for seed in range(20)]
     assert sum(count is not None for count in counts) <= 1
 
 
@@ -25,8 +25,8 @@ def test_a_model_that_was_trained_again_is_healthy():
     ids=["errors", "everything pants", "unsure"],
 )
 def test_bad_canaries_are_turned_back(model, requests):
-    counts = [turned_back_after(model, requests, SHARE, seed) for seed in range(20)]
-    assert sum(count is not None for count in counts) >= 18
+    counts = [turned_back_after(model, requests, SHARE, seed) for seed in range(10)]
+    assert sum(count is not None for count in counts) >= 9
 
 
 @pytest.mark.parametrize("share", [0.02, 0.5])
