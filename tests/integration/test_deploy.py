@@ -249,7 +249,18 @@ def test_a_damaged_bundle_is_refused_before_aws_is_asked(bundles, tmp_path, monk
 
 
 EXAMPLES = (
-    *("connect", "plan", "deploy", "read_status", "read_logs", "promote", "rollback", "list_resources"),
+    *(
+        "connect",
+        "read_environment",
+        "plan",
+        "deploy",
+        "read_endpoint",
+        "read_status",
+        "read_logs",
+        "promote",
+        "rollback",
+        "list_resources",
+    ),
     *("destroy", "load_prices", "estimate_cost"),
 )
 

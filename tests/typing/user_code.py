@@ -135,6 +135,10 @@ def deploy_to_aws() -> str:
     deployment: deploy.Deployment = deploy.deploy(
         "bundle", "clothes", profile="work", canary=0.1, canary_minutes=5, quota=options.quota
     )
+    prod: deploy.Environment = deploy.read_environment("shutterless.toml", "prod")
+    deploy.deploy("bundle", prod.name or "clothes", region=prod.region, **prod.options)
+    endpoint: deploy.Endpoint = deploy.read_endpoint("clothes", region="eu-central-1")
+    shutterless.call(endpoint.url, "hat.jpg", endpoint.key)
     deploy.promote("clothes", region="eu-central-1")
     deploy.rollback("clothes", region="eu-central-1", progress=show_progress)
     deploy.connect(profile="work", region="eu-central-1")

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,13 +21,23 @@ SIGNS = {"added": "+", "changed": "~", "replaced": "!", "removed": "-"}
 MAX_VALUE_LENGTH = 60
 
 
-def show_plan(plan: "Plan", bundle: Path, as_json: bool) -> None:
-    """Print a plan; the bundle is measured to estimate what its requests cost."""
+def show_plan(plan: "Plan", bundle: Path, origins: Mapping[str, str], as_json: bool) -> None:
+    """Print a plan; the bundle is measured to estimate what its requests cost.
+
+    Args:
+        plan: The plan.
+        bundle: The bundle's folder.
+        origins: Where each setting comes from.
+        as_json: Print one JSON document.
+    """
     costs = _costs(plan, bundle)
     if as_json:
         members = {key: value for key, value in asdict(plan).items() if key != "template"}
-        print_json({**members, "costs": costs})
+        print_json({**members, "origins": dict(origins), "costs": costs})
         return
+    for origin in dict.fromkeys(origins.values()):
+        settings = ", ".join(key for key in origins if origins[key] == origin)
+        print_result(f"From {origin}: {settings}")
     for note in plan.notes:
         print_result(note)
     if plan.needs_push:

@@ -14,6 +14,8 @@ _EXPORTS = {
     "deployer": ("Plan", "deploy", "destroy", "list_resources", "plan", "promote", "rollback"),
     "state": ("Deployment",),
     "options": ("OptionChanges", "Options"),
+    "environments": ("Environment", "read_environment"),
+    "endpoint": ("Endpoint", "read_endpoint"),
     "status": ("Status", "read_status"),
     "aws.session": ("connect",),
     "aws.logs": ("LogEntry", "follow_logs", "read_logs"),

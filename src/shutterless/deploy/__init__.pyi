@@ -18,6 +18,10 @@ from shutterless.deploy.deployer import list_resources as list_resources
 from shutterless.deploy.deployer import plan as plan
 from shutterless.deploy.deployer import promote as promote
 from shutterless.deploy.deployer import rollback as rollback
+from shutterless.deploy.endpoint import Endpoint as Endpoint
+from shutterless.deploy.endpoint import read_endpoint as read_endpoint
+from shutterless.deploy.environments import Environment as Environment
+from shutterless.deploy.environments import read_environment as read_environment
 from shutterless.deploy.options import OptionChanges as OptionChanges
 from shutterless.deploy.options import Options as Options
 from shutterless.deploy.state import Deployment as Deployment

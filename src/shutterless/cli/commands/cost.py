@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli.aws_options import Profile
+from shutterless.cli.aws_options import Config, Env, Profile, find_environment, find_place
 from shutterless.cli.console import format_period, make_table, print_json, print_result, show, warn
 from shutterless.cli.options import share
 from shutterless.errors import InputError
@@ -87,6 +87,8 @@ def cost(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Write the fetched price table to this file."),
     ] = None,
+    env: Env = None,
+    config: Config = None,
     region: Annotated[
         str | None, typer.Option(metavar="R", help="AWS region.  [default: us-east-1, or the deployment's]")
     ] = None,
@@ -112,7 +114,9 @@ def cost(
     from shutterless.deploy.cost.estimate import estimate_cost, find_cheapest, sweep_memory
     from shutterless.deploy.cost.prices import load_prices
 
-    if name:
+    environment = find_environment(env, config)
+    if name or environment:
+        name, region, profile = find_place(name, region, profile, environment)
         from shutterless.deploy.aws.session import connect
         from shutterless.deploy.status import read_workload
 

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from shutterless.cli import deploy_options as option
-from shutterless.cli.aws_options import Profile, Region
+from shutterless.cli.aws_options import (
+    Config,
+    Env,
+    Name,
+    Profile,
+    Region,
+    find_environment,
+    find_origins,
+    find_place,
+)
 from shutterless.cli.console import print_json, print_result, progress_bar, say, warn
 from shutterless.cli.options import share
 from shutterless.cli.plan import show_plan
@@ -22,12 +31,14 @@ if TYPE_CHECKING:
     from shutterless.deploy.template.types import Template
     from shutterless.runtime.settings import Urls
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The deployment's name.")]
-
 
 def deploy(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle.")],
-    name: Annotated[str, typer.Option(metavar="NAME", help="The deployment's name.")],
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The deployment's name.  [default: that of --env]")
+    ] = None,
+    env: Env = None,
+    config: Config = None,
     region: Region = None,
     profile: Profile = None,
     plan: Annotated[
@@ -37,22 +48,22 @@ def deploy(
         Path | None, typer.Option(metavar="FILE", help="Write the CloudFormation template to this file.")
     ] = None,
     canary: Annotated[
-        float,
+        float | None,
         typer.Option(
             parser=share,
             metavar="PERCENT",
             show_default=False,
             help="Give the new version this share of the calls first.  [default: 0%]",
         ),
-    ] = 0,
+    ] = None,
     canary_minutes: Annotated[
-        int,
+        int | None,
         typer.Option(
             metavar="MINUTES",
             help="Roll the canary back if an alarm goes off within so many minutes, else promote it; "
-            "0 leaves that to you.",
+            "0 leaves that to you.  [default: 10]",
         ),
-    ] = 10,
+    ] = None,
     rebuild: Annotated[
         bool,
         typer.Option("--rebuild", help="Build the image even if nothing that it is made from has changed."),
@@ -93,8 +104,8 @@ def deploy(
 ) -> None:
     """Deploy a bundle to AWS Lambda, behind API Gateway or a function URL.
 
-    Options that you leave out stay as they are deployed. Ctrl-C doesn't stop AWS; run the same command to
-    continue.
+    Options that you leave out stay as they are deployed. --env takes options from shutterless.toml; those
+    on the command line win. Ctrl-C doesn't stop AWS; run the same command to continue.
 
     \b
     Examples:
@@ -102,11 +113,14 @@ def deploy(
       shutterless deploy bundle --name clothes --region eu-central-1
       shutterless deploy bundle --name clothes --region eu-central-1 --canary 10%
       shutterless deploy bundle --name clothes --region eu-central-1 --front url --auth iam
+      shutterless deploy bundle --env prod
     """
     if canary == 1:
         raise typer.BadParameter("a canary of 100% is a normal deploy", param_hint="--canary")
     from shutterless.deploy import deployer
+    from shutterless.deploy.target import CANARY_MINUTES
 
+    environment = find_environment(env, config)
     options: OptionChanges = {
         "front": cast("Front | None", front),
         "stage": stage,
@@ -129,12 +143,21 @@ def deploy(
         "alarm_p95_ms": alarm_p95_ms,
         "alarm_topic": alarm_topic,
     }
+    arguments = {"name": name, "region": region, "profile": profile, "canary": canary}
+    origins = find_origins(environment, {**arguments, "canary_minutes": canary_minutes, **options})
+    name, region, profile = find_place(name, region, profile, environment)
+    if environment:
+        canary = environment.canary if canary is None else canary
+        canary_minutes = environment.canary_minutes if canary_minutes is None else canary_minutes
+        given = {key: value for key, value in options.items() if value is not None}
+        options = cast("OptionChanges", {**environment.options, **given})
+    canary = canary or 0
     if plan:
         deploy_plan = deployer.plan(
             bundle, name, profile=profile, region=region, canary=canary, rebuild=rebuild, **options
         )
         _write_template(deploy_plan.template, template)
-        show_plan(deploy_plan, bundle, as_json)
+        show_plan(deploy_plan, bundle, origins, as_json)
         return
     with _progress_at_aws() as progress:
         deployment = deployer.deploy(
@@ -143,7 +166,7 @@ def deploy(
             profile=profile,
             region=region,
             canary=canary,
-            canary_minutes=canary_minutes,
+            canary_minutes=CANARY_MINUTES if canary_minutes is None else canary_minutes,
             rebuild=rebuild,
             progress=progress,
             **options,
@@ -156,32 +179,48 @@ def deploy(
     _show_deployment(deployment, as_json)
 
 
-def promote(name: Name, region: Region = None, profile: Profile = None) -> None:
+def promote(
+    name: Name = None,
+    env: Env = None,
+    config: Config = None,
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
     """Give all calls to a canary's new version.
 
     Example: shutterless promote clothes
     """
     from shutterless.deploy import deployer
 
+    name, region, profile = find_place(name, region, profile, find_environment(env, config))
     with _progress_at_aws(f"shutterless status {name} shows what is live") as progress:
         deployment = deployer.promote(name, profile=profile, region=region, progress=progress)
     print_result(f"{deployment.model} gets all calls now.")
 
 
-def rollback(name: Name, region: Region = None, profile: Profile = None) -> None:
+def rollback(
+    name: Name = None,
+    env: Env = None,
+    config: Config = None,
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
     """Go back: end a canary, or return to the previous version.
 
     Example: shutterless rollback clothes
     """
     from shutterless.deploy import deployer
 
+    name, region, profile = find_place(name, region, profile, find_environment(env, config))
     with _progress_at_aws(f"shutterless status {name} shows what is live") as progress:
         deployment = deployer.rollback(name, profile=profile, region=region, progress=progress)
     print_result(f"{deployment.model} gets all calls now.")
 
 
 def destroy(
-    name: Name,
+    name: Name = None,
+    env: Env = None,
+    config: Config = None,
     region: Region = None,
     profile: Profile = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
@@ -195,6 +234,7 @@ def destroy(
     """
     from shutterless.deploy import deployer
 
+    name, region, profile = find_place(name, region, profile, find_environment(env, config))
     resources = deployer.list_resources(name, profile=profile, region=region)
     if not resources:
         say(f"There is nothing of {name} in this region.")

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli.aws_options import Profile, Region
+from shutterless.cli.aws_options import (
+    Config,
+    Env,
+    Name,
+    Profile,
+    Region,
+    find_environment,
+    find_place,
+)
 from shutterless.cli.console import INTERRUPTED, print_json, print_result, say, to_json
 
 if TYPE_CHECKING:
@@ -14,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def logs(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A deployment's name.")],
+    name: Name = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Continue with new lines until Ctrl-C.")
     ] = False,
@@ -24,6 +32,8 @@ def logs(
     everything: Annotated[
         bool, typer.Option("--all", help="Show Lambda's START, END and REPORT lines too.")
     ] = False,
+    env: Env = None,
+    config: Config = None,
     region: Region = None,
     profile: Profile = None,
     as_json: Annotated[
@@ -41,6 +51,7 @@ def logs(
     """
     from shutterless.deploy.aws.logs import follow_logs, read_logs
 
+    name, region, profile = find_place(name, region, profile, find_environment(env, config))
     read = follow_logs if follow else read_logs
     lines = (
         entry

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli.aws_options import Profile, Region
+from shutterless.cli.aws_options import (
+    Config,
+    Env,
+    Name,
+    Profile,
+    Region,
+    find_environment,
+    find_place,
+)
 from shutterless.cli.console import format_period, make_table, print_json, show, warn
 
 if TYPE_CHECKING:
@@ -16,8 +24,10 @@ SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED",
 
 
 def status(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A deployment's name.")],
+    name: Name = None,
     show_key: Annotated[bool, typer.Option("--show-key", help="Show the API key too.")] = False,
+    env: Env = None,
+    config: Config = None,
     region: Region = None,
     profile: Profile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
@@ -35,6 +45,7 @@ def status(
     from shutterless.deploy.status import read_status
     from shutterless.deploy.template.template import stack_name
 
+    name, region, profile = find_place(name, region, profile, find_environment(env, config))
     status = read_status(name, profile=profile, region=region, show_key=show_key)
     if as_json:
         print_json(status.to_json())
