@@ -104,7 +104,7 @@ def cost(
       shutterless cost --bundle bundle --requests 100000 --region us-east-1
       shutterless cost --duration 100 --provisioned 1 --latency 180
       shutterless cost clothes
-      shutterless cost --fetch-prices --region eu-central-1,us-west-2 -o prices.toml
+      shutterless cost --fetch-prices --region us-west-2 -o prices.toml
     """
     if fetch_prices:
         _fetch_prices(region, output, profile, as_json)

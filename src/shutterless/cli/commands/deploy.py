@@ -112,7 +112,7 @@ def deploy(
       shutterless deploy bundle --name clothes --region eu-central-1 --plan
       shutterless deploy bundle --name clothes --region eu-central-1
       shutterless deploy bundle --name clothes --region eu-central-1 --canary 10%
-      shutterless deploy bundle --name clothes --region eu-central-1 --front url --auth iam
+      shutterless deploy bundle --name clothes --front url --auth iam
       shutterless deploy bundle --env prod
     """
     if canary == 1:
