@@ -88,7 +88,7 @@ def _short(value: "Json") -> str:
 def _costs(plan: "Plan", bundle: Path) -> list[str]:
     """Return the cost after the deploy and, if it changes, before, as lines of text."""
     from shutterless.deploy.cost.local_latency import measure_latency, measure_start
-    from shutterless.deploy.cost.plan import describe_costs
+    from shutterless.deploy.cost.plan import count_snapshots, describe_costs
     from shutterless.deploy.cost.prices import load_prices
     from shutterless.deploy.cost.workload import Workload
 
@@ -96,7 +96,7 @@ def _costs(plan: "Plan", bundle: Path) -> list[str]:
         prices = load_prices(plan.region)
         with quiet_start():
             measured = Workload(measure_latency(bundle), start_ms=measure_start(bundle))
-        after = describe_costs(plan.options, measured, prices)
+        after = describe_costs(plan.options, measured, prices, count_snapshots(plan.template))
         if plan.current_options in (None, plan.options):
             return after
         before = describe_costs(plan.current_options, measured, prices)

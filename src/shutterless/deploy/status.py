@@ -260,6 +260,7 @@ def _workload(session: boto3.Session, stack: Stack, function: LiveFunction) -> W
         architecture=function.architecture,
         front="rest" if "ApiId" in stack.outputs else "url",
         snapstart=function.snapstart,
+        snapshots=_count_snapshots(session, stack.name),
         provisioned=function.provisioned,
     )
     starts = read_cold_starts(session, stack.name, period)
@@ -268,6 +269,18 @@ def _workload(session: boto3.Session, stack: Stack, function: LiveFunction) -> W
     if starts.is_complete:
         workload = replace(workload, cold_share=min(1.0, starts.number / metrics.requests))
     return workload
+
+
+def _count_snapshots(session: boto3.Session, function: str) -> int:
+    """Return the number of versions with a snapshot, which AWS bills until they are deleted."""
+    pages = (
+        session.client("lambda").get_paginator("list_versions_by_function").paginate(FunctionName=function)
+    )
+    return sum(
+        version["Version"] != "$LATEST" and version.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions"
+        for page in pages
+        for version in page["Versions"]
+    )
 
 
 def _monthly_usd(session: boto3.Session, stack: Stack, function: LiveFunction) -> float | None:

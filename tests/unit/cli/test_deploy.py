@@ -8,6 +8,7 @@ import typer
 from shutterless.deploy import deployer, smoke
 from shutterless.deploy.aws import session
 from shutterless.deploy.cost import local_latency
+from shutterless.deploy.cost import plan as cost_plan
 from shutterless.deploy.deployer import Plan
 from shutterless.deploy.options import Options
 from shutterless.deploy.state import Deployment
@@ -40,6 +41,7 @@ def calls(monkeypatch):
     monkeypatch.setattr(smoke, "smoke_test", answer("smoke_test", {"label": "pants", "confidence": 0.97}))
     monkeypatch.setattr(local_latency, "measure_latency", lambda bundle: 20.0)
     monkeypatch.setattr(local_latency, "measure_start", lambda bundle: 200.0)
+    monkeypatch.setattr(cost_plan, "count_snapshots", lambda template: None)
     return calls
 
 

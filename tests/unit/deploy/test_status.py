@@ -88,8 +88,11 @@ def answer_metrics(aws, requests, mean_ms=100.0, errors=0.0, p95_ms=150.0):
     aws.answer("cloudwatch", "get_metric_data", {"MetricDataResults": results})
 
 
-def answer_reports(aws, *init_ms):
-    """Queue the reports of calls that started an instance."""
+def answer_cost(aws, *init_ms, snapshots=()):
+    """Queue the versions with a snapshot, and the reports of calls that started an instance."""
+    starts = {number: {"ApplyOn": "PublishedVersions"} for number in ("$LATEST", *snapshots)}
+    versions = [{"Version": number, "SnapStart": start} for number, start in {"5": {}, **starts}.items()]
+    aws.answer("lambda", "list_versions_by_function", {"Versions": versions}, FunctionName=FUNCTION)
     text = "REPORT RequestId: 1\tDuration: 9.0 ms\tBilled Duration: 900 ms\tInit Duration: {} ms\t"
     events = [{"eventId": str(ms), "timestamp": 1, "message": text.format(ms)} for ms in init_ms]
     aws.answer("logs", "filter_log_events", {"events": events})
@@ -102,7 +105,7 @@ def test_a_deployment_is_described_completely(aws):
     answer_image(aws, {"HIGH": 2, "LOW": 7})
     answer_metrics(aws, 40.0, errors=2.0)
     answer_metrics(aws, 140_000.0)
-    answer_reports(aws)
+    answer_cost(aws)
     status = read_status("clothes")
     assert (status.state, status.updated) == ("UPDATE_COMPLETE", "2026-11-20T08:00:00+00:00")
     assert status.url == "https://abc.execute-api.us-east-1.amazonaws.com/prod"
@@ -178,7 +181,7 @@ def test_the_workload_of_a_month_is_extrapolated_from_two_weeks(aws):
     answer_stack(aws)
     answer_function(aws, provisioned=2, MemorySize=1024)
     answer_metrics(aws, 336.0, mean_ms=80.0)
-    answer_reports(aws)
+    answer_cost(aws)
     workload, period = vars(read_workload(aws, "clothes")).values()
     assert period == timedelta(days=14)
     assert (workload.requests, workload.duration_ms, workload.front) == (730, 80.0, "rest")
@@ -190,7 +193,7 @@ def test_the_workload_of_a_young_deployment_is_extrapolated_from_its_age(aws):
     answer_stack(aws, CreationTime=datetime.now(UTC) - timedelta(hours=9, minutes=50))
     answer_function(aws)
     answer_metrics(aws, 100.0)
-    answer_reports(aws)
+    answer_cost(aws)
     workload, period = vars(read_workload(aws, "clothes")).values()
     assert (workload.requests, period) == (7_300, timedelta(hours=10))
 
@@ -199,7 +202,7 @@ def test_the_first_minutes_of_a_deployment_count_as_an_hour(aws):
     answer_stack(aws, CreationTime=datetime.now(UTC))
     answer_function(aws)
     answer_metrics(aws, 1.0)
-    answer_reports(aws)
+    answer_cost(aws)
     assert read_workload(aws, "clothes").workload.requests == 730
 
 
@@ -207,16 +210,25 @@ def test_cold_starts_are_those_that_lambda_reported(aws):
     answer_stack(aws)
     answer_function(aws)
     answer_metrics(aws, 10.0)
-    answer_reports(aws, 700, 900)
+    answer_cost(aws, 700, 900)
     workload = read_workload(aws, "clothes").workload
     assert (workload.start_ms, workload.cold_share) == (800.0, 0.2)
+
+
+def test_snapshots_are_billed_until_their_versions_are_deleted(aws):
+    answer_stack(aws)
+    answer_function(aws)
+    answer_metrics(aws, 10.0)
+    answer_cost(aws, snapshots=("3", "4"))
+    workload = read_workload(aws, "clothes").workload
+    assert (workload.snapstart, workload.billed_snapshots) == (False, 2)
 
 
 def test_a_deployment_without_an_api_is_called_by_its_url(aws):
     answer_stack(aws, Outputs=[])
     answer_function(aws)
     answer_metrics(aws, 10.0)
-    answer_reports(aws)
+    answer_cost(aws)
     assert read_workload(aws, "clothes").workload.front == "url"
 
 
@@ -237,5 +249,5 @@ def test_without_prices_of_the_region_the_rest_is_shown(aws, monkeypatch):
     answer_image(aws)
     answer_metrics(aws, 40.0)
     answer_metrics(aws, 140.0)
-    answer_reports(aws)
+    answer_cost(aws)
     assert read_status("clothes").monthly_usd is None

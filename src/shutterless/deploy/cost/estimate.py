@@ -135,8 +135,7 @@ def find_cheapest(estimates: list[Estimate], latency_ms: float) -> Estimate | No
 
 def _list_items(workload: Workload, prices: Prices) -> Iterator[Item]:
     yield from _lambda_items(workload, prices)
-    if workload.snapstart:
-        yield from _snapstart_items(workload, prices)
+    yield from _snapshot_items(workload, prices)
     if workload.front == "rest":
         yield _api_item(workload, prices)
     gb = workload.requests * ANSWER_BYTES / 1e9
@@ -172,13 +171,14 @@ def _lambda_items(workload: Workload, prices: Prices) -> Iterator[Item]:
         yield _partly_free("Cold starts", start_seconds, "GB-s", price, free_seconds - seconds)
 
 
-def _snapstart_items(workload: Workload, prices: Prices) -> Iterator[Item]:
-    cache = workload.versions * workload.gb * MONTH_S
-    cache_usd = cache * prices.price("snapstart_cache_gb_second")
-    restores = workload.cold_starts * workload.gb
-    restores_usd = restores * prices.price("snapstart_restore_gb")
-    yield Item("SnapStart cache", cache, "GB-s", cache_usd, False)
-    yield Item("SnapStart restores", restores, "GB", restores_usd, True)
+def _snapshot_items(workload: Workload, prices: Prices) -> Iterator[Item]:
+    if cache := workload.billed_snapshots * workload.gb * MONTH_S:
+        cache_usd = cache * prices.price("snapstart_cache_gb_second")
+        yield Item("SnapStart cache", cache, "GB-s", cache_usd, False)
+    if workload.snapstart:
+        restores = workload.cold_starts * workload.gb
+        restores_usd = restores * prices.price("snapstart_restore_gb")
+        yield Item("SnapStart restores", restores, "GB", restores_usd, True)
 
 
 def _api_item(workload: Workload, prices: Prices) -> Item:

@@ -1,62 +1,70 @@
-"""Describe what a planned deployment would cost: fixed, per 1,000 requests, and by option."""
+"""Describe what a planned deployment would cost: fixed, per 1,000 requests, by option, and at worst."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from shutterless.deploy.cost.estimate import Estimate, estimate_cost
 from shutterless.deploy.cost.prices import Prices
 from shutterless.deploy.cost.workload import Workload
+from shutterless.deploy.cost.worst_case import describe_worst_case
 from shutterless.deploy.options import Options
 from shutterless.deploy.template.function import ARCHITECTURES
-from shutterless.deploy.template.releases import MAX_RELEASES, MAX_SNAPSTART_RELEASES
+from shutterless.deploy.template.releases import read_releases
+from shutterless.deploy.template.types import Template
 
 
-def describe_costs(options: Options, measured: Workload, prices: Prices) -> list[str]:
+def describe_costs(
+    options: Options, measured: Workload, prices: Prices, snapshots: int | None = None
+) -> list[str]:
     """Return what a deployment costs, as lines of text.
 
     Args:
         options: How it is deployed.
         measured: Durations of a request and a start on one virtual CPU, which Lambda provides at 1,769 MB.
         prices: The prices of its region.
+        snapshots: The number of its versions that have a snapshot; None for what `options` lead to.
 
     Raises:
         ShutterlessError: A price is not in the table.
     """
-    bill = estimate_cost(_workload(options, measured), prices)
-    lines = [
-        f"Without any request: ${bill.fixed_usd:,.2f} a month; 1,000 requests: "
-        f"${bill.per_request_usd * 1000:,.4f}, at {bill.workload.duration_ms:,.0f} ms each "
-        f"(prices of {prices.date}, {prices.region}, without free tier)"
-    ]
-    if options.provisioned_concurrency:
-        lines.append(
-            f"Provisioned concurrency, {options.provisioned_concurrency} kept warm: "
-            f"{_monthly(bill, 'Provisioned concurrency')}, used or not"
-        )
-    if options.snapstart:
-        lines.append(
-            f"SnapStart, {MAX_SNAPSTART_RELEASES} versions kept: {_monthly(bill, 'SnapStart cache')}, "
-            "used or not; each cold start is billed as a restore"
-        )
-    if options.reserved_concurrency:
-        lines.append(
-            f"Reserved concurrency of {options.reserved_concurrency}: free, but no other function of the "
-            "account can use it"
-        )
-    metrics = f"metrics: {_monthly(bill, 'Metrics')} with requests in every hour, else less"
-    return [*lines, f"Alarms: {_monthly(bill, 'Alarms')}; {metrics}"]
-
-
-def _workload(options: Options, measured: Workload) -> Workload:
     workload = replace(
         measured,
         architecture=ARCHITECTURES[options.platform],
         front=options.front,
         provisioned=options.provisioned_concurrency,
         snapstart=options.snapstart,
-        versions=MAX_SNAPSTART_RELEASES if options.snapstart else MAX_RELEASES,
+        snapshots=snapshots,
         log_days=options.log_days,
-    )
-    return workload.with_memory(options.memory)
+    ).with_memory(options.memory)
+    bill = estimate_cost(workload, prices)
+    return [
+        f"Without any request: ${bill.fixed_usd:,.2f} a month; 1,000 requests: "
+        f"${bill.per_request_usd * 1000:,.4f}, at {workload.duration_ms:,.0f} ms each "
+        f"(prices of {prices.date}, {prices.region}, without free tier)",
+        *_describe_options(options, bill),
+        f"Alarms: {_monthly(bill, 'Alarms')}; metrics: {_monthly(bill, 'Metrics')} with requests in every "
+        "hour, else less",
+        *describe_worst_case(options, workload, prices),
+    ]
+
+
+def count_snapshots(template: Template) -> int:
+    """Return how many versions of a template have a snapshot, which AWS bills until they are deleted."""
+    return sum(bool(release.options.get("snapstart")) for release in read_releases(template).history)
+
+
+def _describe_options(options: Options, bill: Estimate) -> Iterator[str]:
+    """Yield a line for each option that costs something, or whose name suggests it."""
+    if warm := options.provisioned_concurrency:
+        usd = _monthly(bill, "Provisioned concurrency")
+        yield f"Provisioned concurrency, {warm} kept warm: {usd}, used or not"
+    if snapshots := bill.workload.billed_snapshots:
+        versions = f"{snapshots} version{'' if snapshots == 1 else 's'} with a snapshot"
+        usage = "used or not; each cold start is billed as a restore"
+        usage = usage if options.snapstart else "until deleted"
+        yield f"SnapStart, {versions}: {_monthly(bill, 'SnapStart cache')}, {usage}"
+    if limit := options.reserved_concurrency:
+        yield f"Reserved concurrency of {limit}: free, but no other function of the account can use it"
 
 
 def _monthly(bill: Estimate, name: str) -> str:

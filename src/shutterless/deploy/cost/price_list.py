@@ -225,9 +225,9 @@ def _fetch_region(session: boto3.Session, region: str) -> RegionPrices:
             for product in products
             if product.service == listing.service and listing.matches(product.usage)
         }
-        paid = [tiers for tiers in candidates if any(tier.usd for tier in tiers)]
-        if len(paid) == 1:
-            prices[listing] = paid[0]
+        charges = [tiers for tiers in candidates if any(tier.usd for tier in tiers)]
+        if len(charges) == 1:
+            prices[listing] = charges[0]
     if REQUIRED not in prices:
         raise DeployError(
             "unknown-region",

@@ -28,7 +28,8 @@ class Workload:
         front: What answers requests and calls the function: API Gateway (`rest`) or a function URL (`url`).
         provisioned: The number of instances kept warm.
         snapstart: Whether the function starts from a snapshot.
-        versions: The number of versions with a snapshot.
+        snapshots: The number of versions with a snapshot, which are billed until they are deleted; None for
+            two with SnapStart, and none without.
         start_ms: Billed milliseconds of the initialization of a cold start.
         cold_share: The share of requests, 0 to 1, that find no warm instance; None for the share that is
             expected for so many requests, see `cold_starts`.
@@ -46,7 +47,7 @@ class Workload:
     front: str = "rest"
     provisioned: int = 0
     snapstart: bool = False
-    versions: int = 2
+    snapshots: int | None = None
     start_ms: float = START_MS
     cold_share: float | None = None
     image_mb: float = 300
@@ -81,6 +82,13 @@ class Workload:
     def gb_seconds(self) -> float:
         """GB-seconds of requests that Lambda bills per month. Each is rounded up to a millisecond."""
         return self.requests * math.ceil(self.duration_ms) / 1000 * self.gb
+
+    @property
+    def billed_snapshots(self) -> int:
+        """The number of versions with a snapshot that AWS bills."""
+        if self.snapshots is None:
+            return 2 if self.snapstart else 0
+        return self.snapshots
 
     @property
     def cold_starts(self) -> float:

@@ -84,6 +84,14 @@ def test_snapshots_cost_by_the_second_kept_and_by_the_gb_restored():
     assert "Cold starts" not in items
 
 
+def test_snapshots_without_snapstart_are_billed_until_they_are_deleted():
+    """1 version × 1 GB × 2,628,000 s × $0.0000015046; new versions start without a snapshot."""
+    items = usd(Workload(100, memory=1024, snapshots=1))
+    assert items["SnapStart cache"] == near(3.9540888)
+    assert "SnapStart restores" not in items
+    assert items["Cold starts"] > 0
+
+
 def test_a_month_without_requests_has_only_the_fixed_costs():
     bill = estimate_cost(Workload(100, requests=0), US)
     assert bill.monthly_usd == bill.fixed_usd == near(0.43)

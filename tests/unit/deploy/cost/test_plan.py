@@ -1,8 +1,10 @@
 from shutterless.deploy.cost.estimate import estimate_cost
-from shutterless.deploy.cost.plan import describe_costs
+from shutterless.deploy.cost.plan import count_snapshots, describe_costs
 from shutterless.deploy.cost.prices import load_prices
 from shutterless.deploy.cost.workload import Workload
+from shutterless.deploy.cost.worst_case import describe_worst_case
 from shutterless.deploy.options import Options
+from shutterless.deploy.template.template import build_template
 
 PRICES = load_prices("us-east-1")
 
@@ -41,7 +43,30 @@ def test_each_option_that_costs_has_its_line():
         assert usd in lines[1]
 
 
-def test_the_last_line_has_the_cost_of_alarms_and_metrics():
-    last = describe_costs(Options(), Workload(20.0), PRICES)[-1]
-    assert "$0.40 a month" in last
-    assert "$0.90 a month" in last
+def test_alarms_and_metrics_have_a_line():
+    (line,) = [
+        line for line in describe_costs(Options(), Workload(20.0), PRICES) if line.startswith("Alarms")
+    ]
+    assert "$0.40 a month" in line
+    assert "$0.90 a month" in line
+
+
+def test_snapshots_that_remain_without_snapstart_are_billed_and_named():
+    plain, kept = (describe_costs(Options(), Workload(20.0), PRICES, snapshots) for snapshots in (0, 1))
+    usd = 1769 / 1024 * 730 * 3600 * PRICES.price("snapstart_cache_gb_second")
+    assert len(kept) == len(plain) + 1
+    assert f"${usd:.2f} a month" in kept[1]
+    assert f"${0.43 + usd:.2f} a month" in kept[0]
+
+
+def test_the_worst_case_is_part_of_the_plan():
+    worst_case = describe_worst_case(Options(), Workload(20.0), PRICES)
+    assert describe_costs(Options(), Workload(20.0), PRICES)[-2:] == worst_case
+
+
+def test_snapshots_are_counted_in_the_template():
+    options, details = Options(snapstart=True), {"image": "image@sha256:0", "model": "m", "fingerprint": "f"}
+    first = build_template("clothes", options, **details)
+    second = build_template("clothes", Options(snapstart=True, memory=3008), deployed=first, **details)
+    assert (count_snapshots(first), count_snapshots(second)) == (1, 2)
+    assert count_snapshots(build_template("clothes", Options(), **details)) == 0
