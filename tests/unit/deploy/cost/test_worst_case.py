@@ -64,3 +64,10 @@ def test_a_function_url_with_reserved_concurrency_has_a_hard_limit():
     everyone, limit = dollars(Options(auth="none", reserved_concurrency=2), front="url")
     assert limit == near(2 * INSTANCE)
     assert everyone == near(20 * (REQUESTS - MONTH_S * 3.50e-6) + limit)
+
+
+def test_without_the_page_strangers_get_three_requests_a_second_less():
+    """A GET, a HEAD and a preflight."""
+    with_page, without = dollars(Options())[0], dollars(Options(page="off"))[0]
+    page = 2 * REQUESTS + 2 * 0.005 * INSTANCE + MONTH_S * 24_800e-9 * 0.09 + PREFLIGHTS
+    assert without == near(with_page - page)
