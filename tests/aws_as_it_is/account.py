@@ -18,6 +18,7 @@ from tests.aws_as_it_is.cloudformation import CloudFormation
 from tests.aws_as_it_is.errors import AwsError
 from tests.aws_as_it_is.faults import Faults
 from tests.aws_as_it_is.functions import Functions
+from tests.aws_as_it_is.logs import Logs
 from tests.aws_as_it_is.metrics import Metrics
 from tests.aws_as_it_is.registry import Registry
 from tests.aws_as_it_is.runtime import Runtime
@@ -40,6 +41,8 @@ class Behaviour:
         pending_s: Seconds until a new version is active.
         wake_s: Seconds until an inactive version is active after the first call.
         idle_s: Seconds without a call after which a version is inactive.
+        warm_s: Seconds without a call after which a version has no instance any more: a cold start follows.
+        start_ms: How long a cold start takes.
     """
 
     stale_reads: int = 1
@@ -54,6 +57,8 @@ class Behaviour:
     pending_s: float = 5.0
     wake_s: float = 70.0
     idle_s: float = 14 * 24 * 3600.0
+    warm_s: float = 420.0
+    start_ms: float = 1500.0
 
 
 @dataclass
@@ -109,6 +114,7 @@ class Account:
             "cloudformation": self.cloudformation,
             "lambda": self.functions,
             "cloudwatch": self.metrics,
+            "logs": Logs(self),
             "apigateway": _ApiGateway(self),
             "sts": _Sts(self),
         }

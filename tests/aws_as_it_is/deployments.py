@@ -67,6 +67,13 @@ def alias(account: Account) -> tuple[str, dict[str, float]]:
     return live.version, live.weights
 
 
+def is_empty(account: Account) -> bool:
+    """Tell whether nothing of any deployment is left."""
+    stacks = [each for each in account.cloudformation.stacks.values() if each.status != "DELETE_COMPLETE"]
+    backends = account.registry.backend.repositories, account.log_backend.groups
+    return not (stacks or account.functions.functions or any(backends))
+
+
 def ask(account: Account) -> int:
     """Send a request to the API and return the status."""
     return account.request(Traffic(FUNCTION, "live", 0))

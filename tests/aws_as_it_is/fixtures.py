@@ -4,23 +4,27 @@ import datetime
 import sys
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.aws_as_it_is.account import Account
-from tests.aws_as_it_is.in_process import connected, simulated_datetime, simulated_time
+if TYPE_CHECKING:
+    from tests.aws_as_it_is.account import Account
 
 
 @pytest.fixture(scope="module")
-def connected_account() -> Iterator[Account]:
+def connected_account() -> Iterator["Account"]:
     """Give an account that the boto3 clients of a module share."""
+    from tests.aws_as_it_is.account import Account
+    from tests.aws_as_it_is.in_process import connected
+
     account = Account()
     with connected(account):
         yield account
 
 
 @pytest.fixture
-def account(connected_account: Account, monkeypatch: pytest.MonkeyPatch) -> Account:
+def account(connected_account: "Account", monkeypatch: pytest.MonkeyPatch) -> "Account":
     """Give an empty account, to which every boto3 client talks, and whose clock the deploy stage reads."""
     account = connected_account
     account.__init__()  # type: ignore[misc]
@@ -29,7 +33,7 @@ def account(connected_account: Account, monkeypatch: pytest.MonkeyPatch) -> Acco
     return account
 
 
-def set_environment(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+def set_environment(account: "Account", monkeypatch: pytest.MonkeyPatch) -> None:
     """Set the variables by which boto3 finds the account."""
     for key, value in {
         "AWS_ACCESS_KEY_ID": "a",
@@ -40,8 +44,10 @@ def set_environment(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(key, value)
 
 
-def use_clock(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+def use_clock(account: "Account", monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the modules of `shutterless.deploy` read the account's clock, and sleep by it."""
+    from tests.aws_as_it_is.in_process import simulated_datetime, simulated_time
+
     for name, module in list(sys.modules.items()):
         if name.startswith("shutterless.deploy"):
             if vars(module).get("time") is time:

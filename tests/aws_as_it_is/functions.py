@@ -4,6 +4,7 @@ import copy
 import hashlib
 import io
 import json
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ class Version:
     ready_at: float
     last_call: float
     is_asleep: bool = False
+    last_run: float = -math.inf
 
 
 @dataclass

@@ -19,8 +19,9 @@ from tests.aws_as_it_is.errors import AwsError
 from tests.aws_as_it_is.faults import Call
 
 KEY = "aws_as_it_is"
-# boto3's classes read their models when they are made, which takes longest of all.
+# Both take longest of all. Sessions need no handlers, because they share clients.
 _create_client = botocore.session.Session.create_client
+_register_handlers = botocore.session.Session._register_builtin_handlers
 
 
 class _Http(NamedTuple):
@@ -57,6 +58,7 @@ def connected(account: Account) -> Iterator[None]:
     @functools.cache
     def client(service: str, region: str | None) -> Any:
         session = botocore.session.Session()
+        _register_handlers(session, session._events)
         return _create_client(session, service, region, aws_access_key_id="a", aws_secret_access_key="b")
 
     def create_client(session: Any, service: str, region_name: str | None = None, **_: Any) -> Any:
@@ -67,6 +69,7 @@ def connected(account: Account) -> Iterator[None]:
         mock.patch.object(moto.ecr.models, "datetime", simulated_datetime(account)),
         mock.patch.object(botocore.handlers, "BUILTIN_HANDLERS", handlers),
         mock.patch.object(botocore.session.Session, "create_client", create_client),
+        mock.patch.object(botocore.session.Session, "_register_builtin_handlers"),
     ):
         yield
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import math
 import os
 import time
 import uuid
@@ -99,7 +100,7 @@ class Runtime:
         real_ms = (time.perf_counter() - start) * 1000
         duration_ms = service.duration_ms if isinstance(service, _Service) else real_ms
         lines = output.getvalue().splitlines()
-        report = f"REPORT RequestId: {request_id}\tDuration: {duration_ms:.2f} ms\t"
+        report = self._report(version, request_id, duration_ms)
         self._write_log(
             version, [f"START RequestId: {request_id}", *lines, f"END RequestId: {request_id}", report]
         )
@@ -107,6 +108,22 @@ class Runtime:
         for line in lines:
             self._count_embedded(line)
         return Result(document, is_error)
+
+    def _report(self, version: "Version", request_id: str, duration_ms: float) -> str:
+        """Return the line that Lambda writes after a call, with the initialization of a cold start."""
+        behaviour, now = self.account.behaviour, self.account.clock.time_s
+        is_cold = now - version.last_run > behaviour.warm_s
+        version.last_run = now
+        billed_ms = math.ceil(duration_ms + (behaviour.start_ms if is_cold else 0))
+        parts = [
+            f"REPORT RequestId: {request_id}",
+            f"Duration: {duration_ms:.2f} ms",
+            f"Billed Duration: {billed_ms} ms",
+            f"Memory Size: {version.config['MemorySize']} MB",
+            "Max Memory Used: 200 MB",
+            *([f"Init Duration: {behaviour.start_ms:.2f} ms"] if is_cold else []),
+        ]
+        return "\t".join(parts) + "\t"
 
     def _write_log(self, version: "Version", lines: list[str]) -> None:
         account = self.account
