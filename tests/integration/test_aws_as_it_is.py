@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from shutterless.deploy import deployer
+from shutterless.deploy.status import read_status
 from shutterless.errors import DeployError
 from tests.aws_as_it_is.deployments import (
     FUNCTION,
@@ -166,3 +167,32 @@ def test_row_20_two_models_that_answer_differently_have_two_versions(account, de
     deployment = deploy(first)
     assert deploy(second).model != deployment.model
     assert alias(account) == ("2", {})
+
+
+def test_row_17_the_cost_of_cold_starts_is_estimated(account, bundles):
+    deploy(bundles[0])
+    account.behaviour.warm_s = 0  # every call finds a cold function
+    account.send(FUNCTION, "live", 1)
+    account.behaviour.start_ms = 10
+    account.clock.advance(6 * 3600)
+    cheap = read_status(NAME).monthly_usd
+    account.behaviour.start_ms = 10_000
+    account.clock.advance(6 * 3600)
+    assert read_status(NAME).monthly_usd > 2 * cheap
+
+
+def test_row_19_a_newer_base_image_is_built_on(account, bundles, monkeypatch):
+    from shutterless.packaging import base_image
+
+    deploy(bundles[0])
+    monkeypatch.setattr(base_image, "find_base_digest", lambda *_: f"sha256:{'1' * 64}")
+    assert deployer.plan(bundles[0], NAME).needs_push
+
+
+def test_row_22_the_cost_of_a_young_deployment_is_not_divided_by_14_days(account, bundles):
+    deploy(bundles[0])
+    account.send(FUNCTION, "live", 1)
+    account.clock.advance(12 * 3600)
+    young = read_status(NAME).monthly_usd
+    account.clock.advance(12 * 3600)
+    assert read_status(NAME).monthly_usd == pytest.approx(young, rel=0.1)
