@@ -103,7 +103,7 @@ def _find_format(event: Event) -> EventFormat:
 def _from_rest_api(event: Event) -> Request:
     return Request(
         method=event["httpMethod"].upper(),
-        path=_within_api(event["path"], event.get("resource"), event.get("pathParameters")),
+        path=_unquote(_within_api(event["path"], event.get("resource"), event.get("pathParameters"))),
         headers=_headers(event),
         query=_last_values(event, "queryStringParameters", "multiValueQueryStringParameters"),
         body=_body(event),
@@ -117,6 +117,8 @@ def _from_http_api(event: Event) -> Request:
     stage = str(context.get("stage", "$default"))
     if stage != "$default" and f"{path}/".startswith(f"/{stage}/"):  # this format keeps it in the path
         path = path[len(stage) + 1 :] or "/"
+    if ".lambda-url." in str(context.get("domainName")):  # unlike HTTP APIs, function URLs leave it encoded
+        path = _unquote(path)
     query = {}
     if query_string := event.get("rawQueryString"):
         from urllib.parse import parse_qsl  # 3 ms of a cold start, and hardly a request has a query
@@ -126,13 +128,13 @@ def _from_http_api(event: Event) -> Request:
 
 
 def _from_load_balancer(event: Event) -> Request:
-    """Read what a load balancer sends; unlike the others it leaves paths and queries percent-encoded."""
-    from urllib.parse import unquote, unquote_plus
+    """Read what a load balancer sends; unlike the others it leaves queries percent-encoded."""
+    from urllib.parse import unquote_plus
 
     query = _last_values(event, "queryStringParameters", "multiValueQueryStringParameters")
     return Request(
         method=event["httpMethod"].upper(),
-        path=unquote(event["path"]) or "/",
+        path=_unquote(event["path"]) or "/",
         headers=_headers(event),
         query={unquote_plus(name): unquote_plus(value) for name, value in query.items()},
         body=_body(event),
@@ -187,6 +189,15 @@ def _within_api(path: Any, route: Any, parameters: Any) -> str:
         return path
     is_inside = inner.startswith("/") and path.rstrip("/").endswith(inner.rstrip("/"))
     return inner if is_inside else path
+
+
+def _unquote(path: str) -> str:
+    """Return a path without percent-encoding."""
+    if "%" not in path:
+        return path
+    from urllib.parse import unquote  # 3 ms of a cold start, and hardly a path needs it
+
+    return unquote(path)
 
 
 def _last_values(event: Event, one: str, many: str) -> dict[str, str]:

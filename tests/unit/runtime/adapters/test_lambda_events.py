@@ -64,6 +64,12 @@ def headers(host: str, kind: str, **others: str) -> dict:
     }
 
 
+def unkeyed(headers: dict, **others: str) -> dict:
+    """Return headers with others instead of some of them, and without an API key."""
+    changed = {**headers, **{name.replace("_", "-"): value for name, value in others.items()}}
+    return {name: value for name, value in changed.items() if name != "x-api-key"}
+
+
 def post(headers: dict, query: dict = QUERY, body: bytes = BODY) -> Request:
     return Request("POST", "/predict", headers, query, body)
 
@@ -82,6 +88,19 @@ REQUESTS = {
     "http-api-stage": post(headers(API, JSON_TYPE, content_length="36")),
     "http-api-custom-domain": post(headers("api.example.com", JSON_TYPE, content_length="36")),
     "function-url": post(FUNCTION_URL, {}, RAW),
+    "function-url-iam": post(
+        unkeyed(FUNCTION_URL, content_type=JSON_TYPE, content_length="36", x_amz_date="20261007T091636Z"), {}
+    ),
+    "function-url-ipv6": Request(
+        "GET",
+        "/model",
+        {
+            name: value
+            for name, value in unkeyed(FUNCTION_URL, x_forwarded_for="2001:db8:85a3::8a2e:370:7334").items()
+            if not name.startswith("content-")
+        },
+        QUERY,
+    ),
     "load-balancer": post(BALANCER),
     "load-balancer-multi-value": post(BALANCER),
 }
@@ -144,6 +163,20 @@ def test_the_values_of_a_repeated_header_are_joined(members, value):
 def test_of_several_values_in_a_query_the_last_counts():
     values = {"queryStringParameters": {"a": "2"}, "multiValueQueryStringParameters": {"a": ["1", "2"]}}
     assert to_request({"httpMethod": "GET", "path": "/", **values}).query == {"a": "2"}
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        ({**EVENTS["function-url"], "rawPath": "/a%20b%252F"}, "/a b%2F"),
+        ({**EVENTS["rest-api"], "path": "/a%20b", "resource": "/{proxy+}"}, "/a b"),
+        ({**EVENTS["http-api"], "routeKey": "$default", "rawPath": "/a%20b"}, "/a%20b"),
+    ],
+    ids=["function-url", "rest-api", "http-api"],
+)
+def test_a_path_is_decoded_where_aws_leaves_it_encoded(event, expected):
+    """Recorded by others: https://github.com/middleapi/standard-server/pull/93"""
+    assert to_request(event).path == expected
 
 
 def test_a_load_balancer_leaves_paths_and_queries_encoded():
