@@ -16,6 +16,8 @@ METRICS = {
     "duration": ("AWS/Lambda", "FunctionName", "Duration", "Sum"),
     "p95": ("AWS/Lambda", "FunctionName", "Duration", "p95"),
 }
+# CloudWatch adds up hours: days might not begin with the period, and a young deployment has only a few hours.
+BUCKET_S = 3600
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class FunctionMetrics:
         requests: The number of calls.
         errors: The number of calls that crashed, timed out, or were answered with status 500 or above.
         mean_ms: The mean duration of a call.
-        p95_ms: The 95th percentile of the duration, that of the worst day.
+        p95_ms: The 95th percentile of the duration, that of the worst hour.
     """
 
     requests: int
@@ -36,14 +38,14 @@ class FunctionMetrics:
 
 
 def read_metrics(session: boto3.Session, function: str, period: timedelta) -> FunctionMetrics | None:
-    """Return a function's metrics of the most recent `period`, None if it was not called.
+    """Return a function's metrics of the most recent `period` of whole hours, None if it was not called.
 
     Duration is what AWS bills, apart from rounding and the initialisation at a cold start.
     """
     now = datetime.now(UTC)
     with aws_errors():
         answer = session.client("cloudwatch").get_metric_data(
-            MetricDataQueries=[_query(name, function, period) for name in METRICS],
+            MetricDataQueries=[_query(name, function) for name in METRICS],
             StartTime=now - period,
             EndTime=now,
         )
@@ -59,12 +61,11 @@ def read_metrics(session: boto3.Session, function: str, period: timedelta) -> Fu
     )
 
 
-def _query(name: str, function: str, period: timedelta) -> dict[str, object]:
+def _query(name: str, function: str) -> dict[str, object]:
     namespace, dimension, metric, statistic = METRICS[name]
     description = {
         "Namespace": namespace,
         "MetricName": metric,
         "Dimensions": [{"Name": dimension, "Value": function}],
     }
-    seconds = round(min(period, timedelta(days=1)).total_seconds())
-    return {"Id": name, "MetricStat": {"Metric": description, "Period": seconds, "Stat": statistic}}
+    return {"Id": name, "MetricStat": {"Metric": description, "Period": BUCKET_S, "Stat": statistic}}
