@@ -111,3 +111,62 @@ AlarmP95Ms = Annotated[
 AlarmTopic = Annotated[
     str | None, typer.Option(metavar="ARN", help="ARN of the SNS topic to send alarms to.")
 ]
+
+AlarmEmail = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Mail alarms to this address. Its owner has to confirm it by mail."),
+]
+
+Budget = Annotated[
+    int | None,
+    typer.Option(
+        metavar="USD", help="Mail the --alarm-email if a month costs more than this.  [default: 0, none]"
+    ),
+]
+
+Tags = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tag",
+        metavar="KEY=VALUE",
+        help="Tag everything with this; repeatable. It replaces the deployed tags; '' removes them.",
+    ),
+]
+
+PermissionsBoundary = Annotated[
+    str | None, typer.Option(metavar="ARN", help="ARN of the policy that limits the function's role.")
+]
+
+RolePath = Annotated[str | None, typer.Option(metavar="PATH", help="IAM path of the function's role.")]
+
+LogKmsKey = Annotated[
+    str | None, typer.Option(metavar="ARN", help="ARN of the KMS key that encrypts the log.")
+]
+
+ImageKmsKey = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ARN", help="ARN of the KMS key that encrypts the images; only on the first deploy."
+    ),
+]
+
+Subnets = Annotated[
+    str | None, typer.Option(metavar="IDS", help="Subnets of the function's VPC, separated by commas.")
+]
+
+SecurityGroups = Annotated[
+    str | None, typer.Option(metavar="IDS", help="Security groups in the VPC, separated by commas.")
+]
+
+Domain = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The API's own domain name; needs a --certificate.")
+]
+
+Certificate = Annotated[
+    str | None, typer.Option(metavar="ARN", help="ARN of the domain's certificate, in the API's region.")
+]
+
+HostedZone = Annotated[
+    str | None,
+    typer.Option(metavar="ID", help="Hosted zone in Route 53 in which to create the domain's record."),
+]

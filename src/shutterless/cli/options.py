@@ -32,3 +32,20 @@ def refuse_both(first: object, first_name: str, second: object, second_name: str
     """Raise `typer.BadParameter` if two options that exclude each other are both given."""
     if first and second:
         raise typer.BadParameter(f"give either {first_name} or {second_name}", param_hint=second_name)
+
+
+def parse_tags(values: list[str] | None) -> dict[str, str] | None:
+    """Parse the values of `--tag KEY=VALUE`; an empty one stands for no tags, and no value for no change.
+
+    Raises:
+        typer.BadParameter: A value has no equals sign, or a key comes twice.
+    """
+    if not values:
+        return None
+    tags: dict[str, str] = {}
+    for value in filter(None, values):
+        key, sign, text = value.partition("=")
+        if not sign or key in tags:
+            raise typer.BadParameter(f"{value!r} is not KEY=VALUE with a new key", param_hint="--tag")
+        tags[key] = text
+    return tags

@@ -54,7 +54,7 @@ def show_plan(plan: "Plan", bundle: Path, origins: Mapping[str, str], as_json: b
         print_result("+ added   ~ changed   ! replaced   - removed")
     else:
         print_result("Nothing would change.")
-    for line in costs:
+    for line in [*costs, *(plan.limits.describe(plan.options) if plan.limits else [])]:
         print_result(line)
     print_result("This was only a plan: nothing has been changed.")
 

@@ -8,6 +8,7 @@ from typing import Unpack
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
+from shutterless.deploy.aws.account import AccountLimits, check_account
 from shutterless.deploy.aws.cloudformation import (
     Stack,
     cancel_update,
@@ -15,7 +16,7 @@ from shutterless.deploy.aws.cloudformation import (
     read_stack,
     remove_stack,
 )
-from shutterless.deploy.aws.ecr import delete_repository
+from shutterless.deploy.aws.ecr import change_tags, delete_repository
 from shutterless.deploy.aws.errors import aws_errors, error_code
 from shutterless.deploy.aws.session import connect
 from shutterless.deploy.aws.stack_states import ROLLBACK_FAILED
@@ -32,7 +33,7 @@ from shutterless.deploy.state import (
 from shutterless.deploy.target import CANARY_MINUTES, find_target, validate
 from shutterless.deploy.template.diff import ResourceChange, compare_templates
 from shutterless.deploy.template.releases import Releases, read_releases, with_releases
-from shutterless.deploy.template.template import read_options, repository_name, stack_name
+from shutterless.deploy.template.template import all_tags, read_options, repository_name, stack_name
 from shutterless.deploy.template.types import Template
 from shutterless.utils.progress import Progress, automatic
 
@@ -53,6 +54,7 @@ class Plan:
         current_options: The options that are deployed, None if nothing is.
         notes: What would be done to the stack before, if it cannot be updated as it is, and what a change
             of `--front` means.
+        limits: How many calls of functions the account may run at once, None if that may not be read.
     """
 
     changes: tuple[ResourceChange, ...]
@@ -62,6 +64,7 @@ class Plan:
     needs_push: bool
     current_options: Options | None = None
     notes: tuple[str, ...] = ()
+    limits: AccountLimits | None = None
 
 
 @lists_options
@@ -100,8 +103,9 @@ def plan(
     with aws_errors(profile):
         state = read_state(session.client("cloudformation"), name)
         target = find_target(session, name, contents, state.template, options, canary, rebuild=rebuild)
+        current_options = read_options(state.template) if state.template else None
+        limits = check_account(session, target.options, current_options)
     template = target.template(target.image or f"{repository_name(name)}@{UNKNOWN_DIGEST}", canary)
-    current_options = read_options(state.template) if state.template else None
     return Plan(
         changes=tuple(compare_templates(state.template, template)),
         template=template,
@@ -110,6 +114,7 @@ def plan(
         needs_push=not target.image,
         current_options=current_options,
         notes=(*_notes(state.stack, state.template), *describe_front(current_options, target.options)),
+        limits=limits,
     )
 
 
@@ -163,6 +168,11 @@ def deploy(
         cloudformation = session.client("cloudformation")
         state = read_updatable_state(cloudformation, name, progress)
         target = find_target(session, name, contents, state.template, options, canary, rebuild=rebuild)
+        current_options = read_options(state.template) if state.template else None
+        check_account(session, target.options, current_options)
+        if current_options:
+            tags, new_tags = all_tags(name, current_options), all_tags(name, target.options)
+            change_tags(session, repository_name(name), tags, new_tags)
         image = target.image or publish(session, name, Path(bundle), target.options, progress)
         template = target.template(image, canary)
         result = apply_template(cloudformation, state, template, canary_minutes, progress)

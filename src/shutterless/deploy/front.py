@@ -1,6 +1,7 @@
 """What receives the requests, API Gateway or the function's own URL: the options and limits of each."""
 
-from shutterless.deploy.options import MAX_REST_TIMEOUT, OptionChanges, Options
+from shutterless.deploy.option_values import MAX_REST_TIMEOUT
+from shutterless.deploy.options import OptionChanges, Options
 from shutterless.errors import InputError
 
 # What only API Gateway has.
@@ -31,6 +32,11 @@ def check_front(options: Options, changes: OptionChanges) -> None:
         raise _conflict(
             "With a function URL every request calls the function, so --page off would save nothing",
             "Use --page on, or --front rest.",
+        )
+    if options.front == "url" and options.domain:
+        raise _conflict(
+            "A function URL cannot have a domain of its own: it would need CloudFront in front of it",
+            "Use --front rest, or remove the domain with --domain '' --certificate '' --hosted-zone ''.",
         )
     if options.front == "url" and unsupported:
         raise _conflict(

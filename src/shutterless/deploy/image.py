@@ -13,7 +13,7 @@ import shutterless
 from shutterless.deploy.aws.ecr import delete_unused_images, ensure_repository, push, read_push_time
 from shutterless.deploy.aws.errors import aws_errors
 from shutterless.deploy.options import Options
-from shutterless.deploy.template.template import repository_name, stack_name
+from shutterless.deploy.template.template import all_tags, repository_name, stack_name
 from shutterless.errors import DeployError
 from shutterless.runtime.model.bundle import Bundle
 from shutterless.utils.progress import Progress
@@ -47,7 +47,10 @@ def publish_image(
     build_image(
         bundle, tag, platform=options.platform, base_image=options.base_image or None, progress=progress
     )
-    return push(session, ensure_repository(session, repository_name(name)), tag, progress)
+    repository = ensure_repository(
+        session, repository_name(name), tags=all_tags(name, options), kms_key=options.image_kms_key
+    )
+    return push(session, repository, tag, progress)
 
 
 def image_exists(session: boto3.Session, image: str) -> bool:

@@ -1,55 +1,28 @@
-"""The options of a deployment: what each is for, and which values AWS accepts."""
+"""The options of a deployment: what each is for, and how they go together."""
 
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, TypedDict, TypeVar, get_args, get_type_hints
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, TypedDict, TypeVar, get_type_hints
 
+from shutterless.deploy.option_values import MAX_REST_TIMEOUT, Auth, Front, Page, Platform, check_value
 from shutterless.errors import InputError
 from shutterless.runtime.json_types import JsonObject
-from shutterless.runtime.settings import Urls, check_urls, parse_hosts
+from shutterless.runtime.settings import Urls
 from shutterless.utils.messages import did_you_mean
 
-Auth = Literal["api-key", "none", "iam"]
-Front = Literal["rest", "url"]
-Page = Literal["on", "off"]
-Platform = Literal["linux/amd64", "linux/arm64"]
 Function = TypeVar("Function", bound=Callable[..., object])
-
-# Lambda's own limit, and API Gateway's: it waits 29 s for an answer, so the function must give up before.
-MAX_TIMEOUT = 900
-MAX_REST_TIMEOUT = 28
 
 # ECR accepts neither capitals nor double hyphens, and Lambda up to 64 characters for `shutterless-NAME`.
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 MAX_NAME_LENGTH = 40
-STAGE = re.compile(r"[A-Za-z0-9_-]{1,128}")
-TOPIC = re.compile(r"(arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+(\.fifo)?)?")
-
-# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
-RETENTION_DAYS = (
-    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
-    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
-)
-
-# name: (minimum, maximum). Memory: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html;
-# the rates are API Gateway's own quotas for an account.
-RANGES = {
-    "memory": (128, 10_240),
-    "timeout": (1, MAX_TIMEOUT),
-    "rate": (1, 10_000),
-    "burst": (1, 5_000),
-    "quota": (0, 1_000_000_000),
-    "reserved_concurrency": (0, 10_000),
-    "provisioned_concurrency": (0, 10_000),
-    "alarm_errors": (1, 1_000_000),
-    "alarm_p95_ms": (1, MAX_TIMEOUT * 1000),
-}
-
 # The options that a published version of the function freezes, or its image. A rollback brings them back;
 # the others belong to the deployment.
-VERSIONED = ("memory", "timeout", "platform", "base_image", "urls", "url_hosts", "snapstart")
+VERSIONED = (
+    *("memory", "timeout", "platform", "base_image", "urls", "url_hosts", "snapstart"),
+    *("subnets", "security_groups"),
+)
 
 
 class OptionChanges(TypedDict, total=False):
@@ -75,6 +48,18 @@ class OptionChanges(TypedDict, total=False):
     alarm_errors: int | None
     alarm_p95_ms: int | None
     alarm_topic: str | None
+    alarm_email: str | None
+    budget: int | None
+    tags: Mapping[str, str] | None
+    permissions_boundary: str | None
+    role_path: str | None
+    log_kms_key: str | None
+    image_kms_key: str | None
+    subnets: str | None
+    security_groups: str | None
+    domain: str | None
+    certificate: str | None
+    hosted_zone: str | None
 
 
 @dataclass(frozen=True)
@@ -102,6 +87,19 @@ class Options:
         alarm_errors: Failed calls within a minute that set off an alarm.
         alarm_p95_ms: The 95th percentile of the duration, in ms, above which an alarm goes off.
         alarm_topic: ARN of the SNS topic that alarms are sent to; may be empty.
+        alarm_email: Address that alarms are mailed to once its owner has confirmed it; may be empty.
+        budget: Monthly spending in dollars above which `alarm_email` gets a mail; 0 for no budget.
+        tags: Tags of the stack, of everything in it and of the repository, beside our own.
+        permissions_boundary: ARN of the policy that limits the function's role; may be empty.
+        role_path: The IAM path of the function's role; empty for `/`.
+        log_kms_key: ARN of the KMS key that encrypts the log; empty for AWS's own encryption.
+        image_kms_key: ARN of the KMS key that encrypts the images. It can't be changed once the repository
+            exists; empty for AWS's own encryption.
+        subnets: The subnets of the function, separated by commas; empty for none, outside of any VPC.
+        security_groups: The security groups of the function, separated by commas.
+        domain: The API's own domain name; may be empty.
+        certificate: ARN of the domain's certificate in AWS Certificate Manager.
+        hosted_zone: Id of the domain's hosted zone in Route 53, to have a record made; may be empty.
 
     Raises:
         ShutterlessError: AWS would refuse a value, or a combination of values.
@@ -127,38 +125,61 @@ class Options:
     alarm_errors: int = 1
     alarm_p95_ms: int = 5_000
     alarm_topic: str = ""
+    alarm_email: str = ""
+    budget: int = 0
+    tags: Mapping[str, str] = field(default_factory=dict)
+    permissions_boundary: str = ""
+    role_path: str = ""
+    log_kms_key: str = ""
+    image_kms_key: str = ""
+    subnets: str = ""
+    security_groups: str = ""
+    domain: str = ""
+    certificate: str = ""
+    hosted_zone: str = ""
 
     def __post_init__(self) -> None:
-        for name, (minimum, maximum) in RANGES.items():
-            self._require(
-                name,
-                minimum <= getattr(self, name) <= maximum,
-                f"a whole number from {minimum} to {maximum}",
-            )
-        for name, choices in (("front", Front), ("auth", Auth), ("page", Page), ("platform", Platform)):
-            values = get_args(choices)
-            self._require(name, getattr(self, name) in values, f"one of: {', '.join(values)}")
-        days = ", ".join(map(str, RETENTION_DAYS))
-        self._require("log_days", self.log_days in RETENTION_DAYS, f"one of: {days}")
-        is_stage, is_topic = STAGE.fullmatch(self.stage), TOPIC.fullmatch(self.alarm_topic)
-        self._require("stage", is_stage, "up to 128 letters, digits, hyphens and underscores")
-        self._require("alarm_topic", is_topic, "the ARN of an SNS topic")
-        check_urls(self.urls, "--urls")
-        parse_hosts(self.url_hosts, "--url-hosts")
-        if self.snapstart and self.provisioned_concurrency:
-            raise InputError(
-                "conflicting-options",
+        for name, value in vars(self).items():
+            check_value(name, value)
+        self._check_combinations()
+
+    def _check_combinations(self) -> None:
+        conflicts = (
+            (
+                self.snapstart and self.provisioned_concurrency,
                 "AWS does not support SnapStart together with provisioned concurrency",
                 "Use --no-snapstart or --provisioned-concurrency 0.",
-            )
-
-    def _require(self, name: str, is_valid: object, values: str) -> None:
-        if not is_valid:
-            raise InputError(
-                "invalid-option",
-                f"--{name.replace('_', '-')} cannot be {getattr(self, name)!r}",
-                f"Set it to {values}.",
-            )
+            ),
+            (
+                0 < self.reserved_concurrency < self.provisioned_concurrency,
+                f"{self.provisioned_concurrency} provisioned instances are more than the "
+                f"{self.reserved_concurrency} reserved ones",
+                "Raise --reserved-concurrency, or lower --provisioned-concurrency.",
+            ),
+            (
+                bool(self.subnets) != bool(self.security_groups),
+                "A function in a VPC needs both subnets and security groups",
+                "Give --subnets and --security-groups, or leave the VPC by setting both to ''.",
+            ),
+            (
+                bool(self.domain) != bool(self.certificate),
+                "A domain needs a certificate, and a certificate is only for a domain",
+                "Give --domain and --certificate, or set both to ''.",
+            ),
+            (
+                self.hosted_zone and not self.domain,
+                "A hosted zone is only for a domain",
+                "Give --domain and --certificate too, or set --hosted-zone ''.",
+            ),
+            (
+                self.budget and not self.alarm_email,
+                "A budget needs an address to send its warnings to",
+                "Give --alarm-email too, or set --budget 0.",
+            ),
+        )
+        for applies, message, hint in conflicts:
+            if applies:
+                raise InputError("conflicting-options", message, hint)
 
     def with_changes(self, changes: OptionChanges) -> "Options":
         """Return the options with some changed; None changes nothing.
@@ -166,15 +187,8 @@ class Options:
         Raises:
             ShutterlessError: There is no such option, or AWS would refuse a value.
         """
-        names = [field.name for field in fields(self)]
+        check_changes(changes)
         values: Mapping[str, Any] = changes
-        if unknown := [name for name in values if name not in names]:
-            suggestion = did_you_mean(unknown[0], names)
-            raise InputError(
-                "unknown-option",
-                f"There is no option {unknown[0]!r}",
-                f"{suggestion}The options are: {', '.join(names)}.",
-            )
         return replace(self, **{name: value for name, value in values.items() if value is not None})
 
     def to_json(self) -> JsonObject:
@@ -184,6 +198,24 @@ class Options:
     def versioned(self) -> JsonObject:
         """Return the options that a version of the function freezes."""
         return {name: getattr(self, name) for name in VERSIONED}
+
+
+def check_changes(changes: OptionChanges) -> None:
+    """Check the values of some options, but not how they go together with those that stay.
+
+    Raises:
+        ShutterlessError: There is no such option, or AWS would refuse a value.
+    """
+    names = [each.name for each in fields(Options)]
+    for name, value in changes.items():
+        if name not in names:
+            raise InputError(
+                "unknown-option",
+                f"There is no option {name!r}",
+                f"{did_you_mean(name, names)}The options are: {', '.join(names)}.",
+            )
+        if value is not None:
+            check_value(name, value)
 
 
 def lists_options(function: Function) -> Function:

@@ -38,6 +38,8 @@ class Deployment:
         canary: The canary's share of the calls, 0 to 1.
         changed: Whether the call that returned this changed anything.
         warnings: What did not work although the deployment did, such as deleting old images.
+        domain: The API's own address, `https://` and its domain; empty if it has none.
+        domain_target: What DNS has to point the domain to.
     """
 
     name: str
@@ -51,6 +53,8 @@ class Deployment:
     canary: float = 0.0
     changed: bool = True
     warnings: tuple[str, ...] = ()
+    domain: str = ""
+    domain_target: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,4 +124,6 @@ def describe(state: State, *, changed: bool) -> Deployment:
         canary_model=releases.find(releases.canary).model if releases.canary else "",
         canary=releases.weight,
         changed=changed,
+        domain=outputs.get("Domain", ""),
+        domain_target=outputs.get("DomainTarget", ""),
     )

@@ -9,7 +9,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from shutterless.deploy.aws.api_keys import read_api_key
-from shutterless.deploy.aws.cloudformation import Stack, deployment_not_found, read_stack
+from shutterless.deploy.aws.cloudformation import Stack, deployment_not_found, read_stack, read_template
 from shutterless.deploy.aws.cloudwatch import FunctionMetrics, read_metrics
 from shutterless.deploy.aws.ecr import read_findings, read_push_time
 from shutterless.deploy.aws.errors import aws_errors
@@ -21,6 +21,7 @@ from shutterless.deploy.cost.workload import MONTH_S, Workload
 from shutterless.deploy.options import check_name
 from shutterless.deploy.template.function import ALIAS
 from shutterless.deploy.template.template import stack_name
+from shutterless.deploy.template.types import METADATA
 from shutterless.errors import DeployError, ShutterlessError
 from shutterless.runtime.json_types import JsonObject
 
@@ -35,7 +36,6 @@ class LiveFunction:
     """The function version that is live.
 
     Attributes:
-        model: Name and version of the model.
         image: `uri@sha256:…`.
         version: The version's number.
         canary: The shares of the calls, 0 to 1, that other versions get, by version number.
@@ -45,7 +45,6 @@ class LiveFunction:
         provisioned: The number of instances kept warm.
     """
 
-    model: str
     image: str
     version: str
     canary: dict[str, float]
@@ -164,6 +163,7 @@ def read_status(
             **vars(function),
             image_pushed=push_time.isoformat(timespec="seconds") if push_time else "",
             vulnerabilities=read_findings(session, function.image),
+            model=_read_models(session, stack).get(function.image, ""),
             last_hour=read_metrics(session, stack.name, HOUR),
             monthly_usd=_monthly_usd(session, stack, function),
             period_hours=_period(stack) / HOUR,
@@ -205,7 +205,6 @@ def _read_live_function(session: boto3.Session, name: str) -> LiveFunction | Non
         return None
     settings = description["Configuration"]
     return LiveFunction(
-        model=settings.get("Description", ""),
         image=description["Code"].get("ImageUri", ""),
         version=alias["FunctionVersion"],
         canary=alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {}),
@@ -214,6 +213,13 @@ def _read_live_function(session: boto3.Session, name: str) -> LiveFunction | Non
         snapstart=settings.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions",
         provisioned=_read_provisioned(client, function),
     )
+
+
+def _read_models(session: boto3.Session, stack: Stack) -> dict[str, str]:
+    """Return name and version of each release's model, by image."""
+    template = read_template(session.client("cloudformation"), stack)
+    releases = template["Metadata"][METADATA]["Releases"] if template else []
+    return {str(release["image"]): str(release["model"]) for release in releases}
 
 
 def _read_provisioned(client: BaseClient, function: str) -> int:

@@ -7,7 +7,7 @@ import boto3
 
 from shutterless.deploy.front import check_front
 from shutterless.deploy.image import image_exists, image_fingerprint, is_same_image
-from shutterless.deploy.options import OptionChanges, Options, check_name
+from shutterless.deploy.options import OptionChanges, Options, check_changes, check_name
 from shutterless.deploy.template.releases import read_releases
 from shutterless.deploy.template.template import build_template, read_options
 from shutterless.deploy.template.types import Template
@@ -66,7 +66,7 @@ def validate(
         ShutterlessError: One of them is not valid.
     """
     check_name(name)
-    Options().with_changes(changes)
+    check_changes(changes)
     if not 0 <= canary < 1:
         raise InputError(
             "invalid-canary", f"A canary cannot get {canary:.0%} of the calls", "Give it 1% to 99%."

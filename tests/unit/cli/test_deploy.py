@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import typer
 
 from shutterless.deploy import deployer, smoke
 from shutterless.deploy.aws import session
+from shutterless.deploy.aws.account import AccountLimits
 from shutterless.deploy.cost import local_latency
 from shutterless.deploy.cost import plan as cost_plan
 from shutterless.deploy.deployer import Plan
@@ -91,6 +93,27 @@ def test_options_reach_the_deployer_and_those_left_out_are_none(shutterless, cal
     assert (bundle, name) == (Path("bundle"), "clothes")
     assert (options["memory"], options["snapstart"], options["canary"]) == (3008, True, 0.1)
     assert options["auth"] is None
+    assert options["tags"] is None
+
+
+def test_tags_reach_the_deployer(shutterless, calls):
+    shutterless("deploy", "bundle", "--name", "clothes", "--tag", "team=vision", "--tag", "cost=4711")
+    assert calls["deploy"][2]["tags"] == {"team": "vision", "cost": "4711"}
+
+
+def test_a_domain_is_shown_with_what_dns_has_to_point_it_to(shutterless, calls, monkeypatch):
+    domain = {"domain": "https://photos.example.com", "domain_target": "d-1.example.net"}
+    answers(monkeypatch, "deploy", Deployment(**{**vars(DEPLOYED), **domain}))
+    result = shutterless("deploy", "bundle", "--name", "clothes")
+    assert "https://photos.example.com/predict" in result.stdout
+    assert "d-1.example.net" in result.stdout
+
+
+def test_a_plan_shows_the_account_s_limits(shutterless, calls, monkeypatch):
+    answers(monkeypatch, "plan", replace(PLAN, limits=AccountLimits(10, 10), options=Options(memory=4000)))
+    output = shutterless("deploy", "bundle", "--name", "clothes", "--plan").stdout
+    assert "10 calls" in output
+    assert "3,008" in output
 
 
 def test_a_deploy_that_changes_nothing_says_so_and_is_not_tested(shutterless, calls, monkeypatch):

@@ -34,6 +34,7 @@ def put_stack(monkeypatch):
         )
         session = SimpleNamespace(client=lambda service: None, region_name="eu-central-1")
         monkeypatch.setattr(deployer, "connect", lambda profile, region: session)
+        monkeypatch.setattr(deployer, "check_account", lambda session, options, deployed: None)
         monkeypatch.setattr(deployer, "read_stack", lambda cloudformation, name: stack)
         monkeypatch.setattr(state, "read_stack", lambda cloudformation, name: stack)
         monkeypatch.setattr(state, "read_template", lambda cloudformation, stack: template)

@@ -5,6 +5,7 @@ from shutterless.deploy.options import Options
 from shutterless.errors import InputError
 
 OPEN = Options(front="url", auth="none")
+CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/0a1b-2c3d"
 SIGNED = Options(front="url", auth="iam")
 
 
@@ -15,6 +16,11 @@ SIGNED = Options(front="url", auth="iam")
         (Options(front="url", auth="none", page="off"), {}, ["--page off"]),
         (Options(timeout=29), {"timeout": 29}, ["--timeout 29", "--front url"]),
         (Options(auth="none", timeout=60), {"front": "rest"}, ["--timeout 60"]),
+        (
+            Options(front="url", auth="none", domain="a.example.com", certificate=CERTIFICATE),
+            {},
+            ["--domain"],
+        ),
         *((OPEN, {name: 5}, [f"--{name}"]) for name in REST_OPTIONS),
     ],
 )

@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -54,7 +55,6 @@ def answer_function(aws, canary=None, provisioned=0, **settings):
     configuration = {
         "MemorySize": 1769,
         "Architectures": ["arm64"],
-        "Description": "clothes 0a1b",
         **settings,
     }
     code = {"ImageUri": IMAGE}
@@ -82,6 +82,12 @@ def answer_image(aws, findings=None):
         aws.answer("ecr", "describe_image_scan_findings", scan)
 
 
+def answer_template(aws):
+    releases = [{"image": IMAGE, "model": "Größe 0a1b"}]
+    template = {"Metadata": {"Shutterless": {"Releases": releases}}}
+    aws.answer("cloudformation", "get_template", {"TemplateBody": json.dumps(template)})
+
+
 def answer_metrics(aws, requests, mean_ms=100.0, errors=0.0, p95_ms=150.0):
     values = {"requests": requests, "errors": errors, "duration": requests * mean_ms, "p95": p95_ms}
     results = [{"Id": name, "Values": [value] if requests else []} for name, value in values.items()]
@@ -103,15 +109,16 @@ def test_a_deployment_is_described_completely(aws):
     answer_alarms(aws)
     answer_function(aws, canary={"8": 0.1})
     answer_image(aws, {"HIGH": 2, "LOW": 7})
+    answer_template(aws)
     answer_metrics(aws, 40.0, errors=2.0)
     answer_metrics(aws, 140_000.0)
     answer_cost(aws)
     status = read_status("clothes")
     assert (status.state, status.updated) == ("UPDATE_COMPLETE", "2026-11-20T08:00:00+00:00")
     assert status.url == "https://abc.execute-api.us-east-1.amazonaws.com/prod"
-    assert (status.model, status.image) == ("clothes 0a1b", IMAGE)
     assert status.image_pushed == "2026-11-01T07:30:00+00:00"
     assert status.vulnerabilities == {"HIGH": 2, "LOW": 7}
+    assert (status.model, status.image) == ("Größe 0a1b", IMAGE)
     assert (status.version, status.canary) == ("7", {"8": 0.1})
     assert (status.memory, status.architecture) == (1769, "arm64")
     assert status.alarms == {ALARM: "OK"}
@@ -129,6 +136,7 @@ def test_the_key_is_shown_when_it_is_asked_for(aws):
     aws.answer("apigateway", "get_api_key", {"value": "secret"}, apiKey="k1", includeValue=True)
     answer_function(aws)
     answer_image(aws)
+    answer_template(aws)
     answer_metrics(aws, 0)
     answer_metrics(aws, 0)
     status = read_status("clothes", show_key=True)
@@ -142,6 +150,7 @@ def test_the_status_of_a_deployment_whose_image_is_gone_can_be_read(aws):
     answer_function(aws)
     aws.fail("ecr", "describe_images", "ImageNotFoundException")
     aws.fail("ecr", "describe_image_scan_findings", "ImageNotFoundException")
+    answer_template(aws)
     answer_metrics(aws, 0)
     answer_metrics(aws, 0)
     status = read_status("clothes")
@@ -247,6 +256,7 @@ def test_without_prices_of_the_region_the_rest_is_shown(aws, monkeypatch):
     answer_alarms(aws)
     answer_function(aws)
     answer_image(aws)
+    answer_template(aws)
     answer_metrics(aws, 40.0)
     answer_metrics(aws, 140.0)
     answer_cost(aws)

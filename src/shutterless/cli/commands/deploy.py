@@ -20,14 +20,14 @@ from shutterless.cli.aws_options import (
     find_place,
 )
 from shutterless.cli.console import print_json, print_result, progress_bar, say, warn
-from shutterless.cli.options import share
+from shutterless.cli.options import parse_tags, share
 from shutterless.cli.plan import show_plan
 from shutterless.errors import DeployError, InputError
 from shutterless.utils.progress import Progress
 
 if TYPE_CHECKING:
     from shutterless.deploy import Deployment, OptionChanges
-    from shutterless.deploy.options import Auth, Front, Page, Platform
+    from shutterless.deploy.option_values import Auth, Front, Page, Platform
     from shutterless.deploy.template.types import Template
     from shutterless.runtime.settings import Urls
 
@@ -88,6 +88,18 @@ def deploy(
     alarm_errors: option.AlarmErrors = None,
     alarm_p95_ms: option.AlarmP95Ms = None,
     alarm_topic: option.AlarmTopic = None,
+    alarm_email: option.AlarmEmail = None,
+    budget: option.Budget = None,
+    tags: option.Tags = None,
+    permissions_boundary: option.PermissionsBoundary = None,
+    role_path: option.RolePath = None,
+    log_kms_key: option.LogKmsKey = None,
+    image_kms_key: option.ImageKmsKey = None,
+    subnets: option.Subnets = None,
+    security_groups: option.SecurityGroups = None,
+    domain: option.Domain = None,
+    certificate: option.Certificate = None,
+    hosted_zone: option.HostedZone = None,
     photo: Annotated[
         Path | None,
         typer.Option(
@@ -142,6 +154,18 @@ def deploy(
         "alarm_errors": alarm_errors,
         "alarm_p95_ms": alarm_p95_ms,
         "alarm_topic": alarm_topic,
+        "alarm_email": alarm_email,
+        "budget": budget,
+        "tags": parse_tags(tags),
+        "permissions_boundary": permissions_boundary,
+        "role_path": role_path,
+        "log_kms_key": log_kms_key,
+        "image_kms_key": image_kms_key,
+        "subnets": subnets,
+        "security_groups": security_groups,
+        "domain": domain,
+        "certificate": certificate,
+        "hosted_zone": hosted_zone,
     }
     arguments = {"name": name, "region": region, "profile": profile, "canary": canary}
     origins = find_origins(environment, {**arguments, "canary_minutes": canary_minutes, **options})
@@ -314,6 +338,8 @@ def _show_deployment(deployment: "Deployment", as_json: bool) -> None:
         print_result(f"Deployed: {model}")
     print_result(f"Page: {url}/")
     print_result(f"API:  {url}/predict")
+    if deployment.domain:
+        print_result(f"Domain: {deployment.domain}/predict (DNS: CNAME to {deployment.domain_target})")
     if deployment.key_id:
         print_result(f"Key:  shutterless status {name} --show-key")
     picture = "-H 'Content-Type: image/jpeg' --data-binary @photo.jpg"

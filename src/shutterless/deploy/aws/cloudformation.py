@@ -11,11 +11,11 @@ from botocore.client import BaseClient
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shutterless.deploy.aws import stack_states
-from shutterless.deploy.aws.ecr import TAG
 from shutterless.deploy.aws.errors import error_code, explain_failure, explain_reason
 from shutterless.deploy.aws.stack_states import NEVER_CREATED, ROLLBACK_FAILED, SUCCESS
 from shutterless.deploy.aws.waiting import poll
-from shutterless.deploy.template.template import PREFIX, template_text
+from shutterless.deploy.option_values import TAG
+from shutterless.deploy.template.template import PREFIX, all_tags, read_options, template_text
 from shutterless.deploy.template.types import METADATA, Template
 from shutterless.errors import DeployError
 from shutterless.runtime.json_types import JsonObject
@@ -186,13 +186,14 @@ def change_stack(
     Raises:
         ShutterlessError: The first failure. CloudFormation has rolled everything back.
     """
+    tags = all_tags(name.removeprefix(PREFIX), read_options(template))
     change_set = cloudformation.create_change_set(
         StackName=name,
         ChangeSetName=f"{PREFIX}{uuid.uuid4().hex[:12]}",
         ChangeSetType="UPDATE" if stack else "CREATE",
         TemplateBody=template_text(template),
         Capabilities=["CAPABILITY_IAM"],
-        Tags=[{"Key": TAG, "Value": name.removeprefix(PREFIX)}],
+        Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
         **({"RollbackConfiguration": triggers.configuration(stack.id)} if stack else {}),
     )
     if not _execute(cloudformation, change_set["Id"]):

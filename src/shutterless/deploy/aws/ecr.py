@@ -2,9 +2,10 @@
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NotRequired, TypedDict
 
 import boto3
 from botocore.client import BaseClient
@@ -12,14 +13,13 @@ from botocore.exceptions import ClientError
 
 from shutterless.deploy.aws.errors import aws_errors, error_code, explain_reason
 from shutterless.deploy.aws.registry import Registry
+from shutterless.deploy.option_values import TAG
 from shutterless.errors import DeployError
 from shutterless.packaging.docker import DockerError
 from shutterless.packaging.push import content_tag, push_image
 from shutterless.utils.messages import plural
 from shutterless.utils.progress import Progress, silent
 
-# The tag of everything that shutterless creates. Its value is the deployment's name.
-TAG = "shutterless"
 # The tags that `content_tag` and `copy_tag` make. An image with any other tag is the user's own.
 OUR_TAG = re.compile(r"([0-9a-f]{12}-)?[0-9a-f]{12}")
 # A deploy that has pushed an image but not used it yet takes minutes.
@@ -39,6 +39,14 @@ OLD_LIFECYCLE = {
         }
     ]
 }
+
+
+class RepositoryDescription(TypedDict):
+    """A repository as ECR describes it."""
+
+    repositoryArn: str
+    repositoryUri: str
+    encryptionConfiguration: NotRequired[dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,14 @@ class Repository:
         return self.uri.partition("/")[0]
 
 
-def ensure_repository(session: boto3.Session, name: str, host: str | None = None) -> Repository:
+def ensure_repository(
+    session: boto3.Session,
+    name: str,
+    host: str | None = None,
+    *,
+    tags: Mapping[str, str] | None = None,
+    kms_key: str = "",
+) -> Repository:
     """Return the repository `name`; create it if it is missing.
 
     It scans images on push, and its tags are immutable. It has no lifecycle policy unless the user sets one:
@@ -72,13 +87,16 @@ def ensure_repository(session: boto3.Session, name: str, host: str | None = None
         name: The repository's name.
         host: The registry to push to instead of the account's, for an AWS emulator that returns a host
             which does not exist.
+        tags: The tags of a new repository; by default only our own.
+        kms_key: ARN of the KMS key that encrypts the images; empty for ECR's own encryption.
 
     Raises:
-        ShutterlessError: There is a repository with this name that shutterless did not make.
+        ShutterlessError: There is a repository with this name that shutterless did not make, or that is
+            encrypted with another key.
     """
     ecr = session.client("ecr")
     with aws_errors():
-        description = _find(ecr, name) or _create(ecr, name)
+        description = _find(ecr, name) or _create(ecr, name, tags or {TAG: name.rpartition("/")[2]}, kms_key)
         arn = description["repositoryArn"]
         if not _is_ours(ecr, arn):
             raise DeployError(
@@ -88,6 +106,8 @@ def ensure_repository(session: boto3.Session, name: str, host: str | None = None
                 f"--tags Key={TAG},Value={name.rpartition('/')[2]}",
             )
         _remove_old_lifecycle(ecr, name)
+        if kms_key != description.get("encryptionConfiguration", {}).get("kmsKey", kms_key):
+            raise encryption_fixed(name)
     return Repository(name, f"{host}/{name}" if host else description["repositoryUri"], arn)
 
 
@@ -238,9 +258,48 @@ def _unused_digests(ecr: BaseClient, repository: str, digests_to_keep: Collectio
                 yield image["imageDigest"]
 
 
-def _find(ecr: BaseClient, name: str) -> dict[str, str] | None:
+def change_tags(
+    session: boto3.Session, name: str, before: Mapping[str, str], after: Mapping[str, str]
+) -> None:
+    """Change the tags of the repository `name`, if it exists. Tags that others have added stay.
+
+    Args:
+        session: The AWS session.
+        name: The repository's name.
+        before: The tags that it got from us.
+        after: The tags that it is to have from us.
+    """
+    if before == after:
+        return
+    ecr = session.client("ecr")
+    with aws_errors():
+        description = _find(ecr, name)
+        if not description:
+            return
+        arn = description["repositoryArn"]
+        ecr.tag_resource(resourceArn=arn, tags=_pairs(after))
+        if dropped := sorted(before.keys() - after.keys()):
+            ecr.untag_resource(resourceArn=arn, tagKeys=dropped)
+
+
+def encryption_fixed(name: str) -> DeployError:
+    """Return the error for another KMS key than the repository was created with."""
+    return DeployError(
+        "encryption-fixed",
+        f"The key that encrypts the images of {name} cannot be changed",
+        "Give the key that it was created with, or destroy the deployment and deploy it again.",
+    )
+
+
+def _pairs(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def _find(ecr: BaseClient, name: str) -> RepositoryDescription | None:
     try:
-        description: dict[str, str] = ecr.describe_repositories(repositoryNames=[name])["repositories"][0]
+        description: RepositoryDescription = ecr.describe_repositories(repositoryNames=[name])[
+            "repositories"
+        ][0]
     except ClientError as error:
         if error_code(error) == "RepositoryNotFoundException":
             return None
@@ -248,14 +307,16 @@ def _find(ecr: BaseClient, name: str) -> dict[str, str] | None:
     return description
 
 
-def _create(ecr: BaseClient, name: str) -> dict[str, str]:
+def _create(ecr: BaseClient, name: str, tags: Mapping[str, str], kms_key: str) -> RepositoryDescription:
+    encryption = {"encryptionType": "KMS", "kmsKey": kms_key} if kms_key else {"encryptionType": "AES256"}
     answer = ecr.create_repository(
         repositoryName=name,
         imageTagMutability="IMMUTABLE",
         imageScanningConfiguration={"scanOnPush": True},
-        tags=[{"Key": TAG, "Value": name.rpartition("/")[2]}],
+        encryptionConfiguration=encryption,
+        tags=_pairs(tags),
     )
-    repository: dict[str, str] = answer["repository"]
+    repository: RepositoryDescription = answer["repository"]
     return repository
 
 

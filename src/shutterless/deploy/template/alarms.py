@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from shutterless.deploy.options import Options
 from shutterless.deploy.template.function import ALIAS, version_number
+from shutterless.deploy.template.notifications import alarm_actions
 from shutterless.deploy.template.types import Resource
 from shutterless.runtime.json_types import Json
 
@@ -142,6 +143,6 @@ def _alarm(
         "TreatMissingData": "notBreaching",
         **condition,
     }
-    if options.alarm_topic:
-        properties["AlarmActions"] = [options.alarm_topic]
+    if actions := alarm_actions(options):
+        properties["AlarmActions"] = actions
     return {"Type": "AWS::CloudWatch::Alarm", "Properties": properties}

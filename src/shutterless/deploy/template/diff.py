@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
-from shutterless.deploy.template.types import Resource, Template
+from shutterless.deploy.template.types import METADATA, Resource, Template
 from shutterless.runtime.json_types import Json, JsonObject
 
 Action = Literal["added", "changed", "replaced", "removed"]
@@ -13,7 +13,9 @@ Action = Literal["added", "changed", "replaced", "removed"]
 # them: createOnlyProperties of https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/
 REPLACED_BY = {
     "AWS::ApiGateway::ApiKey": {"Name"},
+    "AWS::ApiGateway::BasePathMapping": {"DomainName"},
     "AWS::ApiGateway::Deployment": {"RestApiId"},
+    "AWS::ApiGateway::DomainName": {"DomainName"},
     "AWS::ApiGateway::GatewayResponse": {"RestApiId", "ResponseType"},
     "AWS::ApiGateway::Method": {"RestApiId", "ResourceId", "HttpMethod"},
     "AWS::ApiGateway::Resource": {"RestApiId", "ParentId", "PathPart"},
@@ -21,8 +23,9 @@ REPLACED_BY = {
     "AWS::ApiGateway::Stage": {"RestApiId", "StageName"},
     "AWS::ApiGateway::UsagePlan": set[str](),
     "AWS::ApiGateway::UsagePlanKey": {"KeyId", "KeyType", "UsagePlanId"},
+    "AWS::Budgets::Budget": {"NotificationsWithSubscribers"},
     "AWS::CloudWatch::Alarm": {"AlarmName"},
-    "AWS::IAM::Role": set[str](),
+    "AWS::IAM::Role": {"Path"},
     "AWS::Lambda::Alias": {"FunctionName", "Name"},
     "AWS::Lambda::Function": {"FunctionName", "PackageType"},
     "AWS::Lambda::Permission": {
@@ -34,8 +37,11 @@ REPLACED_BY = {
         "InvokedViaFunctionUrl",
     },
     "AWS::Lambda::Url": {"TargetFunctionArn", "Qualifier"},
-    "AWS::Lambda::Version": {"FunctionName", "Description"},
+    "AWS::Lambda::Version": {"FunctionName"},
     "AWS::Logs::LogGroup": {"LogGroupName"},
+    "AWS::Route53::RecordSet": {"HostedZoneId"},
+    "AWS::SNS::Subscription": {"Endpoint", "Protocol", "TopicArn"},
+    "AWS::SNS::Topic": {"TopicName"},
 }
 
 
@@ -94,14 +100,16 @@ def compare_templates(before: Template | None, after: Template) -> list[Resource
 
 
 def _resources_and_outputs(template: Template | None) -> dict[str, Resource]:
-    """Return the resources, and the outputs as if they were resources. Metadata alone change nothing."""
+    """Return the resources, and outputs and tags as if they were resources. Other metadata change nothing."""
     if template is None:
         return {}
+    tags = cast(JsonObject, template["Metadata"][METADATA]["Options"].get("tags", {}))
     outputs: dict[str, Resource] = {
         f"Outputs.{name}": {"Type": "Output", "Properties": {"Value": output["Value"]}}
         for name, output in template["Outputs"].items()
     }
-    return {**template["Resources"], **outputs}
+    stack: dict[str, Resource] = {"Tags": {"Type": "Tags", "Properties": tags}} if tags else {}
+    return {**template["Resources"], **outputs, **stack}
 
 
 def _compare(before: Json, after: Json, path: str = "") -> list[PropertyChange]:

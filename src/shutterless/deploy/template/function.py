@@ -11,6 +11,18 @@ ALIAS = "live"
 ARCHITECTURES = {"linux/amd64": "x86_64", "linux/arm64": "arm64"}
 # Properties of a function that a published version does not freeze.
 UNVERSIONED = ("ReservedConcurrentExecutions",)
+# It never changes: every property of a version is create-only, so that another one would replace it.
+VERSION: Resource = {"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": {"Ref": "Function"}}}
+# What Lambda's VPC support does with the function's role:
+# https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSLambdaVPCAccessExecutionRole.html
+NETWORK_ACTIONS = (
+    "ec2:CreateNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:DeleteNetworkInterface",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:UnassignPrivateIpAddresses",
+)
 
 
 def fingerprint(content: object) -> str:
@@ -29,14 +41,20 @@ def function_resources(function: str, options: Options, image: str) -> dict[str,
     Returns:
         The resources by logical id.
     """
+    log: dict[str, Json] = {
+        "LogGroupName": f"/aws/lambda/{function}",
+        "RetentionInDays": options.log_days,
+    }
+    if options.log_kms_key:
+        log["KmsKeyId"] = options.log_kms_key
     return {
         "LogGroup": {
             "Type": "AWS::Logs::LogGroup",
             "DeletionPolicy": "Delete",
             "UpdateReplacePolicy": "Delete",
-            "Properties": {"LogGroupName": f"/aws/lambda/{function}", "RetentionInDays": options.log_days},
+            "Properties": log,
         },
-        "Role": {"Type": "AWS::IAM::Role", "Properties": _role()},
+        "Role": {"Type": "AWS::IAM::Role", "Properties": _role(function, options)},
         "Function": {"Type": "AWS::Lambda::Function", "Properties": _function(function, options, image)},
     }
 
@@ -45,14 +63,6 @@ def version_id(function: Resource) -> str:
     """Return the logical id of the version of a function, which changes with its image and settings."""
     settings = {key: value for key, value in function["Properties"].items() if key not in UNVERSIONED}
     return f"Version{fingerprint(settings)}"
-
-
-def version_resource(model: str) -> Resource:
-    """Return a version of the function; `model` is the name and version of the model in it."""
-    return {
-        "Type": "AWS::Lambda::Version",
-        "Properties": {"FunctionName": {"Ref": "Function"}, "Description": model},
-    }
 
 
 def version_number(version: str) -> JsonObject:
@@ -83,20 +93,40 @@ def alias_resource(live: str, canary: str, weight: float, provisioned: int) -> R
     return {"Type": "AWS::Lambda::Alias", "Properties": properties}
 
 
-def _role() -> JsonObject:
+def _role(function: str, options: Options) -> JsonObject:
     write_log: JsonObject = {
+        "Effect": "Allow",
         "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
         "Resource": {"Fn::GetAtt": ["LogGroup", "Arn"]},
     }
-    assume: JsonObject = {"Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    return {
-        "AssumeRolePolicyDocument": _policy(assume),
-        "Policies": [{"PolicyName": "write-its-own-log", "PolicyDocument": _policy(write_log)}],
+    assume: JsonObject = {
+        "Effect": "Allow",
+        "Principal": {"Service": "lambda.amazonaws.com"},
+        "Action": "sts:AssumeRole",
     }
+    policies: list[Json] = [{"PolicyName": "write-its-own-log", "PolicyDocument": _policy(write_log)}]
+    if options.subnets:
+        policies.append({"PolicyName": "join-its-network", "PolicyDocument": _network_policy(function)})
+    properties: dict[str, Json] = {"AssumeRolePolicyDocument": _policy(assume), "Policies": policies}
+    if options.role_path:
+        properties["Path"] = options.role_path
+    if options.permissions_boundary:
+        properties["PermissionsBoundary"] = options.permissions_boundary
+    return properties
 
 
-def _policy(statement: JsonObject) -> JsonObject:
-    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]}
+def _network_policy(function: str) -> JsonObject:
+    """Return the policy that lets Lambda, but not the function's own code, manage network interfaces."""
+    arn = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:"
+    by_the_code: JsonObject = {"ArnEquals": {"lambda:SourceFunctionArn": {"Fn::Sub": arn + function}}}
+    statement: JsonObject = {"Action": list(NETWORK_ACTIONS), "Resource": "*"}
+    return _policy(
+        {"Effect": "Allow", **statement}, {"Effect": "Deny", **statement, "Condition": by_the_code}
+    )
+
+
+def _policy(*statements: JsonObject) -> JsonObject:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
 def _function(name: str, options: Options, image: str) -> JsonObject:
@@ -117,6 +147,11 @@ def _function(name: str, options: Options, image: str) -> JsonObject:
     }
     if options.reserved_concurrency:
         properties["ReservedConcurrentExecutions"] = options.reserved_concurrency
+    if options.subnets:
+        properties["VpcConfig"] = {
+            "SubnetIds": [*options.subnets.split(",")],
+            "SecurityGroupIds": [*options.security_groups.split(",")],
+        }
     if options.snapstart:
         properties["SnapStart"] = {"ApplyOn": "PublishedVersions"}
     return properties

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import cast
 
 import shutterless
+from shutterless.deploy.option_values import TAG
 from shutterless.deploy.options import OptionChanges, Options
 from shutterless.deploy.template.alarms import alarm_resources
-from shutterless.deploy.template.function import function_resources, version_id, version_resource
+from shutterless.deploy.template.domain import domain_outputs, domain_resources
+from shutterless.deploy.template.function import VERSION, function_resources, version_id
 from shutterless.deploy.template.function_url import url_resources
+from shutterless.deploy.template.notifications import notification_resources
 from shutterless.deploy.template.releases import (
     ALIAS_ID,
     MAX_RELEASES,
@@ -66,6 +69,9 @@ def build_template(
     if deployed is not None:
         limit = MAX_SNAPSTART_RELEASES if options.snapstart else MAX_RELEASES
         releases = read_releases(deployed).add(release, weight, limit)
+    # As they are deployed: whatever changed in one would make CloudFormation replace it.
+    old = deployed["Resources"] if deployed else {}
+    versions = {each.version: old.get(each.version, VERSION) for each in releases.history}
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"{name}: image classification by shutterless",
@@ -78,10 +84,12 @@ def build_template(
         },
         "Resources": {
             **function,
-            **{each.version: version_resource(each.model) for each in releases.history},
+            **versions,
             ALIAS_ID: alias_for(releases, options.provisioned_concurrency),
             **front_resources(stack, options),
+            **domain_resources(options),
             **alarm_resources(stack, options),
+            **notification_resources(name, stack, options),
         },
         "Outputs": _outputs(name, options),
     }
@@ -102,6 +110,11 @@ def read_options(template: Template) -> Options:
     return Options().with_changes(
         cast(OptionChanges, {name: value for name, value in values.items() if name in names})
     )
+
+
+def all_tags(name: str, options: Options) -> dict[str, str]:
+    """Return the tags of a stack, which CloudFormation gives to everything in it, and of its repository."""
+    return {TAG: name, **options.tags}
 
 
 def template_text(template: Template, indent: int | None = None) -> str:
@@ -132,6 +145,7 @@ def _outputs(name: str, options: Options) -> dict[str, Output]:
         "Front": ("What receives the requests", options.front),
         "Auth": ("Who may call /predict", options.auth),
         "Repository": ("The repository of the images", repository_name(name)),
+        **domain_outputs(options),
     }
     if options.front == "rest":
         values["ApiId"] = ("The REST API", {"Ref": "Api"})

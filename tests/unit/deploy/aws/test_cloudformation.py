@@ -17,6 +17,7 @@ from shutterless.deploy.aws.cloudformation import (
     remove_stack,
     wait_until_updatable,
 )
+from shutterless.deploy.template.template import template_text
 from shutterless.errors import DeployError
 from shutterless.utils.progress import silent
 
@@ -24,7 +25,7 @@ NAME = "shutterless-clothes"
 ARN = f"arn:aws:cloudformation:eu-central-1:123456789012:stack/{NAME}/1"
 TIME = datetime(2026, 1, 1, tzinfo=UTC)
 OURS = [{"Key": "shutterless", "Value": "clothes"}]
-TEMPLATE = {"Resources": {}}
+TEMPLATE = {"Metadata": {"Shutterless": {"Options": {}}}, "Resources": {}}
 
 
 @pytest.fixture
@@ -195,7 +196,7 @@ def test_a_stack_is_made_by_a_change_set_with_our_tag(script):
             "StackName": NAME,
             "ChangeSetName": ANY,
             "ChangeSetType": "CREATE",
-            "TemplateBody": '{\n  "Resources": {}\n}\n',
+            "TemplateBody": template_text(TEMPLATE),
             "Capabilities": ["CAPABILITY_IAM"],
             "Tags": OURS,
         },

@@ -12,6 +12,7 @@ from shutterless.deploy.aws import ecr
 from shutterless.deploy.aws.ecr import (
     OLD_LIFECYCLE,
     TAG,
+    change_tags,
     delete_repository,
     delete_unused_images,
     ensure_repository,
@@ -203,3 +204,40 @@ def test_a_deleted_repository_is_gone_and_deleting_it_again_does_nothing(session
 def test_another_registry_can_take_the_place_of_the_account_s(session):
     repository = ensure_repository(session, NAME, "127.0.0.1:5000")
     assert (repository.uri, repository.host) == (f"127.0.0.1:5000/{NAME}", "127.0.0.1:5000")
+
+
+KEY = "arn:aws:kms:us-east-1:123456789012:key/0a1b"
+
+
+def tags_of(session, repository):
+    tags = session.client("ecr").list_tags_for_resource(resourceArn=repository.arn)["tags"]
+    return {tag["Key"]: tag["Value"] for tag in tags}
+
+
+def test_a_repository_has_the_tags_and_the_key_that_it_is_made_with(session):
+    repository = ensure_repository(session, NAME, tags={TAG: "clothes", "team": "vision"}, kms_key=KEY)
+    assert tags_of(session, repository) == {TAG: "clothes", "team": "vision"}
+    (description,) = repositories(session)
+    assert description["encryptionConfiguration"] == {"encryptionType": "KMS", "kmsKey": KEY}
+    assert ensure_repository(session, NAME, kms_key=KEY) == repository
+
+
+def test_another_key_than_the_repository_was_made_with_is_refused(session):
+    ensure_repository(session, NAME, kms_key=KEY)
+    with pytest.raises(DeployError) as error:
+        ensure_repository(session, NAME, kms_key=KEY.replace("0a1b", "2c3d"))
+    assert error.value.code == "encryption-fixed"
+
+
+def test_changed_tags_reach_the_repository_and_those_of_others_stay(session):
+    repository = ensure_repository(session, NAME)
+    added_by_others = [{"Key": "owner", "Value": "audit"}]
+    session.client("ecr").tag_resource(resourceArn=repository.arn, tags=added_by_others)
+    change_tags(session, NAME, {TAG: "clothes"}, {TAG: "clothes", "team": "vision", "cost": "1"})
+    change_tags(session, NAME, {TAG: "clothes", "team": "vision", "cost": "1"}, {TAG: "clothes", "cost": "2"})
+    assert tags_of(session, repository) == {TAG: "clothes", "cost": "2", "owner": "audit"}
+
+
+def test_tags_of_a_repository_that_is_gone_are_nobody_s(session):
+    change_tags(session, NAME, {TAG: "clothes"}, {TAG: "clothes", "team": "vision"})
+    assert repositories(session) == []

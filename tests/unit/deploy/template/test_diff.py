@@ -5,7 +5,7 @@ import json
 import pytest
 
 from shutterless.deploy.options import Options
-from shutterless.deploy.template.diff import compare_templates
+from shutterless.deploy.template.diff import PropertyChange, compare_templates
 from shutterless.deploy.template.template import build_template, template_text
 
 
@@ -114,6 +114,18 @@ def test_a_setting_outside_the_versions_makes_no_new_version():
     assert plan(build(deployed=DEPLOYED, reserved_concurrency=5)) == {
         ("changed", "Function", "ReservedConcurrentExecutions")
     }
+
+
+def test_tags_are_a_change_of_the_stack():
+    """CloudFormation passes them on to the resources, whose properties do not have them."""
+    tagged = build(deployed=DEPLOYED, tags={"team": "vision"})
+    assert plan(tagged) == {("added", "Tags")}
+    (change,) = compare_templates(tagged, build(deployed=DEPLOYED, tags={"team": "audio"}))
+    assert (change.action, change.properties) == ("changed", (PropertyChange("team", "vision", "audio"),))
+
+
+def test_another_path_replaces_the_role():
+    assert plan(build(deployed=DEPLOYED, role_path="/teams/")) == {("replaced", "Role", "Path")}
 
 
 @pytest.mark.parametrize("days", [7, 90])

@@ -126,6 +126,8 @@ def test_a_release_has_the_options_that_it_freezes():
         "urls": "public",
         "url_hosts": "",
         "snapstart": False,
+        "subnets": "",
+        "security_groups": "",
     }
 
 

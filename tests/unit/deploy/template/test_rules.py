@@ -1,16 +1,25 @@
-"""What CloudFormation and cfn-lint accept, and API Gateway or Lambda then reject or misunderstand.
+"""Every template against AWS's schemas, and what those accept and a service then rejects or misunderstands.
 
-Each rule is asserted of the template of every combination of options, and each is shown to catch the
-mistakes it is there for, planted in a template.
+The options have too many combinations to try all. Every three values of three options occur together in the
+templates here, every two in those that cfn-lint gets. Each rule is shown to catch the mistakes it is there
+for, planted in a template.
 """
 
 import copy
 import itertools
+import json
 import re
+from functools import cache
+from random import Random
 
+import jsonschema
 import pytest
+from cfnlint.api import lint
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-from shutterless.deploy.options import MAX_NAME_LENGTH, MAX_REST_TIMEOUT, Options
+from shutterless.deploy.option_values import MAX_REST_TIMEOUT, MAX_TAGS, MAX_URL_HOSTS_LENGTH
+from shutterless.deploy.options import MAX_NAME_LENGTH, Options
+from shutterless.deploy.template.diff import REPLACED_BY
 from shutterless.deploy.template.function import ALIAS, fingerprint
 from shutterless.deploy.template.releases import ALIAS_ID, MAX_RELEASES
 from shutterless.deploy.template.rest_api import ROUTES
@@ -18,7 +27,9 @@ from shutterless.deploy.template.template import build_template, template_text
 
 MAX_TEMPLATE = 51_200  # bytes that a change set takes in its request; more would need a bucket
 MAX_SNAPSTART_STORAGE = 512  # MB of /tmp
-MAX_ENVIRONMENT = 4_096  # bytes of a function's environment variables
+MAX_ENVIRONMENT = 4_096  # bytes of a function's environment variables, as JSON
+MAX_DESCRIPTION = 256  # characters of a function's and a version's description
+REGION = "eu-central-1"
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:alarms"
 ALLOW_ORIGIN = "gatewayresponse.header.Access-Control-Allow-Origin"
 
@@ -32,39 +43,168 @@ def build(number=1, *, deployed=None, weight=0.0, name="clothes", **options):
         name,
         Options(**options),
         image=image(number),
-        model=f"clothes {number}",
+        model=f"Größe {number}",
         fingerprint=str(number),
         deployed=deployed,
         weight=weight,
     )
 
 
+DOMAIN = {
+    "domain": "photos.example.com",
+    "certificate": "arn:aws:acm:eu-central-1:123456789012:certificate/0a1b-2c3d",
+}
+MAIL = {"alarm_email": "vision@example.com"}
+# Each option has one of its values in a template; values that go together are one choice.
 CHOICES = {
-    "front": (
+    "front": [
         *({"auth": "api-key"}, {"auth": "none", "page": "off"}, {"auth": "iam"}),
         *({"front": "url", "auth": "none"}, {"front": "url", "auth": "iam"}),
-    ),
-    "start": ({}, {"snapstart": True}, {"provisioned_concurrency": 1}),
-    "platform": ("linux/amd64", "linux/arm64"),
-    "quota": (0, 100),
-    "alarm_topic": ("", TOPIC),
-    "reserved_concurrency": (0, 5),
-    "url_hosts": ("", "example.com"),
+    ],
+    "start": [{}, {"snapstart": True}, {"provisioned_concurrency": 2}],
+    "platform": [{}, {"platform": "linux/arm64"}],
+    "quota": [{}, {"quota": 0}],
+    "topic": [{}, {"alarm_topic": TOPIC}],
+    "mail": [{}, MAIL, {**MAIL, "budget": 50}],
+    "reserved": [{}, {"reserved_concurrency": 5}],
+    "hosts": [{}, {"url_hosts": "example.com"}],
+    "tags": [{}, {"tags": {"équipe": "vision", "cost centre": "4711"}}],
+    "role": [
+        {},
+        {"role_path": "/teams/vision/"},
+        {"permissions_boundary": "arn:aws:iam::123456789012:policy/developers"},
+    ],
+    "log key": [{}, {"log_kms_key": "arn:aws:kms:eu-central-1:123456789012:key/0a1b-2c3d"}],
+    "network": [{}, {"subnets": "subnet-0a1b2c3d,subnet-4e5f6a7b", "security_groups": "sg-0a1b2c3d"}],
+    "domain": [{}, DOMAIN, {**DOMAIN, "hosted_zone": "Z0123456789ABC"}],
 }
 
 
-@pytest.fixture(scope="module")
-def templates():
-    """Return the templates of all combinations of options: of a first deploy, a second one, and a canary."""
+def is_possible(row):
+    """Tell whether options go together: a function URL has no domain."""
+    front = CHOICES["front"][row.get("front", 0)]
+    return front.get("front") != "url" or row.get("domain", 0) == 0
+
+
+def combine(strength):
+    """Return sets of options in which every so many possible values of different options occur together."""
+    random, rows = Random(7), []
+    missing = {
+        combination
+        for names in itertools.combinations(CHOICES, strength)
+        for combination in itertools.product(
+            *([(name, index) for index in range(len(CHOICES[name]))] for name in names)
+        )
+        if is_possible(dict(combination))
+    }
+    while missing:
+        required = dict(min(missing))
+        candidates = (
+            {name: random.randrange(len(CHOICES[name])) for name in CHOICES} | required for _ in range(50)
+        )
+        rows.append(
+            max(
+                filter(is_possible, candidates),
+                key=lambda row: len(missing & set(itertools.combinations(row.items(), strength))),
+            )
+        )
+        missing -= set(itertools.combinations(rows[-1].items(), strength))
+    merged = [[CHOICES[name][index] for name, index in row.items()] for row in rows]
+    return [{key: value for choice in row for key, value in choice.items()} for row in merged]
+
+
+def build_all(combinations):
+    """Return the templates of a first deploy, a second one, and a canary, for each set of options."""
     templates = []
-    for values in itertools.product(*CHOICES.values()):
-        options = dict(zip(CHOICES, values, strict=True))
-        options |= options.pop("start") | options.pop("front")
+    for options in combinations:
         first = build(**options)
         templates += [first, build(2, deployed=first, **options)]
         if "provisioned_concurrency" not in options:  # which `find_target` refuses together with a canary
             templates.append(build(2, deployed=first, weight=0.1, **options))
     return templates
+
+
+@pytest.fixture(scope="module")
+def templates():
+    return build_all(combine(3))
+
+
+@cache
+def schema_of(kind):
+    return PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, kind).schema
+
+
+def is_call(value):
+    """Tell whether a value is a call such as Ref, whose result no schema can judge."""
+    return isinstance(value, dict) and any(key == "Ref" or key.startswith("Fn::") for key in value)
+
+
+def schema_errors(resource):
+    """Return where and why a resource does not have the form of AWS's schema of its type."""
+    schema, properties = schema_of(resource["Type"]), resource["Properties"]
+    own = jsonschema.Draft7Validator(schema).iter_errors(properties)
+    errors = [f"{each.json_path}: {each.message}" for each in own if not is_call(each.instance)]
+    read_only = {path.split("/")[2] for path in schema.get("readOnlyProperties", [])}
+    return errors + [f"{name} is read-only" for name in read_only & properties.keys()]
+
+
+def test_every_property_has_the_form_of_its_schema(templates):
+    resources = {
+        json.dumps(resource, sort_keys=True): resource
+        for template in templates
+        for resource in template["Resources"].values()
+    }
+    assert len(resources) > 100
+    assert {text: errors for text, each in resources.items() if (errors := schema_errors(each))} == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "property_name", "value"),
+    [
+        ("Function", "MemorySiz", 1769),
+        ("Function", "MemorySize", "much"),
+        ("Role", "Arn", "arn:aws:iam::123456789012:role/x"),
+        ("ErrorsAlarm", "Threshold", "1"),
+    ],
+)
+def test_a_property_of_another_form_is_noticed(name, property_name, value):
+    resource = build()["Resources"][name]
+    assert schema_errors(resource) == []
+    assert schema_errors({**resource, "Properties": {**resource["Properties"], property_name: value}}) != []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", combine(2), ids=lambda options: "-".join(options))
+def test_cfn_lint_finds_nothing(options):
+    template = build_all([options])[-1]
+    assert [str(match) for match in lint(template_text(template), regions=[REGION])] == []
+
+
+def replacing_properties(resource):
+    """Return the values of those properties of a resource that AWS replaces it for, by name."""
+    values = {}
+    for path in schema_of(resource["Type"]).get("createOnlyProperties", []):
+        value = resource["Properties"]
+        for name in path.split("/")[2:]:
+            value = value.get(name) if isinstance(value, dict) else None
+        if value is not None:
+            values[path.split("/")[2]] = value
+    return values
+
+
+def test_the_plan_knows_of_every_property_whether_it_replaces(templates):
+    replacing = {}
+    for template in templates:
+        for resource in template["Resources"].values():
+            replacing.setdefault(resource["Type"], set()).update(replacing_properties(resource))
+    assert replacing == REPLACED_BY
+
+
+def test_nothing_that_would_come_back_changed_replaces_a_resource(templates):
+    """GetTemplate returns `?` for what is not ASCII, and the next deploy would replace the resource."""
+    for template in templates:
+        for resource in template["Resources"].values():
+            assert json.dumps(replacing_properties(resource), ensure_ascii=False).isascii()
 
 
 def resources_of(template, kind):
@@ -239,15 +379,62 @@ def a_public_function_url_has_both_its_permissions(template):
 
 
 def the_role_is_narrow(template):
-    """The function decodes strangers' pictures: whatever it may do in the account, they may try to."""
+    """The function decodes strangers' pictures: whatever it may do in the account, they may try to.
+
+    What Lambda itself needs on every resource, the function's own code is denied.
+    """
     roles = properties_of(template, "IAM::Role")
     assert roles
     for role in roles.values():
         assert "ManagedPolicyArns" not in role
         for policy in role["Policies"]:
+            allowed, denied = set(), set()
             for statement in policy["PolicyDocument"]["Statement"]:
                 assert "*" not in str(statement["Action"])
-                assert statement["Resource"] != "*"
+                if statement["Effect"] == "Deny":
+                    assert statement["Resource"] == "*"
+                    assert list(statement["Condition"]) == ["ArnEquals"]
+                    source = statement["Condition"]["ArnEquals"]["lambda:SourceFunctionArn"]["Fn::Sub"]
+                    (function,) = properties_of(template, "Lambda::Function").values()
+                    assert source.endswith(f":function:{function['FunctionName']}")
+                    denied.update(statement["Action"])
+                elif statement["Resource"] == "*":
+                    allowed.update(statement["Action"])
+            assert allowed == denied
+
+
+def every_alarm_reaches_everyone(template):
+    """An alarm without an action, or a topic without a subscription, tells nobody."""
+    alarms = properties_of(template, "CloudWatch::Alarm")
+    assert alarms
+    for topic in resources_of(template, "SNS::Topic"):
+        assert all(refers_to(alarm.get("AlarmActions"), topic) for alarm in alarms.values())
+        subscriptions = properties_of(template, "SNS::Subscription").values()
+        assert any(refers_to(each["TopicArn"], topic) for each in subscriptions)
+
+
+def the_domain_leads_to_the_stage(template):
+    """A domain without a mapping answers 403, and a mapping made before its stage fails."""
+    for domain in resources_of(template, "ApiGateway::DomainName"):
+        mappings = properties_of(template, "ApiGateway::BasePathMapping").values()
+        mapping = next((each for each in mappings if refers_to(each["DomainName"], domain)), None)
+        assert mapping
+        for kind in ("ApiGateway::RestApi", "ApiGateway::Stage"):
+            (target,) = resources_of(template, kind)
+            assert refers_to(mapping, target)
+
+
+def descriptions_are_short_and_ascii(template):
+    """CloudFormation takes longer ones, and the service then refuses them."""
+    for resource in template["Resources"].values():
+        assert len(resource["Properties"].get("Description", "")) <= MAX_DESCRIPTION
+    texts = [template["Description"], *(output["Description"] for output in template["Outputs"].values())]
+    assert all(text.isascii() for text in texts)
+
+
+def the_environment_fits(template):
+    for function in properties_of(template, "Lambda::Function").values():
+        assert len(json.dumps(function["Environment"]["Variables"])) <= MAX_ENVIRONMENT
 
 
 def the_template_fits_into_a_request(template):
@@ -271,6 +458,10 @@ RULES = (
     every_route_has_its_method_and_open_preflights,
     browsers_can_read_the_gateways_own_answers,
     the_role_is_narrow,
+    every_alarm_reaches_everyone,
+    the_domain_leads_to_the_stage,
+    descriptions_are_short_and_ascii,
+    the_environment_fits,
     the_template_fits_into_a_request,
 )
 
@@ -296,7 +487,7 @@ def has_front(template, rule):
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_every_template_keeps_the_rule(templates, rule):
-    assert len(templates) == 5 * 2**5 * (3 + 3 + 2)
+    assert len(templates) > 100
     for template in templates:
         if has_front(template, rule):
             rule(template)
@@ -304,11 +495,27 @@ def test_every_template_keeps_the_rule(templates, rule):
 
 def test_the_largest_template_fits_into_a_request():
     name = "a" * MAX_NAME_LENGTH
-    options = {"alarm_topic": TOPIC, "reserved_concurrency": 5, "url_hosts": "a" * MAX_ENVIRONMENT}
+    options = {
+        **DOMAIN,
+        "hosted_zone": "Z" + "A" * 31,
+        "stage": "s" * 128,
+        "alarm_topic": f"arn:aws:sns:ap-southeast-1:123456789012:{'a' * 256}",
+        "alarm_email": f"{'a' * 64}@{'b' * 63}.example.com",
+        "budget": 1_000_000,
+        "reserved_concurrency": 10_000,
+        "url_hosts": "a" * MAX_URL_HOSTS_LENGTH,
+        "subnets": ",".join(f"subnet-{number:017x}" for number in range(16)),
+        "security_groups": ",".join(f"sg-{number:017x}" for number in range(5)),
+        "tags": {f"key {number}": "value" for number in range(MAX_TAGS)},
+    }
     template = build(name=name, **options)
-    for number in range(2, MAX_RELEASES + 1):
-        template = build(number, deployed=template, weight=0.1, name=name, **options)
-    the_template_fits_into_a_request(template)
+    for number in range(2, MAX_RELEASES):
+        template = build(number, deployed=template, name=name, **options)
+    template = build(MAX_RELEASES, deployed=template, weight=0.1, name=name, **options)
+    assert len(resources_of(template, "Lambda::Version")) == MAX_RELEASES
+    for rule in RULES:
+        if has_front(template, rule):
+            rule(template)
 
 
 # rule: the mistakes that it has to catch, each a change of a template's resources
@@ -508,13 +715,13 @@ def _(resources):
 
 @mistake(the_role_is_narrow)
 def _(resources):
-    (policy,) = resources["Role"]["Properties"]["Policies"]
+    policy, _ = resources["Role"]["Properties"]["Policies"]
     policy["PolicyDocument"]["Statement"][0]["Action"] = "logs:*"
 
 
 @mistake(the_role_is_narrow)
 def _(resources):
-    (policy,) = resources["Role"]["Properties"]["Policies"]
+    policy, _ = resources["Role"]["Properties"]["Policies"]
     policy["PolicyDocument"]["Statement"][0]["Resource"] = "*"
 
 
@@ -523,9 +730,51 @@ def _(resources):
     resources["Role"]["Properties"]["ManagedPolicyArns"] = ["arn:aws:iam::aws:policy/AdministratorAccess"]
 
 
+@mistake(the_role_is_narrow)
+def _(resources):
+    statements = resources["Role"]["Properties"]["Policies"][1]["PolicyDocument"]["Statement"]
+    statements[:] = [each for each in statements if each["Effect"] == "Allow"]
+
+
+@mistake(the_role_is_narrow)
+def _(resources):
+    statements = resources["Role"]["Properties"]["Policies"][1]["PolicyDocument"]["Statement"]
+    statements[1]["Condition"]["ArnEquals"]["lambda:SourceFunctionArn"]["Fn::Sub"] += "-2"
+
+
+@mistake(every_alarm_reaches_everyone)
+def _(resources):
+    del resources["SlowAlarm"]["Properties"]["AlarmActions"]
+
+
+@mistake(every_alarm_reaches_everyone)
+def _(resources):
+    del resources["AlarmEmail"]
+
+
+@mistake(the_domain_leads_to_the_stage)
+def _(resources):
+    del resources["DomainMapping"]
+
+
+@mistake(the_domain_leads_to_the_stage)
+def _(resources):
+    resources["DomainMapping"]["Properties"]["Stage"] = "prod"
+
+
+@mistake(descriptions_are_short_and_ascii)
+def _(resources):
+    resources["Function"]["Properties"]["Description"] = "x" * (MAX_DESCRIPTION + 1)
+
+
+@mistake(the_environment_fits)
+def _(resources):
+    resources["Function"]["Properties"]["Environment"]["Variables"]["X"] = "x" * MAX_ENVIRONMENT
+
+
 @mistake(the_template_fits_into_a_request)
 def _(resources):
-    resources["Role"]["Properties"]["Description"] = "x" * 40_000
+    resources["Role"]["Properties"]["Description"] = "x" * MAX_TEMPLATE
 
 
 def test_every_rule_has_a_mistake_to_catch():
@@ -541,7 +790,10 @@ def test_every_rule_has_a_mistake_to_catch():
     ],
 )
 def test_a_rule_catches_a_planted_mistake(rule, change):
-    template = copy.deepcopy(build(front="url", auth="none") if rule in URL_RULES else build())
+    options = {**DOMAIN, **MAIL, "subnets": "subnet-0a1b2c3d", "security_groups": "sg-0a1b2c3d"}
+    if rule in URL_RULES:
+        options = {"front": "url", "auth": "none"}
+    template = copy.deepcopy(build(**options))
     rule(template)
     change(template["Resources"])
     with pytest.raises(AssertionError):

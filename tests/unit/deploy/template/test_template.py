@@ -1,16 +1,21 @@
 import json
 import re
+from dataclasses import replace
 
 import pytest
-from cfnlint.api import lint
-from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from shutterless.deploy.options import Options
-from shutterless.deploy.template.diff import REPLACED_BY
-from shutterless.deploy.template.template import build_template, read_options, template_text, write_template
+from shutterless.deploy.template.template import (
+    all_tags,
+    build_template,
+    read_options,
+    template_text,
+    write_template,
+)
 from shutterless.errors import OutputError
 
 REGION = "eu-central-1"
+NETWORK = Options(subnets="subnet-0a1b2c3d,subnet-4e5f6a7b", security_groups="sg-0a1b2c3d")
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:alarms"
 
 
@@ -33,38 +38,6 @@ def properties(template, name):
 
 def of(template, kind):
     return {key: value for key, value in template["Resources"].items() if value["Type"] == f"AWS::{kind}"}
-
-
-# Every pair of values occurs: auth, how it starts, platform, quota, topic, reserved, hosts, canary.
-COMBINATIONS = [
-    ("api-key", "cold", "linux/amd64", 100, "", 0, "", 0.0),
-    ("api-key", "snapstart", "linux/arm64", 0, TOPIC, 5, "example.com", 0.1),
-    ("api-key", "provisioned", "linux/amd64", 0, TOPIC, 5, "", 0.0),
-    ("none", "cold", "linux/arm64", 0, "", 5, "example.com", 0.1),
-    ("none", "snapstart", "linux/amd64", 100, TOPIC, 0, "", 0.0),
-    ("none", "provisioned", "linux/arm64", 100, "", 0, "example.com", 0.0),
-    ("iam", "cold", "linux/amd64", 100, TOPIC, 5, "example.com", 0.1),
-    ("iam", "snapstart", "linux/amd64", 0, "", 0, "", 0.1),
-    ("iam", "provisioned", "linux/arm64", 100, "", 5, "", 0.0),
-]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("combination", COMBINATIONS, ids=lambda row: "-".join(map(str, row[:3])))
-def test_cfn_lint_finds_nothing(combination):
-    auth, start, platform, quota, topic, reserved, hosts, weight = combination
-    options = Options(
-        auth=auth,
-        platform=platform,
-        quota=quota,
-        alarm_topic=topic,
-        reserved_concurrency=reserved,
-        url_hosts=hosts,
-        snapstart=start == "snapstart",
-        provisioned_concurrency=2 if start == "provisioned" else 0,
-    )
-    template = build(options, 2, deployed=build(options), weight=weight)
-    assert [str(match) for match in lint(template_text(template), regions=[REGION])] == []
 
 
 def test_the_function_has_cpu_time_and_image_by_digest():
@@ -109,6 +82,68 @@ def test_the_role_may_write_to_its_own_log_and_nothing_else():
     assert statement["Resource"] == {"Fn::GetAtt": ["LogGroup", "Arn"]}
 
 
+def test_the_role_has_the_company_s_boundary_and_path():
+    boundary = "arn:aws:iam::123456789012:policy/developers"
+    role = properties(build(Options(permissions_boundary=boundary, role_path="/teams/")), "Role")
+    assert (role["PermissionsBoundary"], role["Path"]) == (boundary, "/teams/")
+    assert {"PermissionsBoundary", "Path"}.isdisjoint(properties(build(), "Role"))
+
+
+def test_the_log_is_encrypted_with_its_key():
+    key = "arn:aws:kms:eu-central-1:123456789012:key/0a1b"
+    assert properties(build(Options(log_kms_key=key)), "LogGroup")["KmsKeyId"] == key
+    assert "KmsKeyId" not in properties(build(), "LogGroup")
+
+
+def test_a_function_in_a_network_may_join_it_and_is_another_version():
+    template = build(NETWORK)
+    assert properties(template, "Function")["VpcConfig"] == {
+        "SubnetIds": ["subnet-0a1b2c3d", "subnet-4e5f6a7b"],
+        "SecurityGroupIds": ["sg-0a1b2c3d"],
+    }
+    allow, deny = properties(template, "Role")["Policies"][1]["PolicyDocument"]["Statement"]
+    assert allow["Action"] == deny["Action"]
+    assert "ec2:CreateNetworkInterface" in allow["Action"]
+    assert set(of(template, "Lambda::Version")).isdisjoint(of(build(), "Lambda::Version"))
+
+
+def test_alarms_are_mailed_beside_the_topic():
+    template = build(Options(alarm_topic=TOPIC, alarm_email="vision@example.com"))
+    assert properties(template, "AlarmEmail")["Endpoint"] == "vision@example.com"
+    for alarm in of(template, "CloudWatch::Alarm").values():
+        assert alarm["Properties"]["AlarmActions"] == [TOPIC, {"Ref": "AlarmTopic"}]
+
+
+def test_the_budget_is_for_what_has_the_deployment_s_tag():
+    budget = properties(build(Options(budget=50, alarm_email="vision@example.com")), "Budget")
+    assert budget["Budget"]["BudgetLimit"] == {"Amount": 50, "Unit": "USD"}
+    assert budget["Budget"]["CostFilters"] == {"TagKeyValue": ["user:shutterless$clothes"]}
+    assert {each["Subscribers"][0]["Address"] for each in budget["NotificationsWithSubscribers"]} == {
+        "vision@example.com"
+    }
+
+
+def test_a_domain_has_its_certificate_and_says_where_dns_has_to_lead():
+    certificate = "arn:aws:acm:eu-central-1:123456789012:certificate/0a1b"
+    options = Options(domain="photos.example.com", certificate=certificate)
+    template = build(options)
+    domain = properties(template, "Domain")
+    assert (domain["DomainName"], domain["RegionalCertificateArn"]) == ("photos.example.com", certificate)
+    assert domain["SecurityPolicy"] == "TLS_1_2"
+    assert template["Outputs"]["Domain"]["Value"] == "https://photos.example.com"
+    assert template["Outputs"]["DomainTarget"]["Value"] == {"Fn::GetAtt": ["Domain", "RegionalDomainName"]}
+    assert of(template, "Route53::RecordSet") == {}
+    record = properties(build(replace(options, hosted_zone="Z0123456789ABC")), "DomainRecord")
+    assert (record["Name"], record["HostedZoneId"]) == ("photos.example.com", "Z0123456789ABC")
+
+
+def test_all_tags_are_ours_and_the_user_s():
+    assert all_tags("clothes", Options(tags={"team": "vision"})) == {
+        "shutterless": "clothes",
+        "team": "vision",
+    }
+
+
 def test_the_log_is_deleted_with_the_stack():
     assert build()["Resources"]["LogGroup"]["DeletionPolicy"] == "Delete"
 
@@ -138,6 +173,7 @@ def test_provisioned_concurrency_is_the_alias_s():
 def test_the_version_before_is_kept_as_it_was():
     before = build()
     (first,) = of(before, "Lambda::Version")
+    before["Resources"][first]["Properties"]["Description"] = "written by an older shutterless"
     after = build(number=2, deployed=before)
     assert len(of(after, "Lambda::Version")) == 2
     assert after["Resources"][first] == before["Resources"][first]
@@ -170,26 +206,15 @@ def test_the_template_is_written_as_indented_json(tmp_path):
     assert [file.name for file in folder.iterdir()] == ["template.json"]
 
 
+def test_names_in_any_script_survive_an_aws_that_returns_a_question_mark_for_them():
+    """CloudFormation's GetTemplate does so for every character that is not ASCII."""
+    template = build(Options(tags={"équipe": "画像"}), model="Größe 32a415005b67")
+    returned = template_text(template).encode("ascii", "replace").decode()
+    assert json.loads(returned) == template
+
+
 def test_a_template_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError) as error:
         write_template(build(), tmp_path / "file" / "template.json")
     assert error.value.code == "cannot-write"
-
-
-def test_the_plan_knows_of_every_property_whether_it_replaces():
-    """As far as the template sets it; the truth is AWS's own schema of each resource."""
-    properties_of = {}
-    for options in (
-        Options(alarm_topic=TOPIC, snapstart=True),
-        Options(provisioned_concurrency=1),
-        Options(front="url", auth="none"),
-    ):
-        for resource in build(options, 2, deployed=build(options))["Resources"].values():
-            properties_of.setdefault(resource["Type"], set()).update(resource["Properties"])
-    replacing = {}
-    for kind, names in properties_of.items():
-        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REGION, kind).schema
-        create_only = {path.split("/")[2] for path in schema.get("createOnlyProperties", [])}
-        replacing[kind] = names & create_only
-    assert replacing == REPLACED_BY

@@ -1,0 +1,134 @@
+"""What AWS would only refuse halfway through a deploy: regions, and the limits of the account."""
+
+from dataclasses import dataclass
+
+import boto3
+from botocore.exceptions import ClientError
+
+from shutterless.deploy.aws.ecr import encryption_fixed
+from shutterless.deploy.aws.errors import aws_errors, error_code
+from shutterless.deploy.options import Options
+from shutterless.errors import DeployError, InputError
+
+# Lambda keeps so many concurrent calls for functions without a reservation; all, if the account has fewer.
+MIN_UNRESERVED = 100
+# What an account has after its first months. New ones have 10, and at most 3,008 MB of memory:
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+DEFAULT_CONCURRENCY = 1_000
+NEW_ACCOUNT_MEMORY = 3_008
+
+# Options whose ARN has a region, which has to be that of the deployment.
+REGIONAL = ("alarm_topic", "log_kms_key", "image_kms_key", "certificate")
+# Regions, and beginnings of regions, that lack something. cfn-lint knows them too, and a test compares.
+SPECIAL = ("cn-", "us-gov-", "us-iso", "eu-iso", "eusc-")
+WITHOUT_SNAPSTART = (*SPECIAL, "ap-east-2", "ap-southeast-6")
+WITHOUT_BUDGETS = (
+    *("us-gov-", "af-south-1", "ap-east-1", "ap-east-2", "ap-northeast-3", "ap-south-2", "ap-southeast-3"),
+    *("ap-southeast-4", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7", "ca-west-1", "eu-central-2"),
+    *("eu-north-1", "eu-south-1", "eu-south-2", "il-central-1", "me-central-1", "mx-central-1"),
+)
+WITHOUT_URLS = (
+    *("us-gov-", "cn-northwest-1", "ap-east-2", "ap-south-2", "ap-southeast-4", "ap-southeast-5"),
+    *("ap-southeast-6", "ap-southeast-7", "ca-west-1", "eu-central-2", "il-central-1", "me-central-1"),
+    "mx-central-1",
+)
+
+
+@dataclass(frozen=True)
+class AccountLimits:
+    """How many calls of Lambda functions an account may run at once in a region.
+
+    Attributes:
+        concurrency: All functions together.
+        unreserved: What is left for functions without a reservation.
+    """
+
+    concurrency: int
+    unreserved: int
+
+    def describe(self, options: Options) -> list[str]:
+        """Return what a deployment with these options should know of the limits, as lines of text."""
+        lines = [f"All functions of the account together may run {self.concurrency:,} calls at once here."]
+        if self.concurrency < DEFAULT_CONCURRENCY and options.memory > NEW_ACCOUNT_MEMORY:
+            lines.append(
+                f"Accounts with that few may also be limited to {NEW_ACCOUNT_MEMORY:,} MB of memory; AWS "
+                f"would then refuse --memory {options.memory}. A support case raises both limits."
+            )
+        return lines
+
+
+def check_account(session: boto3.Session, options: Options, deployed: Options | None) -> AccountLimits | None:
+    """Check options against the region and the account before anything is built.
+
+    Args:
+        session: The AWS session.
+        options: What is to be deployed.
+        deployed: What is deployed, None if nothing is.
+
+    Returns:
+        The account's limits, None without the permission lambda:GetAccountSettings.
+
+    Raises:
+        ShutterlessError: AWS would refuse an option in this region or account.
+    """
+    check_region(options, session.region_name)
+    if deployed and deployed.image_kms_key != options.image_kms_key:
+        raise encryption_fixed("this deployment")
+    limits = read_limits(session)
+    if limits:
+        _check_concurrency(limits, options, deployed)
+    return limits
+
+
+def check_region(options: Options, region: str) -> None:
+    """Check that a region has everything that the options want.
+
+    Raises:
+        ShutterlessError: It does not, or an ARN is of another region.
+    """
+    for name in REGIONAL:
+        arn = getattr(options, name)
+        if arn and arn.split(":")[3] != region:
+            raise InputError(
+                "wrong-region",
+                f"--{name.replace('_', '-')} is in {arn.split(':')[3]}, but the deployment is in {region}",
+                f"Give the ARN of one in {region}.",
+            )
+    missing = (
+        (options.snapstart, WITHOUT_SNAPSTART, "SnapStart", "--no-snapstart"),
+        (options.budget, WITHOUT_BUDGETS, "budgets in CloudFormation", "--budget 0"),
+        (options.front == "url", WITHOUT_URLS, "function URLs in CloudFormation", "--front rest"),
+    )
+    for wanted, regions, feature, alternative in missing:
+        if wanted and region.startswith(regions):
+            raise InputError(
+                "not-in-region",
+                f"AWS has no {feature} in {region}",
+                f"Use {alternative}, or another --region.",
+            )
+
+
+def read_limits(session: boto3.Session) -> AccountLimits | None:
+    """Return the account's limits in the session's region, None if the credentials may not read them."""
+    with aws_errors():
+        try:
+            limits = session.client("lambda").get_account_settings()["AccountLimit"]
+        except ClientError as error:
+            if error_code(error) == "AccessDeniedException":
+                return None
+            raise
+    return AccountLimits(limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"])
+
+
+def _check_concurrency(limits: AccountLimits, options: Options, deployed: Options | None) -> None:
+    own = deployed.reserved_concurrency if deployed else 0  # already taken from what is unreserved
+    available = max(0, limits.unreserved + own - min(MIN_UNRESERVED, limits.concurrency))
+    name = "reserved_concurrency" if options.reserved_concurrency else "provisioned_concurrency"
+    wanted = getattr(options, name)
+    if wanted > available:
+        raise DeployError(
+            "account-limit",
+            f"--{name.replace('_', '-')} {wanted} is more than the {available} calls at once that the "
+            f"account has left of {limits.concurrency:,}",
+            "Lower it, or ask AWS for more: Service Quotas, AWS Lambda, Concurrent executions.",
+        )
