@@ -52,6 +52,17 @@ def test_a_report_is_written_beside_the_figures(shutterless, colour_photos, requ
     assert drawn & of_a_run == (of_a_run if model == "colour_run" else set())
 
 
+@pytest.mark.parametrize(("minimum", "exit_code"), [("88%", 0), ("90%", 1)])
+def test_an_accuracy_below_the_minimum_is_exit_code_1(
+    shutterless, colour_bundle, colour_photos, tmp_path, minimum, exit_code
+):
+    photos = shutil.copytree(colour_photos / "test", tmp_path / "photos")
+    shutil.move(photos / "red" / "00.png", photos / "blue" / "red.png")  # one of nine is wrong
+    done = shutterless("evaluate", colour_bundle, photos, "--min-accuracy", minimum, "--json")
+    assert (done.exit_code, json.loads(done.stdout)["photos"]) == (exit_code, 9)
+    assert ("error: " in done.stderr) == bool(exit_code)
+
+
 def test_a_report_folder_in_use_is_refused_before_the_work_begins(error_of, colour_photos, tmp_path):
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "mine.txt").touch()

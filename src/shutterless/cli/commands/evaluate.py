@@ -12,9 +12,11 @@ from shutterless.cli.console import (
     print_result,
     progress_bar,
     say,
+    say_error,
     show,
     warn,
 )
+from shutterless.cli.options import share
 
 if TYPE_CHECKING:
     from shutterless.evaluation import Metrics
@@ -42,6 +44,14 @@ def evaluate(
     skip_unknown_labels: Annotated[
         bool, typer.Option("--skip-unknown-labels", help="Leave out photos of labels unknown to the model.")
     ] = False,
+    min_accuracy: Annotated[
+        float | None,
+        typer.Option(
+            parser=share,
+            metavar="PERCENT",
+            help="Exit with code 1 if the accuracy is lower, as a gate in CI.",
+        ),
+    ] = None,
     report: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Also write report.html and its figures into this folder."),
@@ -58,6 +68,7 @@ def evaluate(
       shutterless evaluate run
       shutterless evaluate run new-photos --report report
       shutterless evaluate bundle photos --split validation --json
+      shutterless evaluate bundle photos --min-accuracy 90%
     """
     from shutterless.models import evaluate as evaluate_model
 
@@ -80,6 +91,11 @@ def evaluate(
         _show(metrics)
     if report:
         say(f"Report: {report / 'report.html'}")
+    if min_accuracy is not None and metrics.right < min_accuracy * metrics.photos:
+        say_error(
+            f"The accuracy is below {min_accuracy:.1%}: {metrics.right:,} of {metrics.photos:,} photos", ""
+        )
+        raise typer.Exit(1)
 
 
 def _read_label_map(text: str) -> dict[str, str]:
