@@ -17,7 +17,7 @@ from tests.aws_as_it_is.clock import Clock
 from tests.aws_as_it_is.cloudformation import CloudFormation
 from tests.aws_as_it_is.errors import AwsError
 from tests.aws_as_it_is.faults import Faults
-from tests.aws_as_it_is.functions import Functions
+from tests.aws_as_it_is.lambda_calls import LambdaCalls
 from tests.aws_as_it_is.logs import Logs
 from tests.aws_as_it_is.metrics import Metrics
 from tests.aws_as_it_is.registry import Registry
@@ -106,7 +106,7 @@ class Account:
         self.api_url = ""
         self.api_keys: dict[str, dict[str, Any]] = {}
         self.registry = Registry(self)
-        self.functions = Functions(self)
+        self.functions = LambdaCalls(self)
         self.metrics = Metrics(self)
         self.runtime = Runtime(self)
         self.cloudformation = CloudFormation(self)

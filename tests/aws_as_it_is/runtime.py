@@ -19,7 +19,8 @@ from moto.logs.models import logs_backends
 from shutterless.runtime import access_log
 from shutterless.runtime.adapters.lambda_function import handle
 from shutterless.runtime.http_messages import Request, Response
-from shutterless.runtime.service import Service, error_response
+from shutterless.runtime.responses import error_response
+from shutterless.runtime.service import Service
 from shutterless.runtime.settings import Settings
 
 if TYPE_CHECKING:

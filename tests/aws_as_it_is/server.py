@@ -5,6 +5,7 @@ and answers are translated.
 """
 
 import base64
+import io
 import json
 import socket
 import threading
@@ -73,6 +74,8 @@ class Server:
             if self.speed:
                 seconds = self._inside(time.time()) - self.account.clock.time_s
                 self.account.clock.advance(max(0.0, seconds))
+            body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            environ["wsgi.input"] = io.BytesIO(body)
             request = BackendRequest(environ)
             if request.path.startswith("/execute-api/"):
                 return self._call_api(request)(environ, start_response)
@@ -83,7 +86,7 @@ class Server:
             operation, uri_params = get_service_router(service).match(request)
             self.account.faults.begin(Call(service, operation.name, {}))
             if not self.account.offers(service, operation.name):
-                request.stream.seek(0)
+                environ["wsgi.input"] = io.BytesIO(body)  # the router has read it
                 return self._moto(environ, start_response)
             response = self._call(service, operation.name, request, uri_params)
             if self.account.faults.is_lost:
