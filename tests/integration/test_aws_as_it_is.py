@@ -10,7 +10,7 @@ import pytest
 
 from shutterless.deploy import deployer
 from shutterless.deploy.status import read_status
-from shutterless.errors import DeployError
+from shutterless.errors import DeployError, ShutterlessError
 from tests.aws_as_it_is.deployments import (
     FUNCTION,
     NAME,
@@ -18,6 +18,7 @@ from tests.aws_as_it_is.deployments import (
     ask,
     deploy,
     digest,
+    during_push,
     events,
     make_bundle,
 )
@@ -147,6 +148,25 @@ def test_row_08_refused_canaries_do_not_expire_the_live_image(account, bundles):
         account.clock.advance(60)
     assert alias(account) == ("1", {})
     assert ask(account) == 200
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "options"),
+    [
+        (1000, {"reserved_concurrency": 1, "provisioned_concurrency": 2}),
+        (1000, {"url_hosts": ",".join(f"host{number}.example.com" for number in range(250))}),
+        (1000, {"alarm_topic": "arn:aws:sns:us-east-1:123456789012:alarms"}),
+        (10, {"reserved_concurrency": 5}),
+    ],
+    ids=["reserved", "environment", "topic", "new account"],
+)
+def test_row_12_what_aws_refuses_late_is_refused_before_anything_is_pushed(
+    account, bundles, concurrency, options
+):
+    account.limits.concurrency = concurrency
+    with pytest.raises(ShutterlessError):
+        deploy(bundles[0], publish=during_push(lambda: pytest.fail("it was pushed")), **options)
+    assert deployer.list_resources(NAME) == []
 
 
 def test_row_13_a_function_that_cannot_be_invoked_is_unavailable(account, bundles):
