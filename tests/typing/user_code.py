@@ -143,6 +143,9 @@ def deploy_to_aws() -> str:
     deploy.rollback("clothes", region="eu-central-1", progress=show_progress)
     deploy.connect(profile="work", region="eu-central-1")
     status: deploy.Status = deploy.read_status("clothes", region="eu-central-1", show_key=True)
+    comparison: deploy.Comparison | None = status.comparison
+    figures: tuple[deploy.Figure, ...] = comparison.figures if comparison else ()
+    print([f"{figure.measure} {figure.live:.0%} {figure.canary:.0%}" for figure in figures])
     entries: Iterator[deploy.LogEntry] = deploy.read_logs("clothes", since=timedelta(hours=1))
     for entry in deploy.follow_logs("clothes", since="5m", profile="work"):
         print(entry.text, status.url, list(entries))

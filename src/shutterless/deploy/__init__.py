@@ -19,6 +19,7 @@ _EXPORTS = {
     "status": ("Status", "read_status"),
     "aws.session": ("connect",),
     "aws.logs": ("LogEntry", "follow_logs", "read_logs"),
+    "canary.comparison": ("Comparison", "Figure"),
     "cost.estimate": ("Estimate", "estimate_cost"),
     "cost.price_list": ("PriceTable", "fetch_prices"),
     "cost.prices": ("Prices", "load_prices"),

@@ -4,6 +4,8 @@ from shutterless.deploy.aws.logs import LogEntry as LogEntry
 from shutterless.deploy.aws.logs import follow_logs as follow_logs
 from shutterless.deploy.aws.logs import read_logs as read_logs
 from shutterless.deploy.aws.session import connect as connect
+from shutterless.deploy.canary.comparison import Comparison as Comparison
+from shutterless.deploy.canary.comparison import Figure as Figure
 from shutterless.deploy.cost.estimate import Estimate as Estimate
 from shutterless.deploy.cost.estimate import estimate_cost as estimate_cost
 from shutterless.deploy.cost.price_list import PriceTable as PriceTable

@@ -15,6 +15,8 @@ from shutterless.deploy.aws.ecr import read_findings, read_push_time
 from shutterless.deploy.aws.errors import aws_errors
 from shutterless.deploy.aws.reports import read_cold_starts
 from shutterless.deploy.aws.session import connect
+from shutterless.deploy.canary.comparison import Comparison
+from shutterless.deploy.canary.watch import compare_canary
 from shutterless.deploy.cost.estimate import estimate_cost
 from shutterless.deploy.cost.prices import load_prices
 from shutterless.deploy.cost.workload import MONTH_S, Workload
@@ -88,6 +90,7 @@ class Status:
         architecture: `x86_64` or `arm64`.
         snapstart: Whether the function starts from a snapshot.
         provisioned: The number of instances kept warm.
+        comparison: The canary's answers beside the live version's; None without a canary.
         alarms: The state of each alarm, by name.
         last_hour: None if there was no request.
         monthly_usd: The estimated cost per month, at the pace of the last `period_hours`. None without
@@ -111,6 +114,7 @@ class Status:
     architecture: str = ""
     snapstart: bool = False
     provisioned: int = 0
+    comparison: Comparison | None = None
     alarms: dict[str, str] = field(default_factory=dict)
     last_hour: FunctionMetrics | None = None
     monthly_usd: float | None = None
@@ -164,6 +168,7 @@ def read_status(
             image_pushed=push_time.isoformat(timespec="seconds") if push_time else "",
             vulnerabilities=read_findings(session, function.image),
             model=_read_models(session, stack).get(function.image, ""),
+            comparison=_compare_canary(session, name, stack, function),
             last_hour=read_metrics(session, stack.name, HOUR),
             monthly_usd=_monthly_usd(session, stack, function),
             period_hours=_period(stack) / HOUR,
@@ -220,6 +225,14 @@ def _read_models(session: boto3.Session, stack: Stack) -> dict[str, str]:
     template = read_template(session.client("cloudformation"), stack)
     releases = template["Metadata"][METADATA]["Releases"] if template else []
     return {str(release["image"]): str(release["model"]) for release in releases}
+
+
+def _compare_canary(
+    session: boto3.Session, name: str, stack: Stack, function: LiveFunction
+) -> Comparison | None:
+    for canary in function.canary:
+        return compare_canary(session, name, function.version, canary, stack.updated_at)
+    return None
 
 
 def _read_provisioned(client: BaseClient, function: str) -> int:

@@ -6,6 +6,7 @@ import pytest
 
 from shutterless.deploy import status
 from shutterless.deploy.aws.cloudwatch import FunctionMetrics
+from shutterless.deploy.canary.comparison import Comparison
 from shutterless.deploy.status import Status
 
 CLOTHES = Status(
@@ -18,6 +19,7 @@ CLOTHES = Status(
     image="r/clothes@sha256:00",
     version="7",
     canary={"8": 0.1},
+    comparison=Comparison("too-few", 18, 2),
     memory=1769,
     architecture="x86_64",
     alarms={"shutterless-clothes-errors": "ALARM"},
@@ -47,6 +49,7 @@ def test_what_is_deployed_is_shown_in_a_table(shutterless, deployed):
         "UPDATE_COMPLETE, updated 2026-11-20T08:00:00+00:00",
         "https://abc.execute-api.us-east-1.amazonaws.com/prod",
         "7 (10% to version 8)",
+        "18 live requests, 2 of the canary",
         "1,769 MB, x86_64",
         "shutterless-clothes-errors: ALARM",
         "1,200 requests, 3 errors, p95 95 ms",
@@ -75,7 +78,7 @@ def test_the_image_s_age_and_its_vulnerabilities_are_shown(shutterless, deployed
 
 def test_json_has_all_of_it(shutterless, deployed):
     result = shutterless("status", "clothes", "--show-key", "--json")
-    assert json.loads(result.stdout) == CLOTHES.to_json()
+    assert json.loads(result.stdout) == json.loads(json.dumps(CLOTHES.to_json()))
     assert deployed[0][3] is True
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from shutterless.deploy import status as status_module
 from shutterless.deploy.aws.cloudwatch import FunctionMetrics
+from shutterless.deploy.canary.comparison import Comparison
 from shutterless.deploy.status import read_status, read_workload
 from shutterless.errors import DeployError
 
@@ -104,12 +105,22 @@ def answer_cost(aws, *init_ms, snapshots=()):
     aws.answer("logs", "filter_log_events", {"events": events})
 
 
+def answer_predictions(aws, *versions):
+    """Queue the lines of requests that were answered 500, by the version that answered."""
+    texts = [json.dumps({"route": "POST /predict", "status": 500, "version": each}) for each in versions]
+    events = [
+        {"eventId": str(number), "timestamp": number, "message": text} for number, text in enumerate(texts)
+    ]
+    aws.answer("logs", "filter_log_events", {"events": events})
+
+
 def test_a_deployment_is_described_completely(aws):
     answer_stack(aws)
     answer_alarms(aws)
     answer_function(aws, canary={"8": 0.1})
     answer_image(aws, {"HIGH": 2, "LOW": 7})
     answer_template(aws)
+    answer_predictions(aws, "8", *["7"] * 18, "8", "6", "8")
     answer_metrics(aws, 40.0, errors=2.0)
     answer_metrics(aws, 140_000.0)
     answer_cost(aws)
@@ -120,6 +131,7 @@ def test_a_deployment_is_described_completely(aws):
     assert status.vulnerabilities == {"HIGH": 2, "LOW": 7}
     assert (status.model, status.image) == ("Größe 0a1b", IMAGE)
     assert (status.version, status.canary) == ("7", {"8": 0.1})
+    assert status.comparison == Comparison("too-few", 18, 2)
     assert (status.memory, status.architecture) == (1769, "arm64")
     assert status.alarms == {ALARM: "OK"}
     assert status.last_hour == FunctionMetrics(40, 2, 100.0, 150.0)

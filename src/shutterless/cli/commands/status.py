@@ -76,6 +76,7 @@ def _rows(status: "Status") -> list[tuple[str, str]]:
         ("API key", status.key or ""),
         ("model", status.model),
         ("version", f"{status.version} {canary and f'({canary})'}".strip()),
+        ("canary", status.comparison.describe() if status.comparison else ""),
         ("image", status.image),
         ("pushed", _age(status.image_pushed)),
         ("scan", _vulnerabilities(status.vulnerabilities) if status.image_pushed else ""),
