@@ -22,7 +22,10 @@ Memory = Annotated[
 
 Timeout = Annotated[
     int | None,
-    typer.Option(metavar="SECONDS", help="Seconds until the function gives up.  [default: 28]"),
+    typer.Option(
+        metavar="SECONDS",
+        help="Seconds until the function gives up; with API Gateway at most 28.  [default: 28]",
+    ),
 ]
 
 Platform = Annotated[

@@ -18,31 +18,39 @@ def check_front(options: Options, changes: OptionChanges) -> None:
     Raises:
         ShutterlessError: It does not.
     """
-    unsupported = [name for name in REST_OPTIONS if changes.get(name) is not None]
-    if options.front == "rest" and options.timeout > MAX_REST_TIMEOUT:
-        raise _conflict(
+    is_url = options.front == "url"
+    rest_options = [name for name in REST_OPTIONS if changes.get(name) is not None]
+    conflicts = (
+        (
+            not is_url and options.timeout > MAX_REST_TIMEOUT,
             f"API Gateway waits 29 s for an answer, so --timeout {options.timeout} is too long",
             f"Use at most --timeout {MAX_REST_TIMEOUT}, or --front url.",
-        )
-    if options.front == "url" and options.auth == "api-key":
-        raise _conflict(
-            "A function URL has no API keys", "Use --auth none or --auth iam, or keep --front rest."
-        )
-    if options.front == "url" and options.page == "off":
-        raise _conflict(
+        ),
+        (
+            is_url and options.auth == "api-key",
+            "A function URL has no API keys",
+            "Use --auth none or --auth iam, or keep --front rest.",
+        ),
+        (
+            is_url and options.page == "off",
             "With a function URL every request calls the function, so --page off would save nothing",
             "Use --page on, or --front rest.",
-        )
-    if options.front == "url" and options.domain:
-        raise _conflict(
-            "A function URL cannot have a domain of its own: it would need CloudFront in front of it",
-            "Use --front rest, or remove the domain with --domain '' --certificate '' --hosted-zone ''.",
-        )
-    if options.front == "url" and unsupported:
-        raise _conflict(
-            f"A function URL has no --{unsupported[0]}: only API Gateway does",
-            f"Leave out --{unsupported[0]}, or use --front rest. --reserved-concurrency limits the cost.",
-        )
+        ),
+        (
+            is_url and options.domain,
+            "A function URL cannot have a domain of its own",
+            "Set --domain, --certificate and --hosted-zone to '' and put CloudFront in front of the URL, or "
+            "use --front rest.",
+        ),
+        (
+            is_url and rest_options,
+            f"A function URL has no {', '.join(f'--{name}' for name in rest_options)}: only API Gateway does",
+            "Leave that out, or use --front rest. --reserved-concurrency limits the cost of a function URL.",
+        ),
+    )
+    for applies, message, hint in conflicts:
+        if applies:
+            raise InputError("conflicting-options", message, hint)
 
 
 def describe_front(before: Options | None, after: Options) -> tuple[str, ...]:
@@ -60,8 +68,8 @@ def describe_front(before: Options | None, after: Options) -> tuple[str, ...]:
         lines.append("The address changes, and the old one stops answering: callers need the new one.")
     if after.front == "url":
         lines.append(
-            "A function URL has no API keys, no --rate, --burst or --quota, and no stage; its own errors are "
-            "not problem documents."
+            "A function URL has no API keys, no --rate, --burst or --quota, no stage and no domain; its own "
+            "errors are not problem documents."
         )
         if after.auth == "none" and not after.reserved_concurrency:
             lines.append(
@@ -69,7 +77,3 @@ def describe_front(before: Options | None, after: Options) -> tuple[str, ...]:
                 "--reserved-concurrency N is the only limit of what that costs."
             )
     return tuple(lines)
-
-
-def _conflict(message: str, hint: str) -> InputError:
-    return InputError("conflicting-options", message, hint)

@@ -16,7 +16,7 @@ from shutterless.deploy.options import check_name
 from shutterless.deploy.template.alarms import alarm_names
 from shutterless.deploy.template.diff import compare_templates
 from shutterless.deploy.template.releases import read_releases
-from shutterless.deploy.template.template import stack_name
+from shutterless.deploy.template.template import read_options, stack_name
 from shutterless.deploy.template.types import Template
 from shutterless.errors import DeployError
 from shutterless.utils.progress import Progress
@@ -40,6 +40,7 @@ class Deployment:
         warnings: What did not work although the deployment did, such as deleting old images.
         domain: The API's own address, `https://` and its domain; empty if it has none.
         domain_target: What DNS has to point the domain to.
+        has_page: Whether the API has its web page.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Deployment:
     warnings: tuple[str, ...] = ()
     domain: str = ""
     domain_target: str = ""
+    has_page: bool = True
 
 
 @dataclass(frozen=True)
@@ -126,4 +128,5 @@ def describe(state: State, *, changed: bool) -> Deployment:
         changed=changed,
         domain=outputs.get("Domain", ""),
         domain_target=outputs.get("DomainTarget", ""),
+        has_page=read_options(state.template).page == "on",
     )

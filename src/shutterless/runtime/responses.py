@@ -56,12 +56,12 @@ def page_response(urls: str) -> Response:
 
 def preflight_response(methods: Iterable[str]) -> Response:
     """Answer a browser that asks what a page from elsewhere may send to a path with these methods."""
-    allowed = allowed_methods(methods)
+    value = allowed_methods(methods)
     headers = {
-        "Access-Control-Allow-Methods": allowed,
+        "Access-Control-Allow-Methods": value,
         "Access-Control-Allow-Headers": ALLOWED_HEADERS,
         "Access-Control-Max-Age": "86400",
-        "Allow": allowed,
+        "Allow": value,
     }
     return Response(204, {**CORS, **headers}, b"")
 

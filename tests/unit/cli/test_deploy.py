@@ -78,6 +78,13 @@ def test_without_a_key_the_curl_line_has_none(shutterless, calls, monkeypatch, a
     assert "Key:" not in result.stdout
 
 
+def test_without_the_page_its_address_is_not_shown(shutterless, calls, monkeypatch):
+    answers(monkeypatch, "deploy", Deployment(**{**vars(DEPLOYED), "has_page": False}))
+    shown = shutterless("deploy", "bundle", "--name", "clothes").stdout
+    assert f"{URL}/\n" not in shown
+    assert f"{URL}/predict" in shown
+
+
 def test_requests_to_a_function_url_are_signed_for_lambda(shutterless, calls, monkeypatch):
     url = "https://k3j2h1g0.lambda-url.eu-central-1.on.aws"
     changes = {"auth": "iam", "key_id": "", "url": url}

@@ -6,6 +6,7 @@ from shutterless.errors import InputError
 
 OPEN = Options(front="url", auth="none")
 CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/0a1b-2c3d"
+CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/0a1b2c3d"
 SIGNED = Options(front="url", auth="iam")
 
 
@@ -14,6 +15,11 @@ SIGNED = Options(front="url", auth="iam")
     [
         (Options(front="url"), {"front": "url"}, ["--auth none", "--auth iam"]),
         (Options(front="url", auth="none", page="off"), {}, ["--page off"]),
+        (
+            Options(front="url", auth="none", domain="photos.example.com", certificate=CERTIFICATE),
+            {},
+            ["--domain"],
+        ),
         (Options(timeout=29), {"timeout": 29}, ["--timeout 29", "--front url"]),
         (Options(auth="none", timeout=60), {"front": "rest"}, ["--timeout 60"]),
         (

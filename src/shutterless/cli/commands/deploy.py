@@ -336,7 +336,8 @@ def _show_deployment(deployment: "Deployment", as_json: bool) -> None:
         print_result(f"Next: shutterless promote {name}, or to go back: shutterless rollback {name}")
     else:
         print_result(f"Deployed: {model}")
-    print_result(f"Page: {url}/")
+    if deployment.has_page:
+        print_result(f"Page: {url}/")
     print_result(f"API:  {url}/predict")
     if deployment.domain:
         print_result(f"Domain: {deployment.domain}/predict (DNS: CNAME to {deployment.domain_target})")

@@ -100,7 +100,7 @@ GATEWAY_RESPONSES = (
     GatewayResponse("DEFAULT_5XX", None, "internal", KINDS["internal"][1], ""),
 )
 # API Gateway's answer on a path without a method and, with IAM, to a request that is not signed.
-NOT_FOUND = _from_problem("MISSING_AUTHENTICATION_TOKEN", "not-found", "see / for a page and POST /predict")
+NOT_FOUND = _from_problem("MISSING_AUTHENTICATION_TOKEN", "not-found", "send photos to /predict, by POST")
 UNSIGNED = _forbidden("MISSING_AUTHENTICATION_TOKEN", "sign the request with AWS Signature 4")
 
 
@@ -114,21 +114,6 @@ def public_rate(options: Options) -> int:
     It is a tenth of the rate of predictions, because anyone can send them and AWS bills each of them.
     """
     return max(1, options.rate // 10)
-
-
-def open_rate(options: Options) -> int:
-    """Return the requests per second that callers without key and signature can make, and that AWS bills."""
-    methods = [
-        (name, resource["Properties"])
-        for name, resource in api_resources("", options).items()
-        if resource["Type"] == "AWS::ApiGateway::Method"
-    ]
-    prefix, public = ROUTES[PREDICT][1], public_rate(options)
-    return sum(
-        options.rate if name.startswith(prefix) else public
-        for name, method in methods
-        if method["AuthorizationType"] == "NONE" and not method["ApiKeyRequired"]
-    )
 
 
 def api_resources(name: str, options: Options) -> dict[str, Resource]:

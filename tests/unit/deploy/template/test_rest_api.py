@@ -3,7 +3,7 @@ import json
 import pytest
 
 from shutterless.deploy.options import Options
-from shutterless.deploy.template.rest_api import ROUTES, api_resources, open_rate, stage_resources
+from shutterless.deploy.template.rest_api import ROUTES, api_resources, stage_resources
 from shutterless.runtime.image.opener import PLUGINS
 from shutterless.runtime.problems import KINDS
 from shutterless.runtime.responses import preflight_response
@@ -201,8 +201,18 @@ def test_what_needs_no_key_gets_a_tenth_of_the_rate(rate, public):
     ("options", "rate"),
     [({}, 22), ({"auth": "none"}, 32), ({"auth": "iam"}, 14), ({"rate": 100}, 220), ({"page": "off"}, 19)],
 )
-def test_strangers_can_have_so_many_requests_billed(options, rate):
-    assert open_rate(Options(**options)) == rate
+def test_strangers_can_have_so_many_requests_billed_per_second(options, rate):
+    resources = build(**options)
+    limits = {
+        (each["ResourcePath"], each["HttpMethod"]): each["ThrottlingRateLimit"]
+        for each in of(resources, "Stage")["Stage"]["MethodSettings"]
+    }
+    public = limits[("/*", "*")]
+    assert rate == sum(
+        limits.get(("/~1predict", method["HttpMethod"]), public) if name.startswith("Predict") else public
+        for name, method in of(resources, "Method").items()
+        if method["AuthorizationType"] == "NONE" and not method["ApiKeyRequired"]
+    )
 
 
 def test_a_quota_of_0_is_no_quota():
