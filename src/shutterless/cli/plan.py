@@ -91,12 +91,15 @@ def _costs(plan: "Plan", bundle: Path) -> list[str]:
     from shutterless.deploy.cost.plan import count_snapshots, describe_costs
     from shutterless.deploy.cost.prices import load_prices
     from shutterless.deploy.cost.workload import Workload
+    from shutterless.deploy.cost.worst_case import ACCOUNT_CONCURRENCY
 
     try:
         prices = load_prices(plan.region)
         with quiet_start():
             measured = Workload(measure_latency(bundle), start_ms=measure_start(bundle))
-        after = describe_costs(plan.options, measured, prices, count_snapshots(plan.template))
+        snapshots = count_snapshots(plan.template)
+        concurrency = max(plan.limits.unreserved, 1) if plan.limits else ACCOUNT_CONCURRENCY
+        after = describe_costs(plan.options, measured, prices, snapshots, concurrency)
         if plan.current_options in (None, plan.options):
             return after
         before = describe_costs(plan.current_options, measured, prices)

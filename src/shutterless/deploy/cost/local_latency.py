@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 ROUNDS = 20
-STARTS = 5
+STARTS = 3
 # What Lambda bills as initialization: everything from the start of Python to the loaded model.
 START_PROGRAM = """
 import time
@@ -49,7 +49,7 @@ def measure_latency(bundle: Path, photo: Path | None = None) -> float:
 
 
 def measure_start(bundle: Path) -> float:
-    """Return the milliseconds of one core that a fresh process takes until it can answer, the median of 5.
+    """Return the milliseconds of one core that a fresh process takes until it can answer, the median of 3.
 
     It does what an instance on Lambda does at a cold start, but not the reading of the image.
 

@@ -6,15 +6,24 @@ from dataclasses import replace
 from shutterless.deploy.cost.estimate import Estimate, estimate_cost
 from shutterless.deploy.cost.prices import Prices
 from shutterless.deploy.cost.workload import Workload
-from shutterless.deploy.cost.worst_case import describe_worst_case
+from shutterless.deploy.cost.worst_case import ACCOUNT_CONCURRENCY, describe_worst_case
 from shutterless.deploy.options import Options
 from shutterless.deploy.template.function import ARCHITECTURES
 from shutterless.deploy.template.releases import read_releases
 from shutterless.deploy.template.types import Template
 
+# In every region, https://aws.amazon.com/kms/pricing/. E-mails, budgets without actions and domains are free,
+# https://aws.amazon.com/sns/pricing/, https://aws.amazon.com/aws-cost-management/aws-budgets/pricing/,
+# https://aws.amazon.com/certificate-manager/pricing/
+KMS_KEY_USD = 1.00
+
 
 def describe_costs(
-    options: Options, measured: Workload, prices: Prices, snapshots: int | None = None
+    options: Options,
+    measured: Workload,
+    prices: Prices,
+    snapshots: int | None = None,
+    account_concurrency: int = ACCOUNT_CONCURRENCY,
 ) -> list[str]:
     """Return what a deployment costs, as lines of text.
 
@@ -23,6 +32,7 @@ def describe_costs(
         measured: Durations of a request and a start on one virtual CPU, which Lambda provides at 1,769 MB.
         prices: The prices of its region.
         snapshots: The number of its versions that have a snapshot; None for what `options` lead to.
+        account_concurrency: How many calls the account can run at once, without a reservation.
 
     Raises:
         ShutterlessError: A price is not in the table.
@@ -44,7 +54,7 @@ def describe_costs(
         *_describe_options(options, bill),
         f"Alarms: {_monthly(bill, 'Alarms')}; metrics: {_monthly(bill, 'Metrics')} with requests in every "
         "hour, else less",
-        *describe_worst_case(options, workload, prices),
+        *describe_worst_case(options, workload, prices, account_concurrency),
     ]
 
 
@@ -59,12 +69,26 @@ def _describe_options(options: Options, bill: Estimate) -> Iterator[str]:
         usd = _monthly(bill, "Provisioned concurrency")
         yield f"Provisioned concurrency, {warm} kept warm: {usd}, used or not"
     if snapshots := bill.workload.billed_snapshots:
-        versions = f"{snapshots} version{'' if snapshots == 1 else 's'} with a snapshot"
+        versions = f"{_count(snapshots, 'version')} with a snapshot"
         usage = "used or not; each cold start is billed as a restore"
         usage = usage if options.snapstart else "until deleted"
         yield f"SnapStart, {versions}: {_monthly(bill, 'SnapStart cache')}, {usage}"
     if limit := options.reserved_concurrency:
         yield f"Reserved concurrency of {limit}: free, but no other function of the account can use it"
+    if keys := {options.log_kms_key, options.image_kms_key} - {""}:
+        yield f"KMS, {_count(len(keys), 'key')} of yours: ${len(keys) * KMS_KEY_USD:,.2f} a month"
+    if options.alarm_email:
+        yield "E-mails of alarms: free, up to 1,000 a month for the account"
+    if options.budget:
+        yield "Budget: free, because it only sends e-mails"
+    if options.subnets:
+        yield "VPC: free, but a NAT gateway of yours is not, and pictures from URLs need one"
+    if options.domain:
+        yield "Domain: free, with its certificate; a hosted zone of yours is not"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _monthly(bill: Estimate, name: str) -> str:

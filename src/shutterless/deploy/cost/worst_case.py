@@ -51,19 +51,23 @@ class Flood:
         return sum(items.values()) + more_gb * prices.price("data_out_gb")
 
 
-def describe_worst_case(options: Options, workload: Workload, prices: Prices) -> list[str]:
+def describe_worst_case(
+    options: Options, workload: Workload, prices: Prices, account_concurrency: int = ACCOUNT_CONCURRENCY
+) -> list[str]:
     """Return what requests without a pause would cost in a month, and what limits that, as lines of text.
 
     Args:
         options: How it is deployed.
         workload: The memory, the architecture and the front that it runs on.
         prices: The prices of its region.
+        account_concurrency: How many calls the account can run at once, without a reservation.
 
     Raises:
         ShutterlessError: A price is not in the table.
     """
+    concurrency = options.reserved_concurrency or account_concurrency
     is_rest = workload.front == "rest"
-    floods = list(_list_api_floods(options)) if is_rest else [_url_flood(options)]
+    floods = list(_list_api_floods(options, concurrency)) if is_rest else [_url_flood(options, concurrency)]
     caller = "callers with a signature" if options.auth == "iam" else "callers with a key"
     parts = []
     for is_open, who in ((True, "anyone"), (False, caller)):
@@ -72,7 +76,7 @@ def describe_worst_case(options: Options, workload: Workload, prices: Prices) ->
             parts.append(f"${usd:,.0f} from {who} ({_describe(kinds)})")
     instance = MONTH_S * workload.gb * prices.price("lambda_gb_second", workload.architecture)
     limit = f"--reserved-concurrency N: N × ${instance:,.2f} a month for the function's time"
-    if concurrency := options.reserved_concurrency:
+    if options.reserved_concurrency:
         usd = concurrency * instance
         limit = f"--reserved-concurrency {concurrency}: ${usd:,.0f} a month for the function's time"
     approximate = "AWS enforces --rate and --quota only approximately. " if is_rest else ""
@@ -82,7 +86,7 @@ def describe_worst_case(options: Options, workload: Workload, prices: Prices) ->
     ]
 
 
-def _list_api_floods(options: Options) -> Iterator[Flood]:
+def _list_api_floods(options: Options, concurrency: int) -> Iterator[Flood]:
     """Yield what API Gateway accepts, method by method."""
     for name, resource in api_resources("", options).items():
         if resource["Type"] != "AWS::ApiGateway::Method":
@@ -95,21 +99,20 @@ def _list_api_floods(options: Options) -> Iterator[Flood]:
             yield Flood(requests, 0.0, is_open)
         elif is_predict:
             quota = options.quota if options.auth == "api-key" else 0
-            yield _call_flood(options, min(requests, quota or requests), is_open)
+            yield _call_flood(options, min(requests, quota or requests), concurrency, is_open)
         else:
             size = PAGE_BYTES if method["HttpMethod"] == "GET" else ANSWER_BYTES
             yield Flood(requests, PAGE_S, is_open, size)
 
 
-def _url_flood(options: Options) -> Flood:
+def _url_flood(options: Options, concurrency: int) -> Flood:
     """Return what a function URL accepts: all that Lambda does."""
-    concurrency = options.reserved_concurrency or ACCOUNT_CONCURRENCY
-    return _call_flood(options, concurrency * MAX_INSTANCE_RATE * MONTH_S, options.auth == "none")
+    requests = concurrency * MAX_INSTANCE_RATE * MONTH_S
+    return _call_flood(options, requests, concurrency, options.auth == "none")
 
 
-def _call_flood(options: Options, requests: float, is_open: bool) -> Flood:
+def _call_flood(options: Options, requests: float, concurrency: int, is_open: bool) -> Flood:
     """Return calls that run until the timeout, or as long as the concurrency lets so many of them run."""
-    concurrency = options.reserved_concurrency or ACCOUNT_CONCURRENCY
     return Flood(requests, min(options.timeout, concurrency * MONTH_S / requests), is_open)
 
 

@@ -1,3 +1,5 @@
+import pytest
+
 from shutterless.deploy.cost.estimate import estimate_cost
 from shutterless.deploy.cost.plan import count_snapshots, describe_costs
 from shutterless.deploy.cost.prices import load_prices
@@ -41,6 +43,32 @@ def test_each_option_that_costs_has_its_line():
         lines = describe_costs(options, Workload(20.0), PRICES)
         assert len(lines) == len(plain) + 1
         assert usd in lines[1]
+
+
+KEYS = ("arn:aws:kms:us-east-1:123456789012:key/1", "arn:aws:kms:us-east-1:123456789012:key/2")
+
+
+@pytest.mark.parametrize(
+    ("changes", "usd"),
+    [
+        ({"log_kms_key": KEYS[0]}, "$1.00 a month"),
+        ({"log_kms_key": KEYS[0], "image_kms_key": KEYS[0]}, "$1.00 a month"),
+        ({"log_kms_key": KEYS[0], "image_kms_key": KEYS[1]}, "$2.00 a month"),
+        ({"alarm_email": "ops@example.org"}, "free"),
+        ({"subnets": "subnet-12345678", "security_groups": "sg-12345678"}, "NAT"),
+    ],
+)
+def test_what_companies_use_has_a_line_where_it_is_used(changes, usd):
+    plain, lines = (describe_costs(Options(**each), Workload(20.0), PRICES) for each in ({}, changes))
+    (line,) = (line for line in lines if line not in plain)
+    assert usd in line
+
+
+def test_a_budget_is_free():
+    with_mail = describe_costs(Options(alarm_email="ops@example.org"), Workload(20.0), PRICES)
+    with_budget = describe_costs(Options(alarm_email="ops@example.org", budget=50), Workload(20.0), PRICES)
+    (line,) = (line for line in with_budget if line not in with_mail)
+    assert "free" in line
 
 
 def test_alarms_and_metrics_have_a_line():

@@ -66,6 +66,12 @@ def test_a_function_url_with_reserved_concurrency_has_a_hard_limit():
     assert everyone == near(20 * (REQUESTS - MONTH_S * 3.50e-6) + limit)
 
 
+def test_a_new_account_runs_ten_calls_at_once():
+    lines = describe_worst_case(Options(auth="none"), Workload(20, front="url"), PRICES, 10)
+    usd = 100 * (REQUESTS - MONTH_S * 3.50e-6) + 10 * INSTANCE
+    assert f"${usd:,.0f}" in lines[0]
+
+
 def test_without_the_page_strangers_get_three_requests_a_second_less():
     """A GET, a HEAD and a preflight."""
     with_page, without = dollars(Options())[0], dollars(Options(page="off"))[0]
