@@ -1,0 +1,42 @@
+"""Build the image of a bundle and push it to Amazon ECR."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import boto3
+
+from shutterless.deploy.aws.ecr import ensure_repository, push
+from shutterless.deploy.options import Options
+from shutterless.deploy.template.template import all_tags, repository_name
+from shutterless.utils.progress import Progress
+
+# (session, deployment's name, bundle's folder, options, progress) → `uri@sha256:…`
+Publisher: TypeAlias = Callable[[boto3.Session, str, Path, Options, Progress], str]
+
+
+def publish_image(
+    session: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress
+) -> str:
+    """Build the image of a bundle, push it to the repository of the deployment, and return `uri@sha256:…`.
+
+    Args:
+        session: The AWS session.
+        name: The deployment's name.
+        bundle: The bundle's folder.
+        options: How it is deployed.
+        progress: Called as the work goes on.
+
+    Raises:
+        ShutterlessError: Docker is missing, or the build or the push failed.
+    """
+    from shutterless.packaging import build_image
+
+    tag = f"{repository_name(name)}:deploy"
+    build_image(
+        bundle, tag, platform=options.platform, base_image=options.base_image or None, progress=progress
+    )
+    repository = ensure_repository(
+        session, repository_name(name), tags=all_tags(name, options), kms_key=options.image_kms_key
+    )
+    return push(session, repository, tag, progress)

@@ -1,0 +1,126 @@
+"""The image that is live in one deployment, to deploy the same digest in another."""
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+import boto3
+
+from shutterless.deploy.aws.cloudformation import deployment_not_found
+from shutterless.deploy.aws.ecr import Repository, ensure_repository, log_in
+from shutterless.deploy.aws.errors import aws_errors
+from shutterless.deploy.aws.registry import copy_image
+from shutterless.deploy.aws.session import connect
+from shutterless.deploy.options import OptionChanges, Options
+from shutterless.deploy.state import read_state
+from shutterless.deploy.template.releases import read_releases
+from shutterless.deploy.template.template import all_tags, read_options, repository_name
+from shutterless.errors import InputError
+from shutterless.utils.progress import Progress
+
+VERSION = re.compile(r"[0-9a-f]{12}")
+
+
+@dataclass(frozen=True)
+class LiveImage:
+    """The image that is live in a deployment.
+
+    Attributes:
+        deployment: The deployment's name.
+        image: `uri@sha256:…`.
+        model: Name and version of the model in it.
+        fingerprint: Of everything that it was made from.
+        options: The options of that deployment. The platform and the base image are the image's.
+        session: The AWS session that can read it.
+    """
+
+    deployment: str
+    image: str
+    model: str
+    fingerprint: str
+    options: Options
+    session: boto3.Session = field(repr=False, compare=False)
+
+    @property
+    def digest(self) -> str:
+        """The image's digest, `sha256:…`."""
+        return self.image.partition("@")[2]
+
+    def adapt(self, options: Options, changes: OptionChanges) -> Options:
+        """Return the options to deploy it with elsewhere: the platform and the base image are given.
+
+        Args:
+            options: The options there, with the changes.
+            changes: The options to change there.
+
+        Raises:
+            ShutterlessError: They ask for another platform or base image (`conflicting-options`).
+        """
+        for name in ("platform", "base_image"):
+            value, wanted = getattr(self.options, name), changes.get(name)
+            if wanted not in (None, value):
+                raise InputError(
+                    "conflicting-options",
+                    f"The image of {self.deployment} has the {name.replace('_', ' ')} {value!r}, "
+                    f"not {wanted!r}",
+                    f"Leave out --{name.replace('_', '-')}, or deploy the bundle.",
+                )
+        return replace(options, platform=self.options.platform, base_image=self.options.base_image)
+
+    def copy_to(self, session: boto3.Session, name: str, options: Options, progress: Progress) -> str:
+        """Copy the image into the repository of another deployment and return it there as `uri@sha256:…`.
+
+        It may be in another account or region. Every deployment has a repository of its own, so that no
+        image is deleted that another one needs, and Lambda needs the image in its own region.
+
+        Args:
+            session: The AWS session of the other deployment.
+            name: Its name.
+            options: Its options.
+            progress: Called as layers are copied.
+
+        Raises:
+            ShutterlessError: The image is gone, or a registry refuses or cannot be reached.
+        """
+        uri = self.image.partition("@")[0]
+        source = log_in(self.session, Repository(uri.partition("/")[2], uri))
+        repository = ensure_repository(
+            session, repository_name(name), tags=all_tags(name, options), kms_key=options.image_kms_key
+        )
+        version = self.model.rpartition(" ")[2]
+        short_digest = self.digest.removeprefix("sha256:")[:12]
+        tag = f"{version}-{short_digest}" if VERSION.fullmatch(version) else short_digest
+        copy_image(source, log_in(session, repository), self.digest, tag, progress)
+        return f"{repository.uri}@{self.digest}"
+
+
+def read_live_image(name: str, *, profile: str | None = None, region: str | None = None) -> LiveImage:
+    """Return the image that is live in a deployment, to deploy the very same one elsewhere.
+
+    While a canary runs, it is the image of the version that gets the other calls.
+
+    Args:
+        name: The deployment's name.
+        profile: A profile of the AWS configuration; AWS_PROFILE by default.
+        region: The AWS region; AWS_REGION or the profile's by default.
+
+    Raises:
+        ShutterlessError: There is no such deployment, or AWS refuses.
+
+    Example:
+        >>> from shutterless import deploy
+        >>> image = deploy.read_live_image("clothes", region="eu-central-1")  # doctest: +SKIP
+        >>> deployment = deploy.deploy(image, "clothes-prod", region="us-east-1")  # doctest: +SKIP
+        >>> deployment.image.endswith(image.digest)  # doctest: +SKIP
+        True
+    """
+    session = connect(profile, region)
+    with aws_errors(profile):
+        template = read_state(session.client("cloudformation"), name).template
+    if template is None:
+        raise deployment_not_found(name, session.region_name)
+    release = read_releases(template).live_release
+    options = read_options(template)
+    if release.options:
+        options = options.with_changes(cast(OptionChanges, release.options))
+    return LiveImage(name, release.image, release.model, release.fingerprint, options, session)
