@@ -12,6 +12,7 @@ import pytest
 from shutterless import deploy as package
 from shutterless.deploy import deployer
 from shutterless.deploy.aws import ecr
+from shutterless.deploy.image import live
 from shutterless.deploy.status import read_status
 from shutterless.deploy.template.releases import MAX_RELEASES
 from shutterless.errors import BundleError, DeployError, InputError
@@ -246,6 +247,51 @@ def test_a_damaged_bundle_is_refused_before_aws_is_asked(bundles, tmp_path, monk
     assert error.value.code == "not-a-bundle"
 
 
+@pytest.fixture
+def copies(aws, monkeypatch):
+    """Copy images within the simulated registry, which has no HTTP API; return the copied digests."""
+    digests = []
+
+    def copy(source, target, digest, tag, progress):
+        ecr = aws.client("ecr")
+        found = ecr.batch_get_image(repositoryName=source.name, imageIds=[{"imageDigest": digest}])
+        manifest = found["images"][0]["imageManifest"]
+        ecr.put_image(repositoryName=target.name, imageManifest=manifest, imageTag=tag)
+        digests.append(digest)
+
+    monkeypatch.setattr(live, "copy_image", copy)
+    return digests
+
+
+def digest_of(deployment):
+    return deployment.image.partition("@")[2]
+
+
+def test_the_live_image_of_one_deployment_is_deployed_in_another_by_the_same_digest(aws, bundles, copies):
+    dev = deployer.deploy(bundles[0], "clothes-dev", publish=publish, memory=1024, auth="none")
+    image = package.read_live_image("clothes-dev")
+    plan = deployer.plan(image, "clothes-prod")
+    assert (plan.needs_push, plan.options.memory) == (True, 1769)
+    prod = deployer.deploy(image, "clothes-prod", publish=None)
+    assert digest_of(prod) == digest_of(dev)
+    assert prod.image.partition("@")[0].endswith("/shutterless/clothes-prod")
+    assert (prod.model, prod.auth) == (dev.model, "api-key")
+    function = aws.client("lambda").get_function(FunctionName="shutterless-clothes-prod", Qualifier="1")
+    assert function["Code"]["ImageUri"] == prod.image
+
+    assert not deployer.deploy(image, "clothes-prod", publish=None).changed
+    assert copies == [digest_of(dev)]
+
+    deployer.destroy("clothes-dev")  # takes its own repository, not prod's
+    assert not deployer.deploy(image, "clothes-prod", publish=None).changed
+
+
+def test_a_bundle_that_came_as_an_image_is_not_built_again(aws, bundles, copies):
+    deployer.deploy(bundles[0], "clothes-dev", publish=publish)
+    deployer.deploy(package.read_live_image("clothes-dev"), "clothes-prod", publish=None)
+    assert not deployer.deploy(bundles[0], "clothes-prod", publish=None).changed
+
+
 EXAMPLES = (
     *(
         "connect",
@@ -253,6 +299,7 @@ EXAMPLES = (
         "plan",
         "deploy",
         "read_endpoint",
+        "read_live_image",
         "read_status",
         "read_logs",
         "promote",

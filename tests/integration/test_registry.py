@@ -23,6 +23,8 @@ from moto.server import ThreadedMotoServer
 from shutterless.deploy.aws import ecr
 from shutterless.deploy.aws.registry import ACCEPTED, INDEXES, Registry, copy_image
 from shutterless.deploy.aws.session import connect
+from shutterless.deploy.image import live
+from shutterless.deploy.options import Options
 from shutterless.errors import DeployError, PackagingError
 from shutterless.packaging.push import push_image
 from shutterless.utils.progress import silent
@@ -268,6 +270,21 @@ def test_a_copied_image_keeps_its_digest_and_every_byte(pushed, request, registr
     for blob, size in target.read_manifest(digest).blobs().items():
         content = ask(host, f"blobs/{blob}", "shutterless/clothes-prod")[1]
         assert (len(content), f"sha256:{hashlib.sha256(content).hexdigest()}") == (size, blob)
+
+
+def test_a_live_image_is_copied_into_the_repository_of_another_deployment(
+    session, repository, image, other_host, monkeypatch
+):
+    uri = ecr.push(session, repository, image)
+    monkeypatch.setattr(
+        live, "ensure_repository", lambda *_, **__: ecr.Repository("prod", f"{other_host}/prod")
+    )
+    source = live.LiveImage("dev", uri, "clothes 0123456789ab", "1", Options(), session)
+    copy = source.copy_to(session, "prod", Options(), silent)
+    assert copy == f"{other_host}/prod@{source.digest}"
+    before = ask(repository.host, f"manifests/{source.digest}")
+    assert ask(other_host, f"manifests/{source.digest}", "prod") == before
+    assert f"sha256:{hashlib.sha256(before[1]).hexdigest()}" == uri.partition("@")[2]
 
 
 def test_the_same_image_is_not_copied_again(pushed, other_host):

@@ -137,6 +137,8 @@ def deploy_to_aws() -> str:
     )
     prod: deploy.Environment = deploy.read_environment("shutterless.toml", "prod")
     deploy.deploy("bundle", prod.name or "clothes", region=prod.region, **prod.options)
+    image: deploy.LiveImage = deploy.read_live_image("clothes-dev", region="eu-central-1")
+    deploy.deploy(image, "clothes", profile="production")
     endpoint: deploy.Endpoint = deploy.read_endpoint("clothes", region="eu-central-1")
     shutterless.call(endpoint.url, "hat.jpg", endpoint.key)
     deploy.promote("clothes", region="eu-central-1")

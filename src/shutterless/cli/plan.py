@@ -12,7 +12,7 @@ from shutterless.errors import ShutterlessError
 from shutterless.utils.quiet import quiet_start
 
 if TYPE_CHECKING:
-    from shutterless.deploy import Plan
+    from shutterless.deploy import LiveImage, Plan
     from shutterless.deploy.template.diff import ResourceChange
     from shutterless.runtime.json_types import Json
 
@@ -21,16 +21,16 @@ SIGNS = {"added": "+", "changed": "~", "replaced": "!", "removed": "-"}
 MAX_VALUE_LENGTH = 60
 
 
-def show_plan(plan: "Plan", bundle: Path, origins: Mapping[str, str], as_json: bool) -> None:
-    """Print a plan; the bundle is measured to estimate what its requests cost.
+def show_plan(plan: "Plan", contents: "Path | LiveImage", origins: Mapping[str, str], as_json: bool) -> None:
+    """Print a plan; a bundle is measured to estimate what its requests cost.
 
     Args:
         plan: The plan.
-        bundle: The bundle's folder.
+        contents: The bundle's folder, or the image of another deployment.
         origins: Where each setting comes from.
         as_json: Print one JSON document.
     """
-    costs = _costs(plan, bundle)
+    costs = _costs(plan, contents)
     if as_json:
         members = {key: value for key, value in asdict(plan).items() if key != "template"}
         print_json({**members, "origins": dict(origins), "costs": costs})
@@ -40,7 +40,9 @@ def show_plan(plan: "Plan", bundle: Path, origins: Mapping[str, str], as_json: b
         print_result(f"From {origin}: {settings}")
     for note in plan.notes:
         print_result(note)
-    if plan.needs_push:
+    if plan.needs_push and not isinstance(contents, Path):
+        print_result(f"The live image of {contents.deployment} would be copied: {contents.digest}")
+    elif plan.needs_push:
         print_result(
             "An image would be built and pushed. Its digest and the version's id are only known then."
         )
@@ -85,7 +87,7 @@ def _short(value: "Json") -> str:
     return text if len(text) <= MAX_VALUE_LENGTH else f"{text[:half]}…{text[-half:]}"
 
 
-def _costs(plan: "Plan", bundle: Path) -> list[str]:
+def _costs(plan: "Plan", contents: "Path | LiveImage") -> list[str]:
     """Return the cost after the deploy and, if it changes, before, as lines of text."""
     from shutterless.deploy.cost.local_latency import measure_latency, measure_start
     from shutterless.deploy.cost.plan import count_snapshots, describe_costs
@@ -93,10 +95,13 @@ def _costs(plan: "Plan", bundle: Path) -> list[str]:
     from shutterless.deploy.cost.workload import Workload
     from shutterless.deploy.cost.worst_case import ACCOUNT_CONCURRENCY
 
+    if not isinstance(contents, Path):
+        name = contents.deployment
+        return [f"What a request costs is not known without a bundle; shutterless cost {name} estimates it."]
     try:
         prices = load_prices(plan.region)
         with quiet_start():
-            measured = Workload(measure_latency(bundle), start_ms=measure_start(bundle))
+            measured = Workload(measure_latency(contents), start_ms=measure_start(contents))
         snapshots = count_snapshots(plan.template)
         concurrency = max(plan.limits.unreserved, 1) if plan.limits else ACCOUNT_CONCURRENCY
         after = describe_costs(plan.options, measured, prices, snapshots, concurrency)

@@ -14,6 +14,7 @@ _EXPORTS = {
     "deployer": ("Plan", "deploy", "destroy", "list_resources", "plan", "promote", "rollback"),
     "state": ("Deployment",),
     "options": ("OptionChanges", "Options"),
+    "image.live": ("LiveImage", "read_live_image"),
     "environments": ("Environment", "read_environment"),
     "endpoint": ("Endpoint", "read_endpoint"),
     "status": ("Status", "read_status"),

@@ -24,6 +24,8 @@ from shutterless.deploy.endpoint import Endpoint as Endpoint
 from shutterless.deploy.endpoint import read_endpoint as read_endpoint
 from shutterless.deploy.environments import Environment as Environment
 from shutterless.deploy.environments import read_environment as read_environment
+from shutterless.deploy.image.live import LiveImage as LiveImage
+from shutterless.deploy.image.live import read_live_image as read_live_image
 from shutterless.deploy.options import OptionChanges as OptionChanges
 from shutterless.deploy.options import Options as Options
 from shutterless.deploy.state import Deployment as Deployment

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Unpack
 
+import boto3
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
@@ -21,7 +22,7 @@ from shutterless.deploy.aws.errors import aws_errors, error_code
 from shutterless.deploy.aws.session import connect
 from shutterless.deploy.aws.stack_states import ROLLBACK_FAILED
 from shutterless.deploy.front import describe_front
-from shutterless.deploy.image import Publisher, delete_unused, publish_image
+from shutterless.deploy.image import LiveImage, Publisher, delete_unused, publish_image
 from shutterless.deploy.options import OptionChanges, Options, check_name, lists_options
 from shutterless.deploy.state import (
     Deployment,
@@ -69,7 +70,7 @@ class Plan:
 
 @lists_options
 def plan(
-    bundle: str | Path,
+    bundle: str | Path | LiveImage,
     name: str,
     *,
     profile: str | None = None,
@@ -81,7 +82,8 @@ def plan(
     """Return what `deploy` with the same arguments would change, without changing anything.
 
     Args:
-        bundle: The bundle's folder.
+        bundle: The bundle's folder, or the image that is live in another deployment, see
+            `read_live_image`.
         name: The deployment's name.
         profile: A profile of the AWS configuration; AWS_PROFILE by default.
         region: The AWS region; AWS_REGION or the profile's by default.
@@ -105,7 +107,8 @@ def plan(
         target = find_target(session, name, contents, state.template, options, canary, rebuild=rebuild)
         current_options = read_options(state.template) if state.template else None
         limits = check_account(session, target.options, current_options)
-    template = target.template(target.image or f"{repository_name(name)}@{UNKNOWN_DIGEST}", canary)
+    digest = contents.digest if isinstance(contents, LiveImage) else UNKNOWN_DIGEST
+    template = target.template(target.image or f"{repository_name(name)}@{digest}", canary)
     return Plan(
         changes=tuple(compare_templates(state.template, template)),
         template=template,
@@ -120,7 +123,7 @@ def plan(
 
 @lists_options
 def deploy(
-    bundle: str | Path,
+    bundle: str | Path | LiveImage,
     name: str,
     *,
     profile: str | None = None,
@@ -137,7 +140,8 @@ def deploy(
     Deploying the same again does nothing. If it is interrupted, the same call continues it.
 
     Args:
-        bundle: The bundle's folder.
+        bundle: The bundle's folder, or the image that is live in another deployment, see
+            `read_live_image`.
         name: The deployment's name.
         profile: A profile of the AWS configuration; AWS_PROFILE by default.
         region: The AWS region; AWS_REGION or the profile's by default.
@@ -173,7 +177,7 @@ def deploy(
         if current_options:
             tags, new_tags = all_tags(name, current_options), all_tags(name, target.options)
             change_tags(session, repository_name(name), tags, new_tags)
-        image = target.image or publish(session, name, Path(bundle), target.options, progress)
+        image = target.image or _provide_image(session, name, bundle, target.options, publish, progress)
         template = target.template(image, canary)
         result = apply_template(cloudformation, state, template, canary_minutes, progress)
         if canary_minutes and read_releases(template).canary:
@@ -182,6 +186,20 @@ def deploy(
     if result is state:
         return describe(result, changed=False)
     return replace(describe(result, changed=True), warnings=delete_unused(session, name))
+
+
+def _provide_image(
+    session: boto3.Session,
+    name: str,
+    bundle: str | Path | LiveImage,
+    options: Options,
+    publish: Publisher,
+    progress: Progress,
+) -> str:
+    """Build or copy an image into the repository of a deployment, and return it as `uri@sha256:…`."""
+    if isinstance(bundle, LiveImage):
+        return bundle.copy_to(session, name, options, progress)
+    return publish(session, name, Path(bundle), options, progress)
 
 
 def promote(

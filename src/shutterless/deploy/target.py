@@ -6,9 +6,9 @@ from pathlib import Path
 import boto3
 
 from shutterless.deploy.front import check_front
-from shutterless.deploy.image import image_exists, image_fingerprint, is_same_image
+from shutterless.deploy.image import LiveImage, image_exists, image_fingerprint, is_same_image
 from shutterless.deploy.options import OptionChanges, Options, check_changes, check_name
-from shutterless.deploy.template.releases import read_releases
+from shutterless.deploy.template.releases import Release, read_releases
 from shutterless.deploy.template.template import build_template, read_options
 from shutterless.deploy.template.types import Template
 from shutterless.errors import InputError
@@ -25,7 +25,7 @@ class Target:
 
     Attributes:
         name: The deployment's name.
-        bundle: The bundle.
+        model: Name and version of the model.
         options: The options to deploy it with.
         deployed: The template that is deployed, None if nothing is.
         fingerprint: Of everything the image is made from.
@@ -33,7 +33,7 @@ class Target:
     """
 
     name: str
-    bundle: Bundle
+    model: str
     options: Options
     deployed: Template | None
     fingerprint: str
@@ -50,7 +50,7 @@ class Target:
             self.name,
             self.options,
             image=image,
-            model=f"{self.bundle.name} {self.bundle.version}",
+            model=self.model,
             fingerprint=self.fingerprint,
             deployed=self.deployed,
             weight=weight,
@@ -58,9 +58,13 @@ class Target:
 
 
 def validate(
-    bundle: str | Path, name: str, changes: OptionChanges, canary: float, minutes: int = CANARY_MINUTES
-) -> Bundle:
-    """Check the arguments of a deploy as far as that is possible without AWS, and return the bundle.
+    bundle: str | Path | LiveImage,
+    name: str,
+    changes: OptionChanges,
+    canary: float,
+    minutes: int = CANARY_MINUTES,
+) -> Bundle | LiveImage:
+    """Check the arguments of a deploy as far as that is possible without AWS, and return what it deploys.
 
     Raises:
         ShutterlessError: One of them is not valid.
@@ -77,13 +81,13 @@ def validate(
             f"A canary cannot be watched for {minutes} minutes",
             f"Give 1 to {MAX_CANARY_MINUTES} minutes, or 0 to promote it yourself.",
         )
-    return open_bundle(Path(bundle))
+    return bundle if isinstance(bundle, LiveImage) else open_bundle(Path(bundle))
 
 
 def find_target(
     session: boto3.Session,
     name: str,
-    bundle: Bundle,
+    contents: Bundle | LiveImage,
     deployed: Template | None,
     changes: OptionChanges,
     canary: float,
@@ -95,7 +99,7 @@ def find_target(
     Args:
         session: The AWS session, to look for the image.
         name: The deployment's name.
-        bundle: The bundle to deploy.
+        contents: The bundle to deploy, or the image that is live in another deployment.
         deployed: The template that is deployed, None if nothing is.
         changes: The options to change. The others stay as they are deployed.
         canary: The share of the calls, 0 to 1, that the new version gets first.
@@ -105,6 +109,8 @@ def find_target(
         ShutterlessError: AWS does not support the options together, or not together with a canary.
     """
     options = (read_options(deployed) if deployed else Options()).with_changes(changes)
+    if isinstance(contents, LiveImage):
+        options = contents.adapt(options, changes)
     check_front(options, changes)
     releases = read_releases(deployed) if deployed else None
     if options.provisioned_concurrency and (canary or (releases and releases.canary)):
@@ -113,10 +119,20 @@ def find_target(
             "Lambda does not support a canary together with provisioned concurrency",
             "Promote the canary or roll back first, or use --provisioned-concurrency 0.",
         )
-    fingerprint = image_fingerprint(bundle, options)
+    if isinstance(contents, LiveImage):
+        model, fingerprint = contents.model, contents.fingerprint
+    else:
+        model, fingerprint = f"{contents.name} {contents.version}", image_fingerprint(contents, options)
     candidates = (releases.live_release, *reversed(releases.history)) if releases and not rebuild else ()
-    same = (release for release in candidates if is_same_image(release.fingerprint, fingerprint))
+    same = (each for each in candidates if _has_image(each, contents, fingerprint))
     release = next(same, None)
     if release and image_exists(session, release.image):
-        return Target(name, bundle, options, deployed, release.fingerprint, release.image)
-    return Target(name, bundle, options, deployed, fingerprint, image="")
+        return Target(name, model, options, deployed, release.fingerprint, release.image)
+    return Target(name, model, options, deployed, fingerprint, image="")
+
+
+def _has_image(release: Release, contents: Bundle | LiveImage, fingerprint: str) -> bool:
+    """Tell whether a release has the image that a deploy brings."""
+    if isinstance(contents, LiveImage):
+        return release.image.endswith(f"@{contents.digest}")
+    return is_same_image(release.fingerprint, fingerprint)

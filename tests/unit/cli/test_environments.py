@@ -1,13 +1,17 @@
 """Commands that read shutterless.toml: what they take from it, and that the command line wins."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import boto3
 import pytest
 
 from shutterless.deploy import deployer, endpoint, status
 from shutterless.deploy.aws import logs
 from shutterless.deploy.endpoint import Endpoint
+from shutterless.deploy.image import live
+from shutterless.deploy.image.live import LiveImage
 from shutterless.deploy.options import Options
 from shutterless.deploy.template.template import build_template
 from shutterless.errors import DeployError
@@ -81,6 +85,34 @@ def test_a_deploy_takes_options_from_an_environment_and_the_command_line_wins(sh
     assert (options["canary"], options["canary_minutes"]) == (0.1, 0)
 
 
+@pytest.fixture
+def images(monkeypatch):
+    """Let the live image of any deployment be read; return where it was looked for."""
+    places = []
+
+    def read(name, *, region, profile):
+        places.append((name, region, profile))
+        image = f"host/shutterless/{name}@sha256:{1:064x}"
+        return LiveImage(name, image, "clothes 1", "1", Options(), boto3.Session("a", "b"))
+
+    monkeypatch.setattr(live, "read_live_image", read)
+    return places
+
+
+def test_a_deploy_can_bring_the_live_image_of_another_environment(shutterless, calls, images):
+    shutterless("deploy", "--from", "prod", "--name", "other", "--region", "us-east-1")
+    (((image, name), options),) = calls
+    assert images == [PLACE]
+    assert (image.digest, name, options["region"]) == (f"sha256:{1:064x}", "other", "us-east-1")
+    assert (options["profile"], options.get("memory")) == (None, None)
+
+
+@pytest.mark.parametrize("arguments", [("bundle", "--from", "prod"), ()])
+def test_a_deploy_brings_either_a_bundle_or_an_image(shutterless, calls, images, arguments):
+    assert shutterless("deploy", *arguments, "--name", "other").exit_code == 2
+    assert (calls, images) == ([], [])
+
+
 def test_a_deploy_without_an_environment_reads_no_file(shutterless, calls):
     Path("shutterless.toml").write_text("this is no TOML")
     shutterless("deploy", "bundle", "--name", "clothes")
@@ -116,6 +148,15 @@ def test_a_plan_shows_where_each_setting_comes_from(shutterless):
     assert {*lines[1].partition(": ")[2].split(", ")} == {"rate", "snapstart"}
     origins = json.loads(shutterless(*command, "--json").stdout)["origins"]
     assert (origins["memory"], origins["rate"]) == ("[prod] in shutterless.toml", "the command line")
+
+
+@pytest.mark.usefixtures("_planned")
+def test_a_plan_shows_which_image_would_be_copied(shutterless, images, monkeypatch):
+    plan = replace(deployer.plan(), needs_push=True)
+    monkeypatch.setattr(deployer, "plan", lambda *arguments, **options: plan)
+    output = shutterless("deploy", "--from", "prod", "--name", "other", "--plan").stdout
+    assert f"sha256:{1:064x}" in output
+    assert "shutterless cost clothes" in output
 
 
 def test_a_call_takes_address_and_key_from_aws(shutterless, monkeypatch):

@@ -26,18 +26,26 @@ from shutterless.errors import DeployError, InputError
 from shutterless.utils.progress import Progress
 
 if TYPE_CHECKING:
-    from shutterless.deploy import Deployment, OptionChanges
+    from shutterless.deploy import Deployment, LiveImage, OptionChanges
     from shutterless.deploy.option_values import Auth, Front, Page, Platform
     from shutterless.deploy.template.types import Template
     from shutterless.runtime.settings import Urls
 
 
 def deploy(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle.")],
+    bundle: Annotated[
+        Path | None, typer.Argument(metavar="BUNDLE", help="A bundle; not with --from.")
+    ] = None,
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="The deployment's name.  [default: that of --env]")
     ] = None,
     env: Env = None,
+    from_env: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="ENV", help="Deploy the image that is live in this environment, unchanged."
+        ),
+    ] = None,
     config: Config = None,
     region: Region = None,
     profile: Profile = None,
@@ -126,6 +134,7 @@ def deploy(
       shutterless deploy bundle --name clothes --region eu-central-1 --canary 10%
       shutterless deploy bundle --name clothes --front url --auth iam
       shutterless deploy bundle --env prod
+      shutterless deploy --from dev --env prod
     """
     if canary == 1:
         raise typer.BadParameter("a canary of 100% is a normal deploy", param_hint="--canary")
@@ -176,16 +185,17 @@ def deploy(
         given = {key: value for key, value in options.items() if value is not None}
         options = cast("OptionChanges", {**environment.options, **given})
     canary = canary or 0
+    contents = _find_contents(bundle, from_env, config)
     if plan:
         deploy_plan = deployer.plan(
-            bundle, name, profile=profile, region=region, canary=canary, rebuild=rebuild, **options
+            contents, name, profile=profile, region=region, canary=canary, rebuild=rebuild, **options
         )
         _write_template(deploy_plan.template, template)
-        show_plan(deploy_plan, bundle, origins, as_json)
+        show_plan(deploy_plan, contents, origins, as_json)
         return
     with _progress_at_aws() as progress:
         deployment = deployer.deploy(
-            bundle,
+            contents,
             name,
             profile=profile,
             region=region,
@@ -201,6 +211,20 @@ def deploy(
     if smoke_test and deployment.changed:
         _smoke_test(deployment, photo, profile, region)
     _show_deployment(deployment, as_json)
+
+
+def _find_contents(bundle: Path | None, from_env: str | None, config: Path | None) -> "Path | LiveImage":
+    """Return what to deploy: a bundle's folder, or the image that is live in an environment."""
+    from shutterless.deploy import read_live_image
+
+    if not from_env:
+        if bundle is None:
+            raise typer.BadParameter("give a bundle, or --from ENV", param_hint="BUNDLE")
+        return bundle
+    if bundle:
+        raise typer.BadParameter("give either a bundle or --from", param_hint="--from")
+    name, region, profile = find_place(None, None, None, find_environment(from_env, config))
+    return read_live_image(name, region=region, profile=profile)
 
 
 def promote(

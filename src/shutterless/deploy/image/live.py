@@ -110,9 +110,8 @@ def read_live_image(name: str, *, profile: str | None = None, region: str | None
     Example:
         >>> from shutterless import deploy
         >>> image = deploy.read_live_image("clothes", region="eu-central-1")  # doctest: +SKIP
-        >>> deployment = deploy.deploy(image, "clothes-prod", region="us-east-1")  # doctest: +SKIP
-        >>> deployment.image.endswith(image.digest)  # doctest: +SKIP
-        True
+        >>> image.digest[:7]  # doctest: +SKIP
+        'sha256:'
     """
     session = connect(profile, region)
     with aws_errors(profile):
