@@ -135,6 +135,10 @@ def deploy_to_aws() -> str:
     deployment: deploy.Deployment = deploy.deploy(
         "bundle", "clothes", profile="work", canary=0.1, canary_minutes=5, quota=options.quota
     )
+    place = deploy.Place("eu-central-1", "123456789012")
+    policy: deploy.Policy = deploy.deploy_policy(options, "clothes", place)
+    actions: list[str] = policy["Statement"][0]["Action"]
+    print(actions)
     prod: deploy.Environment = deploy.read_environment("shutterless.toml", "prod")
     deploy.deploy("bundle", prod.name or "clothes", region=prod.region, **prod.options)
     image: deploy.LiveImage = deploy.read_live_image("clothes-dev", region="eu-central-1")

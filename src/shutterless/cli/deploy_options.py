@@ -1,8 +1,71 @@
-"""The options of `shutterless deploy` that describe a deployment; `Options` checks their values."""
+"""The options of `shutterless deploy`; `Options` checks the values of those that describe a deployment."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from shutterless.cli.options import share
+
+FromEnv = Annotated[
+    str | None,
+    typer.Option(
+        "--from", metavar="ENV", help="Deploy the image that is live in this environment, unchanged."
+    ),
+]
+
+Plan = Annotated[
+    bool, typer.Option("--plan", help="Show what would change and what it would cost. Changes nothing.")
+]
+
+TemplateFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write the CloudFormation template to this file.")
+]
+
+Canary = Annotated[
+    float | None,
+    typer.Option(
+        parser=share,
+        metavar="PERCENT",
+        show_default=False,
+        help="Give the new version this share of the calls first.  [default: 0%]",
+    ),
+]
+
+CanaryMinutes = Annotated[
+    int | None,
+    typer.Option(
+        metavar="MINUTES",
+        help="Roll the canary back if an alarm goes off within so many minutes, else promote it; "
+        "0 leaves that to you.  [default: 10]",
+    ),
+]
+
+Rebuild = Annotated[
+    bool,
+    typer.Option("--rebuild", help="Build the image even if nothing that it is made from has changed."),
+]
+
+Photo = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        help="Photo for the smoke test.  [default: a drawn one]",
+    ),
+]
+
+SmokeTest = Annotated[
+    bool, typer.Option("--smoke-test/--no-smoke-test", help="Send a photo to the API after the deploy.")
+]
+
+Policy = Annotated[
+    bool,
+    typer.Option(
+        "--policy", help="Print the IAM policy needed to deploy with these options. Changes nothing."
+    ),
+]
 
 Front = Annotated[
     str | None,

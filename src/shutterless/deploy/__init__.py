@@ -17,6 +17,7 @@ _EXPORTS = {
     "image.live": ("LiveImage", "read_live_image"),
     "environments": ("Environment", "read_environment"),
     "endpoint": ("Endpoint", "read_endpoint"),
+    "policy.policy": ("Place", "Policy", "deploy_policy"),
     "status": ("Status", "read_status"),
     "aws.session": ("connect",),
     "aws.logs": ("LogEntry", "follow_logs", "read_logs"),

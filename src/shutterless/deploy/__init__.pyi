@@ -28,6 +28,9 @@ from shutterless.deploy.image.live import LiveImage as LiveImage
 from shutterless.deploy.image.live import read_live_image as read_live_image
 from shutterless.deploy.options import OptionChanges as OptionChanges
 from shutterless.deploy.options import Options as Options
+from shutterless.deploy.policy.policy import Place as Place
+from shutterless.deploy.policy.policy import Policy as Policy
+from shutterless.deploy.policy.policy import deploy_policy as deploy_policy
 from shutterless.deploy.state import Deployment as Deployment
 from shutterless.deploy.status import Status as Status
 from shutterless.deploy.status import read_status as read_status

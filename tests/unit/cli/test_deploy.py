@@ -2,6 +2,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -15,6 +16,7 @@ from shutterless.deploy.deployer import Plan
 from shutterless.deploy.options import Options
 from shutterless.deploy.state import Deployment
 from shutterless.deploy.template.diff import PropertyChange, ResourceChange
+from shutterless.errors import DeployError
 
 URL = "https://abc.execute-api.eu-central-1.amazonaws.com/prod"
 DEPLOYED = Deployment("clothes", URL, "api-key", "key-id", "clothes 1", "image", {"Resources": {}})
@@ -101,6 +103,33 @@ def test_options_reach_the_deployer_and_those_left_out_are_none(shutterless, cal
     assert (options["memory"], options["snapstart"], options["canary"]) == (3008, True, 0.1)
     assert options["auth"] is None
     assert options["tags"] is None
+
+
+def test_a_policy_is_printed_and_nothing_is_deployed(shutterless, calls, monkeypatch):
+    identity = {"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/a"}
+    client = SimpleNamespace(get_caller_identity=lambda: identity)
+    connected = SimpleNamespace(client=lambda service: client, region_name="eu-central-1")
+    monkeypatch.setattr(session, "connect", lambda profile, region: connected)
+    result = shutterless("deploy", "--policy", "--name", "clothes", "--alarm-email", "a@example.com")
+    statements = json.loads(result.stdout)["Statement"]
+    resources = {arn for statement in statements for arn in statement["Resource"]}
+    assert "arn:aws:lambda:eu-central-1:123456789012:function:shutterless-clothes" in resources
+    assert any("sns:CreateTopic" in statement["Action"] for statement in statements)
+    assert "deploy" not in calls
+
+
+def test_a_policy_has_placeholders_without_aws(shutterless, calls, monkeypatch):
+    def refuse(profile, region):
+        raise DeployError("no-credentials", "There are no AWS credentials")
+
+    monkeypatch.setattr(session, "connect", refuse)
+    result = shutterless("deploy", "--policy", "--region", "eu-west-1")
+    assert "arn:aws:lambda:eu-west-1:ACCOUNT:function:shutterless-*" in result.stdout
+    assert "ACCOUNT" in result.stderr
+
+
+def test_a_deploy_without_a_bundle_is_a_usage_error(shutterless, calls):
+    assert shutterless("deploy", "--name", "clothes").exit_code == 2
 
 
 def test_tags_reach_the_deployer(shutterless, calls):

@@ -75,10 +75,7 @@ def cost(
         float | None,
         typer.Option(metavar="MS", min=1, help="Find the cheapest memory size with at most this latency."),
     ] = None,
-    prices: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Your own price table.  [default: SHUTTERLESS_PRICES, or ours]"),
-    ] = None,
+    prices: Annotated[Path | None, typer.Option(metavar="FILE", help="Your own price table.")] = None,
     fetch_prices: Annotated[
         bool,
         typer.Option(

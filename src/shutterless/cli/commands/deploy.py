@@ -20,8 +20,9 @@ from shutterless.cli.aws_options import (
     find_place,
 )
 from shutterless.cli.console import print_json, print_result, progress_bar, say, warn
-from shutterless.cli.options import parse_tags, share
+from shutterless.cli.options import parse_tags
 from shutterless.cli.plan import show_plan
+from shutterless.cli.policy import show_policy
 from shutterless.errors import DeployError, InputError
 from shutterless.utils.progress import Progress
 
@@ -40,42 +41,16 @@ def deploy(
         str | None, typer.Option(metavar="NAME", help="The deployment's name.  [default: that of --env]")
     ] = None,
     env: Env = None,
-    from_env: Annotated[
-        str | None,
-        typer.Option(
-            "--from", metavar="ENV", help="Deploy the image that is live in this environment, unchanged."
-        ),
-    ] = None,
+    from_env: option.FromEnv = None,
     config: Config = None,
     region: Region = None,
     profile: Profile = None,
-    plan: Annotated[
-        bool, typer.Option("--plan", help="Show what would change and what it would cost. Changes nothing.")
-    ] = False,
-    template: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the CloudFormation template to this file.")
-    ] = None,
-    canary: Annotated[
-        float | None,
-        typer.Option(
-            parser=share,
-            metavar="PERCENT",
-            show_default=False,
-            help="Give the new version this share of the calls first.  [default: 0%]",
-        ),
-    ] = None,
-    canary_minutes: Annotated[
-        int | None,
-        typer.Option(
-            metavar="MINUTES",
-            help="Roll the canary back if an alarm goes off within so many minutes, else promote it; "
-            "0 leaves that to you.  [default: 10]",
-        ),
-    ] = None,
-    rebuild: Annotated[
-        bool,
-        typer.Option("--rebuild", help="Build the image even if nothing that it is made from has changed."),
-    ] = False,
+    plan: option.Plan = False,
+    policy: option.Policy = False,
+    template: option.TemplateFile = None,
+    canary: option.Canary = None,
+    canary_minutes: option.CanaryMinutes = None,
+    rebuild: option.Rebuild = False,
     front: option.Front = None,
     stage: option.Stage = None,
     memory: option.Memory = None,
@@ -108,18 +83,8 @@ def deploy(
     domain: option.Domain = None,
     certificate: option.Certificate = None,
     hosted_zone: option.HostedZone = None,
-    photo: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            help="Photo for the smoke test.  [default: a drawn one]",
-        ),
-    ] = None,
-    smoke_test: Annotated[
-        bool, typer.Option("--smoke-test/--no-smoke-test", help="Send a photo to the API after the deploy.")
-    ] = True,
+    photo: option.Photo = None,
+    smoke_test: option.SmokeTest = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Deploy a bundle to AWS Lambda, behind API Gateway or a function URL.
@@ -135,6 +100,7 @@ def deploy(
       shutterless deploy bundle --name clothes --front url --auth iam
       shutterless deploy bundle --env prod
       shutterless deploy --from dev --env prod
+      shutterless deploy --policy --name clothes
     """
     if canary == 1:
         raise typer.BadParameter("a canary of 100% is a normal deploy", param_hint="--canary")
@@ -178,12 +144,15 @@ def deploy(
     }
     arguments = {"name": name, "region": region, "profile": profile, "canary": canary}
     origins = find_origins(environment, {**arguments, "canary_minutes": canary_minutes, **options})
-    name, region, profile = find_place(name, region, profile, environment)
     if environment:
         canary = environment.canary if canary is None else canary
         canary_minutes = environment.canary_minutes if canary_minutes is None else canary_minutes
         given = {key: value for key, value in options.items() if value is not None}
         options = cast("OptionChanges", {**environment.options, **given})
+    if policy:
+        show_policy(options, name, region, profile, environment)
+        return
+    name, region, profile = find_place(name, region, profile, environment)
     canary = canary or 0
     contents = _find_contents(bundle, from_env, config)
     if plan:

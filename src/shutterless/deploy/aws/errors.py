@@ -95,7 +95,7 @@ CAUSES = (
         DeployError(
             "access-denied",
             "The AWS credentials lack a permission",
-            "Ask the account's administrator for it; docs/aws.md has the whole policy.",
+            "Ask the account's administrator for it; shutterless deploy --policy prints all that are needed.",
         ),
         "not authorized to perform",
     ),

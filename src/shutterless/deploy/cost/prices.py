@@ -1,6 +1,5 @@
 """AWS's prices by region, from our dated table or from a file of the user's."""
 
-import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,6 @@ from shutterless.errors import DeployError, InputError
 from shutterless.files import read_text
 
 TABLE = Path(__file__).with_name("prices.toml")
-# What the free tier covers something of.
-FREE = ("lambda_requests", "lambda_gb_seconds", "data_out_gb", "logs_gb", "alarms", "metrics")
 
 
 class Table(TypedDict):
@@ -75,7 +72,7 @@ class Prices:
             "unknown-price",
             f"The price table of {self.date} has no {name} for {self.region}",
             f"Get the prices from AWS (shutterless cost --fetch-prices --region {self.region} -o FILE), or "
-            f"add this one to a copy of {TABLE}; then set SHUTTERLESS_PRICES to that file.",
+            f"add this one to a copy of {TABLE}; then use --prices FILE.",
         )
 
 
@@ -84,8 +81,7 @@ def load_prices(region: str, file: str | Path | None = None) -> Prices:
 
     Args:
         region: The AWS region.
-        file: A price table in the format of prices.toml; by default that of the environment variable
-            SHUTTERLESS_PRICES, or else ours.
+        file: A price table in the format of prices.toml; ours by default.
 
     Raises:
         ShutterlessError: The table cannot be read, or does not have the region.
@@ -95,14 +91,14 @@ def load_prices(region: str, file: str | Path | None = None) -> Prices:
         >>> deploy.load_prices("us-east-1").price("lambda_million_requests")
         0.2
     """
-    table = read_table(Path(file or os.environ.get("SHUTTERLESS_PRICES") or TABLE))
+    table = read_table(Path(file) if file else TABLE)
     regions = table["region"]
     if not isinstance(regions.get(region), dict):
         raise DeployError(
             "unknown-region",
             f"The price table of {table['date']} does not have the region {region}",
             f"Give --region {' or '.join(regions)} for a rough idea, or get its prices from AWS: "
-            f"shutterless cost --fetch-prices --region {region} -o FILE; then set SHUTTERLESS_PRICES to it.",
+            f"shutterless cost --fetch-prices --region {region} -o prices.toml, then --prices prices.toml.",
         )
     return Prices(region, table["date"], table["sources"], table["free"], regions[region])
 
@@ -117,9 +113,7 @@ def read_table(file: Path = TABLE) -> Table:
         table = tomllib.loads(read_text(file))
     except OSError as error:
         raise InputError(
-            "unreadable-prices",
-            f"{file}: {error.strerror}",
-            "Give a price table with --prices or SHUTTERLESS_PRICES.",
+            "unreadable-prices", f"{file}: {error.strerror}", "Give a price table to --prices."
         ) from error
     except ValueError as error:
         raise InputError(
@@ -127,9 +121,6 @@ def read_table(file: Path = TABLE) -> Table:
         ) from error
     types = {"date": str, "sources": dict, "free": dict, "region": dict}
     missing = [name for name, kind in types.items() if not isinstance(table.get(name), kind)]
-    if not missing:
-        missing = [f"free.{name}" for name in FREE if not isinstance(table["free"].get(name), int | float)]
-        missing += [] if "lambda" in table["sources"] else ["sources.lambda"]
     if missing:
         raise InputError("unreadable-prices", f"{file} has no {missing[0]}", f"Copy {TABLE} and change it.")
     return cast(Table, table)

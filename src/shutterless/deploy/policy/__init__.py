@@ -1,0 +1,1 @@
+"""The IAM policy for those who deploy."""
