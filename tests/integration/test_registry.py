@@ -26,6 +26,7 @@ from shutterless.deploy.aws.session import connect
 from shutterless.deploy.image import live
 from shutterless.deploy.options import Options
 from shutterless.errors import DeployError, PackagingError
+from shutterless.packaging.base_image import find_base_digest
 from shutterless.packaging.push import push_image
 from shutterless.utils.progress import silent
 
@@ -319,3 +320,25 @@ def test_an_image_that_is_gone_cannot_be_copied(pushed, other_host):
 
 def test_a_login_is_not_in_the_text_of_a_registry(pushed):
     assert TOKEN not in repr(pushed[0])
+
+
+def test_a_newer_base_image_is_pulled_and_an_older_one_serves_offline(tmp_path, monkeypatch):
+    (tmp_path / "registry").mkdir()
+    with start_registry(tmp_path / "registry") as host:
+        name = f"{host}/base:1"
+        logins = {"auths": {host: {"auth": TOKEN}}}
+        (tmp_path / "config.json").write_text(json.dumps(logins))
+        monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+        digests = []
+        for number in range(2):
+            (tmp_path / "Dockerfile").write_text(f"FROM scratch\nLABEL number={number}-{tmp_path.name}\n")
+            docker("build", "--quiet", "--tag", f"{name}-{number}", tmp_path)
+            docker("tag", f"{name}-{number}", name)
+            docker("push", "--quiet", name)
+            docker("tag", f"{name}-0", name)  # what this machine has is the first, whatever was pushed
+            digests.append(find_base_digest("linux/amd64", name))
+            assert digests[-1] == f"sha256:{hashlib.sha256(ask(host, 'manifests/1', 'base')[1]).hexdigest()}"
+    assert len({*digests}) == 2
+    assert find_base_digest("linux/amd64", name) == digests[1]
+    docker("image", "rm", "--force", name, f"{name}-0", f"{name}-1")
+    assert find_base_digest("linux/amd64", name) == ""

@@ -86,10 +86,10 @@ def read_environment(file: str | Path, environment: str) -> Environment:
         for label, table in document.items()
         if isinstance(table, dict) and not _fits(table, _types().get(label))
     }
-    shared = {key: value for key, value in document.items() if key not in tables}
-    _parse_environment(file, "", shared)
+    common = {key: value for key, value in document.items() if key not in tables}
+    _parse_environment(file, "", common)
     environments = {
-        label: _parse_environment(file, label, {**shared, **table}) for label, table in tables.items()
+        label: _parse_environment(file, label, {**common, **table}) for label, table in tables.items()
     }
     if environment not in environments:
         names = ", ".join(environments) or "none"

@@ -57,12 +57,12 @@ class LiveImage:
             ShutterlessError: They ask for another platform or base image (`conflicting-options`).
         """
         for name in ("platform", "base_image"):
-            value, wanted = getattr(self.options, name), changes.get(name)
-            if wanted not in (None, value):
+            value, request = getattr(self.options, name), changes.get(name)
+            if request not in (None, value):
                 raise InputError(
                     "conflicting-options",
                     f"The image of {self.deployment} has the {name.replace('_', ' ')} {value!r}, "
-                    f"not {wanted!r}",
+                    f"not {request!r}",
                     f"Leave out --{name.replace('_', '-')}, or deploy the bundle.",
                 )
         return replace(options, platform=self.options.platform, base_image=self.options.base_image)
