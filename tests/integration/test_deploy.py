@@ -353,3 +353,9 @@ def test_a_long_timeout_is_kept_with_a_function_url_and_refused_with_api_gateway
     with pytest.raises(InputError) as error:
         deploy(bundles[0], front="rest")
     assert error.value.code == "conflicting-options"
+
+
+def test_the_page_can_be_left_out_and_brought_back(aws, bundles):
+    assert not deploy(bundles[0], page="off").has_page
+    assert not deploy(bundles[1]).has_page
+    assert deploy(bundles[1], page="on").has_page
