@@ -30,6 +30,8 @@ def show_plan(plan: "Plan", contents: "Path | LiveImage", origins: Mapping[str, 
         origins: Where each setting comes from.
         as_json: Print one JSON document.
     """
+    from shutterless.deploy.notices import describe_duties
+
     costs = _costs(plan, contents)
     if as_json:
         members = {key: value for key, value in asdict(plan).items() if key != "template"}
@@ -56,7 +58,8 @@ def show_plan(plan: "Plan", contents: "Path | LiveImage", origins: Mapping[str, 
         print_result("+ added   ~ changed   ! replaced   - removed")
     else:
         print_result("Nothing would change.")
-    for line in [*costs, *(plan.limits.describe(plan.options) if plan.limits else [])]:
+    limits = plan.limits.describe(plan.options) if plan.limits else []
+    for line in [*describe_duties(plan.current_options, plan.options), *limits, *costs]:
         print_result(line)
     print_result("This was only a plan: nothing has been changed.")
 

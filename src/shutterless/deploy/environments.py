@@ -7,7 +7,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
-from shutterless.deploy.options import OptionChanges, Options, check_name
+from shutterless.deploy.options import OptionChanges, Options, check_changes, check_name
 from shutterless.errors import InputError
 from shutterless.files import read_text
 from shutterless.utils.messages import did_you_mean
@@ -127,7 +127,8 @@ def _types() -> dict[str, type]:
     types: dict[str, type] = {**ARGUMENTS}
     for option, hint in get_type_hints(OptionChanges).items():
         (kind,) = (each for each in get_args(hint) if each is not NoneType)  # they are all `… | None`
-        types[option] = str if get_origin(kind) is Literal else get_origin(kind) or kind
+        origin = get_origin(kind) or kind
+        types[option] = {Literal: str, Mapping: dict}.get(origin, origin)
     return types
 
 
@@ -159,7 +160,9 @@ def _parse_environment(file: Path, label: str, members: Mapping[str, object]) ->
     try:
         if environment.name is not None:
             check_name(environment.name)
-        Options().with_changes(options)
+        check_changes(options)
+        if label:  # keys that several environments share may need others of each
+            Options().with_changes(options)
     except InputError as error:
         raise InputError(error.code, f"{where}: {error.message}", error.hint) from error
     return environment

@@ -1,5 +1,6 @@
 """Which value each option of a deployment may have: what AWS accepts."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Literal, get_args
@@ -50,8 +51,9 @@ PATTERNS = {
     ),
     "hosted_zone": (r"Z[A-Z0-9]{1,31}", "the id of a hosted zone in Route 53, such as Z0123456789ABC"),
 }
-# Lambda takes 4 KB of environment variables, but the template has them once more for each release.
-MAX_URL_HOSTS_LENGTH = 2_000
+# CloudFormation takes templates of 51,200 bytes. The hosts are in them once more for each release.
+MAX_URL_HOSTS_LENGTH = 1_000
+MAX_TAGS_BYTES = 4_000  # as ASCII JSON
 # The tag of everything that shutterless creates. Its value is the deployment's name.
 TAG = "shutterless"
 MAX_TAGS = 49  # AWS takes 50; one of them is ours
@@ -116,7 +118,13 @@ def check_value(name: str, value: object) -> None:
 
 def _check_tags(tags: object) -> None:
     pairs = tags if isinstance(tags, Mapping) else {}
-    _require(pairs is tags and len(pairs) <= MAX_TAGS, "tag", tags, f"at most {MAX_TAGS} keys with values")
+    size = len(json.dumps(dict(pairs)))
+    _require(
+        pairs is tags and len(pairs) <= MAX_TAGS and size <= MAX_TAGS_BYTES,
+        "tag",
+        f"{len(pairs)} tags of {size:,} bytes",
+        f"at most {MAX_TAGS} keys with values, {MAX_TAGS_BYTES:,} bytes together",
+    )
     keys = [str(key).casefold() for key in pairs]  # IAM takes no two keys that differ only in case
     for key, value in pairs.items():
         is_free = str(key).casefold() != TAG and keys.count(str(key).casefold()) == 1

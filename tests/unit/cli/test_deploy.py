@@ -145,6 +145,11 @@ def test_a_domain_is_shown_with_what_dns_has_to_point_it_to(shutterless, calls, 
     assert "d-1.example.net" in result.stdout
 
 
+def test_a_plan_shows_what_new_options_ask_of_the_owner(shutterless, calls, monkeypatch):
+    answers(monkeypatch, "plan", replace(PLAN, options=Options(alarm_email="vision@example.com")))
+    assert "vision@example.com" in shutterless("deploy", "bundle", "--name", "clothes", "--plan").stdout
+
+
 def test_a_plan_shows_the_account_s_limits(shutterless, calls, monkeypatch):
     answers(monkeypatch, "plan", replace(PLAN, limits=AccountLimits(10, 10), options=Options(memory=4000)))
     output = shutterless("deploy", "bundle", "--name", "clothes", "--plan").stdout

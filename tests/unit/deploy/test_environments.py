@@ -60,6 +60,17 @@ def test_an_environment_may_be_called_like_an_option(file):
     assert (stage.name, stage.options) == ("clothes-stage", {"memory": 1024, "stage": "v1"})
 
 
+def test_tags_are_a_table(file):
+    file.write_text('[prod.tags]\nteam = "vision"\n')
+    assert read_environment(file, "prod").options == {"tags": {"team": "vision"}}
+    assert refusal(file, "[prod.tags]\nteam = 1").code == "invalid-config"
+
+
+def test_what_environments_share_may_need_what_each_of_them_has(file):
+    file.write_text('budget = 50\n[prod]\nalarm_email = "vision@example.com"\n')
+    assert read_environment(file, "prod").options["budget"] == 50
+
+
 def test_everything_that_it_sets_is_listed(file):
     assert read_environment(file, "dev").settings() == {
         "name": "clothes-dev",

@@ -41,7 +41,7 @@ def test_a_name_that_one_of_the_services_refuses_is_refused_at_once(name):
         ({"alarm_topic": "me@example.com"}, "invalid-option", "ARN"),
         ({"rate": 0}, "invalid-option", "1 to 10000"),
         ({"rate": "10"}, "invalid-option", "1 to 10000"),
-        ({"url_hosts": "a" * 2_001}, "invalid-option", "2,000"),
+        ({"url_hosts": "a" * 1_001}, "invalid-option", "1,000"),
         ({"alarm_email": "vision@"}, "invalid-option", "e-mail"),
         ({"permissions_boundary": "developers"}, "invalid-option", "ARN"),
         ({"role_path": "teams/vision"}, "invalid-option", "/teams/vision/"),
@@ -77,6 +77,7 @@ def test_a_value_that_aws_would_refuse_is_refused_with_those_that_it_accepts(wro
         {"a": "semi;colon"},
         {"Team": "x", "team": "y"},
         {str(number): "x" for number in range(50)},
+        {str(number): "x" * 256 for number in range(20)},
         "team=x",
     ],
 )

@@ -17,7 +17,7 @@ import pytest
 from cfnlint.api import lint
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-from shutterless.deploy.option_values import MAX_REST_TIMEOUT, MAX_TAGS, MAX_URL_HOSTS_LENGTH
+from shutterless.deploy.option_values import MAX_REST_TIMEOUT, MAX_TAGS, MAX_TAGS_BYTES, MAX_URL_HOSTS_LENGTH
 from shutterless.deploy.options import MAX_NAME_LENGTH, Options
 from shutterless.deploy.template.diff import REPLACED_BY
 from shutterless.deploy.template.function import ALIAS, fingerprint
@@ -506,8 +506,9 @@ def test_the_largest_template_fits_into_a_request():
         "url_hosts": "a" * MAX_URL_HOSTS_LENGTH,
         "subnets": ",".join(f"subnet-{number:017x}" for number in range(16)),
         "security_groups": ",".join(f"sg-{number:017x}" for number in range(5)),
-        "tags": {f"key {number}": "value" for number in range(MAX_TAGS)},
+        "tags": {f"key {number:02d}": "v" * (MAX_TAGS_BYTES // MAX_TAGS - 14) for number in range(MAX_TAGS)},
     }
+    assert len(json.dumps(options["tags"])) > 0.95 * MAX_TAGS_BYTES
     template = build(name=name, **options)
     for number in range(2, MAX_RELEASES):
         template = build(number, deployed=template, name=name, **options)
