@@ -13,6 +13,7 @@ from shutterless.deploy import deployer
 from shutterless.deploy.aws.ecr import ensure_repository
 from shutterless.deploy.options import Options
 from shutterless.deploy.state import Deployment
+from shutterless.deploy.template.template import all_tags
 from shutterless.model_check import remember
 from shutterless.runtime.model.bundle import Bundle, read_bundle, write_bundle
 from shutterless.utils.progress import Progress
@@ -40,7 +41,8 @@ def digest(bundle: Path) -> str:
 
 def publish(session: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress) -> str:
     """Put an image without content into the registry, another one for each model: no Docker needed."""
-    repository = ensure_repository(session, f"shutterless/{name}")
+    tags, key = all_tags(name, options), options.image_kms_key
+    repository = ensure_repository(session, f"shutterless/{name}", tags=tags, kms_key=key)
     manifest = {
         "schemaVersion": 2,
         "mediaType": "application/vnd.docker.distribution.manifest.v2+json",

@@ -306,7 +306,7 @@ EXAMPLES = (
         "rollback",
         "list_resources",
     ),
-    *("destroy", "load_prices", "estimate_cost"),
+    *("deploy_policy", "destroy", "load_prices", "estimate_cost"),
 )
 
 
@@ -359,3 +359,48 @@ def test_the_page_can_be_left_out_and_brought_back(aws, bundles):
     assert not deploy(bundles[0], page="off").has_page
     assert not deploy(bundles[1]).has_page
     assert deploy(bundles[1], page="on").has_page
+
+
+def tags_of_repository(session):
+    ecr = session.client("ecr")
+    (repository,) = ecr.describe_repositories()["repositories"]
+    tags = ecr.list_tags_for_resource(resourceArn=repository["repositoryArn"])["tags"]
+    return {tag["Key"]: tag["Value"] for tag in tags}
+
+
+def tags_of_stack(session):
+    (stack,) = session.client("cloudformation").describe_stacks()["Stacks"]
+    return {tag["Key"]: tag["Value"] for tag in stack["Tags"]}
+
+
+def test_tags_are_those_of_the_stack_and_the_repository_also_when_only_they_change(aws, bundles):
+    deploy(bundles[0], tags={"équipe": "vision", "cost": "1"})
+    assert tags_of_stack(aws) == tags_of_repository(aws)
+    assert tags_of_stack(aws) == {"shutterless": NAME, "équipe": "vision", "cost": "1"}
+    assert not deploy(bundles[0]).changed
+    assert deploy(bundles[0], tags={"équipe": "audio"}).changed
+    assert tags_of_stack(aws) == tags_of_repository(aws)
+    assert tags_of_stack(aws) == {"shutterless": NAME, "équipe": "audio"}
+
+
+def test_every_company_option_can_be_deployed_and_taken_back(aws, bundles):
+    arn = f"arn:aws:{{}}:{REGION}:123456789012:{{}}/0a1b"
+    options = {
+        "alarm_email": "vision@example.com",
+        "budget": 50,
+        "permissions_boundary": "arn:aws:iam::123456789012:policy/developers",
+        "role_path": "/teams/vision/",
+        "log_kms_key": arn.format("kms", "key"),
+        "subnets": "subnet-0a1b2c3d",
+        "security_groups": "sg-0a1b2c3d",
+        "domain": "photos.example.com",
+        "certificate": arn.format("acm", "certificate"),
+        "hosted_zone": "Z0123456789ABC",
+    }
+    deployment = deploy(bundles[0], **options)
+    assert deployment.domain == "https://photos.example.com"
+    assert deployment.domain_target
+    taken_back = deploy(bundles[0], **{name: type(value)() for name, value in options.items()})
+    assert taken_back.changed
+    assert taken_back.domain == ""
+    assert alias(aws) == ("2", {})
