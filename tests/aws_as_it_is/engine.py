@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Steps = Generator[float, None, None]
 STACK = "AWS::CloudFormation::Stack"
 WATCH_INTERVAL_S = 10.0
-API_HOST = re.compile(r"https://([\w-]+)\.execute-api\.[\w-]+\.amazonaws\.com")
+API_HOST = re.compile(r"https://([\w-]+)\.(execute-api|lambda-url)\.[\w-]+\.(?:amazonaws\.com|on\.aws)")
 
 
 class Engine:
@@ -297,7 +297,7 @@ class Engine:
     def _output(self, stack: Stack, value: Any) -> str:
         text = str(resolve(value, lambda *key: self._look_up(stack, *key)))
         if self.account.api_url:
-            text = API_HOST.sub(rf"{self.account.api_url}/execute-api/\1", text)
+            text = API_HOST.sub(rf"{self.account.api_url}/\2/\1", text)
         return text
 
     def _alarm(self, stack: Stack) -> str:

@@ -26,6 +26,7 @@ from werkzeug.wrappers import Response
 from tests.aws_as_it_is.account import Account
 from tests.aws_as_it_is.errors import AwsError
 from tests.aws_as_it_is.faults import Call
+from tests.aws_as_it_is.stacks import Stack
 
 # The names of services in signatures, and in boto3 where that is another.
 SERVICES = {"monitoring": "cloudwatch"}
@@ -79,6 +80,8 @@ class Server:
             request = BackendRequest(environ)
             if request.path.startswith("/execute-api/"):
                 return self._call_api(request)(environ, start_response)
+            if request.path.startswith("/lambda-url/"):
+                return self._call_url(request)(environ, start_response)
             credential = request.headers.get("Authorization", "").partition("Credential=")[2].split("/")
             service = SERVICES.get(credential[3], credential[3]) if len(credential) > 3 else ""
             if service not in self.account.services:
@@ -127,6 +130,11 @@ class Server:
             if any(resource.id == api for resource in each.resources.values())
         )
         path = "/" + "/".join(rest)
+        integration = _find_integration(stack, path, request.method)
+        if integration is None:
+            return _problem(404, "not-found", "send photos to /predict, by POST")
+        if integration["Type"] == "MOCK":
+            return _constant(integration)
         keys = [each["Value"] for each in self.account.api_keys.values()]
         if path == "/predict" and keys and request.headers.get("x-api-key") not in keys:
             return _problem(403, "forbidden", "send a valid key in the header x-api-key")
@@ -140,13 +148,37 @@ class Server:
             "body": base64.b64encode(request.get_data()).decode(),
             "isBase64Encoded": True,
         }
+        return self._invoke(stack, event) or _problem(502, "unavailable", "try again")
+
+    def _call_url(self, request: BackendRequest) -> Response:
+        """Answer a request to a function URL, as Lambda does."""
+        _, _, host, *rest = request.path.split("/")
+        stack = next(
+            each
+            for each in self.account.cloudformation.stacks.values()
+            if any(host in resource.attributes.get("FunctionUrl", "") for resource in each.resources.values())
+        )
+        path = "/" + "/".join(rest)
+        event = {
+            "version": "2.0",
+            "rawPath": path,
+            "rawQueryString": request.query_string.decode(),
+            "headers": {name.lower(): value for name, value in request.headers.items()},
+            "requestContext": {"stage": "$default", "http": {"method": request.method, "path": path}},
+            "body": base64.b64encode(request.get_data()).decode(),
+            "isBase64Encoded": True,
+        }
+        return self._invoke(stack, event) or Response('{"Message":"Internal Server Error"}', 502)
+
+    def _invoke(self, stack: Stack, event: dict[str, Any]) -> Response | None:
+        """Return the function's answer, None if it has none."""
         try:
             answer = self.account.functions.invoke(stack.name, "live", json.dumps(event).encode())
         except AwsError:
-            return _problem(502, "unavailable", "try again")
+            return None
         document = json.load(answer["Payload"])
         if "FunctionError" in answer:
-            return _problem(502, "unavailable", "try again")
+            return None
         body = document["body"].encode()
         if document["isBase64Encoded"]:
             body = base64.b64decode(body)
@@ -156,6 +188,33 @@ class Server:
 class _Quiet(WSGIRequestHandler):
     def log(self, *_: Any) -> None:
         """Write no access log."""
+
+
+def _find_integration(stack: Stack, path: str, method: str) -> dict[str, Any] | None:
+    """Return the integration of a path's method in the API of a stack."""
+    resources = stack.resources.values()
+    (api,) = [each for each in resources if each.type == "AWS::ApiGateway::RestApi"]
+    paths = {"/": api.attributes["RootResourceId"]} | {
+        f"/{each.properties['PathPart']}": each.id
+        for each in resources
+        if each.type == "AWS::ApiGateway::Resource"
+    }
+    methods = {
+        (each.properties["ResourceId"], each.properties["HttpMethod"]): each.properties["Integration"]
+        for each in resources
+        if each.type == "AWS::ApiGateway::Method"
+    }
+    return methods.get((paths.get(path), method))
+
+
+def _constant(integration: dict[str, Any]) -> Response:
+    """Return what a MOCK integration answers: constants in quotes, and the request's id."""
+    (answer,) = integration["IntegrationResponses"]
+    headers = {
+        name.removeprefix("method.response.header."): value.strip("'")
+        for name, value in answer["ResponseParameters"].items()
+    }
+    return Response(b"", int(answer["StatusCode"]), headers)
 
 
 def _problem(status: int, code: str, detail: str) -> Response:

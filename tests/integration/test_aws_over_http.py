@@ -1,5 +1,8 @@
 """The double of AWS behind HTTP: what boto3 really sends, and reads."""
 
+import urllib.error
+import urllib.request
+
 import boto3
 import pytest
 
@@ -16,6 +19,8 @@ from tests.aws_as_it_is.server import Server
 def account(monkeypatch):
     """Serve an account whose clock only goes on when the deploy stage waits."""
     account = Account()
+    account.behaviour.stale_reads = 0
+    account.behaviour.untagged_review = False
     server = Server(account, speed=0)
     server.start()
     set_environment(account, monkeypatch)
@@ -26,8 +31,6 @@ def account(monkeypatch):
 
 
 def test_a_deployment_over_http(account, described, tmp_path, colour_photos):
-    account.behaviour.stale_reads = 0
-    account.behaviour.untagged_review = False
     deployment = deploy(make_bundle(tmp_path / "bundle", described, "model"))
     key = read_status(NAME, show_key=True).key
     photo = next(colour_photos.rglob("*.png"))
@@ -37,6 +40,31 @@ def test_a_deployment_over_http(account, described, tmp_path, colour_photos):
     assert any(entry.record.get("status") == 200 for entry in read_logs(NAME))
     deployer.destroy(NAME)
     assert deployer.list_resources(NAME) == []
+
+
+def test_a_deployment_with_a_function_url_over_http(account, described, tmp_path, colour_photos):
+    bundle, photo = make_bundle(tmp_path / "bundle", described, "model"), next(colour_photos.rglob("*.png"))
+    deployment = deploy(bundle, front="url", auth="none")
+    account.clock.advance(60)  # until Lambda has the new version ready
+    assert shutterless.call(deployment.url, photo)["label"] == "pants"
+    assert deploy(bundle, front="rest").url != deployment.url
+
+
+def test_row_18_preflights_do_not_call_the_function(account, described, tmp_path):
+    url = deploy(make_bundle(tmp_path / "bundle", described, "model"), auth="none").url
+    account.clock.advance(60)
+    records = len(list(read_logs(NAME)))
+    preflight = urllib.request.Request(f"{url}/predict", method="OPTIONS")
+    with urllib.request.urlopen(preflight) as answer:
+        assert (answer.status, answer.headers["Access-Control-Allow-Methods"]) == (204, "POST, OPTIONS")
+    with pytest.raises(urllib.error.HTTPError) as error:
+        urllib.request.urlopen(f"{url}/predict")
+    assert error.value.code == 404
+    error.value.close()
+    assert len(list(read_logs(NAME))) == records
+    with urllib.request.urlopen(f"{url}/health") as answer:
+        assert answer.status == 200
+    assert len(list(read_logs(NAME))) > records
 
 
 def test_a_retry_after_a_lost_answer_is_a_second_call(account):
