@@ -389,7 +389,6 @@ def test_every_company_option_can_be_deployed_and_taken_back(aws, bundles):
         "alarm_email": "vision@example.com",
         "budget": 50,
         "permissions_boundary": "arn:aws:iam::123456789012:policy/developers",
-        "role_path": "/teams/vision/",
         "log_kms_key": arn.format("kms", "key"),
         "subnets": "subnet-0a1b2c3d",
         "security_groups": "sg-0a1b2c3d",

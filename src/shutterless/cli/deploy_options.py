@@ -203,7 +203,10 @@ PermissionsBoundary = Annotated[
     str | None, typer.Option(metavar="ARN", help="ARN of the policy that limits the function's role.")
 ]
 
-RolePath = Annotated[str | None, typer.Option(metavar="PATH", help="IAM path of the function's role.")]
+RolePath = Annotated[
+    str | None,
+    typer.Option(metavar="PATH", help="IAM path of the function's role; only on the first deploy."),
+]
 
 LogKmsKey = Annotated[
     str | None, typer.Option(metavar="ARN", help="ARN of the KMS key that encrypts the log.")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import boto3
 from botocore.exceptions import ClientError
 
-from shutterless.deploy.aws.ecr import encryption_fixed
 from shutterless.deploy.aws.errors import aws_errors, error_code
 from shutterless.deploy.options import Options
 from shutterless.errors import DeployError, InputError
@@ -17,6 +16,9 @@ MIN_UNRESERVED = 100
 DEFAULT_CONCURRENCY = 1_000
 NEW_ACCOUNT_MEMORY = 3_008
 
+# ECR cannot change a repository's key. Another path makes another role, and the published versions, which
+# keep theirs, could not run any more.
+FIXED = ("image_kms_key", "role_path")
 # Options whose ARN has a region, which has to be that of the deployment.
 REGIONAL = ("alarm_topic", "log_kms_key", "image_kms_key", "certificate")
 # Regions, and beginnings of regions, that lack something. cfn-lint knows them too, and a test compares.
@@ -72,8 +74,13 @@ def check_account(session: boto3.Session, options: Options, deployed: Options | 
         ShutterlessError: AWS would refuse an option in this region or account.
     """
     check_region(options, session.region_name)
-    if deployed and deployed.image_kms_key != options.image_kms_key:
-        raise encryption_fixed("this deployment")
+    for name in FIXED:
+        if deployed and getattr(deployed, name) != getattr(options, name):
+            raise DeployError(
+                "fixed-option",
+                f"--{name.replace('_', '-')} cannot be changed after the first deploy",
+                f"It is {getattr(deployed, name)!r}. For another one, destroy the deployment first.",
+            )
     limits = read_limits(session)
     if limits:
         _check_concurrency(limits, options, deployed)
@@ -99,8 +106,8 @@ def check_region(options: Options, region: str) -> None:
         (options.budget, WITHOUT_BUDGETS, "budgets in CloudFormation", "--budget 0"),
         (options.front == "url", WITHOUT_URLS, "function URLs in CloudFormation", "--front rest"),
     )
-    for wanted, regions, feature, alternative in missing:
-        if wanted and region.startswith(regions):
+    for is_used, regions, feature, alternative in missing:
+        if is_used and region.startswith(regions):
             raise InputError(
                 "not-in-region",
                 f"AWS has no {feature} in {region}",
@@ -124,11 +131,11 @@ def _check_concurrency(limits: AccountLimits, options: Options, deployed: Option
     own = deployed.reserved_concurrency if deployed else 0  # already taken from what is unreserved
     available = max(0, limits.unreserved + own - min(MIN_UNRESERVED, limits.concurrency))
     name = "reserved_concurrency" if options.reserved_concurrency else "provisioned_concurrency"
-    wanted = getattr(options, name)
-    if wanted > available:
+    number = getattr(options, name)
+    if number > available:
         raise DeployError(
             "account-limit",
-            f"--{name.replace('_', '-')} {wanted} is more than the {available} calls at once that the "
+            f"--{name.replace('_', '-')} {number} is more than the {available} calls at once that the "
             f"account has left of {limits.concurrency:,}",
             "Lower it, or ask AWS for more: Service Quotas, AWS Lambda, Concurrent executions.",
         )

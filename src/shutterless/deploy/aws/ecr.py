@@ -107,7 +107,11 @@ def ensure_repository(
             )
         _remove_old_lifecycle(ecr, name)
         if kms_key != description.get("encryptionConfiguration", {}).get("kmsKey", kms_key):
-            raise encryption_fixed(name)
+            raise DeployError(
+                "fixed-option",
+                f"The repository {name} is encrypted with another key, which cannot be changed",
+                "Give the --image-kms-key that it was created with, or choose another --name.",
+            )
     return Repository(name, f"{host}/{name}" if host else description["repositoryUri"], arn)
 
 
@@ -278,17 +282,8 @@ def change_tags(
             return
         arn = description["repositoryArn"]
         ecr.tag_resource(resourceArn=arn, tags=_pairs(after))
-        if dropped := sorted(before.keys() - after.keys()):
-            ecr.untag_resource(resourceArn=arn, tagKeys=dropped)
-
-
-def encryption_fixed(name: str) -> DeployError:
-    """Return the error for another KMS key than the repository was created with."""
-    return DeployError(
-        "encryption-fixed",
-        f"The key that encrypts the images of {name} cannot be changed",
-        "Give the key that it was created with, or destroy the deployment and deploy it again.",
-    )
+        if old_keys := sorted(before.keys() - after.keys()):
+            ecr.untag_resource(resourceArn=arn, tagKeys=old_keys)
 
 
 def _pairs(tags: Mapping[str, str]) -> list[dict[str, str]]:

@@ -255,10 +255,10 @@ def _arns(options: Options, name: str, place: Place) -> dict[str, tuple[str, ...
 
 def _statements(actions: list[str], resources: list[str], boundary: str) -> Iterator[Statement]:
     """Yield the statement that allows actions on resources, and those that need a condition apart."""
-    passed: Condition = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
-    bounded: Condition = {"StringEquals": {"iam:PermissionsBoundary": boundary}}
-    conditions = {"iam:PassRole": passed, **(dict.fromkeys(BOUNDED, bounded) if boundary else {})}
-    for condition in (None, passed, bounded):
+    to_lambda: Condition = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
+    with_boundary: Condition = {"StringEquals": {"iam:PermissionsBoundary": boundary}}
+    conditions = {"iam:PassRole": to_lambda, **(dict.fromkeys(BOUNDED, with_boundary) if boundary else {})}
+    for condition in (None, to_lambda, with_boundary):
         matching = [action for action in actions if conditions.get(action) == condition]
         if matching:
             if resources != ["*"]:

@@ -54,7 +54,7 @@ def function_resources(function: str, options: Options, image: str) -> dict[str,
             "UpdateReplacePolicy": "Delete",
             "Properties": log,
         },
-        "Role": {"Type": "AWS::IAM::Role", "Properties": _role(function, options)},
+        "Role": role_resource(function, options, joins_network=bool(options.subnets)),
         "Function": {"Type": "AWS::Lambda::Function", "Properties": _function(function, options, image)},
     }
 
@@ -93,7 +93,14 @@ def alias_resource(live: str, canary: str, weight: float, provisioned: int) -> R
     return {"Type": "AWS::Lambda::Alias", "Properties": properties}
 
 
-def _role(function: str, options: Options) -> JsonObject:
+def role_resource(function: str, options: Options, *, joins_network: bool) -> Resource:
+    """Return the role of the function.
+
+    Args:
+        function: The function's name.
+        options: How it is deployed.
+        joins_network: Whether Lambda puts the function, or a version of it that is kept, into a VPC.
+    """
     write_log: JsonObject = {
         "Effect": "Allow",
         "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
@@ -105,14 +112,14 @@ def _role(function: str, options: Options) -> JsonObject:
         "Action": "sts:AssumeRole",
     }
     policies: list[Json] = [{"PolicyName": "write-its-own-log", "PolicyDocument": _policy(write_log)}]
-    if options.subnets:
+    if joins_network:
         policies.append({"PolicyName": "join-its-network", "PolicyDocument": _network_policy(function)})
     properties: dict[str, Json] = {"AssumeRolePolicyDocument": _policy(assume), "Policies": policies}
     if options.role_path:
         properties["Path"] = options.role_path
     if options.permissions_boundary:
         properties["PermissionsBoundary"] = options.permissions_boundary
-    return properties
+    return {"Type": "AWS::IAM::Role", "Properties": properties}
 
 
 def _network_policy(function: str) -> JsonObject:

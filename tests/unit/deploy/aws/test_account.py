@@ -121,8 +121,13 @@ def test_regions_lack_what_cfn_lint_says_that_they_lack(region):
     assert region.startswith(WITHOUT_SNAPSTART) == (region not in SnapStartSupported().regions)
 
 
-def test_the_key_of_the_images_stays(aws):
-    key = "arn:aws:kms:us-east-1:123456789012:key/0a1b"
-    with pytest.raises(DeployError) as error:
-        check_account(aws, Options(image_kms_key=key), Options())
-    assert error.value.code == "encryption-fixed"
+@pytest.mark.parametrize(
+    "option", [{"image_kms_key": "arn:aws:kms:us-east-1:123456789012:key/0a1b"}, {"role_path": "/teams/"}]
+)
+def test_what_the_first_deploy_has_fixed_stays(aws, option):
+    for deployed, options in [({}, option), (option, {})]:
+        with pytest.raises(DeployError) as error:
+            check_account(aws, Options(**options), Options(**deployed))
+        assert error.value.code == "fixed-option"
+    answer_limits(aws, 1000, 1000)
+    assert check_account(aws, Options(**option), Options(**option))

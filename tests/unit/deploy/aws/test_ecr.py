@@ -226,7 +226,7 @@ def test_another_key_than_the_repository_was_made_with_is_refused(session):
     ensure_repository(session, NAME, kms_key=KEY)
     with pytest.raises(DeployError) as error:
         ensure_repository(session, NAME, kms_key=KEY.replace("0a1b", "2c3d"))
-    assert error.value.code == "encryption-fixed"
+    assert error.value.code == "fixed-option"
 
 
 def test_changed_tags_reach_the_repository_and_those_of_others_stay(session):
