@@ -30,6 +30,7 @@ class Behaviour:
 
     Attributes:
         stale_reads: How many reads after a call on a stack still give its old status.
+        stale_s: Seconds after which reads give the new status.
         untagged_review: Whether a stack that was never executed has no tags.
         ascii_templates: Whether GetTemplate gives `?` for every character that is not ASCII.
         early_validation: Whether change sets are validated early, with reasons in DescribeEvents only.
@@ -46,6 +47,7 @@ class Behaviour:
     """
 
     stale_reads: int = 1
+    stale_s: float = 5.0
     untagged_review: bool = True
     ascii_templates: bool = True
     early_validation: bool = True

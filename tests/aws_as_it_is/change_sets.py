@@ -78,6 +78,7 @@ class StackStore:
     def _begin(self, stack: Stack, token: str) -> None:
         """Keep the description that the next reads may still give."""
         stack.stale = [self.description(stack)] * self.account.behaviour.stale_reads
+        stack.stale_until = self.account.clock.time_s + self.account.behaviour.stale_s
         stack.token = token
 
     def description(self, stack: Stack) -> dict[str, Any]:

@@ -18,7 +18,12 @@ class CloudFormation(ChangeSets, Drift):
             if StackName
             else [each for each in self.stacks.values() if each.status != "DELETE_COMPLETE"]
         )
-        return {"Stacks": [each.stale.pop() if each.stale else self.description(each) for each in stacks]}
+        return {"Stacks": [self._read(each) for each in stacks]}
+
+    def _read(self, stack: Stack) -> dict[str, Any]:
+        """Return a stack's description, which may be that from before the last call."""
+        is_stale = stack.stale and self.account.clock.time_s < stack.stale_until
+        return stack.stale.pop() if is_stale else self.description(stack)
 
     def list_stacks(self, StackStatusFilter: list[str] | None = None, **_: Any) -> dict[str, Any]:
         names = (

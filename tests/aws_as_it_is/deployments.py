@@ -9,7 +9,8 @@ from pathlib import Path
 
 import boto3
 
-from shutterless.deploy import deployer
+from shutterless import deploy as api
+from shutterless.deploy.aws import session
 from shutterless.deploy.aws.ecr import ensure_repository
 from shutterless.deploy.options import Options
 from shutterless.deploy.state import Deployment
@@ -39,16 +40,16 @@ def digest(bundle: Path) -> str:
     return f"sha256:{hashlib.sha256(layer(bundle).encode()).hexdigest()}"
 
 
-def publish(session: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress) -> str:
+def publish(aws: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress) -> str:
     """Put an image without content into the registry, another one for each model: no Docker needed."""
     tags, key = all_tags(name, options), options.image_kms_key
-    repository = ensure_repository(session, f"shutterless/{name}", tags=tags, kms_key=key)
+    repository = ensure_repository(aws, f"shutterless/{name}", tags=tags, kms_key=key)
     manifest = {
         "schemaVersion": 2,
         "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
         "layers": [{"digest": layer(bundle)}],
     }
-    ecr = session.client("ecr")
+    ecr = aws.client("ecr")
     with contextlib.suppress(ecr.exceptions.ImageAlreadyExistsException):
         ecr.put_image(
             repositoryName=repository.name,
@@ -60,13 +61,18 @@ def publish(session: boto3.Session, name: str, bundle: Path, options: Options, p
 
 def deploy(bundle: Path, **options: object) -> Deployment:
     """Deploy a bundle under the name of all these tests."""
-    return deployer.deploy(bundle, NAME, **{"publish": publish, **options})  # type: ignore[arg-type]
+    return api.deploy(bundle, NAME, **{"publish": publish, **options})  # type: ignore[arg-type]
 
 
 def alias(account: Account) -> tuple[str, dict[str, float]]:
     """Return the version that is live, and the shares of others."""
     live = account.functions.functions[FUNCTION].aliases["live"]
     return live.version, live.weights
+
+
+def forget_sessions() -> None:
+    """Let the next call connect anew, as a new process does."""
+    vars(session).get("_sessions", {}).clear()
 
 
 def is_empty(account: Account) -> bool:
@@ -90,8 +96,8 @@ def events(account: Account, status: str) -> list[str]:
 def during_push(action: Callable[[], object]) -> Callable[..., str]:
     """Return a publisher during whose push something else happens."""
 
-    def push(session: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress) -> str:
-        image = publish(session, name, bundle, options, progress)
+    def push(aws: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress) -> str:
+        image = publish(aws, name, bundle, options, progress)
         action()
         return image
 

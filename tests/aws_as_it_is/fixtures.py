@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 if TYPE_CHECKING:
     from tests.aws_as_it_is.account import Account
@@ -30,6 +31,12 @@ def account(connected_account: "Account", monkeypatch: pytest.MonkeyPatch) -> "A
     account.__init__()  # type: ignore[misc]
     set_environment(account, monkeypatch)
     use_clock(account, monkeypatch)
+    # The simulated models do not look at the photo of a smoke test, which takes 60 ms to draw.
+    monkeypatch.setattr(
+        "shutterless.dataset.synthetic.render.draw_garment", lambda *_: Image.new("RGB", (32, 32))
+    )
+    # Sessions that are made here serve no other tests.
+    monkeypatch.setattr("shutterless.deploy.aws.session._sessions", {}, raising=False)
     return account
 
 

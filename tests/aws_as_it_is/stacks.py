@@ -25,7 +25,7 @@ class Stack:
     Attributes:
         template: The template of its resources, None before its first one.
         text: That template as it was sent.
-        stale: Descriptions from before the last call, that the next reads still give.
+        stale: Descriptions from before the last call, that the next reads still give, until a time.
         changes: What the operation in progress, or one that could not be rolled back, has done.
         previous: Template, text, tags and outputs before that operation.
         pending: The resources that are being changed.
@@ -48,6 +48,7 @@ class Stack:
     monitoring_s: float = 0
     token: str = ""
     stale: list[dict[str, Any]] = field(default_factory=list)
+    stale_until: float = 0
     changes: list[Change] = field(default_factory=list)
     previous: tuple[Any, ...] = ()
     pending: list[Resource] = field(default_factory=list)
