@@ -7,7 +7,7 @@ from shutterless.runtime.json_types import JsonObject
 
 
 def url_resources(options: Options) -> dict[str, Resource]:
-    """Return the URL of the alias and, unless requests must be signed, the permission for anyone to use it.
+    """Return the URL of the alias and, unless requests must be signed, the permissions for anyone to use it.
 
     The URL has no CORS settings: Lambda would add its headers to those that the function sends, and browsers
     refuse a header that is there twice.
@@ -28,15 +28,11 @@ def url_resources(options: Options) -> dict[str, Resource]:
             "InvokeMode": "BUFFERED",
         },
     }
-    return {"FunctionUrl": url, **({} if options.auth == "iam" else _public_permissions())}
-
-
-def _public_permissions() -> dict[str, Resource]:
-    """Return both permissions that a public URL has needed since October 2025.
-
-    Source: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
-    """
+    if options.auth == "iam":
+        return {"FunctionUrl": url}
+    # Both, since October 2025: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
     return {
+        "FunctionUrl": url,
         "AnyoneMayUseUrl": _permission(Action="lambda:InvokeFunctionUrl", FunctionUrlAuthType="NONE"),
         "UrlMayCallFunction": _permission(Action="lambda:InvokeFunction", InvokedViaFunctionUrl=True),
     }
