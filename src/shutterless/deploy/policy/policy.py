@@ -196,7 +196,15 @@ def needed_actions(options: Options) -> set[str]:
     """Return every action that a deployment with these options needs."""
     handlers = json.loads(PERMISSIONS.read_text("utf-8"))["handlers"]
     actions = {*CALLS, *STACK_TAGS, *PUSH, *PULL, *(DOMAIN if options.domain else ())}
-    for resource in _resources(options):
+    image = f"registry/{repository_name('any')}@sha256:{'0' * 64}"
+    template = build_template("any", options, image=image, model="", fingerprint="")
+    key: JsonObject = {"EncryptionConfiguration": {"KmsKey": options.image_kms_key}}
+    # It is not in the template, because the image has to be in it before the function is made.
+    repository: Resource = {
+        "Type": "AWS::ECR::Repository",
+        "Properties": key if options.image_kms_key else {},
+    }
+    for resource in (*template["Resources"].values(), repository):
         conditions = ONLY_WITH.get(resource["Type"], {})
         for action in handlers[resource["Type"]]:
             only_with = conditions.get(action) or conditions.get(action.partition(":")[0])
@@ -211,14 +219,6 @@ def _has(properties: Json, path: str) -> bool:
     if not isinstance(properties, dict) or name not in properties:
         return False
     return not rest or _has(properties[name], rest)
-
-
-def _resources(options: Options) -> Iterator[Resource]:
-    """Yield the resources of a deployment, and its repository, which is not in the template."""
-    image = f"registry/{repository_name('any')}@sha256:{'0' * 64}"
-    yield from build_template("any", options, image=image, model="", fingerprint="")["Resources"].values()
-    encryption: JsonObject = {"EncryptionConfiguration": {"KmsKey": options.image_kms_key}}
-    yield {"Type": "AWS::ECR::Repository", "Properties": encryption if options.image_kms_key else {}}
 
 
 def _arns(options: Options, name: str, place: Place) -> dict[str, tuple[str, ...]]:
