@@ -30,6 +30,8 @@ def account(connected_account: "Account", monkeypatch: pytest.MonkeyPatch) -> "A
     account = connected_account
     account.__init__()  # type: ignore[misc]
     set_environment(account, monkeypatch)
+    # As if each call were a command of its own: one that is interrupted leaves no session.
+    monkeypatch.setattr("shutterless.deploy.aws.session.MAX_AGE_S", -1)
     use_clock(account, monkeypatch)
     # The simulated models do not look at the photo of a smoke test, which takes 60 ms to draw.
     monkeypatch.setattr(

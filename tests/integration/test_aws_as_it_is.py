@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from shutterless.deploy import deployer
+from shutterless.deploy.releases import traffic
 from shutterless.deploy.status import read_status
 from shutterless.errors import DeployError, ShutterlessError
 from tests.aws_as_it_is.deployments import (
@@ -30,13 +31,6 @@ def bundles(tmp_path_factory, described):
     """Return folders of several bundles, whose models are not run here."""
     folder = tmp_path_factory.mktemp("bundles")
     return [make_bundle(folder / str(number), described, f"model {number}") for number in range(13)]
-
-
-@pytest.fixture(autouse=True)
-def simulated_rows(account):
-    """Switch off what the deploy stage does not know yet."""
-    account.behaviour.stale_reads = 0
-    account.behaviour.untagged_review = False
 
 
 def find_call(account, operation, action, number=1):
@@ -80,7 +74,7 @@ def test_row_01_an_interrupted_first_deploy_can_be_repeated(account, bundles):
 
 def test_row_01_an_interrupted_first_deploy_can_be_planned_and_destroyed(account, bundles):
     interrupt_first_deploy(account, bundles[0])
-    assert deployer.plan(bundles[0], NAME).changes
+    assert deployer.plan(bundles[0], NAME).steps
     deployer.destroy(NAME)
     assert deployer.list_resources(NAME) == []
 
@@ -125,7 +119,7 @@ def test_row_03_a_name_that_is_not_ascii_replaces_no_version(account, described,
     deploy(first)
     deploy(second)
     deploy(second, memory=2048)
-    deployer.rollback(NAME)
+    traffic.rollback(NAME)
     assert alias(account) == ("2", {})
     assert events(account, "UPDATE_FAILED") == events(account, "CREATE_FAILED") == []
 
@@ -144,7 +138,7 @@ def test_row_08_refused_canaries_do_not_expire_the_live_image(account, bundles):
     deploy(bundles[0])
     for bundle in bundles[1:]:
         deploy(bundle, canary=0.1, canary_minutes=0)
-        deployer.rollback(NAME)
+        traffic.rollback(NAME)
         account.clock.advance(60)
     assert alias(account) == ("1", {})
     assert ask(account) == 200

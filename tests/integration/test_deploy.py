@@ -13,6 +13,7 @@ from shutterless import deploy as package
 from shutterless.deploy import deployer
 from shutterless.deploy.aws import ecr
 from shutterless.deploy.image import live
+from shutterless.deploy.releases import traffic
 from shutterless.deploy.status import read_status
 from shutterless.deploy.template.releases import MAX_RELEASES
 from shutterless.errors import BundleError, DeployError, InputError
@@ -26,8 +27,6 @@ REGION = "eu-central-1"
 @pytest.fixture
 def aws(account):
     """Give a session of an empty account."""
-    account.behaviour.stale_reads = 0
-    account.behaviour.untagged_review = False
     account.limits.concurrency = 1000
     return boto3.Session()
 
@@ -73,7 +72,7 @@ def test_deploy_update_roll_back_and_destroy(aws, bundles):
     assert alias(aws) == ("2", {})
     assert len(images(aws)) == 2
 
-    back = deployer.rollback(NAME)
+    back = traffic.rollback(NAME)
     assert (back.model, back.image) == (deployment.model, deployment.image)
     assert alias(aws) == ("1", {})
 
@@ -155,7 +154,8 @@ def test_its_status_is_read_back(aws, bundles):
 def test_a_plan_changes_nothing(aws, bundles):
     plan = deployer.plan(bundles[0], NAME)
     assert plan.needs_push
-    assert {change.action for change in plan.changes} == {"added"}
+    (step,) = plan.steps
+    assert (step.name, {change.action for change in step.changes}) == ("create", {"added"})
     assert deployer.list_resources(NAME) == []
 
 
@@ -165,7 +165,7 @@ def test_a_deploy_does_what_the_plan_says(aws, bundles):
     assert not plan.needs_push
     deployed = deploy(bundles[0], memory=3008, rate=50)
     assert deployed.template == plan.template
-    assert deployer.plan(bundles[0], NAME).changes == ()
+    assert deployer.plan(bundles[0], NAME).steps == ()
 
 
 def test_options_that_are_left_out_stay_as_they_are(aws, bundles):
@@ -180,14 +180,14 @@ def test_a_canary_gets_its_share_until_it_is_promoted(aws, bundles):
     canary = deploy(bundles[1], canary=0.1, canary_minutes=0)
     assert alias(aws) == ("1", {"2": 0.1})
     assert (canary.canary, canary.canary_model) == (0.1, f"clothes {read_bundle(bundles[1]).version}")
-    assert deployer.promote(NAME).canary == 0
+    assert traffic.promote(NAME).canary == 0
     assert alias(aws) == ("2", {})
 
 
 def test_a_canary_can_be_rolled_back(aws, bundles):
     deploy(bundles[0])
     deploy(bundles[1], canary=0.1, canary_minutes=0)
-    deployer.rollback(NAME)
+    traffic.rollback(NAME)
     assert alias(aws) == ("1", {})
 
 
@@ -232,7 +232,7 @@ def test_old_versions_are_removed(aws, bundles):
     assert len(versions) == MAX_RELEASES
 
 
-@pytest.mark.parametrize("action", [deployer.rollback, deployer.promote])
+@pytest.mark.parametrize("action", [traffic.rollback, traffic.promote])
 def test_what_is_not_deployed_is_an_error(aws, action):
     with pytest.raises(DeployError) as error:
         action(NAME)
@@ -303,6 +303,7 @@ EXAMPLES = (
         "read_status",
         "read_logs",
         "promote",
+        "list_releases",
         "rollback",
         "list_resources",
     ),

@@ -16,13 +16,6 @@ def bundles(tmp_path_factory, described):
     return [make_bundle(folder / str(number), described, f"model {number}") for number in range(4)]
 
 
-@pytest.fixture(autouse=True)
-def simulated_rows(account):
-    """Switch off what the deploy stage does not know yet."""
-    account.behaviour.stale_reads = 0
-    account.behaviour.untagged_review = False
-
-
 def nothing(bundles):
     """Prepare an empty account."""
 

@@ -131,6 +131,8 @@ def build_container() -> None:
 def deploy_to_aws() -> str:
     changes: deploy.OptionChanges = {"memory": 3008, "auth": "iam"}
     plan: deploy.Plan = deploy.plan("bundle", "clothes", region="eu-central-1", **changes)
+    first: deploy.PlannedStep = plan.steps[0]
+    print(first.name, [change.name for change in first.changes])
     options: deploy.Options = plan.options
     deployment: deploy.Deployment = deploy.deploy(
         "bundle", "clothes", profile="work", canary=0.1, canary_minutes=5, quota=options.quota
@@ -146,7 +148,8 @@ def deploy_to_aws() -> str:
     endpoint: deploy.Endpoint = deploy.read_endpoint("clothes", region="eu-central-1")
     shutterless.call(endpoint.url, "hat.jpg", endpoint.key)
     deploy.promote("clothes", region="eu-central-1")
-    deploy.rollback("clothes", region="eu-central-1", progress=show_progress)
+    releases: list[deploy.DeployedRelease] = deploy.list_releases("clothes", region="eu-central-1")
+    deploy.rollback("clothes", to=releases[-1].version, region="eu-central-1", progress=show_progress)
     deploy.connect(profile="work", region="eu-central-1")
     status: deploy.Status = deploy.read_status("clothes", region="eu-central-1", show_key=True)
     comparison: deploy.Comparison | None = status.comparison

@@ -47,6 +47,7 @@ STAGES: dict[str, dict[str, Command]] = {
         "logs": logs.logs,
         "promote": deploy.promote,
         "rollback": deploy.rollback,
+        "releases": deploy.releases,
         "destroy": deploy.destroy,
     },
 }

@@ -36,7 +36,7 @@ CanaryMinutes = Annotated[
     int | None,
     typer.Option(
         metavar="MINUTES",
-        help="Roll the canary back if an alarm goes off within so many minutes, else promote it; "
+        help="Watch the canary for so many minutes, then promote it or roll it back; "
         "0 leaves that to you.  [default: 10]",
     ),
 ]
@@ -52,12 +52,16 @@ Photo = Annotated[
         metavar="FILE",
         exists=True,
         dir_okay=False,
-        help="Photo for the smoke test.  [default: a drawn one]",
+        help="Photo for the smoke tests.  [default: a drawn one]",
     ),
 ]
 
 SmokeTest = Annotated[
-    bool, typer.Option("--smoke-test/--no-smoke-test", help="Send a photo to the API after the deploy.")
+    bool,
+    typer.Option(
+        "--smoke-test/--no-smoke-test",
+        help="Send a photo to the new version before it gets any calls, and to the API at the end.",
+    ),
 ]
 
 Policy = Annotated[

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from shutterless.runtime.json_types import Json
 
 SIGNS = {"added": "+", "changed": "~", "replaced": "!", "removed": "-"}
+# What each change set of a deploy does.
+STEPS = {
+    "create": "create the stack",
+    "update": "update the stack",
+    "publish": "publish the new version; it is tested before it gets any calls",
+    "turn": "give the new version its calls",
+    "provision": "change the number of warm instances",
+    "promote": "give the canary all calls, unless it fails while it is watched",
+}
 # Of longer values only the beginning and the end are shown.
 MAX_VALUE_LENGTH = 60
 
@@ -50,11 +59,14 @@ def show_plan(plan: "Plan", contents: "Path | LiveImage", origins: Mapping[str, 
         )
     if plan.current_options is None:
         listing = make_table("would be created", "number")
-        for kind, number in Counter(change.type for change in plan.changes).items():
+        changes = [change for step in plan.steps for change in step.changes]
+        for kind, number in Counter(change.type for change in changes).items():
             listing.add_row(kind, str(number))
         show(listing)
-    elif plan.changes:
-        _show_changes(plan.changes)
+    elif plan.steps:
+        for number, step in enumerate(plan.steps, start=1):
+            print_result(f"Change set {number} of {len(plan.steps)}: {STEPS[step.name]}")
+            _show_changes(step.changes)
         print_result("+ added   ~ changed   ! replaced   - removed")
     else:
         print_result("Nothing would change.")

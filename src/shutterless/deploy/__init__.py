@@ -11,8 +11,9 @@ from shutterless.utils.lazy import import_name
 
 # module: the names that it defines. Their types are in __init__.pyi, which a test compares with this table.
 _EXPORTS = {
-    "deployer": ("Plan", "deploy", "destroy", "list_resources", "plan", "promote", "rollback"),
+    "deployer": ("Plan", "PlannedStep", "deploy", "destroy", "list_resources", "plan"),
     "state": ("Deployment",),
+    "releases.traffic": ("DeployedRelease", "list_releases", "promote", "rollback"),
     "options": ("OptionChanges", "Options"),
     "image.live": ("LiveImage", "read_live_image"),
     "environments": ("Environment", "read_environment"),

@@ -14,12 +14,11 @@ from shutterless.deploy.cost.prices import Prices as Prices
 from shutterless.deploy.cost.prices import load_prices as load_prices
 from shutterless.deploy.cost.workload import Workload as Workload
 from shutterless.deploy.deployer import Plan as Plan
+from shutterless.deploy.deployer import PlannedStep as PlannedStep
 from shutterless.deploy.deployer import deploy as deploy
 from shutterless.deploy.deployer import destroy as destroy
 from shutterless.deploy.deployer import list_resources as list_resources
 from shutterless.deploy.deployer import plan as plan
-from shutterless.deploy.deployer import promote as promote
-from shutterless.deploy.deployer import rollback as rollback
 from shutterless.deploy.endpoint import Endpoint as Endpoint
 from shutterless.deploy.endpoint import read_endpoint as read_endpoint
 from shutterless.deploy.environments import Environment as Environment
@@ -31,6 +30,10 @@ from shutterless.deploy.options import Options as Options
 from shutterless.deploy.policy.policy import Place as Place
 from shutterless.deploy.policy.policy import Policy as Policy
 from shutterless.deploy.policy.policy import deploy_policy as deploy_policy
+from shutterless.deploy.releases.traffic import DeployedRelease as DeployedRelease
+from shutterless.deploy.releases.traffic import list_releases as list_releases
+from shutterless.deploy.releases.traffic import promote as promote
+from shutterless.deploy.releases.traffic import rollback as rollback
 from shutterless.deploy.state import Deployment as Deployment
 from shutterless.deploy.status import Status as Status
 from shutterless.deploy.status import read_status as read_status

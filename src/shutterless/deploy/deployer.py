@@ -1,39 +1,35 @@
-"""Deploy, plan, promote, roll back and destroy. CloudFormation does the work and holds all state."""
+"""Deploy, plan and destroy. CloudFormation does the work and holds all state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Unpack
 
 import boto3
-from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from shutterless.deploy.aws.account import AccountLimits, check_account
-from shutterless.deploy.aws.cloudformation import (
-    Stack,
-    cancel_update,
-    deployment_not_found,
-    read_stack,
-    remove_stack,
-)
+from shutterless.deploy.aws.cloudformation.stack import Stack, read_stack, remove_stack
+from shutterless.deploy.aws.cloudformation.states import ROLLBACK_FAILED
 from shutterless.deploy.aws.ecr import change_tags, delete_repository
 from shutterless.deploy.aws.errors import aws_errors, error_code
 from shutterless.deploy.aws.session import connect
-from shutterless.deploy.aws.stack_states import ROLLBACK_FAILED
 from shutterless.deploy.front import describe_front
 from shutterless.deploy.image import LiveImage, Publisher, delete_unused, publish_image
 from shutterless.deploy.options import OptionChanges, Options, check_name, lists_options
+from shutterless.deploy.releases.alias import AliasChange, find_alias_change, repair_alias
+from shutterless.deploy.releases.rollout import Rollout, Step, StepName, plan_steps
+from shutterless.deploy.smoke import read_photo
 from shutterless.deploy.state import (
     Deployment,
-    apply_template,
     describe,
     read_state,
     read_updatable_state,
+    require_unmoved_state,
 )
 from shutterless.deploy.target import CANARY_MINUTES, find_target, validate
 from shutterless.deploy.template.diff import ResourceChange, compare_templates
-from shutterless.deploy.template.releases import Releases, read_releases, with_releases
+from shutterless.deploy.template.releases import read_releases
 from shutterless.deploy.template.template import all_tags, read_options, repository_name, stack_name
 from shutterless.deploy.template.types import Template
 from shutterless.utils.progress import Progress, automatic
@@ -43,22 +39,34 @@ UNKNOWN_DIGEST = "sha256:" + "0" * 64
 
 
 @dataclass(frozen=True)
+class PlannedStep:
+    """One change set of a deploy.
+
+    Attributes:
+        name: `create` or `update`, or, to bring a new version: `publish`, `turn`, `provision`, `promote`.
+        changes: What it changes at AWS.
+    """
+
+    name: StepName
+    changes: tuple[ResourceChange, ...]
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a deploy would do.
 
     Attributes:
-        changes: What would change at AWS; empty for nothing.
+        steps: The change sets, one after the other; empty for none.
         template: The template that would be deployed.
         options: The options that it would be deployed with.
         region: The AWS region.
         needs_push: Whether an image would be built and pushed.
         current_options: The options that are deployed, None if nothing is.
-        notes: What would be done to the stack before, if it cannot be updated as it is, and what a change
-            of `--front` means.
+        notes: What else would be done, what AWS would bill, and what a change of `--front` means.
         limits: How many calls of functions the account may run at once, None if that may not be read.
     """
 
-    changes: tuple[ResourceChange, ...]
+    steps: tuple[PlannedStep, ...]
     template: Template
     options: Options
     region: str
@@ -76,6 +84,7 @@ def plan(
     profile: str | None = None,
     region: str | None = None,
     canary: float = 0.0,
+    canary_minutes: int = CANARY_MINUTES,
     rebuild: bool = False,
     **options: Unpack[OptionChanges],
 ) -> Plan:
@@ -88,6 +97,7 @@ def plan(
         profile: A profile of the AWS configuration; AWS_PROFILE by default.
         region: The AWS region; AWS_REGION or the profile's by default.
         canary: The share of the calls, 0 to 1, that the new version gets first.
+        canary_minutes: How long a canary is watched before it gets all calls; 0 to leave that to `promote`.
         rebuild: Whether to build the image even if nothing that it is made from has changed.
         **options: The options to change, see `Options`.
 
@@ -100,23 +110,28 @@ def plan(
         >>> plan.needs_push, plan.options.memory  # doctest: +SKIP
         (True, 3008)
     """
-    contents = validate(bundle, name, options, canary)
+    contents = validate(bundle, name, options, canary, canary_minutes)
     session = connect(profile, region)
     with aws_errors(profile):
         state = read_state(session.client("cloudformation"), name)
         target = find_target(session, name, contents, state.template, options, canary, rebuild=rebuild)
         current_options = read_options(state.template) if state.template else None
         limits = check_account(session, target.options, current_options)
+        alias_change = find_alias_change(session, state)
     digest = contents.digest if isinstance(contents, LiveImage) else UNKNOWN_DIGEST
     template = target.template(target.image or f"{repository_name(name)}@{digest}", canary)
     return Plan(
-        changes=tuple(compare_templates(state.template, template)),
+        steps=tuple(_describe_steps(state.template, plan_steps(state.template, template, canary_minutes))),
         template=template,
         options=target.options,
         region=session.region_name,
         needs_push=not target.image,
         current_options=current_options,
-        notes=(*_notes(state.stack, state.template), *describe_front(current_options, target.options)),
+        notes=(
+            *_stack_notes(state.stack, state.template),
+            *_notes(state.template, template, alias_change),
+            *describe_front(current_options, target.options),
+        ),
         limits=limits,
     )
 
@@ -130,6 +145,8 @@ def deploy(
     region: str | None = None,
     canary: float = 0.0,
     canary_minutes: int = CANARY_MINUTES,
+    photo: str | Path | None = None,
+    smoke_test: bool = True,
     rebuild: bool = False,
     publish: Publisher = publish_image,
     progress: Progress = automatic,
@@ -146,10 +163,12 @@ def deploy(
         profile: A profile of the AWS configuration; AWS_PROFILE by default.
         region: The AWS region; AWS_REGION or the profile's by default.
         canary: The share of the calls, 0 to 1, that the new version gets first.
-        canary_minutes: How long CloudFormation watches a canary. If an alarm goes off, it rolls everything
-            back; after that time the new version gets all calls. With 0 it remains a canary until
-            `promote` or `rollback`.
+        canary_minutes: How long a canary is watched. If one of its alarms goes off, or its answers are
+            worse, the old version gets all calls again; after that time the new one does. With 0 it remains
+            a canary until `promote` or `rollback`.
         rebuild: Whether to build the image even if nothing that it is made from has changed.
+        photo: The photo to ask a new version with before it gets any calls; a drawn one by default.
+        smoke_test: Whether to ask it. If it does not answer, the template from before is put back.
         publish: Builds the image and pushes it to the registry.
         progress: Called as the work goes on.
         **options: The options to change, see `Options`. The others stay as they are deployed.
@@ -167,6 +186,7 @@ def deploy(
         'api-key'
     """
     contents = validate(bundle, name, options, canary, canary_minutes)
+    question = read_photo(Path(photo) if photo else None) if smoke_test else None
     session = connect(profile, region)
     with aws_errors(profile):
         cloudformation = session.client("cloudformation")
@@ -178,14 +198,15 @@ def deploy(
             tags, new_tags = all_tags(name, current_options), all_tags(name, target.options)
             change_tags(session, repository_name(name), tags, new_tags)
         image = target.image or _provide_image(session, name, bundle, target.options, publish, progress)
-        template = target.template(image, canary)
-        result = apply_template(cloudformation, state, template, canary_minutes, progress)
-        if canary_minutes and read_releases(template).canary:
-            template = with_releases(template, read_releases(template).promote())
-            result = apply_template(cloudformation, result, template, 0, progress)
-    if result is state:
-        return describe(result, changed=False)
-    return replace(describe(result, changed=True), warnings=delete_unused(session, name))
+        require_unmoved_state(cloudformation, state)
+        rollout = Rollout(session, progress, question, canary_minutes)
+        result = rollout.run(state, target.template(image, canary))
+        alias_change = repair_alias(session, result)
+    is_changed = result is not state
+    warnings = list(delete_unused(session, name)) if is_changed else []
+    if alias_change:
+        warnings.append(f"{alias_change}. It is back now.")
+    return replace(describe(result, changed=is_changed or bool(alias_change)), warnings=tuple(warnings))
 
 
 def _provide_image(
@@ -200,65 +221,6 @@ def _provide_image(
     if isinstance(bundle, LiveImage):
         return bundle.copy_to(session, name, options, progress)
     return publish(session, name, Path(bundle), options, progress)
-
-
-def promote(
-    name: str, *, profile: str | None = None, region: str | None = None, progress: Progress = automatic
-) -> Deployment:
-    """Give all calls to the canary of a deployment.
-
-    Args:
-        name: The deployment's name.
-        profile: A profile of the AWS configuration; AWS_PROFILE by default.
-        region: The AWS region; AWS_REGION or the profile's by default.
-        progress: Called as the work goes on.
-
-    Returns:
-        The deployment after the change.
-
-    Raises:
-        ShutterlessError: There is no such deployment, or it has no canary.
-
-    Example:
-        >>> from shutterless import deploy
-        >>> deploy.promote("clothes", region="eu-central-1").canary  # doctest: +SKIP
-        0.0
-    """
-    session = connect(profile, region)
-    with aws_errors(profile):
-        return _reroute(session.client("cloudformation"), name, Releases.promote, progress)
-
-
-def rollback(
-    name: str, *, profile: str | None = None, region: str | None = None, progress: Progress = automatic
-) -> Deployment:
-    """Go back: cancel an update in progress, or else end the canary, or else return to the previous version.
-
-    Args:
-        name: The deployment's name.
-        profile: A profile of the AWS configuration; AWS_PROFILE by default.
-        region: The AWS region; AWS_REGION or the profile's by default.
-        progress: Called as the work goes on.
-
-    Returns:
-        The deployment after the change.
-
-    Raises:
-        ShutterlessError: There is no such deployment, or nothing to go back to.
-
-    Example:
-        >>> from shutterless import deploy
-        >>> deploy.rollback("clothes", region="eu-central-1").changed  # doctest: +SKIP
-        True
-    """
-    session = connect(profile, region)
-    with aws_errors(profile):
-        cloudformation = session.client("cloudformation")
-        stack = read_stack(cloudformation, stack_name(check_name(name)))
-        if stack and stack.status == "UPDATE_IN_PROGRESS":
-            cancel_update(cloudformation, stack, progress)
-            return describe(read_updatable_state(cloudformation, name, progress), changed=True)
-        return _reroute(cloudformation, name, Releases.roll_back, progress)
 
 
 def destroy(
@@ -329,19 +291,15 @@ def _exists(request: Callable[[], object]) -> bool:
     return True
 
 
-def _reroute(
-    cloudformation: BaseClient, name: str, change: Callable[[Releases], Releases], progress: Progress
-) -> Deployment:
-    """Point the alias of a deployment elsewhere; raises `ShutterlessError` if nothing is deployed."""
-    state = read_updatable_state(cloudformation, name, progress)
-    if state.template is None:
-        raise deployment_not_found(name, cloudformation.meta.region_name)
-    template = with_releases(state.template, change(read_releases(state.template)))
-    result = apply_template(cloudformation, state, template, 0, progress)
-    return describe(result, changed=result is not state)
+def _describe_steps(deployed: Template | None, steps: Iterable[Step]) -> Iterator[PlannedStep]:
+    """Yield the change sets that change anything."""
+    for step in steps:
+        if changes := compare_templates(deployed, step.template):
+            yield PlannedStep(step.name, tuple(changes))
+        deployed = step.template
 
 
-def _notes(stack: Stack | None, deployed: Template | None) -> tuple[str, ...]:
+def _stack_notes(stack: Stack | None, deployed: Template | None) -> tuple[str, ...]:
     """Return what `deploy` would do first to a stack that cannot be updated as it is."""
     if stack is None:
         return ()
@@ -352,3 +310,20 @@ def _notes(stack: Stack | None, deployed: Template | None) -> tuple[str, ...]:
     if stack.status == ROLLBACK_FAILED:
         return (f"The stack is {stack.status}: deploy would have AWS finish the rollback first.",)
     return ()
+
+
+def _notes(deployed: Template | None, target: Template, alias_change: AliasChange | None) -> tuple[str, ...]:
+    """Return what else users should know before they deploy."""
+    notes = []
+    if alias_change:
+        notes.append(f"{alias_change}; deploy would turn it back.")
+    before = read_releases(deployed).history if deployed else ()
+    after = [release.version for release in read_releases(target).history]
+    snapshots = [release for release in before if release.options.get("snapstart")]
+    if snapshots and not read_options(target).snapstart:
+        dropped = sum(release.version not in after for release in snapshots)
+        notes.append(
+            f"Versions with SnapStart: {dropped} would be deleted and {len(snapshots) - dropped} kept to go "
+            "back to. AWS bills their snapshots until they are deleted."
+        )
+    return tuple(notes)

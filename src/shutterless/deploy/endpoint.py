@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from shutterless.deploy.aws.api_keys import read_api_key
-from shutterless.deploy.aws.cloudformation import deployment_not_found, read_stack
+from shutterless.deploy.aws.cloudformation.stack import deployment_not_found, read_stack
 from shutterless.deploy.aws.errors import aws_errors
 from shutterless.deploy.aws.session import connect
 from shutterless.deploy.options import check_name

@@ -1,19 +1,25 @@
 """The state of a deployment, which is its stack and template in CloudFormation and nothing else."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from botocore.client import BaseClient
 
-from shutterless.deploy.aws.cloudformation import (
+from shutterless.deploy.aws.cloudformation.change_sets import (
+    NO_TRIGGERS,
+    Action,
     RollbackTriggers,
-    Stack,
     change_stack,
+    deployed_meanwhile,
+    require_unmoved,
+)
+from shutterless.deploy.aws.cloudformation.stack import (
+    Stack,
     read_stack,
     read_template,
     wait_until_updatable,
 )
 from shutterless.deploy.options import check_name
-from shutterless.deploy.template.alarms import alarm_names
 from shutterless.deploy.template.diff import compare_templates
 from shutterless.deploy.template.releases import read_releases
 from shutterless.deploy.template.template import read_options, stack_name
@@ -37,7 +43,7 @@ class Deployment:
         canary_model: Name and version of the model that is a canary; empty if there is none.
         canary: The canary's share of the calls, 0 to 1.
         changed: Whether the call that returned this changed anything.
-        warnings: What did not work although the deployment did, such as deleting old images.
+        warnings: What the caller should know although the call did its work, as sentences.
         domain: The API's own address, `https://` and its domain; empty if it has none.
         domain_target: What DNS has to point the domain to.
         has_page: Whether the API has its web page.
@@ -74,6 +80,18 @@ def read_state(cloudformation: BaseClient, name: str) -> State:
     return State(name, stack, read_template(cloudformation, stack))
 
 
+def require_unmoved_state(cloudformation: BaseClient, state: State) -> None:
+    """Check that a deployment is still in this state.
+
+    Raises:
+        ShutterlessError: Somebody else has changed it, or is changing it.
+    """
+    if state.stack:
+        require_unmoved(cloudformation, state.stack.id, state.stack)
+    elif read_stack(cloudformation, stack_name(state.name)):
+        raise deployed_meanwhile(stack_name(state.name))
+
+
 def read_updatable_state(cloudformation: BaseClient, name: str, progress: Progress) -> State:
     """Return the state of the deployment `name` once its stack can be updated."""
     stack = wait_until_updatable(cloudformation, stack_name(check_name(name)), progress)
@@ -81,7 +99,14 @@ def read_updatable_state(cloudformation: BaseClient, name: str, progress: Progre
 
 
 def apply_template(
-    cloudformation: BaseClient, state: State, template: Template, canary_minutes: int, progress: Progress
+    cloudformation: BaseClient,
+    state: State,
+    template: Template,
+    progress: Progress,
+    *,
+    action: Action = "deploy",
+    triggers: RollbackTriggers = NO_TRIGGERS,
+    check: Callable[[], DeployError | None] | None = None,
 ) -> State:
     """Make CloudFormation change a deployment to what a template says.
 
@@ -89,18 +114,26 @@ def apply_template(
         cloudformation: The client.
         state: The state before.
         template: The template after.
-        canary_minutes: How long CloudFormation watches the alarms if the template has a canary.
         progress: Called while CloudFormation works.
+        action: What the change is for.
+        triggers: The alarms that roll the change back.
+        check: Called while CloudFormation works. If it returns an error, the change is cancelled.
 
     Returns:
         The state after, which is the same object if there is nothing to change.
     """
     if not compare_templates(state.template, template):
         return state
-    name, triggers = stack_name(state.name), RollbackTriggers()
-    if canary_minutes and read_releases(template).canary:
-        triggers = RollbackTriggers(alarm_names(name), canary_minutes)
-    stack = change_stack(cloudformation, name, state.stack, template, triggers, progress)
+    stack = change_stack(
+        cloudformation,
+        stack_name(state.name),
+        state.stack,
+        template,
+        progress,
+        action=action,
+        triggers=triggers,
+        check=check,
+    )
     return State(state.name, stack, template)
 
 

@@ -9,8 +9,14 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from shutterless.deploy.aws.api_keys import read_api_key
-from shutterless.deploy.aws.cloudformation import Stack, deployment_not_found, read_stack, read_template
-from shutterless.deploy.aws.cloudwatch import FunctionMetrics, read_metrics
+from shutterless.deploy.aws.cloudformation.stack import (
+    Stack,
+    deployment_not_found,
+    read_resources,
+    read_stack,
+    read_template,
+)
+from shutterless.deploy.aws.cloudwatch import FunctionMetrics, read_alarm_states, read_metrics
 from shutterless.deploy.aws.ecr import read_findings, read_push_time
 from shutterless.deploy.aws.errors import aws_errors
 from shutterless.deploy.aws.reports import read_cold_starts
@@ -248,17 +254,9 @@ def _read_provisioned(client: BaseClient, function: str) -> int:
 
 def _read_alarms(session: boto3.Session, stack: str) -> dict[str, str]:
     """Return the state of each alarm among a stack's resources; a prefix would find other stacks' too."""
-    pages = session.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
-    names = [
-        resource["PhysicalResourceId"]
-        for page in pages
-        for resource in page["StackResourceSummaries"]
-        if resource["ResourceType"] == "AWS::CloudWatch::Alarm" and resource.get("PhysicalResourceId")
-    ]
-    if not names:
-        return {}
-    alarms = session.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
-    return {alarm["AlarmName"]: alarm["StateValue"] for alarm in alarms}
+    resources = read_resources(session.client("cloudformation"), stack)
+    names = [each.physical_id for each in resources if each.type == "AWS::CloudWatch::Alarm"]
+    return read_alarm_states(session, [name for name in names if name])
 
 
 def _period(stack: Stack) -> timedelta:

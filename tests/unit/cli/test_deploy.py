@@ -1,6 +1,6 @@
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,8 +12,10 @@ from shutterless.deploy.aws import session
 from shutterless.deploy.aws.account import AccountLimits
 from shutterless.deploy.cost import local_latency
 from shutterless.deploy.cost import plan as cost_plan
-from shutterless.deploy.deployer import Plan
+from shutterless.deploy.deployer import Plan, PlannedStep
 from shutterless.deploy.options import Options
+from shutterless.deploy.releases import traffic
+from shutterless.deploy.releases.traffic import DeployedRelease
 from shutterless.deploy.state import Deployment
 from shutterless.deploy.template.diff import PropertyChange, ResourceChange
 from shutterless.errors import DeployError
@@ -23,7 +25,12 @@ DEPLOYED = Deployment("clothes", URL, "api-key", "key-id", "clothes 1", "image",
 CHANGE = ResourceChange(
     "changed", "Function", "AWS::Lambda::Function", (PropertyChange("MemorySize", 1769, 3008),)
 )
-PLAN = Plan((CHANGE,), {"Resources": {}}, Options(memory=3008), "us-east-1", False, Options())
+STEPS = (PlannedStep("update", (CHANGE,)),)
+PLAN = Plan(STEPS, {"Resources": {}}, Options(memory=3008), "us-east-1", False, Options())
+RELEASES = [
+    DeployedRelease("3", "clothes 3", f"host/clothes@sha256:{3:064x}", "2026-11-20T08:00:00+00:00", 0.1, {}),
+    DeployedRelease("2", "clothes 2", f"host/clothes@sha256:{2:064x}", "", 0.9, {"memory": 3008}),
+]
 
 
 @pytest.fixture
@@ -38,9 +45,10 @@ def calls(monkeypatch):
 
         return function
 
-    for name, value in {"plan": PLAN, "promote": DEPLOYED, "rollback": DEPLOYED, "destroy": None}.items():
+    for name, value in {"plan": PLAN, "destroy": None, "deploy": DEPLOYED}.items():
         monkeypatch.setattr(deployer, name, answer(name, value))
-    monkeypatch.setattr(deployer, "deploy", answer("deploy", DEPLOYED))
+    for name, value in {"promote": DEPLOYED, "rollback": DEPLOYED, "list_releases": RELEASES}.items():
+        monkeypatch.setattr(traffic, name, answer(name, value))
     monkeypatch.setattr(session, "connect", answer("connect", None))
     monkeypatch.setattr(smoke, "smoke_test", answer("smoke_test", {"label": "pants", "confidence": 0.97}))
     monkeypatch.setattr(local_latency, "measure_latency", lambda bundle: 20.0)
@@ -223,7 +231,11 @@ def test_a_plan_shows_of_references_and_images_what_tells_them_apart(shutterless
         PropertyChange("Description", f"a{'x' * 100}z", "[bold]"),
     )
     change = ResourceChange("replaced", "Function", "AWS::Lambda::Function", changes)
-    answers(monkeypatch, "plan", Plan((change,), {}, Options(), "us-east-1", True, Options()))
+    answers(
+        monkeypatch,
+        "plan",
+        Plan((PlannedStep("update", (change,)),), {}, Options(), "us-east-1", True, Options()),
+    )
     result = shutterless("deploy", "bundle", "--name", "clothes", "--plan")
     rows = [line.split("\t") for line in result.stdout.splitlines() if "\t" in line]
     assert rows[1:] == [
@@ -236,14 +248,14 @@ def test_a_plan_shows_of_references_and_images_what_tells_them_apart(shutterless
 
 def test_a_plan_of_a_first_deploy_counts_what_would_be_created(shutterless, calls, monkeypatch):
     changes = tuple(ResourceChange("added", name, "AWS::Lambda::Version") for name in ("one", "two"))
-    answers(monkeypatch, "plan", Plan(changes, {}, Options(), "us-east-1", True))
+    answers(monkeypatch, "plan", Plan((PlannedStep("create", changes),), {}, Options(), "us-east-1", True))
     result = shutterless("deploy", "bundle", "--name", "clothes", "--plan")
     (row,) = [line for line in result.stdout.splitlines() if "AWS::Lambda::Version" in line]
     assert row.split("\t") == ["AWS::Lambda::Version", "2"]
 
 
 def test_a_plan_without_prices_of_the_region_has_no_costs(shutterless, calls, monkeypatch):
-    answers(monkeypatch, "plan", Plan((CHANGE,), {}, Options(), "af-south-1", True))
+    answers(monkeypatch, "plan", Plan(STEPS, {}, Options(), "af-south-1", True))
     result = shutterless("deploy", "bundle", "--name", "clothes", "--plan")
     assert result.exit_code == 0
     assert "AWS::Lambda::Function" in result.stdout
@@ -254,7 +266,10 @@ def test_a_plan_without_prices_of_the_region_has_no_costs(shutterless, calls, mo
 def test_a_plan_as_json_has_changes_and_costs(shutterless, calls):
     result = shutterless("deploy", "bundle", "--name", "clothes", "--plan", "--json")
     document = json.loads(result.stdout)
-    assert document["changes"][0]["properties"] == [{"path": "MemorySize", "before": 1769, "after": 3008}]
+    assert document["steps"][0]["name"] == "update"
+    assert document["steps"][0]["changes"][0]["properties"] == [
+        {"path": "MemorySize", "before": 1769, "after": 3008}
+    ]
     assert document["costs"]
 
 
@@ -265,18 +280,43 @@ def test_promote_and_rollback_show_who_gets_the_calls(shutterless, calls, comman
     assert calls[command][1]["region"] == "eu-central-1"
 
 
+def test_a_rollback_can_name_its_release_and_leave_the_test_out(shutterless, calls):
+    shutterless("rollback", "clothes", "--to", "3", "--no-smoke-test")
+    assert (calls["rollback"][1]["to"], calls["rollback"][1]["smoke_test"]) == ("3", False)
+
+
+def test_a_rollback_that_changes_nothing_says_how_to_go_further(shutterless, calls, monkeypatch):
+    monkeypatch.setattr(traffic, "rollback", lambda *_, **__: replace(DEPLOYED, changed=False))
+    result = shutterless("rollback", "clothes")
+    assert result.exit_code == 0
+    assert "--to" in result.stdout
+
+
+def test_releases_are_listed_with_what_differs(shutterless, calls):
+    result = shutterless("releases", "clothes")
+    rows = [line.split("\t") for line in result.stdout.splitlines()]
+    assert rows[1][:4] == ["3", "clothes 3", "10%", "2026-11-20T08:00:00+00:00"]
+    assert rows[2] == ["2", "clothes 2", "90%", "", "sha256:000000000000", "memory 3008"]
+
+
+def test_releases_as_json_have_every_member(shutterless, calls):
+    result = shutterless("releases", "clothes", "--json")
+    assert json.loads(result.stdout) == [asdict(release) for release in RELEASES]
+
+
 @pytest.mark.parametrize(
-    ("command", "words"),
+    ("module", "command", "words"),
     [
-        (("deploy", "bundle", "--name", "clothes"), "the same command"),
-        (("rollback", "clothes"), "shutterless status clothes"),
+        (deployer, ("deploy", "bundle", "--name", "clothes"), "the same command"),
+        (traffic, ("rollback", "clothes"), "the same command"),
+        (traffic, ("promote", "clothes"), "shutterless status clothes"),
     ],
 )
-def test_ctrl_c_shows_the_next_step(shutterless, calls, monkeypatch, command, words):
+def test_ctrl_c_shows_the_next_step(shutterless, calls, monkeypatch, module, command, words):
     def stop(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(deployer, command[0], stop)
+    monkeypatch.setattr(module, command[0], stop)
     result = shutterless(*command)
     assert result.exit_code == 130
     assert words in result.stderr

@@ -1,4 +1,4 @@
-"""What moto cannot show. Complete deployments are in tests/integration/test_deploy.py."""
+"""What needs no whole deployment. Those are in tests/integration/test_deploy.py."""
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from shutterless.deploy import deployer, state
-from shutterless.deploy.aws.cloudformation import Stack
+from shutterless.deploy.aws.cloudformation.stack import Stack
 from shutterless.deploy.options import Options
+from shutterless.deploy.releases import traffic
 from shutterless.deploy.template.template import build_template
 from shutterless.errors import DeployError, InputError
 from shutterless.model_check import remember
@@ -29,16 +30,14 @@ def put_stack(monkeypatch):
     """Make AWS have a stack in a given state, and nothing else."""
 
     def put(status, template):
-        stack = Stack(
-            "shutterless-clothes", "arn", status, TIME, TIME, {"Url": "https://host", "Auth": "none"}, {}
-        )
+        stack = Stack("shutterless-clothes", "arn", status, TIME, TIME, {"Url": "u", "Auth": "none"}, {})
         session = SimpleNamespace(client=lambda service: None, region_name="eu-central-1")
-        monkeypatch.setattr(deployer, "connect", lambda profile, region: session)
+        for module in (deployer, traffic):
+            monkeypatch.setattr(module, "connect", lambda profile, region: session)
         monkeypatch.setattr(deployer, "check_account", lambda session, options, deployed: None)
-        monkeypatch.setattr(deployer, "read_stack", lambda cloudformation, name: stack)
         monkeypatch.setattr(state, "read_stack", lambda cloudformation, name: stack)
         monkeypatch.setattr(state, "read_template", lambda cloudformation, stack: template)
-        return stack
+        monkeypatch.setattr(deployer, "find_alias_change", lambda session, state: None)
 
     return put
 
@@ -67,17 +66,34 @@ def test_a_plan_has_no_notes_on_a_stack_that_can_be_updated(put_stack, bundle, s
     assert deployer.plan(bundle, "clothes").notes == ()
 
 
-def test_a_rollback_during_an_update_cancels_it(put_stack, monkeypatch):
-    stack = put_stack("UPDATE_IN_PROGRESS", TEMPLATE)
-    stacks = []
-    monkeypatch.setattr(deployer, "cancel_update", lambda cloudformation, stack, _: stacks.append(stack))
-    monkeypatch.setattr(state, "wait_until_updatable", lambda cloudformation, name, progress: stack)
-    assert deployer.rollback("clothes").model == "clothes 1"
-    assert stacks == [stack]
+def test_a_plan_tells_what_each_change_set_changes(put_stack, bundle):
+    put_stack("UPDATE_COMPLETE", TEMPLATE)
+    steps = deployer.plan(bundle, "clothes", canary=0.1, provisioned_concurrency=0).steps
+    assert [step.name for step in steps] == ["publish", "turn", "promote"]
+    changes = [{change.name for change in step.changes} for step in steps]
+    assert "LiveAlias" not in changes[0]
+    assert changes[1] == {"LiveAlias"}
+    assert {name for name in changes[2] if not name.startswith("Canary")} == {"LiveAlias"}
+
+
+def test_a_plan_says_how_many_snapshots_are_still_billed(put_stack, bundle):
+    snapstart = build_template(
+        "clothes", Options(snapstart=True), image=IMAGE, model="clothes 1", fingerprint="1"
+    )
+    put_stack("UPDATE_COMPLETE", snapstart)
+    (note,) = deployer.plan(bundle, "clothes", snapstart=False).notes
+    assert "SnapStart: 0 would be deleted and 1 kept" in note
 
 
 @pytest.mark.parametrize(
-    "action", [deployer.promote, deployer.rollback, deployer.destroy, deployer.list_resources]
+    "action",
+    [
+        traffic.promote,
+        traffic.rollback,
+        traffic.list_releases,
+        deployer.destroy,
+        deployer.list_resources,
+    ],
 )
 def test_an_invalid_name_is_refused(put_stack, action):
     put_stack("CREATE_COMPLETE", TEMPLATE)

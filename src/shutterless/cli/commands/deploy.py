@@ -1,4 +1,4 @@
-"""`shutterless deploy`, `promote`, `rollback` and `destroy`: put a bundle on AWS, change it, remove it."""
+"""`shutterless deploy`, `promote`, `rollback`, `releases` and `destroy`: a bundle on AWS."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from shutterless.cli.aws_options import (
     find_origins,
     find_place,
 )
-from shutterless.cli.console import print_json, print_result, progress_bar, say, warn
+from shutterless.cli.console import make_table, print_json, print_result, progress_bar, say, show, warn
 from shutterless.cli.options import parse_tags
 from shutterless.cli.plan import show_plan
 from shutterless.cli.policy import show_policy
@@ -154,10 +154,18 @@ def deploy(
         return
     name, region, profile = find_place(name, region, profile, environment)
     canary = canary or 0
+    canary_minutes = CANARY_MINUTES if canary_minutes is None else canary_minutes
     contents = _find_contents(bundle, from_env, config)
     if plan:
         deploy_plan = deployer.plan(
-            contents, name, profile=profile, region=region, canary=canary, rebuild=rebuild, **options
+            contents,
+            name,
+            profile=profile,
+            region=region,
+            canary=canary,
+            canary_minutes=canary_minutes,
+            rebuild=rebuild,
+            **options,
         )
         _write_template(deploy_plan.template, template)
         show_plan(deploy_plan, contents, origins, as_json)
@@ -169,8 +177,10 @@ def deploy(
             profile=profile,
             region=region,
             canary=canary,
-            canary_minutes=CANARY_MINUTES if canary_minutes is None else canary_minutes,
+            canary_minutes=canary_minutes,
             rebuild=rebuild,
+            photo=photo,
+            smoke_test=smoke_test,
             progress=progress,
             **options,
         )
@@ -207,31 +217,83 @@ def promote(
 
     Example: shutterless promote clothes
     """
-    from shutterless.deploy import deployer
+    from shutterless.deploy.releases import traffic
 
     name, region, profile = find_place(name, region, profile, find_environment(env, config))
     with _progress_at_aws(f"shutterless status {name} shows what is live") as progress:
-        deployment = deployer.promote(name, profile=profile, region=region, progress=progress)
+        deployment = traffic.promote(name, profile=profile, region=region, progress=progress)
     print_result(f"{deployment.model} gets all calls now.")
 
 
 def rollback(
     name: Name = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RELEASE",
+            help="Return to this release: a version's number, a model, or the start of an image's digest.",
+        ),
+    ] = None,
     env: Env = None,
     config: Config = None,
     region: Region = None,
     profile: Profile = None,
+    smoke_test: Annotated[
+        bool,
+        typer.Option(
+            "--smoke-test/--no-smoke-test", help="Send a photo to that version before it gets any calls."
+        ),
+    ] = True,
 ) -> None:
-    """Go back: end a canary, or return to the previous version.
+    """Go back: cancel a deploy, end a canary, or return to the previous version.
 
-    Example: shutterless rollback clothes
+    It goes back once, however often you run it. Use --to to go further.
+
+    \b
+    Examples:
+      shutterless rollback clothes
+      shutterless rollback clothes --to 3
     """
-    from shutterless.deploy import deployer
+    from shutterless.deploy.releases import traffic
 
     name, region, profile = find_place(name, region, profile, find_environment(env, config))
-    with _progress_at_aws(f"shutterless status {name} shows what is live") as progress:
-        deployment = deployer.rollback(name, profile=profile, region=region, progress=progress)
-    print_result(f"{deployment.model} gets all calls now.")
+    with _progress_at_aws("run the same command to continue") as progress:
+        deployment = traffic.rollback(
+            name, to=to, smoke_test=smoke_test, profile=profile, region=region, progress=progress
+        )
+    if deployment.changed:
+        print_result(f"{deployment.model} gets all calls now.")
+    else:
+        print_result(f"Nothing to roll back: {deployment.model} gets all calls already.")
+        print_result(f"To go further back: shutterless releases {name}, then rollback {name} --to VERSION")
+
+
+def releases(
+    name: Name = None,
+    env: Env = None,
+    config: Config = None,
+    region: Region = None,
+    profile: Profile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """List the releases that you can roll back to.
+
+    Example: shutterless releases clothes
+    """
+    from shutterless.deploy.releases import traffic
+
+    name, region, profile = find_place(name, region, profile, find_environment(env, config))
+    listing = traffic.list_releases(name, profile=profile, region=region)
+    if as_json:
+        print_json([asdict(release) for release in listing])
+        return
+    table = make_table("version", "model", "calls", "published", "image", "other options", text=6)
+    for release in listing:
+        digest = release.image.partition("@")[2][:19]
+        options = ", ".join(f"{key} {value}" for key, value in release.options.items())
+        calls = f"{release.share:.0%}" if release.share else ""
+        table.add_row(release.version, release.model, calls, release.created, digest, options)
+    show(table)
 
 
 def destroy(

@@ -41,7 +41,7 @@ def status(
       shutterless status clothes
       shutterless status clothes --show-key
     """
-    from shutterless.deploy.aws.stack_states import stack_problem
+    from shutterless.deploy.aws.cloudformation.states import stack_problem
     from shutterless.deploy.status import read_status
     from shutterless.deploy.template.template import stack_name
 

@@ -1,5 +1,6 @@
 """Metrics of a deployed function from CloudWatch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -69,3 +70,12 @@ def _query(name: str, function: str) -> dict[str, object]:
         "Dimensions": [{"Name": dimension, "Value": function}],
     }
     return {"Id": name, "MetricStat": {"Metric": description, "Period": BUCKET_S, "Stat": statistic}}
+
+
+def read_alarm_states(session: boto3.Session, names: Sequence[str]) -> dict[str, str]:
+    """Return the state of each of these alarms, such as `OK` or `ALARM`; none for those that do not exist."""
+    if not names:
+        return {}
+    with aws_errors():
+        answer = session.client("cloudwatch").describe_alarms(AlarmNames=list(names))
+    return {alarm["AlarmName"]: alarm["StateValue"] for alarm in answer["MetricAlarms"]}

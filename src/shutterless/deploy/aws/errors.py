@@ -9,7 +9,7 @@ from typing import NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 from botocore.parsers import ResponseParserError
 
-from shutterless.deploy.aws.stack_states import stack_problem
+from shutterless.deploy.aws.cloudformation.states import stack_problem
 from shutterless.errors import DeployError
 
 

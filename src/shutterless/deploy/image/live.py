@@ -6,7 +6,7 @@ from typing import cast
 
 import boto3
 
-from shutterless.deploy.aws.cloudformation import deployment_not_found
+from shutterless.deploy.aws.cloudformation.stack import deployment_not_found
 from shutterless.deploy.aws.ecr import Repository, ensure_repository, log_in
 from shutterless.deploy.aws.errors import aws_errors
 from shutterless.deploy.aws.registry import copy_image

@@ -14,6 +14,8 @@ from shutterless.deploy.template.notifications import alarm_actions
 from shutterless.deploy.template.types import Resource
 from shutterless.runtime.json_types import Json
 
+# The logical ids of a canary's alarms.
+CANARY_ALARM_IDS = ("CanaryErrorsAlarm", "CanaryCrashesAlarm", "CanarySlowAlarm")
 # The namespace of the metrics that the runtime writes.
 NAMESPACE = "shutterless"
 FUNCTION: Json = {"Ref": "Function"}

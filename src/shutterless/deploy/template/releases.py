@@ -4,14 +4,11 @@ The template is the only state: its metadata lists the releases, oldest first, a
 one of its resources. A rollback therefore only points the alias elsewhere, and CloudFormation does it.
 """
 
-import copy
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, cast
 
 from shutterless.deploy.options import VERSIONED
-from shutterless.deploy.template.function import alias_resource
-from shutterless.deploy.template.types import METADATA, DeploymentRecord, Resource, Template
+from shutterless.deploy.template.types import METADATA, DeploymentRecord, Template
 from shutterless.errors import DeployError
 from shutterless.runtime.json_types import JsonObject
 
@@ -39,6 +36,11 @@ class Release:
     fingerprint: str
     options: JsonObject = field(default_factory=dict)
 
+    @property
+    def digest(self) -> str:
+        """The digest of its image, `sha256:…`."""
+        return self.image.partition("@")[2]
+
 
 @dataclass(frozen=True)
 class Releases:
@@ -49,12 +51,17 @@ class Releases:
         live: The logical id of the live version.
         canary: The logical id of the canary; empty if there is none.
         weight: The canary's share of the calls, 0 to 1.
+        pending: The logical id of a version that is published and has no calls yet; empty if there is none.
+        rolled_back: The logical id of the version that the last rollback turned away from; empty if the
+            last change was another.
     """
 
     history: tuple[Release, ...]
     live: str
     canary: str = ""
     weight: float = 0.0
+    pending: str = ""
+    rolled_back: str = ""
 
     def __post_init__(self) -> None:
         versions = [release.version for release in self.history]
@@ -75,26 +82,57 @@ class Releases:
         return self.find(self.live)
 
     @property
+    def latest(self) -> Release:
+        """The canary, or else the live release: the one whose options the deployment has."""
+        return self.find(self.canary or self.live)
+
+    @property
     def _before_live(self) -> tuple[Release, ...]:
         return self.history[: self.history.index(self.live_release)]
 
-    def add(self, release: Release, weight: float, limit: int) -> "Releases":
+    def add(self, release: Release, weight: float) -> "Releases":
         """Return the releases with a new one, which is live or a canary.
 
-        A release newer than the live one, which was rolled back, is dropped.
+        A release newer than the live one, which was rolled back, is dropped. So are the oldest, and
+        SnapStart versions that AWS would bill for nothing.
 
         Args:
             release: The new release.
             weight: Its share of the calls as a canary, 0 to 1; 0 makes it live.
-            limit: The number of releases to keep. The oldest are dropped.
         """
         if release.version == self.live:
-            return Releases((*self._before_live, self.live_release)[-limit:], self.live)
+            return Releases((*self._before_live, release)[-MAX_RELEASES:], self.live)
         older = tuple(old for old in self._before_live if old.version != release.version)
-        history = (*older, self.live_release, release)[-limit:]
+        history = self._without_idle_snapshots((*older, self.live_release, release))[-MAX_RELEASES:]
         if weight:
             return Releases(history, self.live, release.version, weight)
         return Releases(history, release.version)
+
+    def _without_idle_snapshots(self, history: tuple[Release, ...]) -> tuple[Release, ...]:
+        """Return the releases without the SnapStart versions that are not needed.
+
+        Two are needed, or once the newest has no SnapStart, only the live one, to go back to.
+        """
+        snapshots = [release.version for release in history if release.options.get("snapstart")]
+        has_snapstart = history[-1].version in snapshots
+        needed = snapshots[-MAX_SNAPSTART_RELEASES:] if has_snapstart else [self.live]
+        return tuple(each for each in history if each.version in needed or each.version not in snapshots)
+
+    def publish(self, target: "Releases") -> "Releases":
+        """Return the releases with the latest of `target` published, while the calls stay where they are.
+
+        Nothing is dropped yet, so that the way back is open.
+        """
+        if any(release.version == target.latest.version for release in self.history):
+            return replace(self, pending=target.latest.version, rolled_back="")
+        history = (*self.history, target.latest)
+        return replace(self, history=history, pending=target.latest.version, rolled_back="")
+
+    def withdraw(self, version: str) -> "Releases":
+        """Return the releases without a version that was published and is not to have calls."""
+        older = (*self._before_live, self.live_release)
+        history = tuple(each for each in self.history if each in older or each.version != version)
+        return replace(self, history=history, pending="", rolled_back=version)
 
     def promote(self) -> "Releases":
         """Return the releases with the canary live.
@@ -105,26 +143,60 @@ class Releases:
         if not self.canary:
             raise DeployError(
                 "no-canary",
-                "There is no canary to promote",
+                f"There is no canary to promote: {self.live_release.model} gets all calls",
                 "Start one with shutterless deploy --canary 10%.",
             )
         return Releases(self.history, self.canary)
 
-    def roll_back(self) -> "Releases":
-        """Return the releases without the canary, or with the previous release live if there is no canary.
+    def roll_back(self, to: str = "") -> "Releases":
+        """Return the releases with another one live.
+
+        Args:
+            to: The logical id of that version. By default a canary is ended, or else a pending version is
+                withdrawn, or else the release before the live one goes live.
 
         Raises:
             ShutterlessError: There is no previous release.
         """
+        if to:
+            return Releases(self.history, to, rolled_back=self.latest.version)
         if self.canary:
-            return Releases(self.history, self.live)
+            return Releases(self.history, self.live, rolled_back=self.canary)
+        if self.pending:
+            return self.withdraw(self.pending)
         if not self._before_live:
             raise DeployError(
                 "no-previous-version",
                 f"There is no version before {self.live_release.model}",
                 "Deploy another bundle instead.",
             )
-        return Releases(self.history, self._before_live[-1].version)
+        return Releases(self.history, self._before_live[-1].version, rolled_back=self.live)
+
+    def match(self, text: str, numbers: dict[str, str]) -> Release:
+        """Return the release that a user means.
+
+        Args:
+            text: A version's number, a model (its name and version, or its version alone), or the
+                beginning of an image's digest.
+            numbers: The version numbers by logical id.
+
+        Raises:
+            ShutterlessError: No release is meant, or several are.
+        """
+        digest = text if text.startswith("sha256:") else f"sha256:{text}"
+        matches = [each for each in self.history if numbers.get(each.version) == text] or [
+            each
+            for each in self.history
+            if text in (each.model, *each.model.split()) or each.digest.startswith(digest)
+        ]
+        if len(matches) == 1:
+            return matches[0]
+        known = ", ".join(f"{numbers.get(each.version, '?')} ({each.model})" for each in self.history)
+        if matches:
+            raise DeployError(
+                "ambiguous-release", f"{text!r} names several releases", f"Give a version's number: {known}."
+            )
+        raise DeployError("unknown-release", f"There is no release {text!r}", f"The releases are: {known}.")
 
 
 def read_releases(template: Template) -> Releases:
@@ -134,31 +206,23 @@ def read_releases(template: Template) -> Releases:
         ShutterlessError: The alias points to a version that is not among them.
     """
     alias = cast(dict[str, Any], template["Resources"][ALIAS_ID]["Properties"])
-    history = tuple(_read_history(template["Metadata"][METADATA]))
+    record = template["Metadata"][METADATA]
     shares = alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", [])
-    live = alias["FunctionVersion"]["Fn::GetAtt"][0]
-    if not shares:
-        return Releases(history, live)
-    return Releases(history, live, shares[0]["FunctionVersion"]["Fn::GetAtt"][0], shares[0]["FunctionWeight"])
+    return Releases(
+        history=_read_history(record),
+        live=alias["FunctionVersion"]["Fn::GetAtt"][0],
+        canary=shares[0]["FunctionVersion"]["Fn::GetAtt"][0] if shares else "",
+        weight=shares[0]["FunctionWeight"] if shares else 0.0,
+        pending=record.get("Pending", ""),
+        rolled_back=record.get("RolledBack", ""),
+    )
 
 
-def _read_history(record: DeploymentRecord) -> Iterator[Release]:
-    """Yield the releases of a template. Older templates have one set of options for all of them."""
+def _read_history(record: DeploymentRecord) -> tuple[Release, ...]:
+    """Return the releases of a template. Older templates have one set of options for all of them."""
     options = {name: value for name, value in record["Options"].items() if name in VERSIONED}
     names = {each.name for each in fields(Release)}  # not those of a newer version of shutterless
-    for release in record["Releases"]:
-        members: dict[str, Any] = {"options": options, **release}
-        yield Release(**{name: value for name, value in members.items() if name in names})
-
-
-def with_releases(template: Template, releases: Releases) -> Template:
-    """Return a copy of a deployed template whose alias routes calls as `releases` says."""
-    result = copy.deepcopy(template)
-    options = result["Metadata"][METADATA]["Options"]
-    result["Resources"][ALIAS_ID] = alias_for(releases, cast(int, options["provisioned_concurrency"]))
-    return result
-
-
-def alias_for(releases: Releases, provisioned: int) -> Resource:
-    """Return the alias that routes calls as `releases` says, with so many instances kept warm."""
-    return alias_resource(releases.live, releases.canary, releases.weight, provisioned)
+    records: list[dict[str, Any]] = [{"options": options, **release} for release in record["Releases"]]
+    return tuple(
+        Release(**{name: value for name, value in each.items() if name in names}) for each in records
+    )

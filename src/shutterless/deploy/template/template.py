@@ -1,5 +1,6 @@
 """The CloudFormation template of a deployment, as plain data."""
 
+import copy
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -8,18 +9,19 @@ from typing import cast
 import shutterless
 from shutterless.deploy.option_values import TAG
 from shutterless.deploy.options import OptionChanges, Options
-from shutterless.deploy.template.alarms import alarm_resources
+from shutterless.deploy.template.alarms import (
+    CANARY_ALARM_IDS,
+    alarm_resources,
+    canary_alarm_resources,
+)
 from shutterless.deploy.template.domain import domain_outputs, domain_resources
-from shutterless.deploy.template.function import VERSION, function_resources, version_id
+from shutterless.deploy.template.function import VERSION, alias_resource, function_resources, version_id
 from shutterless.deploy.template.function_url import url_resources
 from shutterless.deploy.template.notifications import notification_resources
 from shutterless.deploy.template.releases import (
     ALIAS_ID,
-    MAX_RELEASES,
-    MAX_SNAPSTART_RELEASES,
     Release,
     Releases,
-    alias_for,
     read_releases,
 )
 from shutterless.deploy.template.rest_api import api_resources, stage_resources
@@ -66,26 +68,23 @@ def build_template(
     function = function_resources(stack, options, image)
     release = Release(version_id(function["Function"]), image, model, fingerprint, options.versioned())
     releases = Releases((release,), release.version)
+    versions: dict[str, Resource] = {}
     if deployed is not None:
-        limit = MAX_SNAPSTART_RELEASES if options.snapstart else MAX_RELEASES
-        releases = read_releases(deployed).add(release, weight, limit)
-    # As they are deployed: whatever changed in one would make CloudFormation replace it.
-    old = deployed["Resources"] if deployed else {}
-    versions = {each.version: old.get(each.version, VERSION) for each in releases.history}
-    return {
+        releases = read_releases(deployed).add(release, weight)
+        versions = _versions(deployed)
+    template: Template = {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"{name}: image classification by shutterless",
         "Metadata": {
             METADATA: {
                 "MadeBy": f"shutterless {shutterless.__version__}",
                 "Options": options.to_json(),
-                "Releases": [asdict(each) for each in releases.history],
+                "Releases": [],
             }
         },
         "Resources": {
             **function,
             **versions,
-            ALIAS_ID: alias_for(releases, options.provisioned_concurrency),
             **front_resources(stack, options),
             **domain_resources(options),
             **alarm_resources(stack, options),
@@ -93,6 +92,77 @@ def build_template(
         },
         "Outputs": _outputs(name, options),
     }
+    return with_releases(template, releases)
+
+
+def with_releases(
+    template: Template, releases: Releases, *, provisioned: int | None = None, watched: str = ""
+) -> Template:
+    """Return a copy of a template that has these releases, and the options of the latest of them.
+
+    Args:
+        template: A template of a deployment.
+        releases: The releases, and how calls are routed to them.
+        provisioned: The number of instances to keep warm; by default that of the options.
+        watched: The logical id of a version to make a canary's alarms for before it is one.
+
+    Raises:
+        ShutterlessError: The options of the latest release exclude those of the deployment.
+    """
+    result = copy.deepcopy(template)
+    record, resources = result["Metadata"][METADATA], result["Resources"]
+    record["Releases"] = [asdict(release) for release in releases.history]
+    changes = {} if provisioned is None else {"provisioned_concurrency": provisioned}
+    record["Options"] = {**record["Options"], **releases.latest.options, **changes}
+    record["Pending"], record["RolledBack"] = releases.pending, releases.rolled_back
+    versions = _versions(result)
+    for each in (*versions, *CANARY_ALARM_IDS):
+        resources.pop(each, None)
+    for release in releases.history:
+        # Not made anew: another description would make CloudFormation replace the version.
+        resources[release.version] = versions.get(release.version, VERSION)
+    options = read_options(result)
+    resources[ALIAS_ID] = alias_resource(
+        releases.live, releases.canary, releases.weight, options.provisioned_concurrency
+    )
+    if canary := releases.canary or watched:
+        function = cast(str, resources["Function"]["Properties"]["FunctionName"])
+        resources.update(canary_alarm_resources(function, canary, options))
+    return result
+
+
+def with_version_published(deployed: Template, target: Template) -> Template:
+    """Return the template between two others: the new version is there, and no call goes to it yet.
+
+    Args:
+        deployed: The template that is deployed.
+        target: The template to deploy, with another version live or as a canary.
+    """
+    result = copy.deepcopy(target)
+    result["Resources"].update(_versions(deployed))
+    after = read_releases(target)
+    return with_releases(
+        result,
+        read_releases(deployed).publish(after),
+        provisioned=provisioned_between(deployed, target),
+        watched=after.canary,
+    )
+
+
+def provisioned_between(deployed: Template, target: Template) -> int:
+    """Return how many instances to keep warm while calls move from one version to another.
+
+    Lambda refuses another number at that time, and any number if the new version has SnapStart. So it is
+    set to 0 before, but raised or lowered afterwards.
+    """
+    number = read_options(deployed).provisioned_concurrency
+    return number if read_options(target).provisioned_concurrency else 0
+
+
+def _versions(template: Template) -> dict[str, Resource]:
+    """Return the versions in a template, by logical id."""
+    resources = template["Resources"].items()
+    return {name: resource for name, resource in resources if resource["Type"] == "AWS::Lambda::Version"}
 
 
 def front_resources(stack: str, options: Options) -> dict[str, Resource]:

@@ -26,11 +26,17 @@ class Output(TypedDict):
 
 
 class DeploymentRecord(TypedDict):
-    """How a template was made: the version of shutterless, the options, and the releases, oldest first."""
+    """How a template was made: the version of shutterless, the options, and the releases, oldest first.
+
+    `Pending` and `RolledBack` are the logical ids of a version that was published and has no calls yet, and
+    of the one that the last rollback turned away from. Older templates lack them.
+    """
 
     MadeBy: str
     Options: JsonObject
     Releases: list[JsonObject]
+    Pending: NotRequired[str]
+    RolledBack: NotRequired[str]
 
 
 class Metadata(TypedDict):

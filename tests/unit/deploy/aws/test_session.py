@@ -1,10 +1,12 @@
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
+from types import SimpleNamespace
 
 import pytest
 from moto import mock_aws
 
-from shutterless.deploy.aws.session import connect
+from shutterless.deploy.aws import session as session_module
+from shutterless.deploy.aws.session import MAX_AGE_S, connect
 from shutterless.errors import DeployError
 
 SSO = """
@@ -16,6 +18,13 @@ sso_role_name = dev
 [sso-session company]
 sso_region = eu-west-1
 sso_start_url = https://company.awsapps.com/start
+"""
+
+ROLE = """
+[profile admin]
+region = eu-west-1
+role_arn = arn:aws:iam::123456789012:role/admin
+source_profile = base
 """
 
 
@@ -113,3 +122,38 @@ def test_what_answers_in_place_of_aws_is_not_taken_for_it(key, monkeypatch):
         Thread(target=server.handle_request).start()
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
         assert code_of(lambda: connect(region="eu-central-1")) == "not-aws"
+
+
+def test_all_calls_share_one_session(key, monkeypatch):
+    with mock_aws():
+        first = connect(region="eu-central-1")
+        assert connect(region="eu-central-1") is first
+        assert connect(region="eu-west-1") is not first
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "another")
+        assert connect(region="eu-central-1") is not first
+
+
+def test_a_later_call_reads_the_credentials_again(key, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(session_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    with mock_aws():
+        first = connect(region="eu-central-1")
+        now[0] = MAX_AGE_S
+        assert connect(region="eu-central-1") is first
+        now[0] += 1
+        assert connect(region="eu-central-1") is not first
+
+
+def test_the_credentials_of_an_assumed_role_are_kept_between_commands(home):
+    """Else each command would ask for the code of an MFA device, which works once in 30 seconds."""
+    (home / "config").write_text(ROLE)
+    (home / "credentials").write_text("[base]\naws_access_key_id = a\naws_secret_access_key = b\n")
+
+    def access_key():
+        session_module._sessions.clear()  # as in another process
+        return connect("admin").get_credentials().access_key
+
+    with mock_aws():  # which gives another key for each AssumeRole
+        assert access_key() == access_key()
+    (file,) = (home / "cli/cache").iterdir()
+    assert file.stat().st_mode & 0o077 == 0

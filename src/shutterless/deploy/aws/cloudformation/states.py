@@ -2,9 +2,11 @@
 
 from shutterless.errors import DeployError
 
+# A stack whose first change set has not been executed.
+REVIEW = "REVIEW_IN_PROGRESS"
 # Nothing of such a stack ever ran, or it is half deleted. CloudFormation can only delete it.
 NEVER_CREATED = (
-    "REVIEW_IN_PROGRESS",
+    REVIEW,
     "CREATE_FAILED",
     "ROLLBACK_COMPLETE",
     "ROLLBACK_FAILED",

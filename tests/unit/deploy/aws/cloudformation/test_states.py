@@ -1,6 +1,6 @@
 import pytest
 
-from shutterless.deploy.aws.stack_states import WAYS_OUT, stack_problem
+from shutterless.deploy.aws.cloudformation.states import WAYS_OUT, stack_problem
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""CloudFormation: a stack, its states, its events, and its changes by change sets."""

@@ -1,0 +1,1 @@
+"""The releases of a deployment: roll one out, list them, go back, and compare with what is at Lambda."""
