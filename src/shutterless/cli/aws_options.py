@@ -75,7 +75,7 @@ def find_place(
     if not name:
         raise InputError(
             "missing-name",
-            "It is not said which deployment is meant",
+            "No deployment was named",
             "Give its name, or --env ENV for an environment of shutterless.toml that has a name.",
         )
     return Place(name, region, profile)
