@@ -47,7 +47,7 @@ STAGES: dict[str, dict[str, Command]] = {
         "logs": logs.logs,
         "promote": deploy.promote,
         "rollback": deploy.rollback,
-        "releases": deploy.releases,
+        "releases": status.releases,
         "destroy": deploy.destroy,
     },
 }

@@ -49,16 +49,16 @@ def find_environment(env: str | None, config: Path | None) -> "Environment | Non
     return read_environment(config or FILE, env) if env else None
 
 
-def find_origins(environment: "Environment | None", given: Mapping[str, object]) -> dict[str, str]:
+def find_origins(environment: "Environment | None", settings: Mapping[str, object]) -> dict[str, str]:
     """Return where each setting of a deploy comes from.
 
     Args:
         environment: The environment, if there is one.
-        given: The settings on the command line; None for those that are not there.
+        settings: The settings on the command line; None for those that are not there.
     """
     file = f"[{environment.label}] in {environment.file}" if environment else ""
     from_file = dict.fromkeys(environment.settings(), file) if environment else {}
-    return {**from_file, **{key: COMMAND_LINE for key, value in given.items() if value is not None}}
+    return {**from_file, **{key: COMMAND_LINE for key, value in settings.items() if value is not None}}
 
 
 def find_place(

@@ -13,6 +13,7 @@ from shutterless.deploy.endpoint import Endpoint
 from shutterless.deploy.image import live
 from shutterless.deploy.image.live import LiveImage
 from shutterless.deploy.options import Options
+from shutterless.deploy.releases import traffic
 from shutterless.deploy.template.template import build_template
 from shutterless.errors import DeployError
 
@@ -29,6 +30,7 @@ canary_minutes = 30
 
 [nameless]
 """
+COMMANDS = ["promote", "rollback", "releases", "destroy", "status", "logs"]
 PLACE = ("clothes", "eu-central-1", "production")
 
 
@@ -49,28 +51,29 @@ def calls(monkeypatch):
         raise DeployError("no-deployment", "nothing is deployed")
 
     for module, name in (
-        *((deployer, each) for each in ("deploy", "plan", "promote", "rollback", "list_resources")),
+        *((deployer, each) for each in ("deploy", "plan", "list_resources")),
+        *((traffic, each) for each in ("promote", "rollback", "list_releases")),
         *((status, "read_status"), (logs, "read_logs"), (endpoint, "read_endpoint")),
     ):
         monkeypatch.setattr(module, name, note)
     return calls
 
 
-@pytest.mark.parametrize("command", ["promote", "rollback", "destroy", "status", "logs"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_takes_its_deployment_from_an_environment(shutterless, calls, command):
     shutterless(command, "--env", "prod")
     ((arguments, options),) = calls
     assert (arguments[0], options["region"], options["profile"]) == PLACE
 
 
-@pytest.mark.parametrize("command", ["promote", "rollback", "destroy", "status", "logs"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_the_command_line_wins(shutterless, calls, command):
     shutterless(command, "other", "--env", "prod", "--region", "us-east-1", "--profile", "work")
     ((arguments, options),) = calls
     assert (arguments[0], options["region"], options["profile"]) == ("other", "us-east-1", "work")
 
 
-@pytest.mark.parametrize("command", ["promote", "rollback", "destroy", "status", "logs"])
+@pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("options", [(), ("--env", "nameless")])
 def test_without_any_name_nothing_is_done(error_of, calls, command, options):
     assert error_of(command, *options).code == "missing-name"

@@ -1,8 +1,5 @@
-"""`shutterless deploy`, `promote`, `rollback`, `releases` and `destroy`: a bundle on AWS."""
+"""`shutterless deploy`, `promote`, `rollback` and `destroy`: a bundle on AWS."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -19,12 +16,12 @@ from shutterless.cli.aws_options import (
     find_origins,
     find_place,
 )
-from shutterless.cli.console import make_table, print_json, print_result, progress_bar, say, show, warn
+from shutterless.cli.console import print_result, say, warn
+from shutterless.cli.deployment import progress_at_aws, show_deployment
 from shutterless.cli.options import parse_tags
 from shutterless.cli.plan import show_plan
 from shutterless.cli.policy import show_policy
 from shutterless.errors import DeployError, InputError
-from shutterless.utils.progress import Progress
 
 if TYPE_CHECKING:
     from shutterless.deploy import Deployment, LiveImage, OptionChanges
@@ -147,8 +144,8 @@ def deploy(
     if environment:
         canary = environment.canary if canary is None else canary
         canary_minutes = environment.canary_minutes if canary_minutes is None else canary_minutes
-        given = {key: value for key, value in options.items() if value is not None}
-        options = cast("OptionChanges", {**environment.options, **given})
+        changes = {key: value for key, value in options.items() if value is not None}
+        options = cast("OptionChanges", {**environment.options, **changes})
     if policy:
         show_policy(options, name, region, profile, environment)
         return
@@ -170,7 +167,7 @@ def deploy(
         _write_template(deploy_plan.template, template)
         show_plan(deploy_plan, contents, origins, as_json)
         return
-    with _progress_at_aws() as progress:
+    with progress_at_aws() as progress:
         deployment = deployer.deploy(
             contents,
             name,
@@ -189,7 +186,7 @@ def deploy(
     _write_template(deployment.template, template)
     if smoke_test and deployment.changed:
         _smoke_test(deployment, photo, profile, region)
-    _show_deployment(deployment, as_json)
+    show_deployment(deployment, as_json)
 
 
 def _find_contents(bundle: Path | None, from_env: str | None, config: Path | None) -> "Path | LiveImage":
@@ -220,7 +217,7 @@ def promote(
     from shutterless.deploy.releases import traffic
 
     name, region, profile = find_place(name, region, profile, find_environment(env, config))
-    with _progress_at_aws(f"shutterless status {name} shows what is live") as progress:
+    with progress_at_aws(f"shutterless status {name} shows what is live") as progress:
         deployment = traffic.promote(name, profile=profile, region=region, progress=progress)
     print_result(f"{deployment.model} gets all calls now.")
 
@@ -257,7 +254,7 @@ def rollback(
     from shutterless.deploy.releases import traffic
 
     name, region, profile = find_place(name, region, profile, find_environment(env, config))
-    with _progress_at_aws("run the same command to continue") as progress:
+    with progress_at_aws("run the same command to continue") as progress:
         deployment = traffic.rollback(
             name, to=to, smoke_test=smoke_test, profile=profile, region=region, progress=progress
         )
@@ -266,34 +263,6 @@ def rollback(
     else:
         print_result(f"Nothing to roll back: {deployment.model} gets all calls already.")
         print_result(f"To go further back: shutterless releases {name}, then rollback {name} --to VERSION")
-
-
-def releases(
-    name: Name = None,
-    env: Env = None,
-    config: Config = None,
-    region: Region = None,
-    profile: Profile = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-) -> None:
-    """List the releases that you can roll back to.
-
-    Example: shutterless releases clothes
-    """
-    from shutterless.deploy.releases import traffic
-
-    name, region, profile = find_place(name, region, profile, find_environment(env, config))
-    listing = traffic.list_releases(name, profile=profile, region=region)
-    if as_json:
-        print_json([asdict(release) for release in listing])
-        return
-    table = make_table("version", "model", "calls", "published", "image", "other options", text=6)
-    for release in listing:
-        digest = release.image.partition("@")[2][:19]
-        options = ", ".join(f"{key} {value}" for key, value in release.options.items())
-        calls = f"{release.share:.0%}" if release.share else ""
-        table.add_row(release.version, release.model, calls, release.created, digest, options)
-    show(table)
 
 
 def destroy(
@@ -323,7 +292,7 @@ def destroy(
     if not yes and not _confirm(f"Remove all of this permanently, with the log and every image of {name}?"):
         say("Nothing was removed.")
         return
-    with _progress_at_aws() as progress:
+    with progress_at_aws() as progress:
         deployer.destroy(name, profile=profile, region=region, progress=progress)
     if leftovers := deployer.list_resources(name, profile=profile, region=region):
         raise DeployError(
@@ -356,17 +325,6 @@ def _confirm(question: str) -> bool:
         ) from error
 
 
-@contextmanager
-def _progress_at_aws(next_step: str = "run the same command to continue") -> Iterator[Progress]:
-    """Show progress, and at Ctrl-C that AWS goes on, with the next step."""
-    try:
-        with progress_bar() as progress:
-            yield progress
-    except KeyboardInterrupt:
-        say(f"AWS finishes what it has started; {next_step}.")
-        raise
-
-
 def _smoke_test(
     deployment: "Deployment", photo: Path | None, profile: str | None, region: str | None
 ) -> None:
@@ -375,38 +333,3 @@ def _smoke_test(
 
     answer = smoke_test(connect(profile, region), deployment, photo)
     say(f"Tested with {photo or 'a drawn photo'}: {answer['label']}, {answer['confidence']:.0%}.")
-
-
-def _show_deployment(deployment: "Deployment", as_json: bool) -> None:
-    if as_json:
-        print_json({key: value for key, value in asdict(deployment).items() if key != "template"})
-        return
-    name, model, url = deployment.name, deployment.model, deployment.url
-    if not deployment.changed:
-        print_result(f"Nothing has changed: {model} is already deployed.")
-    elif deployment.canary:
-        print_result(
-            f"{deployment.canary_model} gets {deployment.canary:.0%} of the calls, {model} the others."
-        )
-        print_result(f"Next: shutterless promote {name}, or to go back: shutterless rollback {name}")
-    else:
-        print_result(f"Deployed: {model}")
-    if deployment.has_page:
-        print_result(f"Page: {url}/")
-    print_result(f"API:  {url}/predict")
-    if deployment.domain:
-        print_result(f"Domain: {deployment.domain}/predict (DNS: CNAME to {deployment.domain_target})")
-    if deployment.key_id:
-        print_result(f"Key:  shutterless status {name} --show-key")
-    picture = "-H 'Content-Type: image/jpeg' --data-binary @photo.jpg"
-    print_result(f"  curl{_curl_credentials(deployment)} {picture} {url}/predict")
-
-
-def _curl_credentials(deployment: "Deployment") -> str:
-    """Return the options by which curl authenticates."""
-    if deployment.auth == "iam":
-        _, host, region, *_ = deployment.url.split(".")
-        service = "lambda" if host == "lambda-url" else "execute-api"
-        keys = "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"
-        return f' --aws-sigv4 aws:amz:{region}:{service} --user "{keys}"'
-    return ' -H "x-api-key: $KEY"' if deployment.key_id else ""

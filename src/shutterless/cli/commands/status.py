@@ -1,5 +1,6 @@
-"""`shutterless status`: what is deployed, its health and its cost."""
+"""`shutterless status` and `releases`: what is deployed, its health, its cost, and what it was before."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,6 +57,34 @@ def status(
     show(lines)
     if problem := stack_problem(stack_name(name), status.state):
         warn(f"{problem.message}. {problem.hint}")
+
+
+def releases(
+    name: Name = None,
+    env: Env = None,
+    config: Config = None,
+    region: Region = None,
+    profile: Profile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """List the releases that you can roll back to.
+
+    Example: shutterless releases clothes
+    """
+    from shutterless.deploy.releases import traffic
+
+    name, region, profile = find_place(name, region, profile, find_environment(env, config))
+    listing = traffic.list_releases(name, profile=profile, region=region)
+    if as_json:
+        print_json([asdict(release) for release in listing])
+        return
+    table = make_table("version", "model", "calls", "published", "image", "other options", text=6)
+    for release in listing:
+        digest = release.image.partition("@")[2][:19]
+        options = ", ".join(f"{key} {value}" for key, value in release.options.items())
+        calls = f"{release.share:.0%}" if release.share else ""
+        table.add_row(release.version, release.model, calls, release.created, digest, options)
+    show(table)
 
 
 def _rows(status: "Status") -> list[tuple[str, str]]:
