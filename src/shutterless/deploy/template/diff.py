@@ -23,7 +23,7 @@ REPLACED_BY = {
     "AWS::ApiGateway::Stage": {"RestApiId", "StageName"},
     "AWS::ApiGateway::UsagePlan": set[str](),
     "AWS::ApiGateway::UsagePlanKey": {"KeyId", "KeyType", "UsagePlanId"},
-    "AWS::Budgets::Budget": {"NotificationsWithSubscribers"},
+    "AWS::Budgets::Budget": {"Budget.BudgetName", "NotificationsWithSubscribers"},
     "AWS::CloudWatch::Alarm": {"AlarmName"},
     "AWS::IAM::Role": {"Path"},
     "AWS::Lambda::Alias": {"FunctionName", "Name"},
@@ -93,7 +93,8 @@ def compare_templates(before: Template | None, after: Template) -> list[Resource
             changes.append(ResourceChange("added", name, new[name]["Type"]))
         elif properties := tuple(_compare(old[name]["Properties"], new[name]["Properties"])):
             kind = new[name]["Type"]
-            is_replaced = {each.path.partition(".")[0] for each in properties} & REPLACED_BY.get(kind, set())
+            fixed = tuple(f"{name}." for name in REPLACED_BY.get(kind, ()))
+            is_replaced = any(f"{each.path}.".startswith(fixed) for each in properties)
             action: Action = "replaced" if is_replaced else "changed"
             changes.append(ResourceChange(action, name, kind, properties))
     return changes

@@ -2,6 +2,7 @@
 
 from shutterless.deploy.option_values import TAG
 from shutterless.deploy.options import Options
+from shutterless.deploy.template.function import fingerprint
 from shutterless.deploy.template.types import Resource
 from shutterless.runtime.json_types import Json, JsonObject
 
@@ -30,7 +31,8 @@ def notification_resources(name: str, function: str, options: Options) -> dict[s
         }
         resources["AlarmEmail"] = {"Type": "AWS::SNS::Subscription", "Properties": subscription}
     if options.budget:
-        resources["Budget"] = {"Type": "AWS::Budgets::Budget", "Properties": _budget(name, options)}
+        budget = _budget(name, function, options)
+        resources["Budget"] = {"Type": "AWS::Budgets::Budget", "Properties": budget}
     return resources
 
 
@@ -40,8 +42,7 @@ def alarm_actions(options: Options) -> list[Json]:
     return [*topics, {"Ref": "AlarmTopic"}] if options.alarm_email else topics
 
 
-def _budget(name: str, options: Options) -> JsonObject:
-    # It has no name of its own, because other warnings replace it, for which the name would be taken.
+def _budget(name: str, function: str, options: Options) -> JsonObject:
     subscriber: JsonObject = {"SubscriptionType": "EMAIL", "Address": options.alarm_email}
     warnings: list[Json] = [
         {
@@ -56,6 +57,8 @@ def _budget(name: str, options: Options) -> JsonObject:
         for kind, percent in BUDGET_WARNINGS
     ]
     budget: JsonObject = {
+        # Other warnings replace the budget, and the name of the old one would be taken.
+        "BudgetName": f"{function}-{fingerprint(warnings)}",
         "BudgetType": "COST",
         "TimeUnit": "MONTHLY",
         "BudgetLimit": {"Amount": options.budget, "Unit": "USD"},

@@ -124,6 +124,17 @@ def test_tags_are_a_change_of_the_stack():
     assert (change.action, change.properties) == ("changed", (PropertyChange("team", "vision", "audio"),))
 
 
+def test_a_higher_budget_changes_it_and_another_address_replaces_it():
+    deployed = build(deployed=DEPLOYED, budget=50, alarm_email="a@example.com")
+    (higher,) = compare_templates(deployed, build(deployed=DEPLOYED, budget=60, alarm_email="a@example.com"))
+    assert (higher.action, higher.name) == ("changed", "Budget")
+    other = compare_templates(deployed, build(deployed=DEPLOYED, budget=50, alarm_email="b@example.com"))
+    assert {(each.action, each.name) for each in other} == {
+        ("replaced", "Budget"),
+        ("replaced", "AlarmEmail"),
+    }
+
+
 def test_another_path_replaces_the_role():
     assert plan(build(deployed=DEPLOYED, role_path="/teams/")) == {("replaced", "Role", "Path")}
 

@@ -188,7 +188,7 @@ def replacing_properties(resource):
         for name in path.split("/")[2:]:
             value = value.get(name) if isinstance(value, dict) else None
         if value is not None:
-            values[path.split("/")[2]] = value
+            values[".".join(path.split("/")[2:])] = value
     return values
 
 
