@@ -31,7 +31,7 @@ def fingerprint(content: object) -> str:
 
 
 def function_resources(function: str, options: Options, image: str) -> dict[str, Resource]:
-    """Return role, log group and function.
+    """Return log group and function, which refers to its role.
 
     Args:
         function: The function's name.
@@ -54,7 +54,6 @@ def function_resources(function: str, options: Options, image: str) -> dict[str,
             "UpdateReplacePolicy": "Delete",
             "Properties": log,
         },
-        "Role": role_resource(function, options, joins_network=bool(options.subnets)),
         "Function": {"Type": "AWS::Lambda::Function", "Properties": _function(function, options, image)},
     }
 

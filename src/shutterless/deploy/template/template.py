@@ -15,7 +15,13 @@ from shutterless.deploy.template.alarms import (
     canary_alarm_resources,
 )
 from shutterless.deploy.template.domain import domain_outputs, domain_resources
-from shutterless.deploy.template.function import VERSION, alias_resource, function_resources, version_id
+from shutterless.deploy.template.function import (
+    VERSION,
+    alias_resource,
+    function_resources,
+    role_resource,
+    version_id,
+)
 from shutterless.deploy.template.function_url import url_resources
 from shutterless.deploy.template.notifications import notification_resources
 from shutterless.deploy.template.releases import (
@@ -72,6 +78,8 @@ def build_template(
     if deployed is not None:
         releases = read_releases(deployed).add(release, weight)
         versions = _versions(deployed)
+    # Lambda may have to put a version that is kept into its VPC again.
+    joins_network = any(each.options.get("subnets") for each in releases.history)
     template: Template = {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"{name}: image classification by shutterless",
@@ -83,6 +91,7 @@ def build_template(
             }
         },
         "Resources": {
+            "Role": role_resource(stack, options, joins_network=joins_network),
             **function,
             **versions,
             **front_resources(stack, options),

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from shutterless.deploy.options import Options
+from shutterless.deploy.template.releases import MAX_RELEASES
 from shutterless.deploy.template.template import (
     all_tags,
     build_template,
@@ -105,6 +106,15 @@ def test_a_function_in_a_network_may_join_it_and_is_another_version():
     assert allow["Action"] == deny["Action"]
     assert "ec2:CreateNetworkInterface" in allow["Action"]
     assert set(of(template, "Lambda::Version")).isdisjoint(of(build(), "Lambda::Version"))
+
+
+def test_the_role_may_join_the_network_as_long_as_a_version_is_in_it():
+    left = build(number=2, deployed=build(NETWORK))
+    assert "VpcConfig" not in properties(left, "Function")
+    assert properties(left, "Role") == properties(build(NETWORK), "Role")
+    for number in range(3, 3 + MAX_RELEASES):
+        left = build(number=number, deployed=left)
+    assert properties(left, "Role") == properties(build(), "Role")
 
 
 def test_alarms_are_mailed_beside_the_topic():
