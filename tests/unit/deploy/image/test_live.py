@@ -7,8 +7,8 @@ import pytest
 from shutterless.deploy.image import live
 from shutterless.deploy.image.live import LiveImage, read_live_image
 from shutterless.deploy.options import Options
-from shutterless.deploy.template.releases import read_releases, with_releases
-from shutterless.deploy.template.template import build_template
+from shutterless.deploy.template.releases import read_releases
+from shutterless.deploy.template.template import build_template, with_releases
 from shutterless.errors import DeployError, InputError
 from shutterless.utils.progress import silent
 
