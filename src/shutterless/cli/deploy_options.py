@@ -41,6 +41,14 @@ CanaryMinutes = Annotated[
     ),
 ]
 
+CanaryIgnoreAnswers = Annotated[
+    bool,
+    typer.Option(
+        "--canary-ignore-answers",
+        help="Judge the canary by its errors only: the new model is meant to answer differently.",
+    ),
+]
+
 Rebuild = Annotated[
     bool,
     typer.Option("--rebuild", help="Build the image even if nothing that it is made from has changed."),

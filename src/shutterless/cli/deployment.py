@@ -23,6 +23,12 @@ def progress_at_aws(next_step: str = "run the same command to continue") -> Iter
         raise
 
 
+def show_comparison(deployment: "Deployment") -> None:
+    """Show what a canary's answers were beside the live version's, if one was watched."""
+    if deployment.comparison:
+        say(f"Canary: {deployment.comparison.describe()}.")
+
+
 def show_deployment(deployment: "Deployment", as_json: bool) -> None:
     """Print the deployment, and how to call its API."""
     if as_json:

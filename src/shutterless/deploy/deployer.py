@@ -145,6 +145,7 @@ def deploy(
     region: str | None = None,
     canary: float = 0.0,
     canary_minutes: int = CANARY_MINUTES,
+    canary_ignore_answers: bool = False,
     photo: str | Path | None = None,
     smoke_test: bool = True,
     rebuild: bool = False,
@@ -166,6 +167,8 @@ def deploy(
         canary_minutes: How long a canary is watched. If one of its alarms goes off, or its answers are
             worse, the old version gets all calls again; after that time the new one does. With 0 it remains
             a canary until `promote` or `rollback`.
+        canary_ignore_answers: Whether to judge a canary by its errors only, because the new model is meant
+            to answer differently.
         rebuild: Whether to build the image even if nothing that it is made from has changed.
         photo: The photo to ask a new version with before it gets any calls; a drawn one by default.
         smoke_test: Whether to ask it. If it does not answer, the template from before is put back.
@@ -199,14 +202,15 @@ def deploy(
             change_tags(session, repository_name(name), tags, new_tags)
         image = target.image or _provide_image(session, name, bundle, target.options, publish, progress)
         require_unmoved_state(cloudformation, state)
-        rollout = Rollout(session, progress, question, canary_minutes)
+        rollout = Rollout(session, progress, question, canary_minutes, canary_ignore_answers)
         result = rollout.run(state, target.template(image, canary))
         alias_change = repair_alias(session, result)
     is_changed = result is not state
     warnings = list(delete_unused(session, name)) if is_changed else []
     if alias_change:
         warnings.append(f"{alias_change}. It is back now.")
-    return replace(describe(result, changed=is_changed or bool(alias_change)), warnings=tuple(warnings))
+    deployment = describe(result, changed=is_changed or bool(alias_change))
+    return replace(deployment, warnings=tuple(warnings), comparison=rollout.comparison)
 
 
 def _provide_image(

@@ -19,6 +19,7 @@ from shutterless.deploy.aws.cloudformation.stack import (
     read_template,
     wait_until_updatable,
 )
+from shutterless.deploy.canary.comparison import Comparison
 from shutterless.deploy.options import check_name
 from shutterless.deploy.template.diff import compare_templates
 from shutterless.deploy.template.releases import read_releases
@@ -47,6 +48,7 @@ class Deployment:
         domain: The API's own address, `https://` and its domain; empty if it has none.
         domain_target: What DNS has to point the domain to.
         has_page: Whether the API has its web page.
+        comparison: What a canary's answers showed beside the live version's; None if none was watched.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Deployment:
     domain: str = ""
     domain_target: str = ""
     has_page: bool = True
+    comparison: Comparison | None = None
 
 
 @dataclass(frozen=True)

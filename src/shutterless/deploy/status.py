@@ -167,6 +167,7 @@ def read_status(
         function = _read_live_function(session, name)
         if not function:
             return status
+        canary = next(iter(function.canary), "")
         push_time = read_push_time(session, function.image)
         return replace(
             status,
@@ -174,7 +175,9 @@ def read_status(
             image_pushed=push_time.isoformat(timespec="seconds") if push_time else "",
             vulnerabilities=read_findings(session, function.image),
             model=_read_models(session, stack).get(function.image, ""),
-            comparison=_compare_canary(session, name, stack, function),
+            comparison=compare_canary(session, name, function.version, canary, stack.updated_at)
+            if canary
+            else None,
             last_hour=read_metrics(session, stack.name, HOUR),
             monthly_usd=_monthly_usd(session, stack, function),
             period_hours=_period(stack) / HOUR,
@@ -231,14 +234,6 @@ def _read_models(session: boto3.Session, stack: Stack) -> dict[str, str]:
     template = read_template(session.client("cloudformation"), stack)
     releases = template["Metadata"][METADATA]["Releases"] if template else []
     return {str(release["image"]): str(release["model"]) for release in releases}
-
-
-def _compare_canary(
-    session: boto3.Session, name: str, stack: Stack, function: LiveFunction
-) -> Comparison | None:
-    for canary in function.canary:
-        return compare_canary(session, name, function.version, canary, stack.updated_at)
-    return None
 
 
 def _read_provisioned(client: BaseClient, function: str) -> int:

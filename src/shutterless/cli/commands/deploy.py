@@ -17,7 +17,7 @@ from shutterless.cli.aws_options import (
     find_place,
 )
 from shutterless.cli.console import print_result, say, warn
-from shutterless.cli.deployment import progress_at_aws, show_deployment
+from shutterless.cli.deployment import progress_at_aws, show_comparison, show_deployment
 from shutterless.cli.options import parse_tags
 from shutterless.cli.plan import show_plan
 from shutterless.cli.policy import show_policy
@@ -47,6 +47,7 @@ def deploy(
     template: option.TemplateFile = None,
     canary: option.Canary = None,
     canary_minutes: option.CanaryMinutes = None,
+    canary_ignore_answers: option.CanaryIgnoreAnswers = False,
     rebuild: option.Rebuild = False,
     front: option.Front = None,
     stage: option.Stage = None,
@@ -175,6 +176,7 @@ def deploy(
             region=region,
             canary=canary,
             canary_minutes=canary_minutes,
+            canary_ignore_answers=canary_ignore_answers,
             rebuild=rebuild,
             photo=photo,
             smoke_test=smoke_test,
@@ -186,6 +188,7 @@ def deploy(
     _write_template(deployment.template, template)
     if smoke_test and deployment.changed:
         _smoke_test(deployment, photo, profile, region)
+    show_comparison(deployment)
     show_deployment(deployment, as_json)
 
 
@@ -209,6 +212,10 @@ def promote(
     config: Config = None,
     region: Region = None,
     profile: Profile = None,
+    smoke_test: Annotated[
+        bool,
+        typer.Option("--smoke-test/--no-smoke-test", help="Send a photo to it before it gets all calls."),
+    ] = True,
 ) -> None:
     """Give all calls to a canary's new version.
 
@@ -218,7 +225,10 @@ def promote(
 
     name, region, profile = find_place(name, region, profile, find_environment(env, config))
     with progress_at_aws(f"shutterless status {name} shows what is live") as progress:
-        deployment = traffic.promote(name, profile=profile, region=region, progress=progress)
+        deployment = traffic.promote(
+            name, smoke_test=smoke_test, profile=profile, region=region, progress=progress
+        )
+    show_comparison(deployment)
     print_result(f"{deployment.model} gets all calls now.")
 
 

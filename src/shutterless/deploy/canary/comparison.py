@@ -31,7 +31,7 @@ MAX_EXCEEDANCES = 20
 BATCH, MAX_DRAWS = 1_000, 100_000
 # Canary requests by which a fall of the accepted answers from 90 to 70 % is noticed in 9 of 10 cases, see
 # docs/aws.md.
-REQUESTS_FOR_SMALLER_DIFFERENCES = 160
+REQUESTS_FOR_SMALLER_DIFFERENCES = 120
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,10 @@ class Comparison:
             counts += f"; smaller differences show from about {REQUESTS_FOR_SMALLER_DIFFERENCES}"
         return f"no difference in errors and answers ({counts})"
 
-    def to_error(self, name: str) -> DeployError:
-        """Return the error for a canary of the deployment `name` that is turned back."""
+    def to_error(self, name: str) -> DeployError | None:
+        """Return the error for the canary of the deployment `name`, None if it is not worse."""
+        if self.verdict != "worse":
+            return None
         hint = f"Find out why with: shutterless logs {name} --since 1h."
         if not any(figure.is_worse and figure.measure == "errors" for figure in self.figures):
             hint += (

@@ -113,7 +113,9 @@ def watch_canary(
     return Watch(reader, live, canary, ignore_answers=ignore_answers)
 
 
-def compare_canary(session: boto3.Session, name: str, live: str, canary: str, start: datetime) -> Comparison:
+def compare_canary(
+    session: boto3.Session, name: str, live: str, canary: str, start: datetime | None = None
+) -> Comparison:
     """Compare a canary's answers with the live version's once, by the last hour at most.
 
     Unlike the looks of one watch, repeated calls do not share one rate of false alarms.
@@ -123,10 +125,11 @@ def compare_canary(session: boto3.Session, name: str, live: str, canary: str, st
         name: The deployment's name.
         live: The number of the live version.
         canary: The number of the canary's version.
-        start: When the canary got its share of the calls.
+        start: When the canary got its share of the calls; an hour ago by default.
 
     Raises:
         ShutterlessError: AWS refuses.
     """
-    start = max(start, datetime.now(UTC) - LOOKBACK)
+    earliest = datetime.now(UTC) - LOOKBACK
+    start = max(start, earliest) if start else earliest
     return watch_canary(session, name, live, canary, start=start).look(is_last=True)

@@ -10,10 +10,12 @@ from shutterless.deploy.aws.cloudformation.change_sets import Action, RollbackTr
 from shutterless.deploy.aws.cloudwatch import read_alarm_states
 from shutterless.deploy.aws.functions import ask_version
 from shutterless.deploy.aws.waiting import poll
+from shutterless.deploy.canary.comparison import Comparison
+from shutterless.deploy.canary.watch import Watch, watch_canary
 from shutterless.deploy.releases.alias import read_version_numbers, wait_until_moved
 from shutterless.deploy.state import State, apply_template, read_updatable_state
 from shutterless.deploy.template.alarms import canary_alarm_names
-from shutterless.deploy.template.releases import read_releases
+from shutterless.deploy.template.releases import Releases, read_releases
 from shutterless.deploy.template.template import (
     provisioned_between,
     stack_name,
@@ -28,7 +30,13 @@ StepName = Literal["create", "update", "publish", "turn", "provision", "promote"
 
 WATCH_INTERVAL_S = 15
 # Failures that are the new version's fault, so that the template from before is put back.
-REFUSALS = ("smoke-test-failed", "function-failed", "function-inactive", "alarm-rollback", "canary-refused")
+REFUSALS = (
+    "smoke-test-failed",
+    "function-failed",
+    "function-inactive",
+    "alarm-rollback",
+    "canary-turned-back",
+)
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,7 @@ def plan_steps(deployed: Template | None, target: Template, canary_minutes: int)
     return steps
 
 
-@dataclass(frozen=True)
+@dataclass
 class Rollout:
     """Carries out the change sets of a deploy.
 
@@ -81,12 +89,16 @@ class Rollout:
         progress: Called as the work goes on.
         photo: The photo to ask the new version with before it gets calls; None not to ask it.
         canary_minutes: How long a canary is watched before it is promoted; 0 for no promotion.
+        ignore_answers: Whether to judge a canary by its errors only.
+        comparison: What a canary's answers showed beside the live version's; None if none was watched.
     """
 
     session: boto3.Session
     progress: Progress
     photo: bytes | None
     canary_minutes: int
+    ignore_answers: bool = False
+    comparison: Comparison | None = None
 
     def run(self, state: State, target: Template) -> State:
         """Change a deployment to what a template says.
@@ -141,26 +153,43 @@ class Rollout:
         """Give a canary its share, while CloudFormation watches its alarms and we its answers."""
         releases = read_releases(template)
         alarms = canary_alarm_names(stack_name(state.name), releases.canary)
-        return apply_template(
+        watch = self._start_watch(state, releases)
+        watch.look()  # so that a missing permission is noticed before the canary gets its share
+        result = apply_template(
             self.session.client("cloudformation"),
             state,
             template,
             self.progress,
             action="canary",
             triggers=RollbackTriggers(alarms, self.canary_minutes),
+            check=lambda: self._check_answers(state.name, watch),
         )
+        if refusal := self._check_answers(state.name, watch, is_last=True):
+            raise refusal
+        return result
 
     def _watch(self, state: State, template: Template) -> None:
         """Watch a canary that an earlier command has started; if it fails, end it."""
         releases = read_releases(template)
         alarms = canary_alarm_names(stack_name(state.name), releases.canary)
-        total_s = self.canary_minutes * 60
+        watch, total_s = self._start_watch(state, releases), self.canary_minutes * 60
         for elapsed_s in poll(WATCH_INTERVAL_S, total_s):
             self.progress("Watching the canary", round(elapsed_s), total_s)
+            is_last = elapsed_s + WATCH_INTERVAL_S > total_s
             refusal = self._check_alarms(state.name, alarms)
-            if refusal:
+            if refusal := refusal or self._check_answers(state.name, watch, is_last=is_last):
                 self._apply(state, with_releases(template, releases.roll_back()), action="rollback")
                 raise refusal
+
+    def _start_watch(self, state: State, releases: Releases) -> Watch:
+        numbers = read_version_numbers(self.session, state)
+        live, canary = numbers[releases.live], numbers[releases.canary]
+        return watch_canary(self.session, state.name, live, canary, ignore_answers=self.ignore_answers)
+
+    def _check_answers(self, name: str, watch: Watch, *, is_last: bool = False) -> DeployError | None:
+        """Return the error for a canary whose answers are worse than the live version's."""
+        self.comparison = watch.look(is_last=is_last)
+        return self.comparison.to_error(name)
 
     def _check_alarms(self, name: str, alarms: Sequence[str]) -> DeployError | None:
         """Return the error for the first of these alarms that has gone off."""

@@ -1,6 +1,6 @@
 """Which release answers the calls of a deployment: list them, promote a canary, roll back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import boto3
 
@@ -15,6 +15,7 @@ from shutterless.deploy.aws.cloudformation.stack import (
 from shutterless.deploy.aws.errors import aws_errors
 from shutterless.deploy.aws.functions import ask_version
 from shutterless.deploy.aws.session import connect
+from shutterless.deploy.canary.watch import compare_canary
 from shutterless.deploy.options import check_name
 from shutterless.deploy.releases.alias import read_version_numbers
 from shutterless.deploy.smoke import read_photo
@@ -39,12 +40,19 @@ CANCELLABLE = ("deploy-", "canary-", "promote-")
 
 
 def promote(
-    name: str, *, profile: str | None = None, region: str | None = None, progress: Progress = automatic
+    name: str,
+    *,
+    smoke_test: bool = True,
+    profile: str | None = None,
+    region: str | None = None,
+    progress: Progress = automatic,
 ) -> Deployment:
     """Give all calls to the canary of a deployment.
 
     Args:
         name: The deployment's name.
+        smoke_test: Whether to ask the canary before it gets all calls. If it does not answer, nothing is
+            changed.
         profile: A profile of the AWS configuration; AWS_PROFILE by default.
         region: The AWS region; AWS_REGION or the profile's by default.
         progress: Called as the work goes on.
@@ -63,8 +71,15 @@ def promote(
     session = connect(profile, region)
     with aws_errors(profile):
         state, template = _read_deployed(session, name, progress)
-        releases = read_releases(template).promote()
-        return _apply(session, state, with_releases(template, releases), "promote", progress)
+        releases = read_releases(template)
+        promotion = with_releases(template, releases.promote())
+        numbers = read_version_numbers(session, state)
+        live, canary = numbers[releases.live], numbers[releases.canary]
+        start = state.stack.updated_at if state.stack else None
+        comparison = compare_canary(session, name, live, canary, start)
+        if smoke_test:
+            ask_version(session, stack_name(name), canary, read_photo(), progress)
+        return replace(_apply(session, state, promotion, "promote", progress), comparison=comparison)
 
 
 def rollback(
