@@ -304,6 +304,7 @@ EXAMPLES = (
         "read_logs",
         "promote",
         "list_releases",
+        "find_drift",
         "rollback",
         "list_resources",
     ),

@@ -31,6 +31,7 @@ ACTIONS = {
     "new model": (three, lambda bundles: deploy(bundles[3]), ("4", {})),
     "canary": (three, lambda bundles: deploy(bundles[3], canary=0.1, canary_minutes=0), ("3", {"4": 0.1})),
     "watched canary": (three, lambda bundles: deploy(bundles[3], canary=0.1, canary_minutes=1), ("4", {})),
+    "rollback": (three, lambda _: api.rollback(NAME), ("2", {})),
     "destroy": (three, lambda _: api.destroy(NAME), None),
 }
 

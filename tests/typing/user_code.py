@@ -155,6 +155,8 @@ def deploy_to_aws() -> str:
     comparison: deploy.Comparison | None = status.comparison
     figures: tuple[deploy.Figure, ...] = comparison.figures if comparison else ()
     print([f"{figure.measure} {figure.live:.0%} {figure.canary:.0%}" for figure in figures])
+    drifts: list[deploy.Drift] = deploy.find_drift("clothes", region="eu-central-1")
+    print([drift.resource for drift in drifts])
     entries: Iterator[deploy.LogEntry] = deploy.read_logs("clothes", since=timedelta(hours=1))
     for entry in deploy.follow_logs("clothes", since="5m", profile="work"):
         print(entry.text, status.url, list(entries))

@@ -13,6 +13,7 @@ from shutterless.utils.lazy import import_name
 _EXPORTS = {
     "deployer": ("Plan", "PlannedStep", "deploy", "destroy", "list_resources", "plan"),
     "state": ("Deployment",),
+    "releases.drift": ("Drift", "find_drift"),
     "releases.traffic": ("DeployedRelease", "list_releases", "promote", "rollback"),
     "options": ("OptionChanges", "Options"),
     "image.live": ("LiveImage", "read_live_image"),

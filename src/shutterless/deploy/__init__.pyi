@@ -30,6 +30,8 @@ from shutterless.deploy.options import Options as Options
 from shutterless.deploy.policy.policy import Place as Place
 from shutterless.deploy.policy.policy import Policy as Policy
 from shutterless.deploy.policy.policy import deploy_policy as deploy_policy
+from shutterless.deploy.releases.drift import Drift as Drift
+from shutterless.deploy.releases.drift import find_drift as find_drift
 from shutterless.deploy.releases.traffic import DeployedRelease as DeployedRelease
 from shutterless.deploy.releases.traffic import list_releases as list_releases
 from shutterless.deploy.releases.traffic import promote as promote

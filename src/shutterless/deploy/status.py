@@ -27,9 +27,11 @@ from shutterless.deploy.cost.estimate import estimate_cost
 from shutterless.deploy.cost.prices import load_prices
 from shutterless.deploy.cost.workload import MONTH_S, Workload
 from shutterless.deploy.options import check_name
+from shutterless.deploy.releases.alias import find_alias_change
+from shutterless.deploy.state import State
 from shutterless.deploy.template.function import ALIAS
 from shutterless.deploy.template.template import stack_name
-from shutterless.deploy.template.types import METADATA
+from shutterless.deploy.template.types import METADATA, Template
 from shutterless.errors import DeployError, ShutterlessError
 from shutterless.runtime.json_types import JsonObject
 
@@ -96,6 +98,7 @@ class Status:
         architecture: `x86_64` or `arm64`.
         snapstart: Whether the function starts from a snapshot.
         provisioned: The number of instances kept warm.
+        alias_change: That somebody has turned the alias by hand, and how; empty if nobody has.
         comparison: The canary's answers beside the live version's; None without a canary.
         alarms: The state of each alarm, by name.
         last_hour: None if there was no request.
@@ -120,6 +123,7 @@ class Status:
     architecture: str = ""
     snapstart: bool = False
     provisioned: int = 0
+    alias_change: str = ""
     comparison: Comparison | None = None
     alarms: dict[str, str] = field(default_factory=dict)
     last_hour: FunctionMetrics | None = None
@@ -168,13 +172,15 @@ def read_status(
         if not function:
             return status
         canary = next(iter(function.canary), "")
+        template = read_template(session.client("cloudformation"), stack)
         push_time = read_push_time(session, function.image)
         return replace(
             status,
             **vars(function),
             image_pushed=push_time.isoformat(timespec="seconds") if push_time else "",
             vulnerabilities=read_findings(session, function.image),
-            model=_read_models(session, stack).get(function.image, ""),
+            model=_read_models(template).get(function.image, ""),
+            alias_change=str(find_alias_change(session, State(name, stack, template)) or ""),
             comparison=compare_canary(session, name, function.version, canary, stack.updated_at)
             if canary
             else None,
@@ -229,9 +235,8 @@ def _read_live_function(session: boto3.Session, name: str) -> LiveFunction | Non
     )
 
 
-def _read_models(session: boto3.Session, stack: Stack) -> dict[str, str]:
+def _read_models(template: Template | None) -> dict[str, str]:
     """Return name and version of each release's model, by image."""
-    template = read_template(session.client("cloudformation"), stack)
     releases = template["Metadata"][METADATA]["Releases"] if template else []
     return {str(release["image"]): str(release["model"]) for release in releases}
 

@@ -1,5 +1,5 @@
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,6 +7,8 @@ import pytest
 from shutterless.deploy import status
 from shutterless.deploy.aws.cloudwatch import FunctionMetrics
 from shutterless.deploy.canary.comparison import Comparison
+from shutterless.deploy.releases import drift
+from shutterless.deploy.releases.drift import Drift
 from shutterless.deploy.status import Status
 
 CLOTHES = Status(
@@ -88,3 +90,23 @@ def test_a_stack_that_is_stuck_comes_with_the_way_out(shutterless, deployed, mon
     result = shutterless("status", "clothes")
     assert "warning: " in result.stderr
     assert "aws cloudformation continue-update-rollback --stack-name shutterless-clothes" in result.stderr
+
+
+def test_an_alias_that_was_turned_by_hand_is_a_warning(shutterless, deployed, monkeypatch):
+    turned = replace(CLOTHES, alias_change="The alias was turned by hand from version 7 to version 6")
+    monkeypatch.setattr(status, "read_status", lambda *_, **__: turned)
+    assert turned.alias_change in shutterless("status", "clothes").stderr
+
+
+def test_drift_is_listed_on_request(shutterless, deployed, monkeypatch):
+    drifts = [
+        Drift("Function", "AWS::Lambda::Function", "/MemorySize", "1769", "3008"),
+        Drift("ErrorsAlarm", "AWS::CloudWatch::Alarm"),
+    ]
+    monkeypatch.setattr(drift, "find_drift", lambda name, *, profile, region: drifts)
+    rows = [line.split("\t") for line in shutterless("status", "clothes", "--drift").stdout.splitlines()]
+    assert ["Function", "/MemorySize", "1769", "3008"] in rows
+    assert ["ErrorsAlarm", "(deleted)", "", ""] in rows
+    document = json.loads(shutterless("status", "clothes", "--drift", "--json").stdout)
+    assert document["drift"] == [asdict(each) for each in drifts]
+    assert "drift" not in json.loads(shutterless("status", "clothes", "--json").stdout)

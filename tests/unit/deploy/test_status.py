@@ -21,6 +21,7 @@ ALARM = "shutterless-clothes-errors"
 @pytest.fixture(autouse=True)
 def _connected(aws, monkeypatch):
     monkeypatch.setattr(status_module, "connect", lambda profile, region: aws)
+    monkeypatch.setattr(status_module, "find_alias_change", lambda session, state: None)
 
 
 def answer_stack(aws, **changed):

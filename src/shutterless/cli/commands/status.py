@@ -15,10 +15,10 @@ from shutterless.cli.aws_options import (
     find_environment,
     find_place,
 )
-from shutterless.cli.console import format_period, make_table, print_json, show, warn
+from shutterless.cli.console import format_period, make_table, print_json, print_result, show, warn
 
 if TYPE_CHECKING:
-    from shutterless.deploy import Status
+    from shutterless.deploy import Drift, Status
 
 # As ECR's DescribeImageScanFindings names them, the most severe first.
 SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED", "UNTRIAGED")
@@ -27,6 +27,10 @@ SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNDEFINED",
 def status(
     name: Name = None,
     show_key: Annotated[bool, typer.Option("--show-key", help="Show the API key too.")] = False,
+    drift: Annotated[
+        bool,
+        typer.Option("--drift", help="Have CloudFormation look for resources that were changed by hand."),
+    ] = False,
     env: Env = None,
     config: Config = None,
     region: Region = None,
@@ -41,22 +45,40 @@ def status(
     Examples:
       shutterless status clothes
       shutterless status clothes --show-key
+      shutterless status clothes --drift
     """
     from shutterless.deploy.aws.cloudformation.states import stack_problem
+    from shutterless.deploy.releases.drift import find_drift
     from shutterless.deploy.status import read_status
     from shutterless.deploy.template.template import stack_name
 
     name, region, profile = find_place(name, region, profile, find_environment(env, config))
     status = read_status(name, profile=profile, region=region, show_key=show_key)
+    drifts = find_drift(name, profile=profile, region=region) if drift else None
     if as_json:
-        print_json(status.to_json())
+        changed = {} if drifts is None else {"drift": [asdict(each) for each in drifts]}
+        print_json({**status.to_json(), **changed})
         return
     lines = make_table(status.name, f"in {status.region}", text=2)
     for row, value in _rows(status):
         lines.add_row(row, value)
     show(lines)
+    if drifts is not None:
+        _show_drift(drifts)
+    if status.alias_change:
+        warn(f"{status.alias_change}. The next deploy turns it back.")
     if problem := stack_problem(stack_name(name), status.state):
         warn(f"{problem.message}. {problem.hint}")
+
+
+def _show_drift(drifts: list["Drift"]) -> None:
+    if not drifts:
+        print_result("Every resource is as the template says.")
+        return
+    listing = make_table("resource", "property", "template", "now", text=4)
+    for each in drifts:
+        listing.add_row(each.resource, each.property or "(deleted)", each.expected, each.actual)
+    show(listing)
 
 
 def releases(

@@ -27,9 +27,12 @@ CALLS = (
     "cloudformation:DeleteStack",
     "cloudformation:DescribeChangeSet",
     "cloudformation:DescribeEvents",
+    "cloudformation:DescribeStackDriftDetectionStatus",
     "cloudformation:DescribeStackEvents",
+    "cloudformation:DescribeStackResourceDrifts",
     "cloudformation:DescribeStackResources",
     "cloudformation:DescribeStacks",
+    "cloudformation:DetectStackDrift",
     "cloudformation:ExecuteChangeSet",
     "cloudformation:GetTemplate",
     "cloudformation:ListChangeSets",
@@ -59,6 +62,8 @@ CALLS = (
     "logs:FilterLogEvents",
     "pricing:GetProducts",
 )
+# What DetectStackDrift needs beside itself.
+DRIFT = ("cloudformation:DetectStackResourceDrift",)
 # What CloudFormation checks for a stack with tags.
 STACK_TAGS = ("cloudformation:TagResource", "cloudformation:UntagResource")
 # https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-push-iam.html
@@ -197,7 +202,7 @@ def deploy_policy(options: Options | None = None, name: str = "", place: Place |
 def needed_actions(options: Options) -> set[str]:
     """Return every action that a deployment with these options needs."""
     handlers = json.loads(PERMISSIONS.read_text("utf-8"))["handlers"]
-    actions = {*CALLS, *STACK_TAGS, *PUSH, *PULL, *(DOMAIN if options.domain else ())}
+    actions = {*CALLS, *DRIFT, *STACK_TAGS, *PUSH, *PULL, *(DOMAIN if options.domain else ())}
     image = f"registry/{repository_name('any')}@sha256:{'0' * 64}"
     template = build_template("any", options, image=image, model="", fingerprint="")
     key: JsonObject = {"EncryptionConfiguration": {"KmsKey": options.image_kms_key}}
