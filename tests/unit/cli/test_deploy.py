@@ -10,6 +10,7 @@ import typer
 from shutterless.deploy import deployer, smoke
 from shutterless.deploy.aws import session
 from shutterless.deploy.aws.account import AccountLimits
+from shutterless.deploy.canary.comparison import Comparison
 from shutterless.deploy.cost import local_latency
 from shutterless.deploy.cost import plan as cost_plan
 from shutterless.deploy.deployer import Plan, PlannedStep
@@ -278,6 +279,27 @@ def test_promote_and_rollback_show_who_gets_the_calls(shutterless, calls, comman
     result = shutterless(command, "clothes", "--region", "eu-central-1")
     assert "clothes 1" in result.stdout
     assert calls[command][1]["region"] == "eu-central-1"
+
+
+@pytest.mark.parametrize("command", [("deploy", "bundle", "--name", "clothes"), ("promote", "clothes")])
+def test_what_a_canary_s_answers_showed_is_told(shutterless, calls, monkeypatch, command):
+    compared = replace(DEPLOYED, comparison=Comparison("too-few", 18, 2))
+    answers(monkeypatch, "deploy", compared)
+    monkeypatch.setattr(traffic, "promote", lambda *_, **__: compared)
+    result = shutterless(*command)
+    assert result.exit_code == 0
+    assert "18 live requests, 2 of the canary" in result.stderr
+
+
+@pytest.mark.parametrize(("options", "ignore"), [([], False), (["--canary-ignore-answers"], True)])
+def test_a_canary_s_answers_can_be_ignored(shutterless, calls, options, ignore):
+    shutterless("deploy", "bundle", "--name", "clothes", "--canary", "10%", *options)
+    assert calls["deploy"][-1]["canary_ignore_answers"] is ignore
+
+
+def test_a_promotion_can_leave_the_test_out(shutterless, calls):
+    shutterless("promote", "clothes", "--no-smoke-test")
+    assert calls["promote"][1]["smoke_test"] is False
 
 
 def test_a_rollback_can_name_its_release_and_leave_the_test_out(shutterless, calls):
