@@ -8,7 +8,7 @@ from typing import Literal
 from botocore.client import BaseClient
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shutterless.deploy.aws.cloudformation.events import explain_operation
+from shutterless.deploy.aws.cloudformation.events import explain_operation, read_last_token
 from shutterless.deploy.aws.cloudformation.stack import (
     POLL_INTERVAL_S,
     Stack,
@@ -112,6 +112,8 @@ def change_stack(
             "Fix the cause and run the same command again.",
         )
         raise explain_operation(cloudformation, before.id, error)
+    if read_last_token(cloudformation, before.id) not in ("", token):
+        raise deployed_meanwhile(name)  # this change is over, and another one has followed it
     return result
 
 
@@ -138,7 +140,7 @@ def deployed_meanwhile(name: str) -> DeployError:
     """Return the error for a stack that somebody else has changed."""
     return DeployError(
         "deployed-meanwhile",
-        f"The stack {name} has been changed by another command meanwhile, so this one has changed nothing",
+        f"The stack {name} has been changed by another command meanwhile, so this one has stopped",
         f"Look at it with shutterless status {name.removeprefix(PREFIX)}, then run the same command again.",
     )
 

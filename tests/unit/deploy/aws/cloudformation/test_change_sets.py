@@ -26,6 +26,7 @@ BEFORE = described("CREATE_COMPLETE")
 READY = change_set("CREATE_COMPLETE")
 REVIEW = described("REVIEW_IN_PROGRESS", tags=[])
 DISCARD = ("delete_change_set", {})
+LAST = events((NAME, "UPDATE_IN_PROGRESS", "User Initiated"))
 
 
 class Refusal(Exception):
@@ -73,6 +74,7 @@ def test_a_stack_is_made_by_a_change_set_with_our_tag(script):
         REVIEW,
         EXECUTE,
         described("CREATE_COMPLETE", updated=1),
+        LAST,
     ]
     assert create(script, *answers).status == "CREATE_COMPLETE"
 
@@ -110,7 +112,7 @@ def test_an_update_has_its_own_rollback_triggers_and_not_those_of_the_last_one(s
             "RollbackConfiguration": expected,
         },
     )
-    script(READY, BEFORE, EXECUTE, described("UPDATE_COMPLETE", updated=1))
+    script(READY, BEFORE, EXECUTE, described("UPDATE_COMPLETE", updated=1), LAST)
     change_stack(client, NAME, stack, TEMPLATE, silent, triggers=triggers)
 
 
@@ -121,7 +123,7 @@ def test_the_request_has_a_token_that_tells_what_it_is_for(script):
             f"provide-client-params.cloudformation.{operation}", lambda params, **_: requests.append(params)
         )
     after = described("UPDATE_COMPLETE", updated=1)
-    update(script, CHANGE_SET, READY, BEFORE, EXECUTE, after, action="canary")
+    update(script, CHANGE_SET, READY, BEFORE, EXECUTE, after, LAST, action="canary")
     token = requests[1]["ClientRequestToken"]
     assert token.startswith("canary-")
     assert requests[0]["ChangeSetName"] == f"shutterless-{token}"
@@ -230,7 +232,16 @@ def test_a_request_that_botocore_repeats_after_it_was_carried_out_is_no_failure(
     refusal = ("execute_change_set", Refusal("InvalidChangeSetStatus"))
     executed = change_set("CREATE_COMPLETE", execution="EXECUTE_IN_PROGRESS")
     after = described("UPDATE_COMPLETE", updated=1)
-    assert update(script, CHANGE_SET, READY, BEFORE, refusal, executed, after).status == "UPDATE_COMPLETE"
+    answers = [CHANGE_SET, READY, BEFORE, refusal, executed, after, LAST]
+    assert update(script, *answers).status == "UPDATE_COMPLETE"
+
+
+def test_a_change_that_another_one_has_followed_is_not_taken_for_the_last(script):
+    """A rollback, for example, while this command waited for its canary."""
+    after = described("UPDATE_COMPLETE", updated=2)
+    other = events((NAME, "UPDATE_IN_PROGRESS", "User Initiated"), token="rollback-1")
+    answers = [CHANGE_SET, READY, BEFORE, EXECUTE, after, other]
+    assert code_of(lambda: update(script, *answers)) == "deployed-meanwhile"
 
 
 def test_after_the_request_to_execute_it_nothing_is_deleted(script):
