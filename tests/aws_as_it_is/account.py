@@ -5,6 +5,7 @@ import pickle
 import string
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from random import Random
 from typing import Any
 
@@ -13,6 +14,7 @@ from moto.core.base_backend import BackendDict
 from moto.ecr.models import ecr_backends
 from moto.logs.models import LogsBackend, logs_backends
 
+from tests.aws_as_it_is import schemas
 from tests.aws_as_it_is.clock import Clock
 from tests.aws_as_it_is.cloudformation import CloudFormation
 from tests.aws_as_it_is.errors import AwsError
@@ -93,6 +95,7 @@ class Account:
         random: The chance in routing and models.
         traffic: Who calls its functions.
         steady_traffic: Requests a minute to every alias `live`.
+        allowed: Patterns of the IAM actions that CloudFormation may use, None for all.
         outside: Turns a time of the account into one of the programs that call it.
         api_url: Where the APIs of stacks are served, empty for AWS's own address.
     """
@@ -104,6 +107,7 @@ class Account:
         self._token_random = Random(seed)
         self.traffic: list[Traffic] = []
         self.steady_traffic = 0
+        self.allowed: list[str] | None = None
         self.outside: Callable[[float], float] = lambda seconds: seconds
         self.api_url = ""
         self.api_keys: dict[str, dict[str, Any]] = {}
@@ -181,6 +185,17 @@ class Account:
     def log_backend(self) -> LogsBackend:
         """moto's simulation of CloudWatch Logs."""
         return logs_backends[self.id][self.region]
+
+    def missing_permission(self, kind: str, verb: str) -> str:
+        """Return the first IAM action that CloudFormation's handler of a role needs and may not use.
+
+        The schemas of other types also list actions that only some of their properties need.
+        """
+        if self.allowed is None or kind != "AWS::IAM::Role":
+            return ""
+        actions = schemas.read_schema(kind)["handlers"][verb]["permissions"]
+        refused = [each for each in actions if not any(fnmatchcase(each, every) for every in self.allowed)]
+        return refused[0] if refused else ""
 
     def snapshot(self) -> bytes:
         """Return all that the account holds; nothing may be in progress."""

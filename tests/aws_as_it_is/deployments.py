@@ -10,7 +10,6 @@ from pathlib import Path
 import boto3
 
 from shutterless import deploy as api
-from shutterless.deploy.aws import session
 from shutterless.deploy.aws.ecr import ensure_repository
 from shutterless.deploy.options import Options
 from shutterless.deploy.state import Deployment
@@ -68,11 +67,6 @@ def alias(account: Account) -> tuple[str, dict[str, float]]:
     """Return the version that is live, and the shares of others."""
     live = account.functions.functions[FUNCTION].aliases["live"]
     return live.version, live.weights
-
-
-def forget_sessions() -> None:
-    """Let the next call connect anew, as a new process does."""
-    vars(session).get("_sessions", {}).clear()
 
 
 def is_empty(account: Account) -> bool:

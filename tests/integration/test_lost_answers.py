@@ -6,7 +6,7 @@ import pytest
 
 from shutterless import deploy as api
 from shutterless.errors import DeployError
-from tests.aws_as_it_is.deployments import NAME, alias, deploy, forget_sessions, is_empty, make_bundle
+from tests.aws_as_it_is.deployments import NAME, alias, deploy, is_empty, make_bundle
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +25,19 @@ def three(bundles):
         deploy(bundle)
 
 
+def canary(bundles):
+    three(bundles)
+    deploy(bundles[3], canary=0.1, canary_minutes=0)
+
+
 # name: (what is there before, the action, the alias in the end)
 ACTIONS = {
     "first deploy": (nothing, lambda bundles: deploy(bundles[0]), ("1", {})),
     "new model": (three, lambda bundles: deploy(bundles[3]), ("4", {})),
     "canary": (three, lambda bundles: deploy(bundles[3], canary=0.1, canary_minutes=0), ("3", {"4": 0.1})),
     "watched canary": (three, lambda bundles: deploy(bundles[3], canary=0.1, canary_minutes=1), ("4", {})),
+    "promote": (canary, lambda _: api.promote(NAME), ("4", {})),
+    "end of a canary": (canary, lambda _: api.rollback(NAME), ("3", {})),
     "rollback": (three, lambda _: api.rollback(NAME), ("2", {})),
     "destroy": (three, lambda _: api.destroy(NAME), None),
 }
@@ -43,17 +50,14 @@ def test_an_action_that_was_interrupted_finishes_when_it_is_run_again(
 ):
     prepare(bundles)
     snapshot, faults = account.snapshot(), account.faults
-    forget_sessions()
     calls = faults.count(lambda: action(bundles))
     for call in range(1, calls + 1):
         account.restore(snapshot)
-        forget_sessions()
         getattr(faults, fault)(call)
         with contextlib.suppress(KeyboardInterrupt, DeployError):
             action(bundles)
         operation = faults.calls[call - 1].operation
         faults.clear()
-        forget_sessions()
         action(bundles)
         end = None if is_empty(account) else alias(account)
         assert end == result, f"{fault}({call}), {operation}"
