@@ -25,6 +25,16 @@ from tests.aws_as_it_is.metrics import Metrics
 from tests.aws_as_it_is.registry import Registry
 from tests.aws_as_it_is.runtime import Runtime
 
+# The property of a role without which its handler does not use an action.
+NEEDED_FOR = {
+    "iam:AttachRolePolicy": "ManagedPolicyArns",
+    "iam:DetachRolePolicy": "ManagedPolicyArns",
+    "iam:DeleteRolePermissionsBoundary": "PermissionsBoundary",
+    "iam:PutRolePermissionsBoundary": "PermissionsBoundary",
+    "iam:UpdateRole": "MaxSessionDuration",
+    "iam:UpdateRoleDescription": "Description",
+}
+
 
 @dataclass
 class Behaviour:
@@ -37,7 +47,7 @@ class Behaviour:
         ascii_templates: Whether GetTemplate gives `?` for every character that is not ASCII.
         early_validation: Whether change sets are validated early, with reasons in DescribeEvents only.
         metadata_alone_is_no_change: Whether a template that differs in its metadata only is no change.
-        weights_while_provisioned: Whether provisioned concurrency cannot change together with the version.
+        move_s: Seconds for which an alias whose warm instances move to another version has weights.
         events_per_page: How many events a page has at most.
         change_set_s: Seconds until a change set is ready.
         step_s: Seconds that CloudFormation takes for each step.
@@ -54,7 +64,7 @@ class Behaviour:
     ascii_templates: bool = True
     early_validation: bool = True
     metadata_alone_is_no_change: bool = True
-    weights_while_provisioned: bool = True
+    move_s: float = 60.0
     events_per_page: int = 100
     change_set_s: float = 2.0
     step_s: float = 0.5
@@ -186,16 +196,18 @@ class Account:
         """moto's simulation of CloudWatch Logs."""
         return logs_backends[self.id][self.region]
 
-    def missing_permission(self, kind: str, verb: str) -> str:
+    def missing_permission(self, kind: str, verb: str, properties: dict[str, Any]) -> str:
         """Return the first IAM action that CloudFormation's handler of a role needs and may not use.
 
-        The schemas of other types also list actions that only some of their properties need.
+        The schemas of other types list too many actions that only some of their properties need.
         """
         if self.allowed is None or kind != "AWS::IAM::Role":
             return ""
-        actions = schemas.read_schema(kind)["handlers"][verb]["permissions"]
-        refused = [each for each in actions if not any(fnmatchcase(each, every) for every in self.allowed)]
-        return refused[0] if refused else ""
+        for action in schemas.read_schema(kind)["handlers"][verb]["permissions"]:
+            is_needed = NEEDED_FOR.get(action, "AssumeRolePolicyDocument") in properties
+            if is_needed and not any(fnmatchcase(action, pattern) for pattern in self.allowed):
+                return str(action)
+        return ""
 
     def snapshot(self) -> bytes:
         """Return all that the account holds; nothing may be in progress."""

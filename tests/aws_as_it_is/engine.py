@@ -227,7 +227,7 @@ class Engine:
         if reasons := self.failures.get((resource.name, action)):
             return reasons.pop(0)
         each = handler(resource.type)
-        if permission := self.account.missing_permission(resource.type, action.lower()):
+        if permission := self.account.missing_permission(resource.type, action.lower(), resource.properties):
             return (
                 f'Resource handler returned message: "User is not authorized to perform: {permission}" '
                 f"(RequestToken: {self.account.token(32)}, HandlerErrorCode: AccessDenied)"

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from tests.aws_as_it_is.account import Account
 
 
+class Forgetful(dict[object, object]):
+    """A cache that keeps nothing."""
+
+    def __setitem__(self, key: object, value: object) -> None:
+        """Forget it."""
+
+
 @pytest.fixture(scope="module")
 def connected_account() -> Iterator["Account"]:
     """Give an account that the boto3 clients of a module share."""
@@ -30,15 +37,13 @@ def account(connected_account: "Account", monkeypatch: pytest.MonkeyPatch) -> "A
     account = connected_account
     account.__init__()  # type: ignore[misc]
     set_environment(account, monkeypatch)
-    # As if each call were a command of its own: one that is interrupted leaves no session.
-    monkeypatch.setattr("shutterless.deploy.aws.session.MAX_AGE_S", -1)
     use_clock(account, monkeypatch)
     # The simulated models do not look at the photo of a smoke test, which takes 60 ms to draw.
     monkeypatch.setattr(
         "shutterless.dataset.synthetic.render.draw_garment", lambda *_: Image.new("RGB", (32, 32))
     )
-    # Sessions that are made here serve no other tests.
-    monkeypatch.setattr("shutterless.deploy.aws.session._sessions", {}, raising=False)
+    # As if each call were a command of its own, which starts without a session.
+    monkeypatch.setattr("shutterless.deploy.aws.session._sessions", Forgetful())
     return account
 
 

@@ -32,12 +32,18 @@ class Version:
 
 @dataclass
 class Alias:
-    """A name for a version, or for two with weights."""
+    """A name for a version, or for two with weights.
+
+    Attributes:
+        moved_from: The version whose warm instances Lambda is replacing, until `moving_until`.
+    """
 
     name: str
     version: str
     weights: dict[str, float] = field(default_factory=dict)
     provisioned: int = 0
+    moved_from: str = ""
+    moving_until: float = 0
 
 
 @dataclass
@@ -112,6 +118,9 @@ class Functions:
                 "InvalidParameterValueException",
                 "Alias with weights can not be used with Provisioned Concurrency",
             )
+        if result.provisioned and version != result.version:
+            result.moved_from = result.version
+            result.moving_until = self._now() + self.account.behaviour.move_s
         result.version = version
         if weights is not None:
             result.weights = dict(weights)
@@ -121,7 +130,7 @@ class Functions:
         """Set the instances kept warm, 0 for none."""
         function = self.find(name)
         result = self.find_alias(function, alias)
-        if number and result.weights:
+        if number and (result.weights or self._now() < result.moving_until):
             raise AwsError(
                 "InvalidParameterValueException",
                 "Alias with weights can not be used with Provisioned Concurrency",

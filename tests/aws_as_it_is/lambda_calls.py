@@ -79,8 +79,11 @@ class LambdaCalls(Functions):
             "FunctionVersion": alias.version,
             "Description": "",
         }
-        if alias.weights:
-            answer["RoutingConfig"] = {"AdditionalVersionWeights": dict(alias.weights)}
+        weights = dict(alias.weights)
+        if self._now() < alias.moving_until:
+            weights[alias.moved_from] = 0.5
+        if weights:
+            answer["RoutingConfig"] = {"AdditionalVersionWeights": weights}
         return answer
 
     def update_function_configuration(self, FunctionName: str, **changes: Any) -> dict[str, Any]:

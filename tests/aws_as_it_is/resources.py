@@ -170,13 +170,7 @@ class Alias(Handler):
         old, new = _provisioned(before), _provisioned(properties)
         if old and not new:
             account.functions.provision(name, alias, 0)
-        has_moved = before["FunctionVersion"] != properties["FunctionVersion"]
         self._put(account, properties)
-        if old and new and old != new and has_moved and account.behaviour.weights_while_provisioned:
-            raise AwsError(
-                "InvalidParameterValueException",
-                "Alias with weights can not be used with Provisioned Concurrency",
-            )
         if new != old and new:
             account.functions.provision(name, alias, new)
 

@@ -297,7 +297,7 @@ def test_row_14_a_late_failure_of_a_first_deploy_is_found_on_the_second_page(acc
 
 def test_row_15_a_command_connects_once(account, bundles, monkeypatch):
     monkeypatch.setitem(deployer.deploy.__kwdefaults__, "publish", publish)
-    monkeypatch.setattr("shutterless.deploy.aws.session.MAX_AGE_S", 300)
+    monkeypatch.setattr("shutterless.deploy.aws.session._sessions", {})
     account.faults.clear()
     result = CliRunner().invoke(app, ["deploy", str(bundles[0]), "--name", NAME, "--auth", "iam"])
     assert result.exit_code == 0, result.output

@@ -123,7 +123,7 @@ class Rollout:
                     self._watch(state, target)
                 state = self._apply(state, step.template, action="promote")
             else:
-                if step.name == "provision":
+                if step.name == "provision" and not read_releases(target).canary:  # whose share stays
                     wait_until_moved(self.session, state.name)
                 state = self._apply(state, step.template)
         return state

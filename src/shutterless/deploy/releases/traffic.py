@@ -7,11 +7,13 @@ import boto3
 from shutterless.deploy.aws.cloudformation.change_sets import Action
 from shutterless.deploy.aws.cloudformation.events import read_last_status, read_last_token
 from shutterless.deploy.aws.cloudformation.stack import (
+    Stack,
     cancel_update,
     deployment_not_found,
     read_resources,
     read_stack,
 )
+from shutterless.deploy.aws.cloudformation.states import SUCCESS
 from shutterless.deploy.aws.errors import aws_errors
 from shutterless.deploy.aws.functions import ask_version
 from shutterless.deploy.aws.session import connect
@@ -47,7 +49,7 @@ def promote(
     region: str | None = None,
     progress: Progress = automatic,
 ) -> Deployment:
-    """Give all calls to the canary of a deployment.
+    """Give all calls to the canary of a deployment. If that was the last change, it does nothing.
 
     Args:
         name: The deployment's name.
@@ -72,6 +74,8 @@ def promote(
     with aws_errors(profile):
         state, template = _read_deployed(session, name, progress)
         releases = read_releases(template)
+        if not releases.canary and state.stack and _is_promoted(session, state.stack):
+            return describe(state, changed=False)
         promotion = with_releases(template, releases.promote())
         numbers = read_version_numbers(session, state)
         live, canary = numbers[releases.live], numbers[releases.canary]
@@ -80,6 +84,12 @@ def promote(
         if smoke_test:
             ask_version(session, stack_name(name), canary, read_photo(), progress)
         return replace(_apply(session, state, promotion, "promote", progress), comparison=comparison)
+
+
+def _is_promoted(session: boto3.Session, stack: Stack) -> bool:
+    """Tell whether the last change gave a canary all calls, so that a repeated command has nothing to do."""
+    token = read_last_token(session.client("cloudformation"), stack.id)
+    return stack.status in SUCCESS and token.startswith("promote-")
 
 
 def rollback(
