@@ -1,6 +1,6 @@
 """Deploy, plan and destroy. CloudFormation does the work and holds all state."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Unpack
@@ -18,7 +18,7 @@ from shutterless.deploy.front import describe_front
 from shutterless.deploy.image import LiveImage, Publisher, delete_unused, publish_image
 from shutterless.deploy.options import OptionChanges, Options, check_name, lists_options
 from shutterless.deploy.releases.alias import AliasChange, find_alias_change, repair_alias
-from shutterless.deploy.releases.rollout import Rollout, Step, StepName, plan_steps
+from shutterless.deploy.releases.rollout import Rollout, StepName, plan_steps
 from shutterless.deploy.smoke import read_photo
 from shutterless.deploy.state import (
     Deployment,
@@ -28,7 +28,7 @@ from shutterless.deploy.state import (
     require_unmoved_state,
 )
 from shutterless.deploy.target import CANARY_MINUTES, find_target, validate
-from shutterless.deploy.template.diff import ResourceChange, compare_templates
+from shutterless.deploy.template.diff import ResourceChange
 from shutterless.deploy.template.releases import read_releases
 from shutterless.deploy.template.template import all_tags, read_options, repository_name, stack_name
 from shutterless.deploy.template.types import Template
@@ -120,8 +120,9 @@ def plan(
         alias_change = find_alias_change(session, state)
     digest = contents.digest if isinstance(contents, LiveImage) else UNKNOWN_DIGEST
     template = target.template(target.image or f"{repository_name(name)}@{digest}", canary)
+    steps = plan_steps(state.template, template, canary_minutes)
     return Plan(
-        steps=tuple(_describe_steps(state.template, plan_steps(state.template, template, canary_minutes))),
+        steps=tuple(PlannedStep(step.name, step.changes) for step in steps if step.changes),
         template=template,
         options=target.options,
         region=session.region_name,
@@ -295,14 +296,6 @@ def _exists(request: Callable[[], object]) -> bool:
     return True
 
 
-def _describe_steps(deployed: Template | None, steps: Iterable[Step]) -> Iterator[PlannedStep]:
-    """Yield the change sets that change anything."""
-    for step in steps:
-        if changes := compare_templates(deployed, step.template):
-            yield PlannedStep(step.name, tuple(changes))
-        deployed = step.template
-
-
 def _stack_notes(stack: Stack | None, deployed: Template | None) -> tuple[str, ...]:
     """Return what `deploy` would do first to a stack that cannot be updated as it is."""
     if stack is None:
@@ -325,9 +318,9 @@ def _notes(deployed: Template | None, target: Template, alias_change: AliasChang
     after = [release.version for release in read_releases(target).history]
     snapshots = [release for release in before if release.options.get("snapstart")]
     if snapshots and not read_options(target).snapstart:
-        dropped = sum(release.version not in after for release in snapshots)
+        count = sum(release.version in after for release in snapshots)
         notes.append(
-            f"Versions with SnapStart: {dropped} would be deleted and {len(snapshots) - dropped} kept to go "
+            f"Versions with SnapStart: {len(snapshots) - count} would be deleted and {count} kept to go "
             "back to. AWS bills their snapshots until they are deleted."
         )
     return tuple(notes)

@@ -56,8 +56,8 @@ def status(
     status = read_status(name, profile=profile, region=region, show_key=show_key)
     drifts = find_drift(name, profile=profile, region=region) if drift else None
     if as_json:
-        changed = {} if drifts is None else {"drift": [asdict(each) for each in drifts]}
-        print_json({**status.to_json(), **changed})
+        members = {} if drifts is None else {"drift": [asdict(each) for each in drifts]}
+        print_json({**status.to_json(), **members})
         return
     lines = make_table(status.name, f"in {status.region}", text=2)
     for row, value in _rows(status):

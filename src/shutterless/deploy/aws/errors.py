@@ -100,6 +100,15 @@ CAUSES = (
         "not authorized to perform",
     ),
     Cause(
+        "",
+        DeployError(
+            "concurrency-moving",
+            "Lambda still moves the provisioned concurrency to another version",
+            "Wait some minutes, then run the same command again.",
+        ),
+        "Alias with weights can not be used with Provisioned Concurrency",
+    ),
+    Cause(
         "Throttling ThrottlingException TooManyRequestsException RequestLimitExceeded RequestThrottled "
         "RequestThrottledException SlowDown",
         DeployError(

@@ -91,14 +91,14 @@ def find_alias_change(session: boto3.Session, state: State) -> AliasChange | Non
     """
     if state.stack is None or state.template is None or state.stack.is_busy:
         return None
-    expected = expected_routing(state.template, read_version_numbers(session, state))
+    target = expected_routing(state.template, read_version_numbers(session, state))
     actual = read_routing(session, stack_name(state.name))
-    if actual is None or not expected.version:
+    if actual is None or not target.version:
         return None
     is_moving = read_options(state.template).provisioned_concurrency > 0
-    if actual.version == expected.version and (is_moving or actual.shares == expected.shares):
+    if actual.version == target.version and (is_moving or actual.shares == target.shares):
         return None
-    return AliasChange(expected, actual)
+    return AliasChange(target, actual)
 
 
 def repair_alias(session: boto3.Session, state: State) -> AliasChange | None:

@@ -1,6 +1,6 @@
 """Bring a new version by change sets: publish it, ask it, give it its calls, or put the old one back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,7 @@ from shutterless.deploy.canary.watch import Watch, watch_canary
 from shutterless.deploy.releases.alias import read_version_numbers, wait_until_moved
 from shutterless.deploy.state import State, apply_template, read_updatable_state
 from shutterless.deploy.template.alarms import canary_alarm_names
+from shutterless.deploy.template.diff import ResourceChange, compare_templates
 from shutterless.deploy.template.releases import Releases, read_releases
 from shutterless.deploy.template.template import (
     provisioned_between,
@@ -47,37 +48,46 @@ class Step:
         name: `create` or `update`, or, to bring a new version: `publish` it without calls, `turn` the alias
             to it, `provision` another number of warm instances, `promote` a canary.
         template: The template after it.
+        changes: What it changes; empty if CloudFormation need not be asked.
     """
 
     name: StepName
     template: Template
+    changes: tuple[ResourceChange, ...]
 
 
-def plan_steps(deployed: Template | None, target: Template, canary_minutes: int) -> list[Step]:
-    """Return the change sets that turn one template into another.
-
-    Those that change nothing are among them; CloudFormation is not asked for these.
+def plan_steps(deployed: Template | None, target: Template, canary_minutes: int) -> Iterator[Step]:
+    """Yield the change sets that turn one template into another, also those that change nothing.
 
     Args:
         deployed: The template that is deployed, None if nothing is.
         target: The template to deploy.
         canary_minutes: How long a canary is watched before it is promoted; 0 for no promotion.
     """
+    before = deployed
+    for name, template in _templates(deployed, target, canary_minutes):
+        yield Step(name, template, tuple(compare_templates(before, template)))
+        before = template
+
+
+def _templates(
+    deployed: Template | None, target: Template, canary_minutes: int
+) -> Iterator[tuple[StepName, Template]]:
+    """Yield the name of each change set with the template after it."""
     if deployed is None:
-        return [Step("create", target)]
+        yield "create", target
+        return
     before, after = read_releases(deployed), read_releases(target)
-    steps = []
-    if after.latest.version in (before.live, before.canary):
-        if (before.live, before.canary) != (after.live, after.canary):
-            between = with_releases(target, after, provisioned=provisioned_between(deployed, target))
-            steps = [Step("update", between)]
-    else:
-        between = with_releases(target, after, provisioned=provisioned_between(deployed, target))
-        steps = [Step("publish", with_version_published(deployed, target)), Step("turn", between)]
-    steps.append(Step("provision" if steps else "update", target))
+    is_turned = (before.live, before.canary) != (after.live, after.canary)
+    between = with_releases(target, after, provisioned=provisioned_between(deployed, target))
+    if after.latest.version not in (before.live, before.canary):
+        yield "publish", with_version_published(deployed, target)
+        yield "turn", between
+    elif is_turned:
+        yield "update", between
+    yield "provision" if is_turned else "update", target
     if after.canary and canary_minutes:
-        steps.append(Step("promote", with_releases(target, after.promote())))
-    return steps
+        yield "promote", with_releases(target, after.promote())
 
 
 @dataclass
@@ -123,7 +133,7 @@ class Rollout:
                     self._watch(state, target)
                 state = self._apply(state, step.template, action="promote")
             else:
-                if step.name == "provision" and not read_releases(target).canary:  # whose share stays
+                if step.name == "provision" and step.changes:
                     wait_until_moved(self.session, state.name)
                 state = self._apply(state, step.template)
         return state

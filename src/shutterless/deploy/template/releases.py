@@ -115,8 +115,8 @@ class Releases:
         """
         snapshots = [release.version for release in history if release.options.get("snapstart")]
         has_snapstart = history[-1].version in snapshots
-        needed = snapshots[-MAX_SNAPSTART_RELEASES:] if has_snapstart else [self.live]
-        return tuple(each for each in history if each.version in needed or each.version not in snapshots)
+        used = snapshots[-MAX_SNAPSTART_RELEASES:] if has_snapstart else [self.live]
+        return tuple(each for each in history if each.version in used or each.version not in snapshots)
 
     def publish(self, target: "Releases") -> "Releases":
         """Return the releases with the latest of `target` published, while the calls stay where they are.
@@ -191,12 +191,14 @@ class Releases:
         ]
         if len(matches) == 1:
             return matches[0]
-        known = ", ".join(f"{numbers.get(each.version, '?')} ({each.model})" for each in self.history)
+        names = ", ".join(f"{numbers.get(each.version, '?')} ({each.model})" for each in self.history)
         if matches:
             raise DeployError(
-                "ambiguous-release", f"{text!r} names several releases", f"Give a version's number: {known}."
+                "ambiguous-release",
+                f"{text!r} names several releases",
+                f"Give a version's number: {names}.",
             )
-        raise DeployError("unknown-release", f"There is no release {text!r}", f"The releases are: {known}.")
+        raise DeployError("unknown-release", f"There is no release {text!r}", f"The releases are: {names}.")
 
 
 def read_releases(template: Template) -> Releases:

@@ -15,6 +15,11 @@ STACK = "arn:aws:cloudformation:us-east-1:123456789012:stack/shutterless-clothes
 
 # (AWS's code, AWS's text, our code)
 ANSWERS = [
+    (
+        "InvalidParameterValueException",
+        "Alias with weights can not be used with Provisioned Concurrency",
+        "concurrency-moving",
+    ),
     ("ExpiredToken", "The security token included in the request is expired", "expired-credentials"),
     (
         "SignatureDoesNotMatch",
