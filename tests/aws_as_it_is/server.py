@@ -135,7 +135,9 @@ class Server:
             return _problem(404, "not-found", "send photos to /predict, by POST")
         if integration["Type"] == "MOCK":
             return _constant(integration)
-        keys = [each["Value"] for each in self.account.api_keys.values()]
+        keys_by_id = self.account.api_keys
+        ids = [each.id for each in stack.resources.values() if each.id in keys_by_id]
+        keys = [keys_by_id[key_id]["Value"] for key_id in ids]
         if path == "/predict" and keys and request.headers.get("x-api-key") not in keys:
             return _problem(403, "forbidden", "send a valid key in the header x-api-key")
         event = {

@@ -10,7 +10,7 @@ import shutterless
 from shutterless.deploy import deployer, read_logs
 from shutterless.deploy.status import read_status
 from tests.aws_as_it_is.account import Account
-from tests.aws_as_it_is.deployments import FUNCTION, NAME, deploy, make_bundle
+from tests.aws_as_it_is.deployments import FUNCTION, NAME, deploy, make_bundle, publish
 from tests.aws_as_it_is.fixtures import set_environment, use_clock
 from tests.aws_as_it_is.server import Server
 
@@ -48,6 +48,14 @@ def test_a_deployment_with_a_function_url_over_http(account, described, tmp_path
     account.clock.advance(60)  # until Lambda has the new version ready
     assert shutterless.call(deployment.url, photo)["label"] == "pants"
     assert deploy(bundle, front="rest").url != deployment.url
+
+
+def test_the_key_of_one_api_does_not_lock_another(account, described, tmp_path, colour_photos):
+    bundle, photo = make_bundle(tmp_path / "bundle", described, "model"), next(colour_photos.rglob("*.png"))
+    url = deploy(bundle, auth="none").url
+    deployer.deploy(bundle, "other", publish=publish, auth="api-key", smoke_test=False)
+    account.clock.advance(60)
+    assert shutterless.call(url, photo)["label"] == "pants"
 
 
 def test_row_18_preflights_do_not_call_the_function(account, described, tmp_path):
