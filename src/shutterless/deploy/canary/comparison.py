@@ -28,7 +28,8 @@ Numbers = NDArray[np.float64]
 TOLERANCE = 0.1
 # A p-value is estimated well enough once so many random choices show as large a difference.
 MAX_EXCEEDANCES = 20
-BATCH, MAX_DRAWS = 1_000, 100_000
+# Random choices are drawn in batches of so many, fewer if there are many kinds of requests.
+BATCH, MAX_BATCH_SIZE = 1_000, 4_000_000
 # Canary requests by which a fall of the accepted answers from 90 to 70 % is noticed in 9 of 10 cases, see
 # docs/aws.md.
 REQUESTS_FOR_SMALLER_DIFFERENCES = 120
@@ -166,7 +167,7 @@ def _compare_measure(
     differences = dict(zip(outcomes, canary_shares - live_shares, strict=True))
     answer = main_outcome or max(differences, key=lambda each: abs(differences[each]), default="")
     distance = float(np.abs(canary_shares - live_shares).sum() / 2)
-    p_value = _test_permutations(live_kinds + canary_kinds, canary_kinds, table)
+    p_value = _test_permutations(live_kinds + canary_kinds, canary_kinds, table, alpha)
     is_large = differences.get(answer, 0) > 0 if measure == "errors" else distance >= TOLERANCE
     return Figure(
         measure=measure,
@@ -183,26 +184,27 @@ def _shares(numbers: Numbers) -> Numbers:
     return numbers / max(numbers.sum(), 1e-9)
 
 
-def _test_permutations(kinds: Counts, canary_kinds: Counts, table: Numbers) -> float:
+def _test_permutations(kinds: Counts, canary_kinds: Counts, table: Numbers, alpha: float) -> float:
     """Return how often a random choice of as many requests differs from the others as much as the canary's.
 
     Random choices are drawn until twenty differ as much (Besag and Clifford, 1991, "Sequential Monte Carlo
-    p-values"), or 100,000 are drawn.
+    p-values"), or three times as many are drawn as it takes to tell that less than `alpha` do.
 
     Args:
         kinds: The number of requests of each kind, of both versions together.
         canary_kinds: Those that the canary answered.
         table: What one request of each kind counts for; a column for each outcome.
+        alpha: What the result is compared with, 0 to 1.
     """
     generator, number = np.random.default_rng(0), int(canary_kinds.sum())
     total = kinds @ table
     difference = _chi_square(canary_kinds @ table, total)
-    exceedances = draws = 0
-    while exceedances < MAX_EXCEEDANCES and draws < MAX_DRAWS:
-        choices = generator.multivariate_hypergeometric(kinds, number, size=BATCH)
+    exceedances, draws, batch = 0, 0, min(BATCH, MAX_BATCH_SIZE // len(kinds) + 1)
+    while exceedances < MAX_EXCEEDANCES and draws < 3 / alpha:
+        choices = generator.multivariate_hypergeometric(kinds, number, size=batch)
         # A hair less, so that the same table in another order of additions counts as equal.
         exceedances += int(np.count_nonzero(_chi_square(choices @ table, total) >= difference * (1 - 1e-9)))
-        draws += BATCH
+        draws += batch
     return exceedances / draws if exceedances >= MAX_EXCEEDANCES else (exceedances + 1) / (draws + 1)
 
 
