@@ -373,6 +373,7 @@ def test_row_19_a_newer_base_image_is_built_on(account, bundles, monkeypatch):
 
 
 def test_row_22_the_cost_of_a_young_deployment_is_not_divided_by_14_days(account, bundles):
+    account.runtime.default = lambda _: Answer(duration_ms=5000)
     deploy(bundles[0])
     account.send(FUNCTION, "live", 1)
     account.clock.advance(12 * 3600)
