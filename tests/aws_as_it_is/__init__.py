@@ -2,5 +2,6 @@
 
 CloudFormation, Lambda, CloudWatch and the resources of a stack are simulated here; moto simulates the other
 services. `account.Account` is an AWS account with a clock of its own, `account.Behaviour` lists what can be
-switched off. Tests use the fixtures of `fixtures`.
+switched off. Tests use the fixtures of `fixtures`. `python -m tests.aws_as_it_is`
+serves an account over HTTP.
 """

@@ -296,6 +296,7 @@ def test_row_14_a_late_failure_of_a_first_deploy_is_found_on_the_second_page(acc
 
 
 def test_row_15_a_command_connects_once(account, bundles, monkeypatch):
+    account.behaviour.pending_s = 0
     monkeypatch.setitem(deployer.deploy.__kwdefaults__, "publish", publish)
     monkeypatch.setattr("shutterless.deploy.aws.session._sessions", {})
     account.faults.clear()
