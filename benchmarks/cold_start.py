@@ -14,9 +14,11 @@ import sys
 from pathlib import Path
 
 PARTS = {
-    "import NumPy": ("import numpy", True),
     "import Pillow and its JPEG decoder": ("from PIL import Image, JpegImagePlugin", True),
-    "import LiteRT": ("from ai_edge_litert.interpreter import Interpreter", True),
+    "load LiteRT's C library": (
+        "from shutterless.runtime.model.litert import load_library; load_library()",
+        True,
+    ),
     "import our decoder": ("import shutterless.runtime.image.decoder", False),
     "import the rest of the handler": (
         "from shutterless.runtime.adapters import lambda_function as handler",

@@ -95,6 +95,7 @@ def tutorial(job: dict[str, Any], photos: list[bytes]) -> Paths:
 
 def onnxruntime(job: dict[str, Any], photos: list[bytes]) -> Paths:
     """Return the raw path with ONNX Runtime on one thread, and our decoder."""
+    import numpy as np
     import onnxruntime
 
     from shutterless.runtime.image.decoder import InputSpec, decode
@@ -103,9 +104,12 @@ def onnxruntime(job: dict[str, Any], photos: list[bytes]) -> Paths:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(job["onnx"], options, providers=["CPUExecutionProvider"])
     spec, name = InputSpec(**job["input"]), session.get_inputs()[0].name
-    return {
-        "raw": lambda n: _scores(job, session.run(None, {name: decode(photos[n], spec)[None]})[0][0]),
-    }
+
+    def classify(number: int) -> str:
+        pixels = np.asarray(decode(photos[number], spec))
+        return _scores(job, session.run(None, {name: pixels[None]})[0][0])
+
+    return {"raw": classify}
 
 
 def keras(job: dict[str, Any], photos: list[bytes]) -> Paths:
@@ -118,11 +122,14 @@ def keras(job: dict[str, Any], photos: list[bytes]) -> Paths:
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     import keras
+    import numpy as np
 
     from shutterless.runtime.image.decoder import InputSpec, decode
 
     model, spec = keras.models.load_model(job["keras"], compile=False), InputSpec(**job["input"])
-    return {"raw": lambda n: _scores(job, model.predict_on_batch(decode(photos[n], spec)[None])[0])}
+    return {
+        "raw": lambda n: _scores(job, model.predict_on_batch(np.asarray(decode(photos[n], spec))[None])[0])
+    }
 
 
 def measure(job: dict[str, Any]) -> dict[str, Any]:

@@ -144,11 +144,11 @@ class Classifier:
         if isinstance(picture, np.ndarray):
             picture = _from_array(picture)
         if isinstance(picture, Image.Image):
-            return decoder.fit(picture, self._model.input)
+            return np.asarray(decoder.fit(picture, self._model.input))
         if not isinstance(picture, str | os.PathLike | bytes):
             raise _not_a_picture(picture)
         data = picture if isinstance(picture, bytes) else self._read(os.fspath(picture))
-        return decoder.decode(data, self._model.input)
+        return np.asarray(decoder.decode(data, self._model.input))
 
     def _read(self, source: str) -> bytes:
         if is_url(source):

@@ -10,9 +10,13 @@ import pytest
 from PIL import Image
 
 import shutterless
+from shutterless.runtime.model.litert import load_library
 
+# LiteRT's Python interpreter, and NumPy, which serving needs where LiteRT's C library does not load.
+INTERPRETER = ("ai_edge_litert", "numpy") if load_library() else ()
 # All that is not for serving on Lambda, and its web server.
 BLOCKED = (
+    *INTERPRETER,
     "boto3",
     "docker",
     "keras",
@@ -59,6 +63,27 @@ print(json.dumps(lambda_handler({"image": base64.b64encode(pathlib.Path(photo).r
     photo = colour_photos / "test" / "red" / "00.png"
     scores = json.loads(run(code, tmp_path, photo, *BLOCKED, SHUTTERLESS_BUNDLE=str(colour_bundle)))
     assert max(scores, key=scores.get) == "red"
+
+
+def test_without_litert_s_c_library_the_handler_answers_with_its_python_interpreter(
+    colour_bundle, colour_photos, tmp_path
+):
+    code = """
+import base64, json, pathlib, sys
+from shutterless.runtime.model import litert
+if sys.argv[2] == "interpreter":
+    litert.LIBRARY = "missing.so"
+from shutterless.runtime.adapters.lambda_function import lambda_handler
+scores = lambda_handler({"image": base64.b64encode(pathlib.Path(sys.argv[1]).read_bytes()).decode()})
+print(json.dumps([scores, "ai_edge_litert.interpreter" in sys.modules]))
+"""
+    photo = colour_photos / "test" / "red" / "00.png"
+    libraries = ["interpreter", *(["library"] if load_library() else [])]
+    environ = {"SHUTTERLESS_BUNDLE": str(colour_bundle)}
+    answers = [json.loads(run(code, tmp_path, photo, library, **environ)) for library in libraries]
+    assert [is_interpreted for _, is_interpreted in answers] == [True, False][: len(answers)]
+    assert all(scores == answers[0][0] for scores, _ in answers)
+    assert max(answers[0][0], key=answers[0][0].get) == "red"
 
 
 def test_the_handler_loads_nothing_that_it_does_not_need(tmp_path):

@@ -53,8 +53,8 @@ def changed(half_bundle, tmp_path):
     return change
 
 
-def write_nowhere(model):
-    model.subgraphs[0].operators[0].outputs = np.array([-1], np.int32)
+def read_from_nowhere(model):
+    model.subgraphs[0].operators[0].inputs = np.array([-1], np.int32)
 
 
 def add_subgraph(model):
@@ -63,7 +63,7 @@ def add_subgraph(model):
 
 @pytest.fixture
 def crashing(changed) -> Path:
-    return changed(write_nowhere)
+    return changed(read_from_nowhere)
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def read_pixels(
     def fill(index: int) -> None:
         photo = photos[index]
         try:
-            pixels[index] = decode(read_photo_file(root, photo), spec)
+            pixels[index] = np.asarray(decode(read_photo_file(root, photo), spec))
         except Problem as problem:
             raise unreadable_photo(root, photo, problem.detail) from problem
 

@@ -60,7 +60,7 @@ def measure_photo(data: bytes) -> PhotoStats:
         Problem: The picture cannot be decoded.
     """
     header = decoder.read_header(data)
-    grey = decoder.decode(data, SPEC) @ LUMA
+    grey = np.asarray(decoder.decode(data, SPEC)) @ LUMA
     return PhotoStats(
         size=len(data),
         format=header.format,

@@ -136,7 +136,7 @@ def scan_photos(
     keep = spec if spec and fits_in_memory(len(listing.photos), spec) else None
 
     def measure(data: bytes) -> tuple[PhotoStats, npt.NDArray[np.uint8] | None]:
-        return measure_photo(data), decoder.decode(data, keep) if keep else None
+        return measure_photo(data), np.asarray(decoder.decode(data, keep)) if keep else None
 
     results, unreadable = read_photos(listing, measure, progress=progress, what=what)
     stats = {photo: photo_stats for photo, (photo_stats, _) in results.items()}

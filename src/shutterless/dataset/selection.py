@@ -86,7 +86,7 @@ def load_labelled(
 
     def decode(data: bytes) -> npt.NDArray[np.uint8] | None:
         if keep:
-            return decoder.decode(data, keep)
+            return np.asarray(decoder.decode(data, keep))
         decoder.check(data)
         return None
 

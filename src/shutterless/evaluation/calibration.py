@@ -162,7 +162,7 @@ def fit_temperature(
 
 
 def apply_temperature(probabilities: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float32]:
-    """Return softmax(logits / temperature) of scores, bit for bit as a bundle's classifier computes it.
+    """Return softmax(logits / temperature) of scores as a bundle's classifier computes it: in float64.
 
     Args:
         probabilities: The model's scores, float32[photos, labels].
@@ -173,8 +173,9 @@ def apply_temperature(probabilities: npt.NDArray[np.float32], temperature: float
     """
     if temperature == 1:
         return probabilities
-    powers = (probabilities / probabilities.max(axis=1, keepdims=True)) ** np.float32(1 / temperature)
-    scores: npt.NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
+    exact = probabilities.astype(np.float64)
+    powers = (exact / exact.max(axis=1, keepdims=True)) ** (1 / temperature)
+    scores: npt.NDArray[np.float32] = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
     return scores
 
 

@@ -31,7 +31,7 @@ ENTRY_MODULES = (
 # Runs in the other Python: a tar of the layers comes in, a tar of bytecode goes out. Hash-based and
 # unchecked (PEP 552), so that it depends on nothing but the sources. Arguments: the modules to import.
 COMPILER = """
-import importlib, importlib.util, pathlib, py_compile, sys, sysconfig, tarfile, tempfile
+import ctypes, importlib, importlib.util, pathlib, py_compile, sys, sysconfig, tarfile, tempfile
 
 def compile_file(file, name):
     compiled = importlib.util.cache_from_source(pathlib.Path(folder, name), optimization=2)
@@ -50,6 +50,8 @@ with tempfile.TemporaryDirectory() as folder:
         compile_file(file, file.relative_to(root).as_posix())
     sys.path[:0] = map(str, root.glob("opt/shutterless/*"))
     modules = [importlib.import_module(name) for name in sys.argv[1:]]
+    for file in root.rglob("libLiteRt.so") if modules else []:  # which is only loaded with a model
+        ctypes.CDLL(str(file))
     library = sysconfig.get_path("stdlib") + "/"
     for module in list(sys.modules.values()) if modules else []:
         file = module.__file__ if getattr(module, "__cached__", None) else ""

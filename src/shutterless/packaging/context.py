@@ -20,16 +20,14 @@ BASE_IMAGE = "python:3.13-slim-trixie"
 # A name with a space or a line break would be more than a name in the Dockerfile.
 IMAGE_NAME = r"[A-Za-z0-9][\w./:@-]*"
 
-# FROM and ADD run nothing, so any machine builds for any platform, without a network. Nothing here uses
-# NumPy's BLAS, whose threads cost a start 40 ms of CPU time; -S leaves out the base image's own packages,
-# which saves another 10 ms.
+# FROM and ADD run nothing, so any machine builds for any platform, without a network. -S leaves out the
+# base image's own packages, which saves 10 ms of CPU time.
 DOCKERFILE = """\
 FROM --platform={platform} {base_image}
 ADD dependencies.tar /
 ADD runtime.tar /
 ADD bundle.tar /
-ENV OPENBLAS_NUM_THREADS=1 \\
-    PYTHONPATH=/opt/shutterless/runtime:/opt/shutterless/dependencies \\
+ENV PYTHONPATH=/opt/shutterless/runtime:/opt/shutterless/dependencies \\
     PYTHONDONTWRITEBYTECODE=1 \\
     PYTHONOPTIMIZE=2 \\
     PYTHONUNBUFFERED=1 \\

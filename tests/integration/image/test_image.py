@@ -104,7 +104,7 @@ def test_a_context_for_arm_builds_here_and_every_program_in_it_is_for_arm(docker
     with tarfile.open(tmp_path / "context" / "dependencies.tar") as archive:
         libraries = [entry for entry in archive if re.search(r"\.so(\.|$)", entry.name)]
         heads = [archive.extractfile(library).read(20) for library in libraries]
-    assert len(libraries) > 20
+    assert len(libraries) > 15
     for library, head in zip(libraries, heads, strict=True):
         assert (head[:4], struct.unpack_from("<H", head, 18)[0]) == (b"\x7fELF", AARCH64), library.name
 
@@ -144,14 +144,14 @@ for path in pathlib.Path("/opt/shutterless").rglob("*"):
 def test_every_library_that_ships_can_be_loaded(docker, image):
     code = """
 import ctypes, pathlib, re
-import numpy, PIL._imaging
+import PIL._imaging
 files = pathlib.Path("/opt/shutterless").rglob("*")
 libraries = [file for file in files if re.search(r"\\.so(\\.|$)", file.name)]
 for library in libraries:
     ctypes.CDLL(str(library))
 print(len(libraries))
 """
-    assert int(docker("run", "--rm", "--entrypoint", "python3", image.tag, "-c", code)) > 20
+    assert int(docker("run", "--rm", "--entrypoint", "python3", image.tag, "-c", code)) > 15
 
 
 def test_every_format_that_pillow_should_read_is_read(docker, image):

@@ -55,26 +55,16 @@ def test_a_score_of_0_does_not_break_the_fit():
     assert 0.2 <= fit_temperature(truth, scores) <= 5
 
 
-def test_scores_are_scaled_bit_for_bit_as_the_bundle_will_serve_them(monkeypatch, tmp_path):
+def test_scores_are_scaled_as_the_bundle_will_serve_them(monkeypatch, tmp_path):
     scores = drawn(1.0, photos=200)[1]
 
-    class Model:  # one for each thread
-        def __init__(self, model_content, num_threads): ...
-        def allocate_tensors(self): ...
-        def get_input_details(self):
-            return [{"index": 0, "shape": np.array([1, 1, 1, 3]), "dtype": np.uint8}]
+    class Model:
+        inputs, outputs = "uint8[1, 1, 1, 3]", "float32[1, 5]"
 
-        def get_output_details(self):
-            return [{"index": 1, "shape": np.array([1, 5]), "dtype": np.float32}]
+        def run(self, pixels):
+            return scores[pixels[0]].tolist()
 
-        def set_tensor(self, index, value):
-            self.photo = value[0, 0, 0, 0]
-
-        def invoke(self): ...
-        def get_tensor(self, index):
-            return scores[self.photo][np.newaxis].copy()
-
-    monkeypatch.setattr("shutterless.runtime.model.classifier.Interpreter", Model)
+    monkeypatch.setattr("shutterless.runtime.model.classifier.load_model", lambda *arguments: Model())
     bundle = Bundle("x", tuple("abcde"), InputSpec(1, 1), "", "", "", "", "", temperature=0.7, path=tmp_path)
     pixels = np.repeat(np.arange(200, dtype=np.uint8), 3).reshape(200, 1, 1, 3)
     np.testing.assert_array_equal(Classifier(bundle).probabilities(pixels), apply_temperature(scores, 0.7))

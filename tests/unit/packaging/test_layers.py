@@ -12,21 +12,24 @@ def files(folder):
 
 def test_wheels_are_unpacked_without_what_serving_never_loads(wheel, tmp_path):
     made = wheel(
-        "numpy",
+        "several",
         {
-            "numpy/__init__.py": "",
-            "numpy/__init__.pyi": "",
-            "numpy/f2py/__init__.py": "",
-            "numpy/_core/tests/test_x.py": "",
-            "numpy/_core/include/numpy/arrayobject.h": "",
+            "PIL/Image.py": "",
+            "PIL/Image.pyi": "",
+            "PIL/_imagingft.cpython-313-x86_64-linux-gnu.so": "",
+            "h11/tests/test_x.py": "",
+            "h11/include/x.h": "",
+            "ai_edge_litert/__init__.py": "",
+            "ai_edge_litert/aot/core.py": "",
+            "ai_edge_litert/libLiteRt.so": "",
             "ai_edge_litert/libLiteRtWebGpuAccelerator.so": "",
             "ai_edge_litert/libpywrap_litert_common.so": "",
         },
     )
     layers.write_dependencies(tmp_path / "layer", [made])
     assert files(tmp_path / "layer" / HOME / "dependencies") == [
-        "ai_edge_litert/libpywrap_litert_common.so",
-        "numpy/__init__.py",
+        "PIL/Image.py",
+        "ai_edge_litert/libLiteRt.so",
     ]
 
 

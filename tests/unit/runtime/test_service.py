@@ -448,10 +448,10 @@ def test_a_route_has_a_name_that_holds_nothing_of_its_sender(service, method, pa
 def test_loading_runs_the_model_once(colour_bundle, monkeypatch):
     runs, run = [], Classifier._infer
     monkeypatch.setattr(
-        Classifier, "_infer", lambda self, pixels: runs.append(pixels.shape) or run(self, pixels)
+        Classifier, "_infer", lambda self, pixels: runs.append(len(pixels)) or run(self, pixels)
     )
     Service.load(Settings(colour_bundle))
-    assert runs == [(32, 32, 3)]
+    assert runs == [32 * 32 * 3]
 
 
 def test_loading_reads_the_bundle_that_the_settings_name(colour_bundle, tmp_path, pictures):

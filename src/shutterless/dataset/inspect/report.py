@@ -124,7 +124,7 @@ def _thumbnail(root: Path, photo: Photo, stats: PhotoStats) -> Image.Image:
     scale = THUMBNAIL / max(stats.width, stats.height)
     spec = decoder.InputSpec(max(1, round(stats.height * scale)), max(1, round(stats.width * scale)))
     try:
-        return Image.fromarray(decoder.decode(read_photo_file(root, photo), spec))
+        return decoder.decode(read_photo_file(root, photo), spec)
     except Problem as problem:
         raise unreadable_photo(root, photo, problem.detail) from problem
 

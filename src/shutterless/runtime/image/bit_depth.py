@@ -1,10 +1,9 @@
 """Pictures with more than 8 bits per channel, as cameras, scanners and microscopes write them."""
 
+import struct
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageFile
 
 from shutterless.runtime.problems import ImageError
@@ -14,6 +13,9 @@ BITS, PHOTOMETRIC, PLANAR, SAMPLE_FORMAT, MAX_VALUE, MAX_SAMPLE_VALUE = 258, 262
 WHITE_IS_ZERO, BY_PLANES, SIGNED = 0, 2, 2
 # Below a sixteenth of the range, nobody can tell a picture of 12 bits in 16 from a black one.
 DARKEST = 16
+# Adding it to a float32 from 0 to 255 and subtracting it again rounds to the nearest integer, half to even:
+# float32 has no fractions from here on.
+ROUNDING = 2.0**23
 
 
 class Depth(NamedTuple):
@@ -69,19 +71,28 @@ def check_range(picture: Image.Image, depth: Depth) -> None:
         )
 
 
-def to_8_bits(grey: npt.NDArray[np.generic], depth: Depth) -> npt.NDArray[np.uint8]:
+def to_8_bits(grey: Image.Image, depth: Depth) -> Image.Image:
     """Scale deep grey to 8 bits, where Pillow would clip it.
 
+    Every step computes in float32: brightness = round(value · 255 / white), limited to 0 … 255.
+
     Args:
-        grey: Integers or floats of any size and shape; NaN becomes black.
+        grey: In a mode of integers or floats of more than 8 bits; NaN becomes black.
         depth: The value of white.
 
     Returns:
-        uint8 of the same shape.
+        A picture of the same size in mode L.
     """
-    brightness = np.nan_to_num(grey.astype(np.float32)).clip(0, depth.white) * (255 / depth.white)
-    pixels = np.rint(brightness).astype(np.uint8)
-    return 255 - pixels if depth.is_inverted else pixels
+    if grey.mode == "F":
+        from PIL import ImageMath  # which only floats need
+
+        # Comparisons with NaN are false, so the larger of NaN and 0 is 0.
+        grey = ImageMath.lambda_eval(lambda math: math["max"](math["grey"], 0.0), grey=grey)
+    (scale,) = struct.unpack("f", struct.pack("f", 255 / depth.white))
+    brightness = grey.convert("F").point(lambda value: value * scale)
+    integers = brightness.point(lambda value: value + ROUNDING).point(lambda value: value - ROUNDING)
+    pixels = integers.convert("L")  # which clips
+    return pixels.point(lambda value: 255 - value) if depth.is_inverted else pixels
 
 
 def _is_deep_grey(picture: Image.Image) -> bool:
@@ -109,8 +120,7 @@ def _stated_white(tags: Mapping[int, Any]) -> float | None:
 def _extremes(picture: Image.Image) -> tuple[float, float]:
     """Return the smallest and the largest value, transparency apart."""
     if picture.mode == "I;16B":  # of which Pillow knows no extremes
-        values = np.asarray(picture)
-        return float(values.min()), float(values.max())
+        picture = picture.convert("I")
     extremes = cast(Any, picture.getextrema())
     bands = extremes if isinstance(extremes[0], tuple) else [extremes]
     colours = [band for band, name in zip(bands, picture.getbands(), strict=True) if name != "A"]

@@ -1,11 +1,13 @@
-"""Decode a picture file to pixels: the one decoder for training, evaluation and serving."""
+"""Decode a picture file to pixels: the one decoder for training, evaluation and serving.
+
+The results are Pillow's pictures, not arrays, because serving has no NumPy: `tobytes()` is what the model
+takes, `np.asarray()` makes uint8[height, width, 3] of one.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
-import numpy as np
-import numpy.typing as npt
 from PIL import ExifTags, Image, JpegImagePlugin
 
 from shutterless.errors import InputError
@@ -76,8 +78,8 @@ class InputSpec:
                 )
 
 
-def decode(data: bytes, spec: InputSpec) -> npt.NDArray[np.uint8]:
-    """Decode a picture file to RGB pixels.
+def decode(data: bytes, spec: InputSpec) -> Image.Image:
+    """Decode a picture file to a picture of the model's input size.
 
     The first frame, turned as its EXIF orientation says, on white where it is transparent, resized once
     with antialiasing. Colour profiles are ignored.
@@ -87,7 +89,7 @@ def decode(data: bytes, spec: InputSpec) -> npt.NDArray[np.uint8]:
         spec: The size of the result, and how it is reached.
 
     Returns:
-        uint8[height, width, 3].
+        An RGB picture of `spec.width` × `spec.height` pixels.
 
     Raises:
         ImageError: `too-large`, `unsupported-format` or `unreadable-image`. Any other exception is a bug.
@@ -97,8 +99,8 @@ def decode(data: bytes, spec: InputSpec) -> npt.NDArray[np.uint8]:
         >>> from PIL import Image
         >>> file = io.BytesIO()
         >>> Image.new("RGB", (40, 30), "red").save(file, "PNG")
-        >>> decode(file.getvalue(), InputSpec(height=2, width=1)).tolist()
-        [[[255, 0, 0]], [[255, 0, 0]]]
+        >>> decode(file.getvalue(), InputSpec(height=2, width=1)).tobytes().hex(" ", 3)
+        'ff0000 ff0000'
     """
     try:
         picture, orientation, _ = open_picture(data)
@@ -107,20 +109,20 @@ def decode(data: bytes, spec: InputSpec) -> npt.NDArray[np.uint8]:
         with as_problem():
             picture.load()
         check_range(picture, depth)
-        return np.asarray(_resize(_to_rgb(_turn_upright(picture, orientation), depth), spec))
+        return _resize(_to_rgb(_turn_upright(picture, orientation), depth), spec)
     except MemoryError as error:
         raise too_much_memory() from error
 
 
-def fit(picture: Image.Image, spec: InputSpec) -> npt.NDArray[np.uint8]:
-    """Turn a PIL picture into RGB pixels, as `decode` does with a file.
+def fit(picture: Image.Image, spec: InputSpec) -> Image.Image:
+    """Turn a PIL picture into one of the model's input size, as `decode` does with a file.
 
     Args:
         picture: In any mode of 8 bits per channel.
         spec: The size of the result, and how it is reached.
 
     Returns:
-        uint8[height, width, 3].
+        An RGB picture of `spec.width` × `spec.height` pixels.
 
     Raises:
         ImageError: `unsupported-format` for grey of more than 8 bits, of which only a file tells what is
@@ -131,7 +133,7 @@ def fit(picture: Image.Image, spec: InputSpec) -> npt.NDArray[np.uint8]:
             "unsupported-format", f"PIL's mode {picture.mode} is not supported; convert it to RGB or L"
         )
     orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
-    return np.asarray(_resize(_to_rgb(_turn_upright(picture, orientation), Depth(255, is_deep=False)), spec))
+    return _resize(_to_rgb(_turn_upright(picture, orientation), Depth(255, is_deep=False)), spec)
 
 
 def read_header(data: bytes) -> Header:
@@ -204,7 +206,7 @@ def _to_rgb(picture: Image.Image, depth: Depth) -> Image.Image:
 
 def _tile_to_rgb(picture: Image.Image, depth: Depth) -> Image.Image:
     if picture.mode.startswith(("I", "F")):
-        return Image.fromarray(to_8_bits(np.asarray(picture), depth)).convert("RGB")
+        return to_8_bits(picture, depth).convert("RGB")
     if picture.has_transparency_data:
         rgba = picture.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")

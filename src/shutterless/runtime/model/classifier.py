@@ -1,25 +1,51 @@
 """A bundle's model in memory: loaded once, it classifies any number of pictures, from any thread."""
 
-import contextlib
-import os
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
-from ai_edge_litert.interpreter import Interpreter
+import math
+from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
 
 from shutterless.errors import BundleError
 from shutterless.runtime.image.decoder import InputSpec
 from shutterless.runtime.model.bundle import Bundle
+from shutterless.runtime.model.litert import CompiledModel, load_library
+from shutterless.runtime.model.notice import without_notice
 from shutterless.runtime.model.prediction import Prediction
+
+if TYPE_CHECKING:  # NumPy is only imported for many pictures at once: serving has none
+    import numpy as np
+    import numpy.typing as npt
+
+
+class Pixels(Protocol):
+    """A picture as the model takes it: Pillow's, in mode RGB, or an array uint8[height, width, 3]."""
+
+    def tobytes(self) -> bytes:
+        """Return its pixels, row by row."""
+
+
+class Model(Protocol):
+    """A loaded model, which one thread at a time may run.
+
+    Attributes:
+        inputs: Types and shapes of its inputs, such as `uint8[1, 224, 224, 3]`.
+        outputs: Types and shapes of its outputs.
+    """
+
+    inputs: str
+    outputs: str
+
+    def run(self, pixels: bytes) -> list[float]:
+        """Return the output for an input."""
 
 
 class Classifier:
     """A bundle's model, ready to predict.
 
-    An interpreter has one set of buffers, so each prediction borrows one; there are as many as there were
+    A loaded model has one set of buffers, so each prediction borrows one; there are as many as there were
     predictions at the same time.
 
     Attributes:
@@ -43,7 +69,7 @@ class Classifier:
         self.bundle = bundle
         self._threads = threads
         first = self._load()
-        self._input, self._output = _tensors(first, bundle)
+        _check_tensors(first, bundle)
         self._idle = [first]
 
     @property
@@ -64,8 +90,8 @@ class Classifier:
     def probabilities(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Return the scores of several pictures.
 
-        They are classified at the same time, on all cores, each by an interpreter of its own; the scores
-        are the same as one after the other.
+        They are classified at the same time, on all cores, each by a model of its own; the scores are the
+        same as one after the other.
 
         Args:
             pixels: uint8[n, height, width, 3].
@@ -73,14 +99,17 @@ class Classifier:
         Returns:
             float32[n, labels]; each row adds up to 1.
         """
-        if len(pixels) == 1:
-            return self._infer(pixels[0])[np.newaxis]
-        from concurrent.futures import ThreadPoolExecutor  # which answering a request does not need
+        from concurrent.futures import ThreadPoolExecutor
+
+        import numpy as np
 
         from shutterless.runtime.host_resources import cores
 
+        if len(pixels) == 1:
+            return np.array([self._infer(pixels.tobytes())], np.float32)
         with ThreadPoolExecutor(max(1, cores() // self._threads)) as pool:
-            return np.array([*pool.map(self._infer, pixels)], np.float32).reshape(-1, len(self.labels))
+            scores = [*pool.map(lambda picture: self._infer(picture.tobytes()), pixels)]
+        return np.array(scores, np.float32).reshape(-1, len(self.labels))
 
     def warm_up(self) -> None:
         """Run the model once, so that the first picture takes no longer than the others.
@@ -88,124 +117,100 @@ class Classifier:
         Raises:
             BundleError: `not-probabilities` if its scores are not finite and positive with a sum of 1.
         """
-        scores = self._infer(np.zeros((self.input.height, self.input.width, 3), np.uint8))
+        scores = self._infer(bytes(self.input.height * self.input.width * 3))
         tolerance = 0.01 + len(scores) / 512  # an int8 model rounds each score to the next 256th
-        if not (np.isfinite(scores).all() and scores.min() >= 0 and abs(scores.sum() - 1) <= tolerance):
+        if not (all(map(_is_positive, scores)) and abs(sum(scores) - 1) <= tolerance):
             raise BundleError(
                 "not-probabilities",
                 f"The scores of the model of {self.bundle.path} are not probabilities",
                 "Train again with a lower learning rate if they are not finite, and convert again.",
             )
 
-    def classify(self, pixels: npt.NDArray[np.uint8]) -> Prediction:
+    def classify(self, pixels: Pixels) -> Prediction:
         """Classify one picture.
 
         Args:
-            pixels: uint8[height, width, 3], as `decoder.decode` returns them.
+            pixels: What `decoder.decode` returns, or an array uint8[height, width, 3].
         """
-        scores = self._infer(pixels)
-        best = int(scores.argmax())
-        confidence = float(scores[best])
+        scores = self._infer(pixels.tobytes())
+        confidence = max(scores)
         return Prediction(
-            label=self.labels[best],
+            label=self.labels[scores.index(confidence)],
             confidence=confidence,
             accepted=confidence >= self.bundle.threshold,
-            scores=dict(zip(self.labels, map(float, scores), strict=True)),
+            scores=dict(zip(self.labels, scores, strict=True)),
         )
 
-    def _infer(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        with self._borrowed() as interpreter:
-            interpreter.set_tensor(self._input, pixels[np.newaxis])
-            interpreter.invoke()
-            scores: npt.NDArray[np.float32] = interpreter.get_tensor(self._output)[0]
-        if self.bundle.temperature == 1:
-            return scores
-        # softmax(logits / T) from softmax(logits): p^(1/T), scaled to add up to 1 again. The highest is
-        # scaled to 1 first, so that a low temperature cannot make all of them vanish.
-        powers = (scores / scores.max()) ** np.float32(1 / self.bundle.temperature)
-        return powers / powers.sum()
+    def _infer(self, pixels: bytes) -> Sequence[float]:
+        with self._borrowed() as model:
+            scores = model.run(pixels)
+        temperature = self.bundle.temperature
+        return scores if temperature == 1 else _divide_logits(scores, temperature)
 
     @contextmanager
-    def _borrowed(self) -> Iterator[Interpreter]:
+    def _borrowed(self) -> Iterator[Model]:
         try:
-            interpreter = self._idle.pop()  # a list's pop and append are atomic
+            model = self._idle.pop()  # a list's pop and append are atomic
         except IndexError:
-            interpreter = self._load()
+            model = self._load()
         try:
-            yield interpreter
+            yield model
         finally:
-            self._idle.append(interpreter)
+            self._idle.append(model)
 
-    def _load(self) -> Interpreter:
+    def _load(self) -> Model:
         try:
-            with _without_notice():
-                interpreter = Interpreter(model_content=self.bundle.model, num_threads=self._threads)
-                interpreter.allocate_tensors()
+            with without_notice():
+                return load_model(self.bundle.model, self._threads)
         except (ValueError, RuntimeError) as error:
             raise BundleError(
                 "unreadable-model",
                 f"LiteRT cannot load the model of {self.bundle.path}: {error}",
                 "Convert the run again.",
             ) from error
-        return interpreter
 
 
-# LiteRT writes this to standard error with the first model of a process, and no setting turns it off.
-_NOTICE = b"Created TensorFlow Lite XNNPACK delegate for CPU"
-PIPE_CAPACITY = 64 * 1024  # on Linux
-_redirecting = threading.Lock()
-_is_notice_written = False
+def _divide_logits(scores: list[float], temperature: float) -> Sequence[float]:
+    """Return softmax(logits / T) of softmax(logits), in float32: p^(1/T), scaled to add up to 1 again.
 
-
-@contextmanager
-def _without_notice() -> Iterator[None]:
-    """Keep LiteRT's notice, but nothing else, off standard error."""
-    global _is_notice_written
-    if _is_notice_written or not hasattr(os, "set_blocking"):  # Windows before Python 3.12
-        yield
-        return
-    with _redirecting:
-        pipe, restore = _redirect_stderr()
-        try:
-            yield
-        finally:
-            restore()
-            with os.fdopen(pipe, "rb", buffering=0) as stream:
-                output = stream.read(PIPE_CAPACITY) or b""
-            _is_notice_written = _NOTICE in output
-            rest = b"".join(line for line in output.splitlines(True) if _NOTICE not in line)
-            with contextlib.suppress(OSError):  # nobody reads it
-                os.write(2, rest)
-
-
-def _redirect_stderr() -> tuple[int, Callable[[], None]]:
-    """Redirect standard error into a pipe; return its other end, and a function that undoes it.
-
-    Neither end blocks: what does not fit into the pipe is lost.
+    The highest is scaled to 1 first, so that a low temperature cannot make all of them vanish. Scores that
+    are no probabilities stay what they are.
     """
-    pipe, writing = os.pipe()
-    try:
-        stderr = os.dup(2)
-    except OSError:  # it is closed
-        os.close(writing)
-        return pipe, lambda: None
-    for end in (pipe, writing):
-        os.set_blocking(end, False)
-    os.dup2(writing, 2)
-    os.close(writing)
-
-    def restore() -> None:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-
-    return pipe, restore
+    highest = max(scores)
+    if not (highest > 0 and all(map(_is_positive, scores))):
+        return scores
+    powers = [(score / highest) ** (1 / temperature) for score in scores]
+    total = sum(powers)
+    return array("f", [power / total for power in powers])
 
 
-def _tensors(interpreter: Interpreter, bundle: Bundle) -> tuple[int, int]:
-    """Return the indices of the input and the output tensor, which must be what the bundle says."""
+def _is_positive(score: float) -> bool:
+    return 0 <= score < math.inf
+
+
+def load_model(content: bytes, threads: int) -> Model:
+    """Load a model in the quickest way that this system has: LiteRT's C library, or else its interpreter.
+
+    Args:
+        content: The model file.
+        threads: How many threads a run may use.
+
+    Raises:
+        ValueError: If it cannot be loaded.
+        RuntimeError: Likewise.
+    """
+    library = load_library()
+    if library:
+        return CompiledModel(library, content, threads)
+    from shutterless.runtime.model.interpreter import InterpretedModel  # and NumPy
+
+    return InterpretedModel(content, threads)
+
+
+def _check_tensors(model: Model, bundle: Bundle) -> None:
+    """Check that a model's input and output are what its bundle says."""
     spec = bundle.input
-    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    types = tuple(", ".join(map(_describe_tensor, details)) for details in (inputs, outputs))
+    types = model.inputs, model.outputs
     bundle_types = f"uint8[1, {spec.height}, {spec.width}, 3]", f"float32[1, {len(bundle.labels)}]"
     if types != bundle_types:
         raise BundleError(
@@ -214,8 +219,3 @@ def _tensors(interpreter: Interpreter, bundle: Bundle) -> tuple[int, int]:
             f"{bundle_types[0]} to {bundle_types[1]}",
             "Convert the run again.",
         )
-    return inputs[0]["index"], outputs[0]["index"]
-
-
-def _describe_tensor(details: dict[str, npt.NDArray[np.int32]]) -> str:
-    return f"{np.dtype(details['dtype']).name}{[int(side) for side in details['shape']]}"

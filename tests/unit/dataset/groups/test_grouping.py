@@ -311,7 +311,8 @@ def test_the_scan_reads_each_file_once_and_decodes_it_for_the_network_too(tmp_pa
     dataset = load_dataset(tmp_path, spec=spec)
     assert len(dataset.fingerprint) == 64
     reader = PhotoReader(tmp_path, dataset.photos, spec, decoded=dataset.decoded)
-    assert np.array_equal(reader[np.arange(8)], [decoder.decode(honest(p), spec) for p in sorted(reads)])
+    photos = [np.asarray(decoder.decode(honest(path), spec)) for path in sorted(reads)]
+    assert np.array_equal(reader[np.arange(8)], photos)
     assert len(reads) == len(set(reads)) == 8
 
 

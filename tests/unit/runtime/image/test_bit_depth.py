@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shutterless.runtime.image.decoder import InputSpec, decode
+from shutterless.runtime.image.bit_depth import Depth, to_8_bits
+from shutterless.runtime.image.decoder import InputSpec
 from shutterless.runtime.problems import Problem
+from tests.decoding import decode
 
 # Every value that 8 bits have, so that a wrong scale cannot hide.
 GREY = np.arange(256).reshape(16, 16)
@@ -47,6 +49,26 @@ def test_deep_grey_is_scaled_by_the_range_of_its_type(order):
     assert_grey(tiff(np.rint(GREY / 255 * 32_767).astype(np.int16), order))
     assert_grey(tiff((GREY * 257).astype(np.int32), order))
     assert_grey(tiff((GREY / 255).astype(np.float32), order))
+
+
+@pytest.mark.parametrize("white", [1.0, 255.0, 4095.0, 32_767.0, 65_535.0, 2.0**24 - 1, 2.0**32 - 1])
+def test_brightness_is_computed_in_float32_and_rounded_half_to_even(white):
+    halves = (np.arange(-255, 1024) / 2 * white / 255).astype(np.float32)
+    around = [np.nextafter(halves, np.float32(limit)) for limit in (-np.inf, np.inf)]
+    values = np.stack([halves, *around, np.full_like(halves, np.nan)])
+    grey = Image.frombytes("F", values.shape[::-1], values.tobytes())
+    expected = np.rint(np.nan_to_num(values).clip(0, white) * np.float32(255 / white)).clip(0, 255)
+    np.testing.assert_array_equal(np.asarray(to_8_bits(grey, Depth(white))), expected)
+    np.testing.assert_array_equal(np.asarray(to_8_bits(grey, Depth(white, True))), 255 - expected)
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("I", "<i4"), ("I;16", "<u2"), ("I;16B", ">u2")])
+def test_every_integer_of_16_bits_is_scaled_alike(mode, kind):
+    values = np.arange(65_536).astype(kind).reshape(256, 256)
+    grey = Image.frombytes(mode, (256, 256), values.tobytes())
+    for white in (4095, 32_767, 65_535):
+        expected = np.rint(values.clip(0, white).astype(np.float32) * np.float32(255 / white))
+        np.testing.assert_array_equal(np.asarray(to_8_bits(grey, Depth(white))), expected)
 
 
 def test_grey_of_12_bits_is_scaled_by_12():

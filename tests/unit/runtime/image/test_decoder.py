@@ -10,9 +10,10 @@ from PIL import ExifTags, Image, ImageFile
 
 from shutterless.errors import InputError
 from shutterless.runtime.image import decoder, limits, metadata
-from shutterless.runtime.image.decoder import InputSpec, check, decode, read_header
+from shutterless.runtime.image.decoder import InputSpec, check, read_header
 from shutterless.runtime.image.limits import MAX_BYTES
 from shutterless.runtime.problems import Problem
+from tests.decoding import decode
 
 SPEC = InputSpec(height=12, width=16)
 ORIENTATION = 0x0112

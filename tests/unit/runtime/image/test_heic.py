@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shutterless.runtime.image.decoder import InputSpec, cost, decode, read_header
+from shutterless.runtime.image.decoder import InputSpec, cost, read_header
 from shutterless.runtime.image.heic import is_heic
 from shutterless.runtime.problems import Problem
+from tests.decoding import decode
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
 

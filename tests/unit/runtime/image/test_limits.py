@@ -7,9 +7,10 @@ import pytest
 from PIL import Image, ImageFile
 
 from shutterless.runtime.image import limits
-from shutterless.runtime.image.decoder import InputSpec, check, cost, decode, read_header
+from shutterless.runtime.image.decoder import InputSpec, check, cost, read_header
 from shutterless.runtime.image.limits import MAX_PIXELS
 from shutterless.runtime.problems import Problem
+from tests.decoding import decode
 
 SPEC = InputSpec(height=12, width=16)
 

@@ -8,9 +8,10 @@ import pytest
 from PIL import ExifTags, Image, PngImagePlugin
 
 from shutterless.runtime.image import metadata
-from shutterless.runtime.image.decoder import InputSpec, decode, read_header
+from shutterless.runtime.image.decoder import InputSpec, read_header
 from shutterless.runtime.image.metadata import exif_orientation, strip_avif, strip_jpeg, strip_tiff
 from shutterless.runtime.problems import Problem
+from tests.decoding import decode
 
 SPEC = InputSpec(height=12, width=16)
 PIXELS = np.random.default_rng(3).integers(0, 256, (12, 16, 3), dtype=np.uint8)

@@ -8,15 +8,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ai_edge_litert.interpreter import Interpreter
 
 from shutterless.errors import BundleError
 from shutterless.runtime.image.decoder import InputSpec, decode
 from shutterless.runtime.model import classifier as classifier_module
+from shutterless.runtime.model import notice as notice_module
 from shutterless.runtime.model.bundle import Bundle, read_bundle, write_bundle
-from shutterless.runtime.model.classifier import Classifier, Prediction
+from shutterless.runtime.model.classifier import Classifier, Prediction, load_model
+from shutterless.runtime.model.litert import CompiledModel
 
-SCORES = np.array([[0.25, 0.375, 0.125, 0.25]], np.float32)
+SCORES = [0.25, 0.375, 0.125, 0.25]
 BLACK = np.zeros((2, 3, 3), np.uint8)
 
 
@@ -25,25 +26,13 @@ def scored(tmp_path, monkeypatch):
     """Return a classifier whose model gives `SCORES` for any picture."""
 
     class Model:
-        def __init__(self, model_content: bytes, num_threads: int | None) -> None: ...
+        inputs, outputs = "uint8[1, 2, 3, 3]", "float32[1, 4]"
 
-        def allocate_tensors(self) -> None: ...
+        def run(self, pixels: bytes) -> list[float]:
+            assert len(pixels) == 18
+            return list(SCORES)
 
-        def get_input_details(self) -> list[dict]:
-            return [{"index": 0, "shape": np.array([1, 2, 3, 3]), "dtype": np.uint8}]
-
-        def get_output_details(self) -> list[dict]:
-            return [{"index": 1, "shape": np.array([1, 4]), "dtype": np.float32}]
-
-        def set_tensor(self, index: int, value: np.ndarray) -> None:
-            assert (index, value.shape) == (0, (1, 2, 3, 3))
-
-        def invoke(self) -> None: ...
-
-        def get_tensor(self, index: int) -> np.ndarray:
-            return {1: SCORES}[index].copy()
-
-    monkeypatch.setattr("shutterless.runtime.model.classifier.Interpreter", Model)
+    monkeypatch.setattr(classifier_module, "load_model", lambda content, threads: Model())
 
     def make(**members) -> Classifier:
         bundle = Bundle("x", ("d", "c", "b", "a"), InputSpec(2, 3), "float32", "", "", "", "", path=tmp_path)
@@ -90,7 +79,7 @@ def test_a_confidence_that_reaches_the_threshold_is_accepted(scored, threshold, 
 
 @pytest.mark.parametrize("temperature", [0.25, 0.5, 2.0, 4.0])
 def test_the_temperature_divides_the_logits(scored, temperature):
-    logits = np.log(SCORES[0].astype(np.float64)) / temperature
+    logits = np.log(SCORES) / temperature
     expected = np.exp(logits) / np.exp(logits).sum()
     scores = scored(temperature=temperature).classify(BLACK).scores
     assert list(scores.values()) == pytest.approx(expected.tolist(), abs=1e-6)
@@ -130,7 +119,7 @@ def test_warming_up_changes_no_answer(classifier, noise):
 def test_the_temperature_counts_for_many_as_well(scored):
     rows = scored(temperature=2.0).probabilities(np.stack([BLACK, BLACK]))
     np.testing.assert_allclose(rows.sum(1), 1, atol=1e-6)
-    np.testing.assert_allclose(rows[0] ** 2 / (rows[0] ** 2).sum(), SCORES[0], atol=1e-6)
+    np.testing.assert_allclose(rows[0] ** 2 / (rows[0] ** 2).sum(), SCORES, atol=1e-6)
 
 
 def test_several_threads_get_what_one_gets(classifier, noise):
@@ -145,31 +134,29 @@ def test_the_number_of_threads_of_an_inference_changes_no_answer(colour_bundle, 
     np.testing.assert_array_equal(other.probabilities(noise), classifier.probabilities(noise))
 
 
-def test_interpreters_are_made_when_two_predict_at_once_and_kept(colour_bundle, noise, monkeypatch):
-    made, both_inside = [], threading.Barrier(2)
+def test_models_are_loaded_when_two_predict_at_once_and_kept(colour_bundle, noise, monkeypatch):
+    models, both_inside = [], threading.Barrier(2)
 
-    class Counted(Interpreter):
-        def __init__(self, *arguments, **options) -> None:
-            made.append(self)
-            super().__init__(*arguments, **options)
+    def load(content: bytes, threads: int) -> CompiledModel:
+        model = load_model(content, threads)
+        honest = model.run
+        model.run = lambda pixels: (both_inside.wait(60), honest(pixels))[1]
+        models.append(model)
+        return model
 
-        def set_tensor(self, *arguments) -> None:
-            both_inside.wait(60)
-            super().set_tensor(*arguments)
-
-    monkeypatch.setattr("shutterless.runtime.model.classifier.Interpreter", Counted)
+    monkeypatch.setattr(classifier_module, "load_model", load)
     classifier = Classifier(read_bundle(colour_bundle))
-    assert len(made) == 1
+    assert len(models) == 1
     with ThreadPoolExecutor(2) as pool:
         for _ in range(3):
             list(pool.map(classifier.classify, noise[:2]))
-    assert len(made) == 2
+    assert len(models) == 2
 
 
-def test_an_interpreter_that_failed_is_used_again(scored, monkeypatch):
+def test_a_model_that_failed_is_used_again(scored, monkeypatch):
     classifier = scored()
     with monkeypatch.context() as patch:
-        patch.setattr(classifier._idle[0], "invoke", lambda: 1 / 0)
+        patch.setattr(classifier._idle[0], "run", lambda pixels: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             classifier.classify(BLACK)
     assert len(classifier._idle) == 1
@@ -214,17 +201,15 @@ def test_a_bundle_that_was_not_read_from_a_folder_is_refused(colour_bundle):
 @pytest.mark.parametrize("temperature", [1.0, 2.0])
 def test_a_model_whose_scores_are_no_probabilities_is_refused(scored, monkeypatch, scores, temperature):
     classifier = scored(temperature=temperature)
-    monkeypatch.setattr(classifier._idle[0], "get_tensor", lambda index: np.array([scores], np.float32))
-    with np.errstate(all="ignore"), pytest.raises(BundleError) as caught:
+    monkeypatch.setattr(classifier._idle[0], "run", lambda pixels: list(scores))
+    with pytest.raises(BundleError) as caught:
         classifier.warm_up()
     assert caught.value.code == "not-probabilities"
 
 
 def test_scores_that_are_rounded_to_8_bits_are_probabilities(scored, monkeypatch):
     classifier = scored()
-    monkeypatch.setattr(
-        classifier._idle[0], "get_tensor", lambda index: np.array([[63, 63, 63, 64]], np.float32) / 256
-    )
+    monkeypatch.setattr(classifier._idle[0], "run", lambda pixels: [63 / 256] * 3 + [64 / 256])
     classifier.warm_up()
 
 
@@ -260,9 +245,9 @@ def test_loading_a_model_writes_nothing_to_standard_error(colour_bundle):
 
 @pytest.mark.parametrize("said", [b"ERROR: what is wrong\n", b"x" * 10_000])
 def test_what_else_is_written_while_a_model_loads_is_kept(monkeypatch, capfd, said):
-    monkeypatch.setattr(classifier_module, "_is_notice_written", False)
+    monkeypatch.setattr(notice_module, "_is_notice_written", False)
     notice = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
-    with classifier_module._without_notice():
+    with notice_module.without_notice():
         os.write(2, said[:5] + b"\n" + notice + said)
     assert capfd.readouterr().err.encode() == said[:5] + b"\n" + said
-    assert classifier_module._is_notice_written
+    assert notice_module._is_notice_written

@@ -1,0 +1,124 @@
+"""LiteRT's C library: results as of its Python interpreter, and every object destroyed."""
+
+import collections
+import gc
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from shutterless.errors import BundleError
+from shutterless.runtime.model import classifier as classifier_module
+from shutterless.runtime.model import litert
+from shutterless.runtime.model.bundle import read_bundle
+from shutterless.runtime.model.classifier import Classifier, load_model
+from shutterless.runtime.model.interpreter import InterpretedModel
+from shutterless.runtime.model.litert import CompiledModel, load_library
+
+pytestmark = pytest.mark.skipif(load_library() is None, reason="this system's LiteRT has no C library")
+
+
+class CountingLibrary:
+    """The library, with how often each of its functions was called."""
+
+    def __init__(self) -> None:
+        self.calls = collections.Counter()
+
+    def __getattr__(self, name):
+        function = getattr(load_library(), name)
+
+        def call(*arguments):
+            self.calls[name] += 1
+            return function(*arguments)
+
+        return call
+
+
+@pytest.fixture
+def library() -> CountingLibrary:
+    return CountingLibrary()
+
+
+@pytest.fixture(scope="module")
+def model(colour_bundle) -> bytes:
+    return read_bundle(colour_bundle).model
+
+
+@pytest.fixture
+def without_library(monkeypatch):
+    monkeypatch.setattr(classifier_module, "load_library", lambda: None)
+
+
+def test_every_function_is_called_and_every_object_is_destroyed(library, model):
+    compiled = CompiledModel(library, model, threads=1)
+    compiled.run(bytes(32 * 32 * 3))
+    assert not library.calls.keys() & {"LiteRtDestroyModel", "LiteRtDestroyCompiledModel"}
+    del compiled
+    gc.collect()
+    assert library.calls.keys() == {*litert.FUNCTIONS, *litert.DESTRUCTORS}
+    assert library.calls["LiteRtDestroyTensorBuffer"] == 2
+    assert {library.calls[name] for name in litert.DESTRUCTORS} == {1, 2}
+
+
+def test_what_was_made_of_a_damaged_model_is_destroyed(library, model):
+    with pytest.raises(RuntimeError):
+        CompiledModel(library, b"no model", threads=1)
+    with pytest.raises(RuntimeError):
+        CompiledModel(library, model[:10_000] + bytes(len(model) - 10_000), threads=1)
+    gc.collect()
+    calls = library.calls
+    assert calls["LiteRtDestroyOptions"] == calls["LiteRtCreateOptions"]
+    assert calls["LiteRtDestroyTensorBuffer"] == 0
+
+
+def test_results_are_those_of_the_python_interpreter_bit_for_bit(model):
+    compiled, interpreted = load_model(model, threads=1), InterpretedModel(model, threads=1)
+    assert isinstance(compiled, CompiledModel)
+    assert (compiled.inputs, compiled.outputs) == (interpreted.inputs, interpreted.outputs)
+    assert (compiled.inputs, compiled.outputs) == ("uint8[1, 32, 32, 3]", "float32[1, 3]")
+    rng = np.random.default_rng(3)
+    pictures = [rng.integers(0, 256, 32 * 32 * 3, np.uint8).tobytes() for _ in range(50)]
+    results = [compiled.run(picture) for picture in pictures]
+    assert results == [interpreted.run(picture) for picture in pictures]
+    assert len({tuple(scores) for scores in results}) == 50
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_an_input_of_another_size_is_refused(model, change):
+    for loaded in (load_model(model, threads=1), InterpretedModel(model, threads=1)):
+        with pytest.raises(ValueError):
+            loaded.run(bytes(32 * 32 * 3 + change))
+        assert len(loaded.run(bytes(32 * 32 * 3))) == 3
+
+
+def test_without_the_library_the_python_interpreter_answers_alike(colour_bundle, without_library):
+    bundle = read_bundle(colour_bundle)
+    interpreted = Classifier(bundle)
+    assert isinstance(interpreted._idle[0], InterpretedModel)
+    interpreted.warm_up()
+    rng = np.random.default_rng(4)
+    pictures = rng.integers(0, 256, (8, 32, 32, 3), np.uint8)
+    compiled = CompiledModel(load_library(), bundle.model, threads=1)
+    expected = [compiled.run(picture.tobytes()) for picture in pictures]
+    assert Classifier(replace(bundle, temperature=1.0)).probabilities(pictures).tolist() == expected
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", b"\x1c\0\0\0TFL3" + bytes(100)])
+def test_without_the_library_a_damaged_model_gets_the_same_error(colour_bundle, without_library, content):
+    with pytest.raises(BundleError) as caught:
+        Classifier(replace(read_bundle(colour_bundle), model=content))
+    assert caught.value.code == "unreadable-model"
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("LIBRARY", "missing.so"),
+        ("FUNCTIONS", {"LiteRtOfAnotherVersion": ()}),
+        ("PathFinder.find_spec", lambda name: None),
+        ("sys.platform", "win32"),
+    ],
+)
+def test_a_library_that_does_not_fit_is_left_alone(monkeypatch, place, value):
+    monkeypatch.setattr(f"shutterless.runtime.model.litert.{place}", value)
+    assert load_library.__wrapped__() is None
