@@ -8,7 +8,7 @@ import boto3
 from shutterless.deploy.front import check_front
 from shutterless.deploy.image import LiveImage, image_exists, image_fingerprint, is_same_image
 from shutterless.deploy.options import OptionChanges, Options, check_changes, check_name
-from shutterless.deploy.template.releases import Release, read_releases
+from shutterless.deploy.template.releases import read_releases
 from shutterless.deploy.template.template import build_template, read_options
 from shutterless.deploy.template.types import Template
 from shutterless.errors import InputError
@@ -119,20 +119,13 @@ def find_target(
             "Lambda does not support a canary together with provisioned concurrency",
             "Promote the canary or roll back first, or use --provisioned-concurrency 0.",
         )
+    candidates = (releases.live_release, *reversed(releases.history)) if releases and not rebuild else ()
     if isinstance(contents, LiveImage):
         model, fingerprint = contents.model, contents.fingerprint
+        same = [each for each in candidates if each.digest == contents.digest]
     else:
         model, fingerprint = f"{contents.name} {contents.version}", image_fingerprint(contents, options)
-    candidates = (releases.live_release, *reversed(releases.history)) if releases and not rebuild else ()
-    same = (each for each in candidates if _has_image(each, contents, fingerprint))
-    release = next(same, None)
-    if release and image_exists(session, release.image):
-        return Target(name, model, options, deployed, release.fingerprint, release.image)
+        same = [each for each in candidates if is_same_image(each.fingerprint, fingerprint)]
+    if same and image_exists(session, same[0].image):
+        return Target(name, model, options, deployed, same[0].fingerprint, same[0].image)
     return Target(name, model, options, deployed, fingerprint, image="")
-
-
-def _has_image(release: Release, contents: Bundle | LiveImage, fingerprint: str) -> bool:
-    """Tell whether a release has the image that a deploy brings."""
-    if isinstance(contents, LiveImage):
-        return release.image.endswith(f"@{contents.digest}")
-    return is_same_image(release.fingerprint, fingerprint)
