@@ -83,7 +83,7 @@ def test_two_canaries_share_no_alarm():
     assert names.isdisjoint(alarm_names(FUNCTION))
 
 
-@pytest.mark.parametrize("alarm", [*live().values(), *canary().values()], ids=lambda each: str(id(each)))
+@pytest.mark.parametrize("alarm", [*live().values(), *canary().values()], ids=[*live(), *canary()])
 def test_cloudformation_knows_every_property(alarm):
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("eu-central-1", alarm["Type"]).schema
     assert alarm["Properties"].keys() <= schema["properties"].keys()
