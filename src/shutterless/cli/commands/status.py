@@ -100,12 +100,13 @@ def releases(
     if as_json:
         print_json([asdict(release) for release in listing])
         return
-    table = make_table("version", "model", "calls", "published", "image", "other options", text=6)
+    table = make_table("version", "model", "calls", "published (UTC)", "image", "other options", text=6)
     for release in listing:
-        digest = release.image.partition("@")[2][:19]
+        digest = release.image.partition("@sha256:")[2][:12]
         options = ", ".join(f"{key} {value}" for key, value in release.options.items())
         calls = f"{release.share:.0%}" if release.share else ""
-        table.add_row(release.version, release.model, calls, release.created, digest, options)
+        minute = release.created[:16].replace("T", " ")  # from ISO 8601, in UTC
+        table.add_row(release.version, release.model, calls, minute, digest, options)
     show(table)
 
 
