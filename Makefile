@@ -12,7 +12,7 @@ demo: $(VENVS)/train/ready  ## from drawn photos to an answered request
 test: $(VENVS)/dev/ready  ## the whole suite, with the coverage of src
 	$(DEV)/python -m pytest -n 2 --dist loadfile --cov
 
-test-fast: $(VENVS)/dev/ready  ## the tests that neither train, nor start servers, browsers or containers
+test-fast: $(VENVS)/dev/ready  ## the tests that need no training, server, browser or container, and few rounds
 	$(DEV)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 bench: $(VENVS)/bench/ready  ## every ratio to the tutorial's design and the usual alternatives, in build/bench

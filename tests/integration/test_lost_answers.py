@@ -8,6 +8,8 @@ from shutterless import deploy as api
 from shutterless.errors import DeployError
 from tests.aws_as_it_is.deployments import NAME, alias, deploy, is_empty, make_bundle
 
+pytestmark = pytest.mark.slow  # a thousand deployments
+
 
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory, described):
