@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shutterless.cli.aws_options import COMMAND_LINE
 from shutterless.cli.console import make_table, print_json, print_result, show
 from shutterless.errors import ShutterlessError
 from shutterless.utils.quiet import quiet_start
@@ -46,9 +47,10 @@ def show_plan(plan: "Plan", contents: "Path | LiveImage", origins: Mapping[str, 
         members = {key: value for key, value in asdict(plan).items() if key != "template"}
         print_json({**members, "origins": dict(origins), "costs": costs})
         return
-    for origin in dict.fromkeys(origins.values()):
-        settings = ", ".join(key for key in origins if origins[key] == origin)
-        print_result(f"From {origin}: {settings}")
+    if set(origins.values()) != {COMMAND_LINE}:
+        for origin in dict.fromkeys(origins.values()):
+            settings = ", ".join(key for key in origins if origins[key] == origin)
+            print_result(f"From {origin}: {settings}")
     for note in plan.notes:
         print_result(note)
     if plan.needs_push and not isinstance(contents, Path):

@@ -209,6 +209,8 @@ def test_a_plan_shows_what_changes_and_costs_and_deploys_nothing(shutterless, ca
     assert result.exit_code == 0
     (row,) = [line for line in result.stdout.splitlines() if "MemorySize" in line]
     assert row.split("\t") == ["~", "Function", "MemorySize", "1769", "3008"]
+    # Where settings come from is only said if there is a file of them.
+    assert not [line for line in result.stdout.splitlines() if line.startswith("From ")]
     assert re.search(r"^Now: .*\$.*\nThen: .*\$", result.stdout, re.MULTILINE)
     assert "deploy" not in calls
     assert json.loads(file.read_text()) == PLAN.template
