@@ -41,16 +41,8 @@ def alarm_resources(function: str, options: Options) -> dict[str, Resource]:
     return {
         "ErrorsAlarm": _error_answers(errors, options, [("function", FUNCTION)]),
         "CrashesAlarm": _crashes(crashes, options, alias),
-        "ThrottlesAlarm": _alarm(
-            throttles,
-            options,
-            "AWS/Lambda",
-            alias,
-            MetricName="Throttles",
-            Statistic="Sum",
-            Threshold=1,
-            EvaluationPeriods=1,
-            AlarmDescription="Lambda rejected calls: too many at once",
+        "ThrottlesAlarm": _count_alarm(
+            throttles, options, "AWS/Lambda", alias, "Throttles", 1, "Lambda rejected calls: too many at once"
         ),
         "SlowAlarm": _slow_calls(slow, options, alias),
     }
@@ -92,30 +84,37 @@ def canary_alarm_resources(function: str, version: str, options: Options) -> dic
 
 
 def _error_answers(name: str, options: Options, dimensions: Dimensions) -> Resource:
-    return _alarm(
-        name,
-        options,
-        NAMESPACE,
-        dimensions,
-        MetricName="errors",
-        Statistic="Sum",
-        Threshold=options.alarm_errors,
-        EvaluationPeriods=1,
-        AlarmDescription=f"{options.alarm_errors} or more answers within a minute had status 500 or above",
-    )
+    limit = options.alarm_errors
+    description = f"{limit} or more answers within a minute had status 500 or above"
+    return _count_alarm(name, options, NAMESPACE, dimensions, "errors", limit, description)
 
 
 def _crashes(name: str, options: Options, dimensions: Dimensions) -> Resource:
+    limit = options.alarm_errors
+    description = f"{limit} or more calls within a minute crashed or timed out"
+    return _count_alarm(name, options, "AWS/Lambda", dimensions, "Errors", limit, description)
+
+
+def _count_alarm(
+    name: str,
+    options: Options,
+    namespace: str,
+    dimensions: Dimensions,
+    metric: str,
+    limit: int,
+    description: str,
+) -> Resource:
+    """Return an alarm on a metric that counts something: so many or more within a minute."""
     return _alarm(
         name,
         options,
-        "AWS/Lambda",
+        namespace,
         dimensions,
-        MetricName="Errors",
+        MetricName=metric,
         Statistic="Sum",
-        Threshold=options.alarm_errors,
+        Threshold=limit,
         EvaluationPeriods=1,
-        AlarmDescription=f"{options.alarm_errors} or more calls within a minute crashed or timed out",
+        AlarmDescription=description,
     )
 
 
