@@ -3,11 +3,10 @@
 from dataclasses import dataclass, field
 
 from shutterless.deploy.aws.api_keys import read_api_key
-from shutterless.deploy.aws.cloudformation.stack import deployment_not_found, read_stack
+from shutterless.deploy.aws.cloudformation.stack import deployment_not_found
 from shutterless.deploy.aws.errors import aws_errors
 from shutterless.deploy.aws.session import connect
-from shutterless.deploy.options import check_name
-from shutterless.deploy.template.template import stack_name
+from shutterless.deploy.state import read_deployed_stack
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,8 @@ def read_endpoint(name: str, *, profile: str | None = None, region: str | None =
     """
     session = connect(profile, region)
     with aws_errors(profile):
-        stack = read_stack(session.client("cloudformation"), stack_name(check_name(name)))
-        if not stack or "Url" not in stack.outputs:
+        stack = read_deployed_stack(session.client("cloudformation"), name)
+        if "Url" not in stack.outputs:  # nothing in it was ever created
             raise deployment_not_found(name, session.region_name)
         key_id = stack.outputs.get("ApiKeyId")
         return Endpoint(stack.outputs["Url"], read_api_key(session, key_id) if key_id else None)

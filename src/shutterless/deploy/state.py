@@ -15,6 +15,7 @@ from shutterless.deploy.aws.cloudformation.change_sets import (
 )
 from shutterless.deploy.aws.cloudformation.stack import (
     Stack,
+    deployment_not_found,
     read_stack,
     read_template,
     wait_until_updatable,
@@ -75,6 +76,18 @@ class State:
     name: str
     stack: Stack | None
     template: Template | None
+
+
+def read_deployed_stack(cloudformation: BaseClient, name: str) -> Stack:
+    """Return the stack of the deployment `name`.
+
+    Raises:
+        ShutterlessError: There is no such deployment.
+    """
+    stack = read_stack(cloudformation, stack_name(check_name(name)))
+    if stack is None:
+        raise deployment_not_found(name, cloudformation.meta.region_name)
+    return stack
 
 
 def read_state(cloudformation: BaseClient, name: str) -> State:

@@ -11,9 +11,7 @@ from botocore.exceptions import ClientError
 from shutterless.deploy.aws.api_keys import read_api_key
 from shutterless.deploy.aws.cloudformation.stack import (
     Stack,
-    deployment_not_found,
     read_resources,
-    read_stack,
     read_template,
 )
 from shutterless.deploy.aws.cloudwatch import FunctionMetrics, read_alarm_states, read_metrics
@@ -26,9 +24,8 @@ from shutterless.deploy.canary.watch import compare_canary
 from shutterless.deploy.cost.estimate import estimate_cost
 from shutterless.deploy.cost.prices import load_prices
 from shutterless.deploy.cost.workload import MONTH_S, Workload
-from shutterless.deploy.options import check_name
-from shutterless.deploy.releases.alias import find_alias_change
-from shutterless.deploy.state import State
+from shutterless.deploy.releases.alias import find_alias_change, read_routing
+from shutterless.deploy.state import State, read_deployed_stack
 from shutterless.deploy.template.function import ALIAS
 from shutterless.deploy.template.template import stack_name
 from shutterless.deploy.template.types import METADATA, Template
@@ -157,7 +154,7 @@ def read_status(
     """
     session = connect(profile, region)
     with aws_errors(profile):
-        stack = _read_stack(session, name)
+        stack = read_deployed_stack(session.client("cloudformation"), name)
         key_id = stack.outputs.get("ApiKeyId") if show_key else None
         status = Status(
             name=name,
@@ -197,7 +194,7 @@ def read_workload(session: boto3.Session, name: str) -> Measurement:
         ShutterlessError: There is no such deployment, or it had no request.
     """
     with aws_errors():
-        stack = _read_stack(session, name)
+        stack = read_deployed_stack(session.client("cloudformation"), name)
         function = _read_live_function(session, name)
         workload = _workload(session, stack, function) if function else None
     if not workload:
@@ -209,25 +206,20 @@ def read_workload(session: boto3.Session, name: str) -> Measurement:
     return Measurement(workload, _period(stack))
 
 
-def _read_stack(session: boto3.Session, name: str) -> Stack:
-    stack = read_stack(session.client("cloudformation"), stack_name(check_name(name)))
-    if not stack:
-        raise deployment_not_found(name, session.region_name)
-    return stack
-
-
 def _read_live_function(session: boto3.Session, name: str) -> LiveFunction | None:
     function, client = stack_name(name), session.client("lambda")
+    routing = read_routing(session, function)
+    if routing is None:
+        return None
     try:
-        alias = client.get_alias(FunctionName=function, Name=ALIAS)
-        description = client.get_function(FunctionName=function, Qualifier=alias["FunctionVersion"])
+        description = client.get_function(FunctionName=function, Qualifier=routing.version)
     except client.exceptions.ResourceNotFoundException:
         return None
     settings = description["Configuration"]
     return LiveFunction(
         image=description["Code"].get("ImageUri", ""),
-        version=alias["FunctionVersion"],
-        canary=alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {}),
+        version=routing.version,
+        canary=routing.shares,
         memory=settings["MemorySize"],
         architecture=settings.get("Architectures", ["x86_64"])[0],
         snapstart=settings.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions",

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 
 from botocore.client import BaseClient
 
-from shutterless.deploy.aws.cloudformation.stack import deployment_not_found, read_stack
 from shutterless.deploy.aws.errors import aws_errors
 from shutterless.deploy.aws.session import connect
 from shutterless.deploy.aws.waiting import poll
-from shutterless.deploy.options import check_name
-from shutterless.deploy.template.template import stack_name
+from shutterless.deploy.state import read_deployed_stack
 from shutterless.errors import DeployError
 
 POLL_INTERVAL_S = 3
@@ -55,9 +53,7 @@ def find_drift(name: str, *, profile: str | None = None, region: str | None = No
     session = connect(profile, region)
     with aws_errors(profile):
         cloudformation = session.client("cloudformation")
-        stack = read_stack(cloudformation, stack_name(check_name(name)))
-        if stack is None:
-            raise deployment_not_found(name, session.region_name)
+        stack = read_deployed_stack(cloudformation, name)
         detection = cloudformation.detect_stack_drift(StackName=stack.id)["StackDriftDetectionId"]
         _wait(cloudformation, detection)
         return list(_read(cloudformation, stack.id))
