@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import boto3
 
+from shutterless.deploy.aws.cloudformation.stack import list_change_sets
 from shutterless.deploy.aws.ecr import delete_unused_images, read_push_time
 from shutterless.deploy.aws.errors import aws_errors
 from shutterless.deploy.template.template import repository_name, stack_name
@@ -32,7 +33,7 @@ def delete_unused(session: boto3.Session, name: str) -> tuple[str, ...]:
     try:
         with aws_errors():
             status = client.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
-            change_sets = client.list_change_sets(StackName=stack)["Summaries"]
+            change_sets = list_change_sets(client, stack)
             if status.endswith("_IN_PROGRESS") or any(map(_is_pending, change_sets)):
                 return ()
             template = client.get_template(StackName=stack)["TemplateBody"]

@@ -119,13 +119,14 @@ def _is_ours(cloudformation: BaseClient, stack: Stack) -> bool:
     """
     if stack.status != REVIEW:
         return TAG in stack.tags
-    return all(name.startswith(PREFIX) for name in list_change_sets(cloudformation, stack.id))
+    change_sets = list_change_sets(cloudformation, stack.id)
+    return all(each["ChangeSetName"].startswith(PREFIX) for each in change_sets)
 
 
-def list_change_sets(cloudformation: BaseClient, stack_id: str) -> list[str]:
-    """Return the names of a stack's change sets."""
+def list_change_sets(cloudformation: BaseClient, stack_id: str) -> list[dict[str, str]]:
+    """Return the summaries of a stack's change sets: `ChangeSetName`, `Status`, `ExecutionStatus` …"""
     pages = cloudformation.get_paginator("list_change_sets").paginate(StackName=stack_id)
-    return [summary["ChangeSetName"] for page in pages for summary in page["Summaries"]]
+    return [summary for page in pages for summary in page["Summaries"]]
 
 
 def read_settled_stack(cloudformation: BaseClient, name: str, progress: Progress) -> Stack | None:
