@@ -16,6 +16,7 @@ from shutterless.cli.aws_options import (
     find_place,
 )
 from shutterless.cli.console import format_period, make_table, print_json, print_result, show, warn
+from shutterless.utils.messages import plural
 
 if TYPE_CHECKING:
     from shutterless.deploy import Drift, Status
@@ -115,7 +116,7 @@ def _rows(status: "Status") -> list[tuple[str, str]]:
     canary = ", ".join(f"{share:.0%} to version {version}" for version, share in status.canary.items())
     hour, last_hour = status.last_hour, "no requests"
     if hour:
-        requests, errors = _count(hour.requests, "request"), _count(hour.errors, "error")
+        requests, errors = plural(hour.requests, "request"), plural(hour.errors, "error")
         last_hour = f"{requests}, {errors}, p95 {hour.p95_ms:.0f} ms"
     cost = ""
     if status.monthly_usd is not None:
@@ -145,7 +146,7 @@ def _age(time: str) -> str:
     if not time:
         return ""
     days = (datetime.now(UTC) - datetime.fromisoformat(time)).days
-    return f"{time}, {_count(days, 'day')} ago"
+    return f"{time}, {plural(days, 'day')} ago"
 
 
 def _vulnerabilities(counts: dict[str, int] | None) -> str:
@@ -154,7 +155,3 @@ def _vulnerabilities(counts: dict[str, int] | None) -> str:
         return "ECR has no finished scan of this image"
     listed = [f"{counts[severity]:,} {severity.lower()}" for severity in SEVERITIES if counts.get(severity)]
     return f"{', '.join(listed) or 'no'} vulnerabilities"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -11,6 +11,7 @@ from shutterless.deploy.options import Options
 from shutterless.deploy.template.function import ARCHITECTURES
 from shutterless.deploy.template.releases import read_releases
 from shutterless.deploy.template.types import Template
+from shutterless.utils.messages import plural
 
 # In every region, https://aws.amazon.com/kms/pricing/. E-mails, budgets without actions and domains are free,
 # https://aws.amazon.com/sns/pricing/, https://aws.amazon.com/aws-cost-management/aws-budgets/pricing/,
@@ -69,14 +70,14 @@ def _describe_options(options: Options, bill: Estimate) -> Iterator[str]:
         usd = _monthly(bill, "Provisioned concurrency")
         yield f"Provisioned concurrency, {warm} kept warm: {usd}, used or not"
     if snapshots := bill.workload.billed_snapshots:
-        versions = f"{_count(snapshots, 'version')} with a snapshot"
+        versions = f"{plural(snapshots, 'version')} with a snapshot"
         usage = "used or not; each cold start is billed as a restore"
         usage = usage if options.snapstart else "until deleted"
         yield f"SnapStart, {versions}: {_monthly(bill, 'SnapStart cache')}, {usage}"
     if limit := options.reserved_concurrency:
         yield f"Reserved concurrency of {limit}: free, but no other function of the account can use it"
     if keys := {options.log_kms_key, options.image_kms_key} - {""}:
-        yield f"KMS, {_count(len(keys), 'key')} of yours: ${len(keys) * KMS_KEY_USD:,.2f} a month"
+        yield f"KMS, {plural(len(keys), 'key')} of yours: ${len(keys) * KMS_KEY_USD:,.2f} a month"
     if options.alarm_email:
         yield "E-mails of alarms: free, up to 1,000 a month for the account"
     if options.budget:
@@ -85,10 +86,6 @@ def _describe_options(options: Options, bill: Estimate) -> Iterator[str]:
         yield "VPC: free, but a NAT gateway of yours is not, and pictures from URLs need one"
     if options.domain:
         yield "Domain: free, with its certificate; a hosted zone of yours is not"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _monthly(bill: Estimate, name: str) -> str:
