@@ -16,7 +16,7 @@ class ModelDocument(TypedDict):
 
     Attributes:
         name: The bundle's name.
-        version: The first 12 hex digits of the model's SHA-256.
+        version: 12 hex digits of a hash of everything that changes an answer, see `Bundle.version`.
     """
 
     name: str
