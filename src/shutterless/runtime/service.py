@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shutterless.runtime.forms import extract_image
@@ -14,7 +15,7 @@ from shutterless.runtime.host_resources import cores, memory
 from shutterless.runtime.http_messages import Request, Response, decode_base64, parse_json
 from shutterless.runtime.image.decoder import cost, decode
 from shutterless.runtime.image.limits import MAX_BYTES
-from shutterless.runtime.model.bundle import read_bundle
+from shutterless.runtime.model.bundle import Bundle, read_bundle
 from shutterless.runtime.model.classifier import Classifier
 from shutterless.runtime.problems import Problem
 from shutterless.runtime.responses import (
@@ -56,7 +57,7 @@ PUBLIC_MEMBERS = (
 SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"II+\0", b"MM\0*", b"MM\0+", b"RIFF")
 BOX_SIGNATURE = b"ftyp"  # AVIF and HEIC, after four bytes
 
-Handler = Callable[[Request], Response]
+ReadBundle = Callable[[Path], Bundle]
 
 
 @dataclass
@@ -93,29 +94,43 @@ class Service:
         decodes = max(1, min(cores() // settings.threads, memory() // DECODE_MEMORY))
         self._decode_slots = threading.BoundedSemaphore(decodes)
         self._fetch_slots = threading.BoundedSemaphore(min(FETCHES_PER_CORE * cores(), MAX_FETCHES))
-        self._routes: dict[str, dict[str, Handler]] = {
-            "/": {"GET": self._page},
-            "/health": {"GET": self._health},
-            "/model": {"GET": self._model},
-            "/openapi.json": {"GET": self._openapi},
-            "/predict": {"POST": self._predict},
-        }
 
     @classmethod
-    def load(cls, settings: Settings) -> Service:
+    def load(cls, settings: Settings, read: ReadBundle = read_bundle) -> Service:
         """Load the bundle that the settings name and run it once, so that the first request need not.
+
+        Args:
+            settings: How the service runs.
+            read: Reads and verifies the bundle.
 
         Raises:
             BundleError: If the bundle cannot be read or its model does not do what it says.
         """
-        classifier = Classifier(read_bundle(settings.bundle), settings.threads)
-        classifier.warm_up()
-        return cls(classifier, settings)
+        return cls(load_classifier(read(settings.bundle), settings), settings)
+
+    def with_bundle(self, bundle: Bundle) -> Service:
+        """Return a service that answers with another bundle, within the same limits as this one.
+
+        This one does not change, so each request is answered by one model, whatever is loaded meanwhile.
+
+        Raises:
+            BundleError: If the model does not do what its bundle says.
+        """
+        import copy  # only a server that reloads needs it
+
+        service = copy.copy(self)
+        service._classifier = load_classifier(bundle, self._settings)
+        return service
 
     @property
     def settings(self) -> Settings:
         """How the service runs."""
         return self._settings
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle that answers."""
+        return self._classifier.bundle
 
     @property
     def model_version(self) -> str:
@@ -126,7 +141,7 @@ class Service:
         """Return the name of a request's route for the log; it contains nothing that the sender chose."""
         path = _without_slash(request.path)
         method = request.method if request.method in METHODS else "?"
-        return f"{method} {path if path in self._routes else '?'}"
+        return f"{method} {path if path in ROUTES else '?'}"
 
     def respond(self, request: Request) -> Response:
         """Answer any request; whatever goes wrong becomes a problem document."""
@@ -215,21 +230,21 @@ class Service:
 
     def _answer(self, request: Request) -> Response:
         path = _without_slash(request.path)
-        if path not in self._routes:
+        if path not in ROUTES:
             raise Problem(
                 "not-found", f"{path} does not exist; the API's page is at /, send photos to /predict"
             )
-        handlers = self._routes[path]
+        handlers = ROUTES[path]
         if request.method == "OPTIONS":
             return preflight_response(handlers)
         if request.method == "HEAD" and "GET" in handlers:
-            response = handlers["GET"](request)
+            response = handlers["GET"](self, request)
             length = {"Content-Length": str(len(response.body))}
             return Response(response.status, {**response.headers, **length}, b"")
         if request.method not in handlers:
             methods = allowed_methods(handlers)
             raise Problem("method-not-allowed", f"{path} supports {methods}", headers={"Allow": methods})
-        return handlers[request.method](request)
+        return handlers[request.method](self, request)
 
     def _page(self, request: Request) -> Response:
         return page_response(self._settings.urls)
@@ -286,6 +301,26 @@ class Service:
             return fetch.fetch(url, policy, max_bytes=MAX_BYTES)
         finally:
             self._fetch_slots.release()
+
+
+ROUTES: dict[str, dict[str, Callable[[Service, Request], Response]]] = {
+    "/": {"GET": Service._page},
+    "/health": {"GET": Service._health},
+    "/model": {"GET": Service._model},
+    "/openapi.json": {"GET": Service._openapi},
+    "/predict": {"POST": Service._predict},
+}
+
+
+def load_classifier(bundle: Bundle, settings: Settings) -> Classifier:
+    """Load a bundle's model and run it once.
+
+    Raises:
+        BundleError: If the model does not do what its bundle says.
+    """
+    classifier = Classifier(bundle, settings.threads)
+    classifier.warm_up()
+    return classifier
 
 
 def _decode_image_member(text: str) -> bytes:

@@ -70,10 +70,15 @@ def serve(
 
 
 class App:
-    """The web application: the service over HTTP, and the Lambda handler on the invocations path."""
+    """The web application: the service over HTTP, and the Lambda handler on the invocations path.
+
+    Attributes:
+        service: Answers the requests from now on. It may be replaced at any time: a request is answered by
+            the service that was there when it began.
+    """
 
     def __init__(self, service: Service, write: access_log.Log = access_log.to_stderr) -> None:
-        self._service = service
+        self.service = service
         self._write = write
         self._queue_slots = threading.BoundedSemaphore(min(QUEUE_SLOTS_PER_CORE * cores(), MAX_QUEUE_SLOTS))
 
@@ -84,23 +89,23 @@ class App:
             request: The request without its body.
             read_body: Returns the body, or raises `Problem`.
         """
-        start_time = time.perf_counter()
+        start_time, service = time.perf_counter(), self.service
         try:
             if request.method != "POST":  # answered at once, however busy: it reads and computes nothing
-                return self._answer(request, start_time)
+                return self._answer(service, request, start_time)
             request = replace(request, body=read_body())
             with self._queue_slot():
-                return self._answer(request, start_time)
+                return self._answer(service, request, start_time)
         except Exception as error:
-            return self._log(request, start_time, error_response(error, request.id))
+            return self._log(service, request, start_time, error_response(error, request.id))
 
-    def _answer(self, request: Request, start_time: float) -> Response:
+    def _answer(self, service: Service, request: Request, start_time: float) -> Response:
         if request.path == INVOCATIONS:
-            return self._invoke(request)
-        return self._log(request, start_time, self._service.respond(request))
+            return self._invoke(service, request)
+        return self._log(service, request, start_time, service.respond(request))
 
-    def _log(self, request: Request, start_time: float, response: Response) -> Response:
-        route, version = self._service.find_route(request), self._service.model_version
+    def _log(self, service: Service, request: Request, start_time: float, response: Response) -> Response:
+        route, version = service.find_route(request), service.model_version
         self._write(access_log.make_record(request.id, route, version, start_time, response))
         return access_log.add_request_id(response, request.id)
 
@@ -114,7 +119,7 @@ class App:
         finally:
             self._queue_slots.release()
 
-    def _invoke(self, request: Request) -> Response:
+    def _invoke(self, service: Service, request: Request) -> Response:
         """Answer like Lambda's own invoke: a function error is status 200 with a header and the message."""
         if request.method != "POST":
             raise Problem("method-not-allowed", "send an event with POST", headers={"Allow": "POST"})
@@ -123,7 +128,7 @@ class App:
         event, context = parse_json(request.body), SimpleNamespace(aws_request_id=request.id)
         headers = {"Content-Type": "application/json"}
         try:
-            document = handle(self._service, event, context, self._write)
+            document = handle(service, event, context, self._write)
         except Problem as problem:
             document = {"errorMessage": problem.detail, "errorType": type(problem).__name__}
             headers["X-Amz-Function-Error"] = "Unhandled"
