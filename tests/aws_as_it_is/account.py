@@ -5,7 +5,6 @@ import pickle
 import string
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from random import Random
 from typing import Any
 
@@ -22,6 +21,8 @@ from tests.aws_as_it_is.faults import Faults
 from tests.aws_as_it_is.lambda_calls import LambdaCalls
 from tests.aws_as_it_is.logs import Logs
 from tests.aws_as_it_is.metrics import Metrics
+from tests.aws_as_it_is.objects import S3
+from tests.aws_as_it_is.permissions import Permissions
 from tests.aws_as_it_is.registry import Registry
 from tests.aws_as_it_is.runtime import Runtime
 
@@ -56,6 +57,8 @@ class Behaviour:
         idle_s: Seconds without a call after which a version is inactive.
         warm_s: Seconds without a call after which a version has no instance any more: a cold start follows.
         start_ms: How long a cold start takes.
+        versioning_s: Seconds after versioning was enabled in which new objects cannot be read yet.
+        bucket_s: Seconds after a bucket was deleted in which its name cannot be used again.
     """
 
     stale_reads: int = 1
@@ -73,6 +76,8 @@ class Behaviour:
     idle_s: float = 14 * 24 * 3600.0
     warm_s: float = 420.0
     start_ms: float = 1500.0
+    versioning_s: float = 10.0
+    bucket_s: float = 30.0
 
 
 @dataclass
@@ -82,6 +87,7 @@ class Limits:
     concurrency: int = 10
     unreserved: int = 10
     memory: int = 3008
+    code_storage: int = 75 * 1024**3
 
 
 @dataclass
@@ -105,7 +111,7 @@ class Account:
         random: The chance in routing and models.
         traffic: Who calls its functions.
         steady_traffic: Requests a minute to every alias `live`.
-        allowed: Patterns of the IAM actions that CloudFormation may use, None for all.
+        permissions: What the credentials that call, and in their name CloudFormation, may do.
         outside: Turns a time of the account into one of the programs that call it.
         api_url: Where the APIs of stacks are served, empty for AWS's own address.
     """
@@ -117,11 +123,12 @@ class Account:
         self._token_random = Random(seed)
         self.traffic: list[Traffic] = []
         self.steady_traffic = 0
-        self.allowed: list[str] | None = None
+        self.permissions = Permissions(self)
         self.outside: Callable[[float], float] = lambda seconds: seconds
         self.api_url = ""
         self.api_keys: dict[str, dict[str, Any]] = {}
         self.registry = Registry(self)
+        self.s3 = S3(self)
         self.functions = LambdaCalls(self)
         self.metrics = Metrics(self)
         self.runtime = Runtime(self)
@@ -131,6 +138,7 @@ class Account:
             "lambda": self.functions,
             "cloudwatch": self.metrics,
             "logs": Logs(self),
+            "s3": self.s3,
             "apigateway": _ApiGateway(self),
             "sts": _Sts(self),
         }
@@ -161,6 +169,7 @@ class Account:
     def _pass_minute(self) -> None:
         """Let the requests of a minute arrive, and evaluate the alarms."""
         self.registry.expire()
+        self.s3.expire()
         steady = [Traffic(name, "live", self.steady_traffic) for name in self.functions.functions]
         for traffic in [*self.traffic, *steady]:
             for _ in range(traffic.requests_per_minute):
@@ -201,11 +210,11 @@ class Account:
 
         The schemas of other types list too many actions that only some of their properties need.
         """
-        if self.allowed is None or kind != "AWS::IAM::Role":
+        if kind != "AWS::IAM::Role":
             return ""
         for action in schemas.read_schema(kind)["handlers"][verb]["permissions"]:
             is_needed = NEEDED_FOR.get(action, "AssumeRolePolicyDocument") in properties
-            if is_needed and not any(fnmatchcase(action, pattern) for pattern in self.allowed):
+            if is_needed and not self.permissions.allows(action):
                 return str(action)
         return ""
 
@@ -220,6 +229,7 @@ class Account:
                 "functions": self.functions.functions,
                 "metrics": (dict(self.metrics.values), self.metrics.alarms),
                 "cloudformation": (self.cloudformation.stacks, self.cloudformation.change_sets),
+                "s3": (self.s3.buckets, self.s3.deleted_at),
                 "ecr": (ecr.repositories, ecr.tagger),
                 "logs": (logs.groups, logs.tagger),
             }
@@ -238,6 +248,7 @@ class Account:
         self.cloudformation.stacks, self.cloudformation.change_sets = state["cloudformation"]
         ecr, logs = ecr_backends[self.id][self.region], logs_backends[self.id][self.region]
         ecr.repositories, ecr.tagger = state["ecr"]
+        self.s3.buckets, self.s3.deleted_at = state["s3"]
         logs.groups, logs.tagger = state["logs"]
 
 

@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tests.aws_as_it_is.code import Code, read_code
 from tests.aws_as_it_is.errors import AwsError, missing
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 # What a published version does not freeze.
 UNVERSIONED = ("ReservedConcurrentExecutions", "Tags", "FunctionName")
-DEFAULTS = {"MemorySize": 128, "Timeout": 3, "Architectures": ["x86_64"], "PackageType": "Image"}
+DEFAULTS = {"MemorySize": 128, "Timeout": 3, "Architectures": ["x86_64"], "PackageType": "Zip"}
 MAX_ENVIRONMENT_BYTES = 4096
 LATEST = "$LATEST"
 
@@ -23,6 +24,7 @@ class Version:
 
     number: str
     config: dict[str, Any]
+    code: Code
     description: str
     ready_at: float
     last_call: float
@@ -52,6 +54,7 @@ class Function:
 
     name: str
     config: dict[str, Any]
+    code: Code
     ready_at: float
     versions: dict[str, Version] = field(default_factory=dict)
     aliases: dict[str, Alias] = field(default_factory=dict)
@@ -72,14 +75,20 @@ class Functions:
             raise AwsError("ResourceConflictException", f"Function already exist: {name}", 409)
         config = {**DEFAULTS, **copy.deepcopy(properties)}
         self._check(config)
-        self.functions[name] = Function(name, config, self._now() + self.account.behaviour.pending_s)
+        code = self._read_code(config)
+        self.functions[name] = Function(name, config, code, self._now() + self.account.behaviour.pending_s)
         return self.functions[name]
 
     def configure(self, name: str, properties: dict[str, Any]) -> None:
         """Replace the configuration of the unpublished function."""
         config = {**DEFAULTS, **copy.deepcopy(properties)}
         self._check(config)
-        self.find(name).config = config
+        function = self.find(name)
+        if config["PackageType"] != function.config["PackageType"]:
+            raise AwsError("InvalidParameterValueException", "Updating PackageType is not supported")
+        if config["Code"] != function.config["Code"]:
+            function.code = self._read_code(config)
+        function.config = config
 
     def delete(self, name: str) -> None:
         self.find(name)
@@ -89,11 +98,12 @@ class Functions:
         """Return a new version, or the last one if nothing has changed since."""
         function = self.find(name)
         last = function.versions.get(str(function.published))
-        if last and last.config == _frozen(function.config):
+        if last and (last.config, last.code) == (_frozen(function.config), function.code):
             return last
+        self._check_storage(function.code)
         function.published += 1
         number, ready_at = str(function.published), self._now() + self.account.behaviour.pending_s
-        version = Version(number, _frozen(function.config), description, ready_at, ready_at)
+        version = Version(number, _frozen(function.config), function.code, description, ready_at, ready_at)
         function.versions[number] = version
         return version
 
@@ -173,12 +183,23 @@ class Functions:
                 "Specified ReservedConcurrentExecutions for function decreases account's "
                 f"UnreservedConcurrentExecution below its minimum value of [{limits.unreserved}].",
             )
-        image = config["Code"]["ImageUri"]
-        if not self.account.registry.has(image):
-            raise AwsError(
-                "InvalidParameterValueException",
-                f"Source image {image} does not exist. Provide a valid source image.",
-            )
+
+    def _read_code(self, config: dict[str, Any]) -> Code:
+        code = read_code(self.account, config)
+        self._check_storage(code)
+        return code
+
+    def _check_storage(self, code: Code) -> None:
+        """Refuse code that takes more than is left of the account's code storage."""
+        if self.code_bytes + code.size > self.account.limits.code_storage:
+            raise AwsError("CodeStorageExceededException", "Code storage limit exceeded.")
+
+    @property
+    def code_bytes(self) -> int:
+        """The code storage that all functions take: every version has a copy of its own."""
+        functions = self.functions.values()
+        codes = [each.code for function in functions for each in (function, *function.versions.values())]
+        return sum(code.size for code in codes)
 
     def find(self, name: str) -> Function:
         """Return the function with this name or ARN."""
@@ -189,7 +210,7 @@ class Functions:
 
     def find_version(self, function: Function, number: str) -> Version:
         if number == LATEST:
-            return Version(LATEST, function.config, "", function.ready_at, self._now())
+            return Version(LATEST, function.config, function.code, "", function.ready_at, self._now())
         if number not in function.versions:
             arn = self.account.arn("lambda", f"function:{function.name}:{number}")
             raise missing(f"Function not found: {arn}")
@@ -203,7 +224,7 @@ class Functions:
 
     def state(self, version: Version) -> tuple[str, str]:
         """Return the state of a version and the code of its reason."""
-        if not self.account.registry.has(version.config["Code"]["ImageUri"]):
+        if version.code.image and not self.account.registry.has(version.code.image):
             return "Failed", "ImageDeleted"
         if self._now() < version.ready_at:
             return "Pending", "Creating"

@@ -41,13 +41,12 @@ def connected(account: Account) -> Iterator[None]:
     def answer(model: Any, context: dict[str, Any], **_: Any) -> tuple[_Http, dict[str, Any]] | None:
         service = model.service_model.service_name
         params = context[KEY]
-        account.faults.begin(Call(service, model.name, params))
-        if not account.offers(service, model.name):
-            return None
-        if account.faults.is_repeated:
-            _answer(account, service, model.name, params)
-        status, parsed = _answer(account, service, model.name, params)
-        return _Http(status), parsed
+        call = Call(service, model.name, params)
+        account.faults.begin(call)
+        if account.faults.is_repeated and account.offers(service, model.name):
+            _answer(account, call)
+        answer = _answer(account, call)
+        return answer and (_Http(answer[0]), answer[1])
 
     def finish(**_: Any) -> None:
         account.faults.end()
@@ -74,14 +73,19 @@ def connected(account: Account) -> Iterator[None]:
         yield
 
 
-def _answer(
-    account: Account, service: str, operation: str, params: dict[str, Any]
-) -> tuple[int, dict[str, Any]]:
+def _answer(account: Account, call: Call) -> tuple[int, dict[str, Any]] | None:
+    """Return status and answer of a call, None if moto has to answer it."""
     metadata = {"RequestId": "", "HTTPStatusCode": 200, "HTTPHeaders": {}, "RetryAttempts": 0}
     try:
-        return HTTPStatus.OK, {**account.call(service, operation, params), "ResponseMetadata": metadata}
+        account.permissions.check(call)
+        if not account.offers(call.service, call.operation):
+            return None
+        answer = account.call(call.service, call.operation, call.params)
+        return HTTPStatus.OK, {**answer, "ResponseMetadata": metadata}
     except AwsError as error:
         details = {"Code": error.code, "Message": error.message}
+        if call.operation.startswith("Head"):  # it has no body
+            details = {"Code": str(error.status), "Message": HTTPStatus(error.status).phrase}
         return error.status, {
             "Error": details,
             "ResponseMetadata": {**metadata, "HTTPStatusCode": error.status, "RequestId": "0"},

@@ -1,7 +1,6 @@
 """AWS Lambda's calls: reading functions, changing them by hand, and invoking them."""
 
 import copy
-import hashlib
 import io
 import json
 from typing import Any
@@ -15,7 +14,9 @@ class LambdaCalls(Functions):
 
     def get_function(self, FunctionName: str, Qualifier: str | None = None) -> dict[str, Any]:
         function, version, qualifier = self.resolve(FunctionName, Qualifier)
-        code = {"RepositoryType": "ECR", "ImageUri": version.config["Code"]["ImageUri"]}
+        code = {"RepositoryType": "S3", "Location": "https://awslambda-tasks.s3.amazonaws.com/snapshots"}
+        if version.code.image:
+            code = {"RepositoryType": "ECR", "ImageUri": version.code.image}
         answer = {"Configuration": self._configuration(function, version, qualifier), "Code": code}
         if "ReservedConcurrentExecutions" in function.config:
             reserved = function.config["ReservedConcurrentExecutions"]
@@ -29,8 +30,8 @@ class LambdaCalls(Functions):
         config = version.config
         arn = self.account.arn("lambda", f"function:{function.name}")
         state, code = self.state(version)
-        image = config["Code"]["ImageUri"]
-        names = ("Role", "MemorySize", "Timeout", "PackageType", "Architectures", "Environment", "VpcConfig")
+        names = ("Role", "MemorySize", "Timeout", "PackageType", "Runtime", "Handler", "Architectures",
+                 "Environment", "VpcConfig")  # fmt: skip
         return {
             "FunctionName": function.name,
             "FunctionArn": f"{arn}:{qualifier}" if qualifier else arn,
@@ -39,7 +40,8 @@ class LambdaCalls(Functions):
             "State": state,
             **({"StateReasonCode": code, "StateReason": f"The function is {state}."} if code else {}),
             "LastUpdateStatus": "Successful",
-            "CodeSha256": hashlib.sha256(image.encode()).hexdigest(),
+            "CodeSha256": version.code.sha256,
+            "CodeSize": version.code.size,
             "SnapStart": {"ApplyOn": config.get("SnapStart", {}).get("ApplyOn", "None")},
             "LoggingConfig": {"LogFormat": "Text", **config.get("LoggingConfig", {})},
             **{name: copy.deepcopy(config[name]) for name in names if name in config},
@@ -115,13 +117,13 @@ class LambdaCalls(Functions):
         reserved = sum(each.config.get("ReservedConcurrentExecutions", 0) for each in self.functions.values())
         return {
             "AccountLimit": {
-                "TotalCodeSize": 80530636800,
+                "TotalCodeSize": limits.code_storage,
                 "CodeSizeUnzipped": 262144000,
                 "CodeSizeZipped": 52428800,
                 "ConcurrentExecutions": limits.concurrency,
                 "UnreservedConcurrentExecutions": limits.concurrency - reserved,
             },
-            "AccountUsage": {"TotalCodeSize": 0, "FunctionCount": len(self.functions)},
+            "AccountUsage": {"TotalCodeSize": self.code_bytes, "FunctionCount": len(self.functions)},
         }
 
     def invoke(

@@ -65,8 +65,8 @@ class Runtime:
     """Runs models and keeps their logs and metrics.
 
     Attributes:
-        models: The model in each image, by digest.
-        default: The model in all other images.
+        models: The model in each image or zip, by digest.
+        default: The model in all others.
     """
 
     def __init__(self, account: "Account") -> None:
@@ -81,7 +81,7 @@ class Runtime:
 
     def run(self, function: "Function", version: "Version", qualifier: str, event: Any) -> Result:
         """Run a version on an event; its lines go to the log and its metrics to CloudWatch."""
-        model = self.models.get(version.config["Code"]["ImageUri"].partition("@")[2], self.default)
+        model = self.models.get(version.code.digest, self.default)
         service = self.service or _Service(model, self.account.random)
         output, request_id, start = io.StringIO(), str(uuid.uuid4()), time.perf_counter()
         variables = {

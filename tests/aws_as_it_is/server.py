@@ -111,12 +111,16 @@ class Server:
         )
         serializer = get_serializer_class(service, protocol)(operation_model=model.operation_model(operation))
         try:
-            answer = self.account.call(service, operation, _translate(parsed, self._inside))
-            payload = answer.get("Payload")
-            if hasattr(payload, "read"):
-                answer["Payload"] = payload.read()
+            params = _translate(parsed, self._inside)
+            self.account.permissions.check(Call(service, operation, params))
+            answer = self.account.call(service, operation, params)
+            answer = {name: each.read() if hasattr(each, "read") else each for name, each in answer.items()}
             result = serializer.serialize(_translate(answer, self.outside))
-            return Response(result["body"], result["status_code"], result["headers"])
+            response = Response(result["body"], result["status_code"], result["headers"])
+            if request.method == "HEAD":  # of the body that is left out
+                response.automatically_set_content_length = False
+                response.headers["Content-Length"] = str(answer.get("ContentLength", 0))
+            return response
         except AwsError as error:
             result = serializer.serialize(error)
             return Response(result["body"], error.status, result["headers"])

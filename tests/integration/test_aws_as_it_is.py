@@ -148,8 +148,7 @@ def test_row_04_a_stack_whose_first_change_set_failed_is_removed(account, bundle
 
 
 def test_row_05_the_policy_is_enough_to_deploy_and_destroy(account, bundles):
-    statements = api.deploy_policy(Options(), NAME)["Statement"]
-    account.allowed = [action for each in statements for action in each["Action"]]
+    account.permissions.statements = api.deploy_policy(Options(), NAME)["Statement"]
     deploy(bundles[0])
     deploy(bundles[1], memory=2048)
     api.destroy(NAME)

@@ -1,5 +1,7 @@
 """The double of AWS behind HTTP: what boto3 really sends, and reads."""
 
+import base64
+import hashlib
 import urllib.error
 import urllib.request
 
@@ -84,3 +86,29 @@ def test_a_retry_after_a_lost_answer_is_a_second_call(account):
             StackName=FUNCTION, ChangeSetName="first", ChangeSetType="CREATE", TemplateBody=template
         )
     assert len(account.faults.calls) == 2
+
+
+def test_buckets_and_objects_over_http(account):
+    s3, bucket = boto3.client("s3"), f"shutterless-{account.id}-{account.region}"
+    location = {"LocationConstraint": account.region}
+    with pytest.raises(s3.exceptions.ClientError) as error:
+        s3.create_bucket(Bucket=bucket)
+    assert error.value.response["Error"]["Code"] == "IllegalLocationConstraintException"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=location)
+    with pytest.raises(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=location)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    body, digest = b"photo" * 1000, base64.b64encode(hashlib.sha256(b"photo" * 1000).digest()).decode()
+    account.faults.lose_answer(1)  # boto3 tries again, and finds what the first try has written
+    with pytest.raises(s3.exceptions.ClientError) as error:
+        s3.put_object(Bucket=bucket, Key="a", Body=body, ChecksumSHA256=digest, IfNoneMatch="*")
+    assert error.value.response["Error"]["Code"] == "PreconditionFailed"
+    account.clock.advance(60)
+    version = s3.head_object(Bucket=bucket, Key="a", ChecksumMode="ENABLED")
+    assert (version["ContentLength"], version["ChecksumSHA256"]) == (len(body), digest)
+    assert s3.get_object(Bucket=bucket, Key="a", VersionId=version["VersionId"])["Body"].read() == body
+    s3.delete_object(Bucket=bucket, Key="a")
+    with pytest.raises(s3.exceptions.ClientError) as error:
+        s3.delete_bucket(Bucket=bucket)
+    assert error.value.response["Error"]["Code"] == "BucketNotEmpty"
+    assert len(s3.list_object_versions(Bucket=bucket)["DeleteMarkers"]) == 1
