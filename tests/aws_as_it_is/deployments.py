@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import boto3
@@ -25,7 +24,7 @@ FUNCTION = f"shutterless-{NAME}"
 
 def make_bundle(folder: Path, described: Bundle, model: str, name: str = "clothes") -> Path:
     """Write a bundle whose model does not run."""
-    remember(write_bundle(folder, model.encode(), replace(described, name=name)))
+    remember(write_bundle(folder, model.encode(), described.replace(name=name)))
     return folder
 
 

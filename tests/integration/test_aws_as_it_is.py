@@ -4,7 +4,6 @@ The numbers are the table's. tests/aws_as_it_is simulates each.
 """
 
 import itertools
-from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -315,7 +314,7 @@ def test_row_16_versions_without_snapstart_cost_nothing_any_more(account, bundle
 
 def test_row_20_two_models_that_answer_differently_have_two_versions(account, described, tmp_path):
     first = make_bundle(tmp_path / "a", described, "model")
-    second = make_bundle(tmp_path / "b", replace(described, labels=("shirt", "pants")), "model")
+    second = make_bundle(tmp_path / "b", described.replace(labels=("shirt", "pants")), "model")
     deployment = deploy(first)
     assert deploy(second).model != deployment.model
     assert alias(account) == ("2", {})

@@ -4,7 +4,6 @@ import resource
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import flatbuffers
@@ -121,7 +120,7 @@ def test_what_litert_says_of_a_model_is_passed_on(colour_bundle, tmp_path):
 
 def test_a_bundle_that_changes_while_it_is_read_is_refused(colour_bundle):
     with pytest.raises(BundleError) as caught:
-        check_model(replace(read_bundle(colour_bundle), sha256="0" * 64))
+        check_model(read_bundle(colour_bundle).replace(sha256="0" * 64))
     assert caught.value.code == "changed-bundle"
 
 
@@ -175,7 +174,7 @@ def test_a_model_that_has_passed_is_not_checked_again(colour_bundle, tmp_path, m
     copied = shutil.copytree(colour_bundle, tmp_path / "copied")
     first = open_bundle(colour_bundle)
     forbid_children(monkeypatch)
-    assert open_bundle(copied) == replace(first, path=copied)
+    assert open_bundle(copied) == first.replace(path=copied)
 
 
 def test_a_model_that_has_not_passed_is_checked_each_time(crashing, cache):
@@ -192,7 +191,7 @@ def test_another_model_or_litert_is_checked(colour_bundle, monkeypatch):
     monkeypatch.setattr(model_check, "litert_version", "99")
     with pytest.raises(AssertionError, match="a child process"):
         open_bundle(colour_bundle)
-    assert not model_check.is_remembered(replace(bundle, sha256="0" * 64))
+    assert not model_check.is_remembered(bundle.replace(sha256="0" * 64))
 
 
 def test_convert_remembers_its_own_model(colour_run, tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import platform
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -170,8 +170,7 @@ def _describe(run: Run, precision: Precision, name: str) -> Bundle:
 def _with_metrics(draft: Bundle, comparison: Comparison, calibration: Calibration) -> Bundle:
     """Return the description with temperature, threshold and metrics."""
     acceptance = calibration.acceptance
-    return replace(
-        draft,
+    return draft.replace(
         temperature=calibration.temperature,
         threshold=acceptance.threshold,
         accuracy={

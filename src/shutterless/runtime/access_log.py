@@ -11,7 +11,6 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import TextIO
 
@@ -39,7 +38,7 @@ def choose_request_id(headers: Mapping[str, str], context: object = None) -> str
 
 def add_request_id(response: Response, request_id: str) -> Response:
     """Return the response with the header X-Request-Id."""
-    return replace(response, headers={**response.headers, "X-Request-Id": request_id})
+    return response.replace(headers={**response.headers, "X-Request-Id": request_id})
 
 
 def make_record(

@@ -5,17 +5,19 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from shutterless.runtime.problems import Problem
+from shutterless.runtime.record import Record
 
 if TYPE_CHECKING:
     from shutterless.runtime.json_types import Json
 
+EMPTY: Mapping[str, str] = MappingProxyType({})
 
-@dataclass(frozen=True)
-class Request:
+
+class Request(Record):
     """An HTTP request, from a socket or from a Lambda event.
 
     Attributes:
@@ -29,14 +31,13 @@ class Request:
 
     method: str
     path: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = EMPTY
+    query: Mapping[str, str] = EMPTY
     body: bytes = b""
     id: str = ""
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(Record):
     """An HTTP response.
 
     Attributes:
@@ -50,8 +51,8 @@ class Response:
     status: int
     headers: Mapping[str, str]
     body: bytes
-    document: object = field(default=None, compare=False, repr=False)
-    cause: BaseException | None = field(default=None, compare=False, repr=False)
+    document: object = None
+    cause: BaseException | None = None
 
 
 def join_headers(headers: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from shutterless.runtime.http_messages import Response
@@ -28,7 +27,7 @@ def json_response(status: int, document: object, media_type: str = "application/
 def problem_response(problem: Problem) -> Response:
     """Return the response for a problem, as RFC 9457 has it."""
     response = json_response(problem.status, problem.to_json(), "application/problem+json")
-    return replace(response, headers={**response.headers, **problem.headers})
+    return response.replace(headers={**response.headers, **problem.headers})
 
 
 def error_response(error: Exception, request_id: str) -> Response:
@@ -38,7 +37,7 @@ def error_response(error: Exception, request_id: str) -> Response:
     """
     if isinstance(error, Problem):
         return problem_response(error)
-    return replace(problem_response(internal_problem(request_id)), cause=error)
+    return problem_response(internal_problem(request_id)).replace(cause=error)
 
 
 def internal_problem(request_id: str) -> Problem:

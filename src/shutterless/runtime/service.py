@@ -6,7 +6,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,7 +59,6 @@ BOX_SIGNATURE = b"ftyp"  # AVIF and HEIC, after four bytes
 ReadBundle = Callable[[Path], Bundle]
 
 
-@dataclass
 class Budget:
     """What the pictures of one request may take together.
 
@@ -69,8 +67,10 @@ class Budget:
         cost: What decoding may still take, in the unit of `decoder.cost`.
     """
 
-    deadline: float
-    cost: int = MAX_REQUEST_COST
+    __slots__ = ("cost", "deadline")
+
+    def __init__(self, deadline: float, cost: int = MAX_REQUEST_COST) -> None:
+        self.deadline, self.cost = deadline, cost
 
     def spend(self, data: bytes) -> None:
         """Subtract the cost of decoding a picture file.

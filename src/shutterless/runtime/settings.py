@@ -2,17 +2,16 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
 
 from shutterless.errors import InputError
+from shutterless.runtime.record import Record
 
 Urls = Literal["public", "any", "off"]
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Record):
     """How the runtime runs.
 
     Attributes:

@@ -40,7 +40,7 @@ def test_a_bundle_is_calibrated_on_what_its_own_file_predicts_for_the_validation
 
     monkeypatch.setattr(converter, "calibrate", unsure)
     bundle = convert(colour_run, tmp_path / "bundle", precision="int8", accept_precision=0.9).bundle
-    raw = Classifier(replace(bundle, temperature=1.0))
+    raw = Classifier(bundle.replace(temperature=1.0))
     validation = predict_folder(raw, colour_photos, split="validation")
     np.testing.assert_allclose(given["probabilities"], validation.probabilities, atol=1e-6)
     np.testing.assert_array_equal(given["truth"], validation.truth)

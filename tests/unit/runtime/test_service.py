@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -124,7 +123,7 @@ def test_an_answer_has_the_members_of_the_contract(service, classifier, pictures
 
 
 def test_a_confidence_below_the_threshold_is_not_accepted(colour_bundle, pictures):
-    sure = Classifier(replace(read_bundle(colour_bundle), threshold=1.0))
+    sure = Classifier(read_bundle(colour_bundle).replace(threshold=1.0))
     document = Service(sure, Settings(colour_bundle)).predict({"image": base64_of(pictures["red"])})
     assert (document["label"], document["accepted"]) == ("red", document["confidence"] == 1)
 
@@ -396,7 +395,7 @@ def test_an_error_inside_tells_the_sender_where_the_log_has_it_and_no_more(servi
         raise RuntimeError("secret of /srv/inside")
 
     monkeypatch.setattr(service._classifier, "classify", fail)
-    response = service.respond(replace(post(pictures["red"], "image/png"), id="r-7"))
+    response = service.respond(post(pictures["red"], "image/png").replace(id="r-7"))
     assert problem(response) == "internal"
     assert "r-7" in json.loads(response.body)["detail"]
     assert b"secret" not in response.body

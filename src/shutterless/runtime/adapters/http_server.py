@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from types import FrameType, SimpleNamespace
 
 from shutterless.errors import InputError
@@ -93,7 +92,7 @@ class App:
         try:
             if request.method != "POST":  # answered at once, however busy: it reads and computes nothing
                 return self._answer(service, request, start_time)
-            request = replace(request, body=read_body())
+            request = request.replace(body=read_body())
             with self._queue_slot():
                 return self._answer(service, request, start_time)
         except Exception as error:

@@ -7,7 +7,6 @@ import os
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shutterless.runtime import access_log
@@ -87,7 +86,7 @@ def _handle_http(service: Service, event: JsonObject, context: object, write: ac
         request = to_request(event)
         request_id = access_log.choose_request_id(request.headers, context)
         route = service.find_route(request)
-        response = service.respond(replace(request, id=request_id))
+        response = service.respond(request.replace(id=request_id))
     except Problem as problem:
         response = problem_response(problem)
     write(access_log.make_record(request_id, route, service.model_version, start_time, response))

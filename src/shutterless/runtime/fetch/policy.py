@@ -4,10 +4,10 @@ import ipaddress
 import re
 import socket
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from shutterless.runtime.problems import Problem
+from shutterless.runtime.record import Record
 from shutterless.runtime.settings import Urls
 
 Resolver = Callable[[str, int], list[str]]
@@ -40,8 +40,7 @@ def resolve_host(host: str, port: int) -> list[str]:
     return [str(address[0]) for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(Record):
     """Which addresses may be fetched, and how long a fetch may take.
 
     Attributes:

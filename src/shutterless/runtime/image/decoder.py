@@ -4,7 +4,6 @@ The results are Pillow's pictures, not arrays, because serving has no NumPy: `to
 takes, `np.asarray()` makes uint8[height, width, 3] of one.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
@@ -15,6 +14,7 @@ from shutterless.runtime.image import limits
 from shutterless.runtime.image.bit_depth import Depth, check_range, read_depth, to_8_bits
 from shutterless.runtime.image.opener import as_problem, open_picture, too_much_memory
 from shutterless.runtime.problems import ImageError
+from shutterless.runtime.record import Record
 
 Resize = Literal["stretch", "crop", "pad"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
@@ -44,8 +44,7 @@ class Header(NamedTuple):
     height: int
 
 
-@dataclass(frozen=True)
-class InputSpec:
+class InputSpec(Record):
     """How a picture becomes a model's input.
 
     Attributes:

@@ -8,14 +8,15 @@ import json
 import math
 import os
 import stat
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from shutterless.errors import BundleError, InputError
 from shutterless.runtime.image.decoder import InputSpec
+from shutterless.runtime.record import Record
 
 if TYPE_CHECKING:
     from shutterless.runtime.json_types import Json, JsonObject
@@ -28,10 +29,10 @@ MAX_TEMPERATURE = 1e6
 MODEL, DESCRIPTION = "model.tflite", "bundle.json"
 # The hashes of the training run's photos, for `evaluate`; serving does not need them.
 TRAINING_PHOTOS = "training_photos.txt"
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class Bundle:
+class Bundle(Record):
     """The content of bundle.json, and the model.
 
     Attributes:
@@ -68,11 +69,11 @@ class Bundle:
     sha256: str = ""
     temperature: float = 1.0
     threshold: float = 0.0
-    accuracy: JsonObject = field(default_factory=dict)
-    made_with: JsonObject = field(default_factory=dict)
-    files: dict[str, str] = field(default_factory=dict)
+    accuracy: Mapping[str, Json] = EMPTY
+    made_with: Mapping[str, Json] = EMPTY
+    files: Mapping[str, str] = EMPTY
     path: Path | None = None
-    model: bytes = field(default=b"", repr=False, compare=False)
+    model: bytes = b""
 
     @cached_property
     def version(self) -> str:
@@ -83,7 +84,7 @@ class Bundle:
         content = {
             "sha256": self.sha256,
             "labels": self.labels,
-            "input": asdict(self.input),
+            "input": self.input.to_dict(),
             "temperature": float(self.temperature),  # JSON may have 1 for 1.0
             "threshold": float(self.threshold),
         }
@@ -91,9 +92,18 @@ class Bundle:
 
     def to_json(self) -> JsonObject:
         """Return the content of bundle.json."""
-        members = {**asdict(self), "labels": list(self.labels), "version": self.version}
+        members = {
+            **self.to_dict(),
+            "labels": list(self.labels),
+            "input": self.input.to_dict(),
+            **{name: dict(getattr(self, name)) for name in ("accuracy", "made_with", "files")},
+            "version": self.version,
+        }
         del members["path"], members["model"]
         return {"format_version": FORMAT_VERSION, **members}
+
+    def __repr__(self) -> str:
+        return f"<Bundle {self.name!r}, version {self.version}>"
 
 
 def read_bundle(path: str | Path) -> Bundle:
@@ -124,7 +134,7 @@ def read_bundle(path: str | Path) -> Bundle:
         ) from error
     except (ValueError, RecursionError) as error:
         raise _corrupt(path, f"{DESCRIPTION} is not valid JSON: {error}") from error
-    bundle = replace(_parse(path, document), path=path, model=model)
+    bundle = _parse(path, document).replace(path=path, model=model)
     digest = hashlib.sha256(model).hexdigest()
     if digest != bundle.sha256:
         raise _corrupt(path, f"{MODEL} has the SHA-256 {digest[:12]}…, not {bundle.sha256[:12]}…")
@@ -190,7 +200,7 @@ def write_bundle(folder: Path, model: bytes, bundle: Bundle, training_photos: st
     record = training_photos.encode()
     files = {TRAINING_PHOTOS: hashlib.sha256(record).hexdigest()} if record else {}
     digest = hashlib.sha256(model).hexdigest()
-    bundle = replace(bundle, sha256=digest, files=files, path=folder, model=model)
+    bundle = bundle.replace(sha256=digest, files=files, path=folder, model=model)
     text = _to_text(bundle)
     with atomic_directory(folder, "the bundle") as draft:
         (draft / MODEL).write_bytes(model)
@@ -255,8 +265,8 @@ def _invalid_members(document: dict[str, Any]) -> Iterator[str]:
         yield "threshold"
     if not isinstance(files, dict) or not all(isinstance(digest, str) for digest in files.values()):
         yield "files"
-    names = {each.name for each in fields(InputSpec)}
-    if spec.keys() != names or not all(type(spec[side]) is int for side in ("height", "width")):
+    has_fields = spec.keys() == set(InputSpec.field_names)
+    if not has_fields or not all(type(spec[side]) is int for side in ("height", "width")):
         yield "input"
 
 

@@ -1,10 +1,9 @@
 """The prediction for one picture. Standard library only, so that a client need not load the runtime."""
 
-from dataclasses import dataclass
+from shutterless.runtime.record import Record
 
 
-@dataclass(frozen=True, repr=False)
-class Prediction:
+class Prediction(Record):
     """The prediction for one picture.
 
     Attributes:

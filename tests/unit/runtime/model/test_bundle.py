@@ -3,7 +3,6 @@ import json
 import os
 import re
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,7 +73,7 @@ def fill_the_disk(monkeypatch, error: BaseException) -> None:
 def test_what_is_written_is_read_again(folder):
     written = write_bundle(folder, MODEL, BUNDLE)
     assert read_bundle(folder) == written
-    assert written == replace(BUNDLE, sha256=written.sha256, path=folder)
+    assert written == BUNDLE.replace(sha256=written.sha256, path=folder, model=MODEL)
 
 
 def test_the_folder_holds_the_model_and_its_description(folder):
@@ -106,14 +105,14 @@ def test_the_folder_holds_the_model_and_its_description(folder):
     [
         {"sha256": "1" * 64},
         {"labels": BUNDLE.labels[::-1]},
-        {"input": replace(BUNDLE.input, resize="crop")},
-        {"input": replace(BUNDLE.input, interpolation="nearest")},
+        {"input": BUNDLE.input.replace(resize="crop")},
+        {"input": BUNDLE.input.replace(interpolation="nearest")},
         {"temperature": 1.25},
         {"threshold": 0.26},
     ],
 )
 def test_the_version_changes_with_everything_that_changes_an_answer(change):
-    assert replace(BUNDLE, **change).version != BUNDLE.version
+    assert BUNDLE.replace(**change).version != BUNDLE.version
     assert re.fullmatch("[0-9a-f]{12}", BUNDLE.version)
 
 
@@ -121,7 +120,7 @@ def test_the_version_changes_with_everything_that_changes_an_answer(change):
     "change", [{"name": "n"}, {"created": "2027"}, {"accuracy": {}}, {"made_with": {}}, {"recipe": "best"}]
 )
 def test_the_version_stays_if_no_answer_changes(change):
-    assert replace(BUNDLE, **change).version == BUNDLE.version
+    assert BUNDLE.replace(**change).version == BUNDLE.version
 
 
 def test_the_version_is_computed_and_never_read(folder):
@@ -178,7 +177,7 @@ def test_a_number_that_is_not_finite_is_refused(folder, member, number):
 
 def test_figures_that_are_not_finite_are_not_written(tmp_path):
     with pytest.raises(BundleError) as caught:
-        write_bundle(tmp_path / "bundle", MODEL, replace(BUNDLE, accuracy={"keras": float("nan")}))
+        write_bundle(tmp_path / "bundle", MODEL, BUNDLE.replace(accuracy={"keras": float("nan")}))
     assert caught.value.code == "invalid-figures"
     assert not (tmp_path / "bundle").exists()
 
@@ -302,7 +301,7 @@ def test_an_input_that_is_not_possible_is_refused(folder, change):
 
 
 def test_an_older_bundle_is_replaced_and_nothing_is_left_beside(folder):
-    write_bundle(folder, b"newer", replace(BUNDLE, name="newer"))
+    write_bundle(folder, b"newer", BUNDLE.replace(name="newer"))
     assert read_bundle(folder).name == "newer"
     assert [file.name for file in folder.parent.iterdir()] == ["bundle"]
 
@@ -359,7 +358,7 @@ def test_an_older_bundle_survives_a_full_disk_and_an_interrupt(folder, monkeypat
 
 def test_a_bundle_may_be_copied_elsewhere(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
-    assert read_bundle(copy) == replace(read_bundle(folder), path=copy)
+    assert read_bundle(copy) == read_bundle(folder).replace(path=copy)
 
 
 @pytest.mark.parametrize("name", ["bundle.json", "model.tflite"])

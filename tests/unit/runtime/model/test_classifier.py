@@ -4,7 +4,6 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,7 +35,7 @@ def scored(tmp_path, monkeypatch):
 
     def make(**members) -> Classifier:
         bundle = Bundle("x", ("d", "c", "b", "a"), InputSpec(2, 3), "float32", "", "", "", "", path=tmp_path)
-        return Classifier(replace(bundle, **members))
+        return Classifier(bundle.replace(**members))
 
     return make
 
@@ -174,7 +173,7 @@ def test_a_model_that_failed_is_used_again(scored, monkeypatch):
 )
 def test_a_model_that_is_not_what_its_bundle_says_is_refused(colour_bundle, change):
     with pytest.raises(BundleError) as caught:
-        Classifier(replace(read_bundle(colour_bundle), **change))
+        Classifier(read_bundle(colour_bundle).replace(**change))
     assert caught.value.code == "mismatched-model"
     assert "uint8[1, 32, 32, 3]" in caught.value.message
     assert "float32[1, 3]" in caught.value.message
@@ -190,7 +189,7 @@ def test_a_file_that_is_no_model_is_refused(colour_bundle, tmp_path, model):
 
 def test_a_bundle_that_was_not_read_from_a_folder_is_refused(colour_bundle):
     with pytest.raises(BundleError) as caught:
-        Classifier(replace(read_bundle(colour_bundle), path=None))
+        Classifier(read_bundle(colour_bundle).replace(path=None))
     assert caught.value.code == "bundle-without-folder"
 
 
