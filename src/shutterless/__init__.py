@@ -59,6 +59,7 @@ _EXPORTS = {
     "packaging.check": ("CheckResult",),
     "packaging.image": ("Image", "build_image"),
     "packaging.run": ("run_image",),
+    "packaging.zip_package": ("ZipPackage", "build_zip"),
     "deploy": ("deploy",),  # the module itself: `shutterless.deploy.plan(…)`
 }
 _MODULE_OF = {name: module for module, names in _EXPORTS.items() for name in names}

@@ -53,6 +53,8 @@ from shutterless.packaging.docker import WrongProcessorError as WrongProcessorEr
 from shutterless.packaging.image import Image as Image
 from shutterless.packaging.image import build_image as build_image
 from shutterless.packaging.run import run_image as run_image
+from shutterless.packaging.zip_package import ZipPackage as ZipPackage
+from shutterless.packaging.zip_package import build_zip as build_zip
 from shutterless.runtime.model.bundle import Bundle as Bundle
 from shutterless.runtime.model.bundle import read_bundle as read_bundle
 from shutterless.runtime.model.prediction import Prediction as Prediction

@@ -118,6 +118,13 @@ def call(url: str) -> None:
         print(each.source, each.prediction, label)
 
 
+def build_zip() -> None:
+    package: shutterless.ZipPackage = shutterless.build_zip(
+        "bundle", Path("function.zip"), platform="linux/arm64", bytecode=False
+    )
+    print(package.sha256, package.bytes / package.unzipped_bytes)
+
+
 def build_container() -> None:
     context: shutterless.Context = shutterless.package("bundle", "context", platform="linux/arm64")
     image: shutterless.Image = shutterless.build_image(

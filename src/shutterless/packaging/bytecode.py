@@ -9,6 +9,7 @@ neither docstrings nor columns for tracebacks: there is less to read at every st
 
 import contextlib
 import io
+import platform
 import subprocess
 import sys
 import tarfile
@@ -29,12 +30,13 @@ ENTRY_MODULES = (
 )
 
 # Runs in the other Python: a tar of the layers comes in, a tar of bytecode goes out. Hash-based and
-# unchecked (PEP 552), so that it depends on nothing but the sources. Arguments: the modules to import.
+# unchecked (PEP 552), so that it depends on nothing but the sources. Arguments: the optimization in the names
+# of files, and the modules to import.
 COMPILER = """
 import ctypes, importlib, importlib.util, pathlib, py_compile, sys, sysconfig, tarfile, tempfile
 
 def compile_file(file, name):
-    compiled = importlib.util.cache_from_source(pathlib.Path(folder, name), optimization=2)
+    compiled = importlib.util.cache_from_source(pathlib.Path(folder, name), optimization=optimization)
     try:
         py_compile.compile(
             file, compiled, f"/{name}", doraise=True, optimize=2,
@@ -43,13 +45,14 @@ def compile_file(file, name):
     except py_compile.PyCompileError:  # a template, as some wheels carry
         pass
 
+optimization, *names = sys.argv[1:]
 with tempfile.TemporaryDirectory() as folder:
     tarfile.open(fileobj=sys.stdin.buffer, mode="r|").extractall(folder, filter="data")
     root = pathlib.Path(folder)
     for file in sorted(root.rglob("*.py")):
         compile_file(file, file.relative_to(root).as_posix())
     sys.path[:0] = map(str, root.glob("opt/shutterless/*"))
-    modules = [importlib.import_module(name) for name in sys.argv[1:]]
+    modules = [importlib.import_module(name) for name in names]
     for file in root.rglob("libLiteRt.so") if modules else []:  # which is only loaded with a model
         ctypes.CDLL(str(file))
     library = sysconfig.get_path("stdlib") + "/"
@@ -70,24 +73,27 @@ class Python:
     Attributes:
         command: The words that start it.
         is_base: Whether it is the base image's own.
+        version: Its version, such as `3.13.5`, if it is one of this machine.
     """
 
     command: tuple[str, ...]
     is_base: bool = False
+    version: str = ""
 
 
 def local_python() -> Python | None:
     """Return a Python of the container's version on this machine, or None if there is none."""
     if sys.version_info[:2] == PYTHON:
-        return Python((sys.executable,))
+        return Python((sys.executable,), version=platform.python_version())
     command = f"python{PYTHON[0]}.{PYTHON[1]}"
     with contextlib.suppress(OSError):  # pyenv leaves a command of that name that only complains
-        if subprocess.run([command, "--version"], capture_output=True).returncode == 0:
-            return Python((command,))
+        process = subprocess.run([command, "--version"], capture_output=True, text=True)
+        if process.returncode == 0:
+            return Python((command,), version=process.stdout.split()[-1])
     return None
 
 
-def compile_layers(layers: Sequence[Path], python: Python) -> None:
+def compile_layers(layers: Sequence[Path], python: Python, optimization: str = "2") -> None:
     """Write the bytecode of every module in some layers into their `__pycache__` folders.
 
     The base image's own Python also compiles what they load of its standard library, into the first layer.
@@ -95,6 +101,7 @@ def compile_layers(layers: Sequence[Path], python: Python) -> None:
     Args:
         layers: Roots of layers.
         python: The Python that compiles.
+        optimization: Which `PYTHONOPTIMIZE` loads the bytecode; empty if none is set.
 
     Raises:
         PackagingError: `unusable-base-image` if the modules cannot be imported there.
@@ -104,7 +111,18 @@ def compile_layers(layers: Sequence[Path], python: Python) -> None:
         for layer in layers:
             archive.add(layer, ".")
     modules = ENTRY_MODULES if python.is_base else ()
-    command = [*python.command, "-B", "-X", "utf8", "-X", "no_debug_ranges", "-c", COMPILER, *modules]
+    command = [
+        *python.command,
+        "-B",
+        "-X",
+        "utf8",
+        "-X",
+        "no_debug_ranges",
+        "-c",
+        COMPILER,
+        optimization,
+        *modules,
+    ]
     process = subprocess.run(command, input=sources.getvalue(), capture_output=True)
     if process.returncode:
         lines = process.stderr.decode(errors="replace").strip().splitlines() or ["it wrote nothing"]

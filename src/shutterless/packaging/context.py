@@ -156,9 +156,9 @@ def _write_layers(folder: Path, bundle: Path, wheels: list[Path], python: Python
     """Write the layers' tars into the folder; return the size of each layer."""
     with tempfile.TemporaryDirectory(dir=folder) as draft:
         parts = dependencies, runtime, model = [Path(draft, name) for name in layers.LAYERS]
-        layers.write_dependencies(dependencies, wheels)
-        layers.write_runtime(runtime)
-        layers.write_bundle(model, bundle)
+        layers.write_dependencies(dependencies / layers.HOME / layers.DEPENDENCIES, wheels)
+        layers.write_runtime(runtime / layers.HOME / layers.RUNTIME)
+        layers.write_bundle(model / layers.HOME / layers.BUNDLE, bundle)
         if python:
             compile_layers([dependencies, runtime], python)
         for part in parts:

@@ -9,7 +9,7 @@ import re
 import shutil
 import tarfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
@@ -47,36 +47,46 @@ DROPPED = (
 )
 
 
-def write_dependencies(layer: Path, wheels: Iterable[Path]) -> None:
-    """Unpack wheels into a layer, without what serving never loads.
+def write_dependencies(folder: Path, wheels: Iterable[Path]) -> None:
+    """Unpack wheels into a folder, without what serving never loads.
 
     Args:
-        layer: The layer's root.
+        folder: The folder to import from.
         wheels: Wheel files.
     """
-    target = layer / HOME / DEPENDENCIES
     for wheel in wheels:
         with zipfile.ZipFile(wheel) as archive:
-            for name in archive.namelist():
-                path = _install_path(name)
-                if path and not any(fnmatchcase(path, pattern) for pattern in DROPPED):
-                    _write(target / path, archive.read(name))
+            for path, member in wheel_members(archive):
+                _write(folder / path, archive.read(member))
 
 
-def write_runtime(layer: Path) -> None:
-    """Copy the modules of this package that run in the container: the runtime, errors, the package itself."""
-    target = layer / HOME / RUNTIME / "shutterless"
+def wheel_members(archive: zipfile.ZipFile) -> Iterator[tuple[str, zipfile.ZipInfo]]:
+    """Yield the path below site-packages, and the member, of every file of a wheel that serving may load."""
+    for member in archive.infolist():
+        path = _install_path(member.filename)
+        if path and not any(fnmatchcase(path, pattern) for pattern in DROPPED):
+            yield path, member
+
+
+def write_runtime(folder: Path, unused: Sequence[str] = ()) -> None:
+    """Copy the modules of this package that serve: the runtime, errors, the package itself.
+
+    Args:
+        folder: The folder to import from.
+        unused: Names of files of the runtime that are left out.
+    """
+    target = folder / "shutterless"
     source = Path(runtime.__file__ or "").parent
-    shutil.copytree(source, target / "runtime", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(source, target / "runtime", ignore=shutil.ignore_patterns("__pycache__", *unused))
     for module in (shutterless, errors):
         file = Path(module.__file__ or "")
         shutil.copyfile(file, target / file.name)
 
 
-def write_bundle(layer: Path, bundle: Path) -> None:
-    """Copy a bundle's model and description."""
+def write_bundle(folder: Path, bundle: Path) -> None:
+    """Copy a bundle's model and description into a folder."""
     for name in (MODEL, DESCRIPTION):
-        _write(layer / HOME / BUNDLE / name, (bundle / name).read_bytes())
+        _write(folder / name, (bundle / name).read_bytes())
 
 
 def pack(layer: Path, archive: Path) -> None:

@@ -3,8 +3,6 @@ import tarfile
 
 from shutterless.packaging import layers
 
-HOME = "opt/shutterless"
-
 
 def files(folder):
     return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
@@ -27,7 +25,7 @@ def test_wheels_are_unpacked_without_what_serving_never_loads(wheel, tmp_path):
         },
     )
     layers.write_dependencies(tmp_path / "layer", [made])
-    assert files(tmp_path / "layer" / HOME / "dependencies") == [
+    assert files(tmp_path / "layer") == [
         "PIL/Image.py",
         "ai_edge_litert/libLiteRt.so",
     ]
@@ -38,12 +36,12 @@ def test_a_wheels_data_folder_is_installed_as_pip_would(wheel, tmp_path):
         "x", {"x-1.0.data/purelib/x.py": "", "x-1.0.data/scripts/x": "", "x-1.0.data/headers/x.h": ""}
     )
     layers.write_dependencies(tmp_path / "layer", [made])
-    assert files(tmp_path / "layer" / HOME / "dependencies") == ["x.py"]
+    assert files(tmp_path / "layer") == ["x.py"]
 
 
 def test_the_runtime_layer_has_the_runtime_and_nothing_else_of_ours(tmp_path):
     layers.write_runtime(tmp_path)
-    root = tmp_path / HOME / "runtime" / "shutterless"
+    root = tmp_path / "shutterless"
     assert sorted(entry.name for entry in root.iterdir()) == ["__init__.py", "errors.py", "runtime"]
     assert (root / "runtime" / "page" / "index.html").is_file()
     assert not [*root.rglob("__pycache__")]

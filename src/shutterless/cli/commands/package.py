@@ -1,11 +1,24 @@
-"""`shutterless package`: write the build context of a container image."""
+"""`shutterless package`: write a zip for Lambda, or the build context of a container image."""
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shutterless.cli.console import make_table, progress_bar, say, show
+from shutterless.cli.options import refuse_both
+
+if TYPE_CHECKING:
+    from shutterless.packaging import Context, ZipPackage
+
+
+class Format(StrEnum):
+    """What `package` writes."""
+
+    CONTEXT = "context"
+    ZIP = "zip"
+
 
 Platform = Annotated[str, typer.Option(metavar="NAME", help="linux/amd64 or linux/arm64.")]
 BaseImage = Annotated[
@@ -20,29 +33,63 @@ BaseImage = Annotated[
 
 def package(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle folder.")],
-    context: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Build context to write.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="PATH", help="Build context or zip file to write.")
+    ],
+    format: Annotated[
+        Format,
+        typer.Option(help="A folder to build a container image from, or a zip for Lambda's Python 3.13."),
+    ] = Format.CONTEXT,
     platform: Platform = "linux/amd64",
     base_image: BaseImage = None,
+    bytecode: Annotated[
+        bool,
+        typer.Option(
+            "--bytecode/--no-bytecode",
+            help="Add bytecode to the zip if there is a Python 3.13: cold starts are faster. Without"
+            " bytecode, every machine makes the same zip.",
+        ),
+    ] = True,
 ) -> None:
-    """Write the build context of a container image to a folder.
+    """Write the build context of a container image to a folder, or a zip for Lambda to a file.
 
-    To inspect it or to build it elsewhere; `shutterless image build` does everything in one step.
+    To inspect it or to use it elsewhere; `shutterless image build` and `shutterless deploy` do everything in
+    one step. A zip needs no Docker.
 
     \b
     Examples:
       shutterless package bundle -o context
       docker build -t clothes context
+      shutterless package bundle -o function.zip --format zip --platform linux/arm64
     """
     from shutterless import packaging
 
     with progress_bar() as progress:
-        build_context = packaging.package(
-            bundle, context, platform=platform, base_image=base_image, progress=progress
-        )
+        if format == Format.ZIP:
+            refuse_both(True, "--format zip", base_image, "--base-image")
+            _show_zip(
+                packaging.build_zip(bundle, output, platform=platform, bytecode=bytecode, progress=progress)
+            )
+        else:
+            refuse_both(True, "--format context", not bytecode, "--no-bytecode")
+            _show_context(
+                packaging.package(bundle, output, platform=platform, base_image=base_image, progress=progress)
+            )
+
+
+def _show_context(context: "Context") -> None:
     figures = make_table("layer", "megabytes")
-    for name, size in build_context.layers.items():
+    for name, size in context.layers.items():
         figures.add_row(name, f"{size / 1e6:.2f}")
     show(figures)
-    if not build_context.compiled:
+    if not context.compiled:
         say("Modules not compiled, as there is no Python 3.13: each start takes about 0.2 s longer.")
-    say(f"Next: docker build -t {build_context.tag} {context}")
+    say(f"Next: docker build -t {context.tag} {context.path}")
+
+
+def _show_zip(package: "ZipPackage") -> None:
+    figures = make_table("zip", "megabytes")
+    figures.add_row("file", f"{package.bytes / 1e6:.2f}")
+    figures.add_row("unpacked", f"{package.unzipped_bytes / 1e6:.2f}")
+    show(figures)
+    say(f"SHA-256: {package.sha256}")
