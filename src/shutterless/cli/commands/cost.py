@@ -65,6 +65,9 @@ def cost(
         str | None,
         typer.Option(metavar="NAME", help="rest (API Gateway) or url (function URL).  [default: rest]"),
     ] = None,
+    package: Annotated[
+        str | None, typer.Option(metavar="NAME", help="zip or image.  [default: zip, or the deployment's]")
+    ] = None,
     provisioned: Annotated[
         int | None, typer.Option(metavar="N", min=0, help="Instances kept warm.  [default: 0]")
     ] = None,
@@ -134,6 +137,7 @@ def cost(
         requests=workload.requests if requests is None else requests,
         architecture=architecture or workload.architecture,
         front=front or workload.front,
+        package=package or workload.package,
         provisioned=workload.provisioned if provisioned is None else provisioned,
         snapstart=workload.snapstart if snapstart is None else snapstart,
         cold_share=workload.cold_share if cold_share is None else cold_share,

@@ -20,6 +20,8 @@ ALARMS = 4  # error answers, crashes, throttles, slow calls: see alarms.py
 # Duration, confidence, rejected: see runtime/access_log.py. That of errors is only sent with errors.
 METRICS = 3
 MONTH_HOURS = MONTH_S / 3600
+# What keeps the code of all versions, and its price. Lambda's own copies of zips are free.
+CODE_STORAGE = {"zip": ("Zips kept", "s3_gb_month"), "image": ("Images kept", "ecr_gb_month")}
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def estimate_cost(workload: Workload, prices: Prices) -> Estimate:
         >>> from shutterless import deploy
         >>> bill = deploy.estimate_cost(deploy.Workload(duration_ms=100), deploy.load_prices("us-east-1"))
         >>> f"${bill.monthly_usd:.2f} per month, ${bill.fixed_usd:.2f} without any request"
-        '$2.06 per month, $0.43 without any request'
+        '$2.03 per month, $0.40 without any request'
     """
     return Estimate(workload, prices, tuple(_list_items(workload, prices)))
 
@@ -141,8 +143,8 @@ def _list_items(workload: Workload, prices: Prices) -> Iterator[Item]:
     gb = workload.requests * ANSWER_BYTES / 1e9
     yield _partly_free("Data out", gb, "GB", prices.price("data_out_gb"), prices.free["data_out_gb"])
     yield from _cloudwatch_items(workload, prices)
-    images = workload.image_mb / 1000
-    yield Item("Images kept", images, "GB", images * prices.price("ecr_gb_month"), False)
+    name, price = CODE_STORAGE[workload.package]
+    yield Item(name, workload.stored_gb, "GB", workload.stored_gb * prices.price(price), False)
 
 
 def _partly_free(

@@ -87,6 +87,7 @@ LISTINGS = (
     Listing("api_million", "AmazonApiGateway", "ApiGatewayRequest", units=1_000_000, has_tiers=True),
     Listing("data_out_gb", "AWSDataTransfer", "DataTransfer-Out-Bytes"),
     Listing("ecr_gb_month", "AmazonECR", "TimedStorage-ByteHrs"),
+    Listing("s3_gb_month", "AmazonS3", "TimedStorage-ByteHrs"),
     Listing("logs_gb", "AmazonCloudWatch", "DataProcessing-Bytes"),
     Listing("logs_gb_month", "AmazonCloudWatch", "TimedStorage-ByteHrs"),
     Listing("alarm_month", "AmazonCloudWatch", "CW:AlarmMonitorUsage"),

@@ -12,8 +12,12 @@ MONTH_S = 730 * 3600
 CPU_MB = 1769
 ARCHITECTURES = ("x86_64", "arm64")
 FRONTS = ("rest", "url")
+PACKAGES = ("zip", "image")
 # One core's time until a fresh process can answer, measured with the bundle of docs/tutorial.md.
 START_MS = 200.0
+# Compressed MB of all kept versions together. Five zips share nothing; five images share all layers but the
+# model's, and have two base images.
+STORED_MB = {"zip": 75.0, "image": 150.0}
 
 
 @dataclass(frozen=True)
@@ -33,11 +37,13 @@ class Workload:
         start_ms: Billed milliseconds of the initialization of a cold start.
         cold_share: The share of requests, 0 to 1, that find no warm instance; None for the share that is
             expected for so many requests, see `cold_starts`.
-        image_mb: Compressed size of all images together, in MB.
+        package: `zip` or `image`: what the function is deployed as.
+        stored_mb: Compressed size of all kept zips or images together, in MB; None for a typical size.
         log_days: Days that logs are kept.
 
     Raises:
-        ShutterlessError: There is no such architecture or front, or AWS does not support the combination.
+        ShutterlessError: There is no such architecture, front or package, or AWS does not support the
+            combination.
     """
 
     duration_ms: float
@@ -50,7 +56,8 @@ class Workload:
     snapshots: int | None = None
     start_ms: float = START_MS
     cold_share: float | None = None
-    image_mb: float = 300
+    package: str = "zip"
+    stored_mb: float | None = None
     log_days: int = 30
 
     def __post_init__(self) -> None:
@@ -66,6 +73,12 @@ class Workload:
                 f"The front cannot be {self.front!r}",
                 f"Set it to one of: {', '.join(FRONTS)}.",
             )
+        if self.package not in PACKAGES:
+            raise InputError(
+                "unknown-package",
+                f"The package cannot be {self.package!r}",
+                f"Set it to one of: {', '.join(PACKAGES)}.",
+            )
         if self.snapstart and self.provisioned:
             raise InputError(
                 "conflicting-options",
@@ -77,6 +90,11 @@ class Workload:
     def gb(self) -> float:
         """Memory in GB."""
         return self.memory / 1024
+
+    @property
+    def stored_gb(self) -> float:
+        """GB of zips or images."""
+        return (STORED_MB[self.package] if self.stored_mb is None else self.stored_mb) / 1000
 
     @property
     def gb_seconds(self) -> float:

@@ -16,7 +16,7 @@ SPARSE = {
     "Logs kept": 0.000000532603,
     "Alarms": 0.40,
     "Metrics": 0.115201,
-    "Images kept": 0.03,
+    "Zips kept": 0.001725,
 }
 BUSY = {
     "Lambda requests": 0.40,
@@ -28,15 +28,22 @@ BUSY = {
     "Logs kept": 0.0106521,
     "Alarms": 0.40,
     "Metrics": 0.90,
-    "Images kept": 0.03,
+    "Zips kept": 0.001725,
 }
-IDLE = {"Alarms": 0.40, "Images kept": 0.03}
+IDLE = {"Alarms": 0.40, "Zips kept": 0.001725}
 
 
 @pytest.mark.parametrize(
-    ("requests", "items", "total"), [(100, SPARSE, 0.546246), (2_000_000, BUSY, 10.8614), (0, IDLE, 0.43)]
+    ("requests", "items", "total"), [(100, SPARSE, 0.517971), (2_000_000, BUSY, 10.8331), (0, IDLE, 0.401725)]
 )
 def test_a_bill_worked_out_by_hand_is_met_within_two_percent(requests, items, total):
     bill = estimate_cost(Workload(12, requests=requests, start_ms=200), load_prices("us-east-1"))
     assert bill.monthly_usd == pytest.approx(total, rel=0.02)
     assert {item.name: item.usd for item in bill.items if item.usd} == pytest.approx(items, rel=0.02)
+
+
+def test_images_are_kept_in_another_registry_at_another_price():
+    bills = [estimate_cost(Workload(12, package=each), load_prices("us-east-1")) for each in ("zip", "image")]
+    zips, images = ({item.name: item.usd for item in bill.items} for bill in bills)
+    assert (zips.pop("Zips kept"), images.pop("Images kept")) == pytest.approx((0.075 * 0.023, 0.15 * 0.10))
+    assert zips == images  # the initialization of both is billed

@@ -34,14 +34,14 @@ def test_the_default_of_100_000_requests_of_100_ms():
         "Logs kept": near(0.12 * 0.15 * 30 / (730 / 24) * 0.03),
         "Alarms": near(0.40),
         "Metrics": near(0.90),
-        "Images kept": near(0.03),
+        "Zips kept": near(0.001725),
     }
 
 
 def test_sums_of_a_bill_are_those_of_its_items():
     bill = estimate_cost(Workload(100), US)
-    assert bill.monthly_usd == near(2.0613538)
-    assert bill.fixed_usd == near(0.40 + 0.03)
+    assert bill.monthly_usd == near(2.0330788)
+    assert bill.fixed_usd == near(0.40 + 0.001725)
     assert bill.per_request_usd == near((bill.monthly_usd - bill.fixed_usd - 0.90) / 100_000)
 
 
@@ -51,7 +51,7 @@ def test_the_free_tier_is_listed_apart_and_covers_no_more_than_there_is():
     assert items["Lambda requests"] == near(0.20)
     assert items["Lambda duration"] == near(400_000 * 0.0000166667)
     assert items["Alarms"] == near(0.40)
-    assert items["API Gateway requests"] == items["Images kept"] == 0
+    assert items["API Gateway requests"] == items["Zips kept"] == 0
 
 
 def test_durations_are_rounded_up_to_a_millisecond():
@@ -94,7 +94,7 @@ def test_snapshots_without_snapstart_are_billed_until_they_are_deleted():
 
 def test_a_month_without_requests_has_only_the_fixed_costs():
     bill = estimate_cost(Workload(100, requests=0), US)
-    assert bill.monthly_usd == bill.fixed_usd == near(0.43)
+    assert bill.monthly_usd == bill.fixed_usd == near(0.401725)
     assert bill.per_request_usd == 0
 
 
@@ -155,6 +155,7 @@ def test_with_warm_instances_less_memory_is_cheaper_and_the_least_that_is_fast_e
     [
         ({"architecture": "riscv"}, "unknown-architecture"),
         ({"front": "carrier-pigeon"}, "unknown-front"),
+        ({"package": "floppy"}, "unknown-package"),
         ({"snapstart": True, "provisioned": 1}, "conflicting-options"),
     ],
 )
@@ -166,7 +167,7 @@ def test_what_lambda_does_not_offer_is_refused(wrong, code):
 
 def test_a_bill_as_json_has_its_sums_and_where_its_prices_are_from():
     document = estimate_cost(Workload(100), US).to_json()
-    assert document["monthly_usd"] == near(2.0613538)
+    assert document["monthly_usd"] == near(2.0330788)
     assert document["prices"]["region"] == "us-east-1"
     assert document["items"][0] == {
         "name": "Lambda requests",

@@ -84,7 +84,7 @@ def test_snapshots_that_remain_without_snapstart_are_billed_and_named():
     usd = 1769 / 1024 * 730 * 3600 * PRICES.price("snapstart_cache_gb_second")
     assert len(kept) == len(plain) + 1
     assert f"${usd:.2f} a month" in kept[1]
-    assert f"${0.43 + usd:.2f} a month" in kept[0]
+    assert f"${0.401725 + usd:.2f} a month" in kept[0]
 
 
 def test_the_worst_case_is_part_of_the_plan():

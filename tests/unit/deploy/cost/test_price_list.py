@@ -13,7 +13,7 @@ from shutterless.deploy.cost.prices import TABLE, load_prices
 from shutterless.errors import DeployError, OutputError
 
 REGION = "eu-central-1"
-SERVICES = ("AWSLambda", "AmazonApiGateway", "AWSDataTransfer", "AmazonECR", "AmazonCloudWatch")
+SERVICES = ("AWSLambda", "AmazonApiGateway", "AWSDataTransfer", "AmazonECR", "AmazonS3", "AmazonCloudWatch")
 # usage type: its tiers, as (begin, end, dollars)
 PRODUCTS = {
     "AWSLambda": {
@@ -53,6 +53,14 @@ PRODUCTS = {
         "EUC1-USE1-AWS-Out-Bytes": [("0", "Inf", "0.0200000000")],
     },
     "AmazonECR": {"EUC1-TimedStorage-ByteHrs": [("0", "Inf", "0.1000000000")]},
+    "AmazonS3": {
+        "EUC1-TimedStorage-ByteHrs": [
+            ("0", "51200", "0.0245000000"),
+            ("51200", "512000", "0.0235000000"),
+            ("512000", "Inf", "0.0225000000"),
+        ],
+        "EUC1-TimedStorage-SIA-ByteHrs": [("0", "Inf", "0.0135000000")],
+    },
     "AmazonCloudWatch": {
         "EUC1-DataProcessing-Bytes": [("0", "Inf", "0.6300000000")],
         "EUC1-TimedStorage-ByteHrs": [("0", "Inf", "0.0324000000")],
@@ -132,6 +140,7 @@ def test_every_price_of_the_table_is_fetched_in_our_units(pricing, tmp_path):
     assert prices.price("snapstart_restore_gb") == 0.0001397998
     assert prices.tiers("api_million") == [(333, 3.7), (1000, 3.06), (math.inf, 2.6)]
     assert prices.price("data_out_gb") == 0.09  # not the first gigabyte, which is free
+    assert prices.price("s3_gb_month") == 0.0245
     assert (prices.price("ecr_gb_month"), prices.price("logs_gb")) == (0.1, 0.63)
     assert prices.price("logs_gb_month") == 0.0324
     assert (prices.price("alarm_month"), prices.price("metric_month")) == (0.1, 0.3)
