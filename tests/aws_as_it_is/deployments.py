@@ -12,6 +12,7 @@ from shutterless import deploy as api
 from shutterless.deploy.aws.ecr import ensure_repository
 from shutterless.deploy.options import Options
 from shutterless.deploy.state import Deployment
+from shutterless.deploy.template.code import ImageCode
 from shutterless.deploy.template.template import all_tags
 from shutterless.model_check import remember
 from shutterless.runtime.model.bundle import Bundle, read_bundle, write_bundle
@@ -38,7 +39,7 @@ def digest(bundle: Path) -> str:
     return f"sha256:{hashlib.sha256(layer(bundle).encode()).hexdigest()}"
 
 
-def publish(aws: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress) -> str:
+def publish(aws: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress) -> ImageCode:
     """Put an image without content into the registry, another one for each model: no Docker needed."""
     tags, key = all_tags(name, options), options.image_kms_key
     repository = ensure_repository(aws, f"shutterless/{name}", tags=tags, kms_key=key)
@@ -54,7 +55,7 @@ def publish(aws: boto3.Session, name: str, bundle: Path, options: Options, progr
             imageManifest=json.dumps(manifest),
             imageTag=read_bundle(bundle).version,
         )
-    return f"{repository.uri}@{digest(bundle)}"
+    return ImageCode(repository.uri, digest(bundle))
 
 
 def deploy(bundle: Path, **options: object) -> Deployment:
@@ -86,10 +87,10 @@ def events(account: Account, status: str) -> list[str]:
     return [each["LogicalResourceId"] for each in stack.events if each["ResourceStatus"] == status]
 
 
-def during_push(action: Callable[[], object]) -> Callable[..., str]:
+def during_push(action: Callable[[], object]) -> Callable[..., ImageCode]:
     """Return a publisher during whose push something else happens."""
 
-    def push(aws: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress) -> str:
+    def push(aws: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress) -> ImageCode:
         image = publish(aws, name, bundle, options, progress)
         action()
         return image

@@ -12,7 +12,7 @@ import pytest
 from shutterless import deploy as package
 from shutterless.deploy import deployer
 from shutterless.deploy.aws import ecr
-from shutterless.deploy.image import live
+from shutterless.deploy.code import live
 from shutterless.deploy.releases import traffic
 from shutterless.deploy.status import read_status
 from shutterless.deploy.template.releases import MAX_RELEASES
@@ -66,14 +66,14 @@ def test_deploy_update_roll_back_and_destroy(aws, bundles):
 
     again = deploy(first)
     assert not again.changed
-    assert again.image == deployment.image
+    assert again.code == deployment.code
 
     assert deploy(second).model == f"clothes {read_bundle(second).version}"
     assert alias(aws) == ("2", {})
     assert len(images(aws)) == 2
 
     back = traffic.rollback(NAME)
-    assert (back.model, back.image) == (deployment.model, deployment.image)
+    assert (back.model, back.code) == (deployment.model, deployment.code)
     assert alias(aws) == ("1", {})
 
     assert deployer.list_resources(NAME) == [
@@ -91,8 +91,8 @@ def test_the_image_in_the_template_is_the_one_in_the_registry(aws, bundles):
     deployment = deploy(bundles[0])
     (pushed,) = images(aws)
     code = deployment.template["Resources"]["Function"]["Properties"]["Code"]
-    assert code == {"ImageUri": deployment.image}
-    assert deployment.image.endswith(f"/shutterless/{NAME}@{pushed['imageDigest']}")
+    assert code == {"ImageUri": deployment.code}
+    assert deployment.code.endswith(f"/shutterless/{NAME}@{pushed['imageDigest']}")
 
 
 def test_a_second_deploy_builds_and_pushes_nothing(aws, bundles):
@@ -109,7 +109,7 @@ def test_an_image_that_is_gone_from_the_registry_is_pushed_again(aws, bundles):
     deployment = deploy(bundles[0])
     aws.client("ecr").delete_repository(repositoryName=f"shutterless/{NAME}", force=True)
     again = deploy(bundles[0])
-    assert (again.image, again.changed) == (deployment.image, False)
+    assert (again.code, again.changed) == (deployment.code, False)
     assert len(images(aws)) == 1
 
 
@@ -264,20 +264,20 @@ def copies(aws, monkeypatch):
 
 
 def digest_of(deployment):
-    return deployment.image.partition("@")[2]
+    return deployment.code.partition("@")[2]
 
 
 def test_the_live_image_of_one_deployment_is_deployed_in_another_by_the_same_digest(aws, bundles, copies):
     dev = deployer.deploy(bundles[0], "clothes-dev", publish=publish, memory=1024, auth="none")
-    image = package.read_live_image("clothes-dev")
+    image = package.read_live_release("clothes-dev")
     plan = deployer.plan(image, "clothes-prod")
     assert (plan.needs_push, plan.options.memory) == (True, 1769)
     prod = deployer.deploy(image, "clothes-prod", publish=None)
     assert digest_of(prod) == digest_of(dev)
-    assert prod.image.partition("@")[0].endswith("/shutterless/clothes-prod")
+    assert prod.code.partition("@")[0].endswith("/shutterless/clothes-prod")
     assert (prod.model, prod.auth) == (dev.model, "api-key")
     function = aws.client("lambda").get_function(FunctionName="shutterless-clothes-prod", Qualifier="1")
-    assert function["Code"]["ImageUri"] == prod.image
+    assert function["Code"]["ImageUri"] == prod.code
 
     assert not deployer.deploy(image, "clothes-prod", publish=None).changed
     assert copies == [digest_of(dev)]
@@ -288,7 +288,7 @@ def test_the_live_image_of_one_deployment_is_deployed_in_another_by_the_same_dig
 
 def test_a_bundle_that_came_as_an_image_is_not_built_again(aws, bundles, copies):
     deployer.deploy(bundles[0], "clothes-dev", publish=publish)
-    deployer.deploy(package.read_live_image("clothes-dev"), "clothes-prod", publish=None)
+    deployer.deploy(package.read_live_release("clothes-dev"), "clothes-prod", publish=None)
     assert not deployer.deploy(bundles[0], "clothes-prod", publish=None).changed
 
 
@@ -299,7 +299,7 @@ EXAMPLES = (
         "plan",
         "deploy",
         "read_endpoint",
-        "read_live_image",
+        "read_live_release",
         "read_status",
         "read_logs",
         "promote",

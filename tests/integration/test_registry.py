@@ -23,8 +23,9 @@ from moto.server import ThreadedMotoServer
 from shutterless.deploy.aws import ecr
 from shutterless.deploy.aws.registry import ACCEPTED, INDEXES, Registry, copy_image
 from shutterless.deploy.aws.session import connect
-from shutterless.deploy.image import live
+from shutterless.deploy.code import live
 from shutterless.deploy.options import Options
+from shutterless.deploy.template.code import ImageCode, parse_code
 from shutterless.errors import DeployError, PackagingError
 from shutterless.packaging.base_image import find_base_digest
 from shutterless.packaging.push import push_image
@@ -280,11 +281,11 @@ def test_a_live_image_is_copied_into_the_repository_of_another_deployment(
     monkeypatch.setattr(
         live, "ensure_repository", lambda *_, **__: ecr.Repository("prod", f"{other_host}/prod")
     )
-    source = live.LiveImage("dev", uri, "clothes 0123456789ab", "1", Options(), session)
+    source = live.LiveRelease("dev", parse_code(uri), "clothes 0123456789ab", "1", Options(), session)
     copy = source.copy_to(session, "prod", Options(), silent)
-    assert copy == f"{other_host}/prod@{source.digest}"
-    before = ask(repository.host, f"manifests/{source.digest}")
-    assert ask(other_host, f"manifests/{source.digest}", "prod") == before
+    assert copy == ImageCode(f"{other_host}/prod", source.code.digest)
+    before = ask(repository.host, f"manifests/{source.code.digest}")
+    assert ask(other_host, f"manifests/{source.code.digest}", "prod") == before
     assert f"sha256:{hashlib.sha256(before[1]).hexdigest()}" == uri.partition("@")[2]
 
 

@@ -13,7 +13,7 @@ from shutterless.errors import ShutterlessError
 from shutterless.utils.quiet import quiet_start
 
 if TYPE_CHECKING:
-    from shutterless.deploy import LiveImage, Plan
+    from shutterless.deploy import LiveRelease, Plan
     from shutterless.deploy.template.diff import ResourceChange
     from shutterless.runtime.json_types import Json
 
@@ -31,7 +31,9 @@ STEPS = {
 MAX_VALUE_LENGTH = 60
 
 
-def show_plan(plan: "Plan", contents: "Path | LiveImage", origins: Mapping[str, str], as_json: bool) -> None:
+def show_plan(
+    plan: "Plan", contents: "Path | LiveRelease", origins: Mapping[str, str], as_json: bool
+) -> None:
     """Print a plan; a bundle is measured to estimate what its requests cost.
 
     Args:
@@ -54,7 +56,7 @@ def show_plan(plan: "Plan", contents: "Path | LiveImage", origins: Mapping[str, 
     for note in plan.notes:
         print_result(note)
     if plan.needs_push and not isinstance(contents, Path):
-        print_result(f"The live image of {contents.deployment} would be copied: {contents.digest}")
+        print_result(f"The live image of {contents.deployment} would be copied: {contents.code.digest}")
     elif plan.needs_push:
         print_result(
             "An image would be built and pushed. Its digest and the version's id are only known then."
@@ -104,7 +106,7 @@ def _short(value: "Json") -> str:
     return text if len(text) <= MAX_VALUE_LENGTH else f"{text[:half]}…{text[-half:]}"
 
 
-def _costs(plan: "Plan", contents: "Path | LiveImage") -> list[str]:
+def _costs(plan: "Plan", contents: "Path | LiveRelease") -> list[str]:
     """Return the cost after the deploy and, if it changes, before, as lines of text."""
     from shutterless.deploy.cost.local_latency import measure_latency, measure_start
     from shutterless.deploy.cost.plan import count_snapshots, describe_costs

@@ -16,7 +16,7 @@ _EXPORTS = {
     "releases.drift": ("Drift", "find_drift"),
     "releases.traffic": ("DeployedRelease", "list_releases", "promote", "rollback"),
     "options": ("OptionChanges", "Options"),
-    "image.live": ("LiveImage", "read_live_image"),
+    "code.live": ("LiveRelease", "read_live_release"),
     "environments": ("Environment", "read_environment"),
     "endpoint": ("Endpoint", "read_endpoint"),
     "policy.policy": ("Place", "Policy", "deploy_policy"),

@@ -6,6 +6,8 @@ from shutterless.deploy.aws.logs import read_logs as read_logs
 from shutterless.deploy.aws.session import connect as connect
 from shutterless.deploy.canary.comparison import Comparison as Comparison
 from shutterless.deploy.canary.comparison import Figure as Figure
+from shutterless.deploy.code.live import LiveRelease as LiveRelease
+from shutterless.deploy.code.live import read_live_release as read_live_release
 from shutterless.deploy.cost.estimate import Estimate as Estimate
 from shutterless.deploy.cost.estimate import estimate_cost as estimate_cost
 from shutterless.deploy.cost.price_list import PriceTable as PriceTable
@@ -23,8 +25,6 @@ from shutterless.deploy.endpoint import Endpoint as Endpoint
 from shutterless.deploy.endpoint import read_endpoint as read_endpoint
 from shutterless.deploy.environments import Environment as Environment
 from shutterless.deploy.environments import read_environment as read_environment
-from shutterless.deploy.image.live import LiveImage as LiveImage
-from shutterless.deploy.image.live import read_live_image as read_live_image
 from shutterless.deploy.options import OptionChanges as OptionChanges
 from shutterless.deploy.options import Options as Options
 from shutterless.deploy.policy.policy import Place as Place

@@ -14,8 +14,8 @@ from shutterless.deploy.aws.cloudformation.states import ROLLBACK_FAILED
 from shutterless.deploy.aws.ecr import change_tags, delete_repository
 from shutterless.deploy.aws.errors import aws_errors, error_code
 from shutterless.deploy.aws.session import connect
+from shutterless.deploy.code import LiveRelease, Publisher, delete_unused, publish_code
 from shutterless.deploy.front import describe_front
-from shutterless.deploy.image import LiveImage, Publisher, delete_unused, publish_image
 from shutterless.deploy.options import OptionChanges, Options, check_name, lists_options
 from shutterless.deploy.releases.alias import AliasChange, find_alias_change, repair_alias
 from shutterless.deploy.releases.rollout import Rollout, StepName, plan_steps
@@ -28,6 +28,7 @@ from shutterless.deploy.state import (
     require_unmoved_state,
 )
 from shutterless.deploy.target import CANARY_MINUTES, find_target, validate
+from shutterless.deploy.template.code import Code, ImageCode
 from shutterless.deploy.template.diff import ResourceChange
 from shutterless.deploy.template.releases import read_releases
 from shutterless.deploy.template.template import all_tags, read_options, repository_name, stack_name
@@ -60,7 +61,7 @@ class Plan:
         template: The template that would be deployed.
         options: The options that it would be deployed with.
         region: The AWS region.
-        needs_push: Whether an image would be built and pushed.
+        needs_push: Whether the code would be built, or copied, and uploaded.
         current_options: The options that are deployed, None if nothing is.
         notes: What else would be done, what AWS would bill, and what a change of `--front` means.
         limits: How many calls of functions the account may run at once, None if that may not be read.
@@ -78,7 +79,7 @@ class Plan:
 
 @lists_options
 def plan(
-    bundle: str | Path | LiveImage,
+    bundle: str | Path | LiveRelease,
     name: str,
     *,
     profile: str | None = None,
@@ -91,14 +92,14 @@ def plan(
     """Return what `deploy` with the same arguments would change, without changing anything.
 
     Args:
-        bundle: The bundle's folder, or the image that is live in another deployment, see
-            `read_live_image`.
+        bundle: The bundle's folder, or the release that is live in another deployment, see
+            `read_live_release`.
         name: The deployment's name.
         profile: A profile of the AWS configuration; AWS_PROFILE by default.
         region: The AWS region; AWS_REGION or the profile's by default.
         canary: The share of the calls, 0 to 1, that the new version gets first.
         canary_minutes: How long a canary is watched before it gets all calls; 0 to leave that to `promote`.
-        rebuild: Whether to build the image even if nothing that it is made from has changed.
+        rebuild: Whether to build the code even if nothing that it is made from has changed.
         **options: The options to change, see `Options`.
 
     Raises:
@@ -118,15 +119,15 @@ def plan(
         current_options = read_options(state.template) if state.template else None
         limits = check_account(session, target.options, current_options)
         alias_change = find_alias_change(session, state)
-    digest = contents.digest if isinstance(contents, LiveImage) else UNKNOWN_DIGEST
-    template = target.template(target.image or f"{repository_name(name)}@{digest}", canary)
+    digest = contents.code.digest if isinstance(contents, LiveRelease) else UNKNOWN_DIGEST
+    template = target.template(target.code or ImageCode(repository_name(name), digest), canary)
     steps = plan_steps(state.template, template, canary_minutes)
     return Plan(
         steps=tuple(PlannedStep(step.name, step.changes) for step in steps if step.changes),
         template=template,
         options=target.options,
         region=session.region_name,
-        needs_push=not target.image,
+        needs_push=target.code is None,
         current_options=current_options,
         notes=(
             *_stack_notes(state.stack, state.template),
@@ -139,7 +140,7 @@ def plan(
 
 @lists_options
 def deploy(
-    bundle: str | Path | LiveImage,
+    bundle: str | Path | LiveRelease,
     name: str,
     *,
     profile: str | None = None,
@@ -150,7 +151,7 @@ def deploy(
     photo: str | Path | None = None,
     smoke_test: bool = True,
     rebuild: bool = False,
-    publish: Publisher = publish_image,
+    publish: Publisher = publish_code,
     progress: Progress = automatic,
     **options: Unpack[OptionChanges],
 ) -> Deployment:
@@ -159,8 +160,8 @@ def deploy(
     Deploying the same again does nothing. If it is interrupted, the same call continues it.
 
     Args:
-        bundle: The bundle's folder, or the image that is live in another deployment, see
-            `read_live_image`.
+        bundle: The bundle's folder, or the release that is live in another deployment, see
+            `read_live_release`.
         name: The deployment's name.
         profile: A profile of the AWS configuration; AWS_PROFILE by default.
         region: The AWS region; AWS_REGION or the profile's by default.
@@ -170,10 +171,10 @@ def deploy(
             a canary until `promote` or `rollback`.
         canary_ignore_answers: Whether to judge a canary by its errors only, because the new model is meant
             to answer differently.
-        rebuild: Whether to build the image even if nothing that it is made from has changed.
+        rebuild: Whether to build the code even if nothing that it is made from has changed.
         photo: The photo to ask a new version with before it gets any calls; a drawn one by default.
         smoke_test: Whether to ask it. If it does not answer, the template from before is put back.
-        publish: Builds the image and pushes it to the registry.
+        publish: Builds the code and uploads it.
         progress: Called as the work goes on.
         **options: The options to change, see `Options`. The others stay as they are deployed.
 
@@ -201,10 +202,10 @@ def deploy(
         if current_options:
             tags, new_tags = all_tags(name, current_options), all_tags(name, target.options)
             change_tags(session, repository_name(name), tags, new_tags)
-        image = target.image or _provide_image(session, name, bundle, target.options, publish, progress)
+        code = target.code or _provide_code(session, name, bundle, target.options, publish, progress)
         require_unmoved_state(cloudformation, state)
         rollout = Rollout(session, progress, question, canary_minutes, canary_ignore_answers)
-        result = rollout.run(state, target.template(image, canary))
+        result = rollout.run(state, target.template(code, canary))
         alias_change = repair_alias(session, result)
     is_changed = result is not state
     warnings = list(delete_unused(session, name)) if is_changed else []
@@ -214,16 +215,16 @@ def deploy(
     return replace(deployment, warnings=tuple(warnings), comparison=rollout.comparison)
 
 
-def _provide_image(
+def _provide_code(
     session: boto3.Session,
     name: str,
-    bundle: str | Path | LiveImage,
+    bundle: str | Path | LiveRelease,
     options: Options,
     publish: Publisher,
     progress: Progress,
-) -> str:
-    """Build or copy an image into the repository of a deployment, and return it as `uri@sha256:…`."""
-    if isinstance(bundle, LiveImage):
+) -> Code:
+    """Build or copy the code for a deployment, and return it as AWS stores it."""
+    if isinstance(bundle, LiveRelease):
         return bundle.copy_to(session, name, options, progress)
     return publish(session, name, Path(bundle), options, progress)
 

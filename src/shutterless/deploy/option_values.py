@@ -11,6 +11,7 @@ from shutterless.runtime.settings import check_urls, parse_hosts
 Auth = Literal["api-key", "none", "iam"]
 Front = Literal["rest", "url"]
 Page = Literal["on", "off"]
+Package = Literal["zip", "image"]
 Platform = Literal["linux/amd64", "linux/arm64"]
 
 # Lambda's own limit, and API Gateway's: it waits 29 s for an answer, so the function must give up before.

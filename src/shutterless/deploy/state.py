@@ -40,7 +40,7 @@ class Deployment:
         auth: Who may call `/predict`, see `Options`.
         key_id: AWS's id of the API key; empty if there is none.
         model: Name and version of the live model.
-        image: The live image, `uri@sha256:…`.
+        code: The live release's image, `uri@sha256:…`, or zip, `s3://bucket/key?versionId=…`.
         template: Its CloudFormation template.
         canary_model: Name and version of the model that is a canary; empty if there is none.
         canary: The canary's share of the calls, 0 to 1.
@@ -57,7 +57,7 @@ class Deployment:
     auth: str
     key_id: str
     model: str
-    image: str
+    code: str
     template: Template
     canary_model: str = ""
     canary: float = 0.0
@@ -170,7 +170,7 @@ def describe(state: State, *, changed: bool) -> Deployment:
         auth=outputs["Auth"],
         key_id=outputs.get("ApiKeyId", ""),
         model=releases.live_release.model,
-        image=releases.live_release.image,
+        code=str(releases.live_release.code),
         template=state.template,
         canary_model=releases.find(releases.canary).model if releases.canary else "",
         canary=releases.weight,

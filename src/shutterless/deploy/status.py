@@ -1,6 +1,8 @@
 """The status of a deployment: what is live, its health, and its cost at the current pace."""
 
+import base64
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -15,20 +17,23 @@ from shutterless.deploy.aws.cloudformation.stack import (
     read_template,
 )
 from shutterless.deploy.aws.cloudwatch import FunctionMetrics, read_alarm_states, read_metrics
-from shutterless.deploy.aws.ecr import read_findings, read_push_time
+from shutterless.deploy.aws.ecr import read_findings
 from shutterless.deploy.aws.errors import aws_errors
 from shutterless.deploy.aws.reports import read_cold_starts
 from shutterless.deploy.aws.session import connect
 from shutterless.deploy.canary.comparison import Comparison
 from shutterless.deploy.canary.watch import compare_canary
+from shutterless.deploy.code import read_upload_time
 from shutterless.deploy.cost.estimate import estimate_cost
 from shutterless.deploy.cost.prices import load_prices
 from shutterless.deploy.cost.workload import MONTH_S, Workload
 from shutterless.deploy.releases.alias import find_alias_change, read_routing
 from shutterless.deploy.state import State, read_deployed_stack
+from shutterless.deploy.template.code import parse_code
 from shutterless.deploy.template.function import ALIAS
+from shutterless.deploy.template.releases import Release, read_releases
 from shutterless.deploy.template.template import stack_name
-from shutterless.deploy.template.types import METADATA, Template
+from shutterless.deploy.template.types import Template
 from shutterless.errors import DeployError, ShutterlessError
 from shutterless.runtime.json_types import JsonObject
 
@@ -43,7 +48,7 @@ class LiveFunction:
     """The function version that is live.
 
     Attributes:
-        image: `uri@sha256:…`.
+        code: Its image, `uri@sha256:…`, or the digest of its zip, `sha256:…`.
         version: The version's number.
         canary: The shares of the calls, 0 to 1, that other versions get, by version number.
         memory: In MB.
@@ -52,7 +57,7 @@ class LiveFunction:
         provisioned: The number of instances kept warm.
     """
 
-    image: str
+    code: str
     version: str
     canary: dict[str, float]
     memory: int
@@ -85,9 +90,9 @@ class Status:
         updated: When the stack was created or last updated, ISO 8601.
         url: The address of the page and the API.
         model: Name and version of the live model.
-        image: The live image, `uri@sha256:…`.
-        image_pushed: When it was pushed, ISO 8601; empty if ECR no longer has it.
-        vulnerabilities: The number that ECR's scan has found in it, by severity; None if there is no
+        code: The live image, `uri@sha256:…`, or zip, `s3://bucket/key?versionId=…`.
+        code_uploaded: When it was uploaded, ISO 8601; empty if it is no longer stored.
+        vulnerabilities: The number that ECR's scan has found in an image, by severity; None if there is no
             finished scan.
         version: The number of the live version of the function.
         canary: The shares of the calls, 0 to 1, that other versions get, by version number.
@@ -111,8 +116,8 @@ class Status:
     updated: str
     url: str = ""
     model: str = ""
-    image: str = ""
-    image_pushed: str = ""
+    code: str = ""
+    code_uploaded: str = ""
     vulnerabilities: dict[str, int] | None = None
     version: str = ""
     canary: dict[str, float] = field(default_factory=dict)
@@ -170,13 +175,15 @@ def read_status(
             return status
         canary = next(iter(function.canary), "")
         template = read_template(session.client("cloudformation"), stack)
-        push_time = read_push_time(session, function.image)
+        release = _find_release(template, function)
+        code = release.code if release else parse_code(function.code)
+        upload_time = read_upload_time(session, code)
         return replace(
             status,
-            **vars(function),
-            image_pushed=push_time.isoformat(timespec="seconds") if push_time else "",
-            vulnerabilities=read_findings(session, function.image),
-            model=_read_models(template).get(function.image, ""),
+            **{**vars(function), "code": str(code)},
+            code_uploaded=upload_time.isoformat(timespec="seconds") if upload_time else "",
+            vulnerabilities=read_findings(session, str(code)) if code.package == "image" else None,
+            model=release.model if release else "",
             alias_change=str(find_alias_change(session, State(name, stack, template)) or ""),
             comparison=compare_canary(session, name, function.version, canary, stack.updated_at)
             if canary
@@ -217,7 +224,7 @@ def _read_live_function(session: boto3.Session, name: str) -> LiveFunction | Non
         return None
     settings = description["Configuration"]
     return LiveFunction(
-        image=description["Code"].get("ImageUri", ""),
+        code=description["Code"].get("ImageUri") or _zip_digest(settings),
         version=routing.version,
         canary=routing.shares,
         memory=settings["MemorySize"],
@@ -227,10 +234,18 @@ def _read_live_function(session: boto3.Session, name: str) -> LiveFunction | Non
     )
 
 
-def _read_models(template: Template | None) -> dict[str, str]:
-    """Return name and version of each release's model, by image."""
-    releases = template["Metadata"][METADATA]["Releases"] if template else []
-    return {str(release["image"]): str(release["model"]) for release in releases}
+def _zip_digest(settings: Mapping[str, str]) -> str:
+    """Return the hash of a function's zip, `sha256:…`."""
+    return f"sha256:{base64.b64decode(settings['CodeSha256']).hex()}"
+
+
+def _find_release(template: Template | None, function: LiveFunction) -> Release | None:
+    """Return the release that is live at Lambda, None if the template does not have it."""
+    releases = read_releases(template).history if template else ()
+    for release in reversed(releases):
+        if function.code in (str(release.code), release.code.digest):
+            return release
+    return None
 
 
 def _read_provisioned(client: BaseClient, function: str) -> int:

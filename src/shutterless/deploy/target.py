@@ -5,9 +5,10 @@ from pathlib import Path
 
 import boto3
 
+from shutterless.deploy.code import LiveRelease, code_fingerprint, is_same_code, read_upload_time
 from shutterless.deploy.front import check_front
-from shutterless.deploy.image import LiveImage, image_exists, image_fingerprint, is_same_image
 from shutterless.deploy.options import OptionChanges, Options, check_changes, check_name
+from shutterless.deploy.template.code import Code
 from shutterless.deploy.template.releases import read_releases
 from shutterless.deploy.template.template import build_template, read_options
 from shutterless.deploy.template.types import Template
@@ -28,8 +29,8 @@ class Target:
         model: Name and version of the model.
         options: The options to deploy it with.
         deployed: The template that is deployed, None if nothing is.
-        fingerprint: Of everything the image is made from.
-        image: `uri@sha256:…`; empty if it has to be built and pushed first.
+        fingerprint: Of everything the code is made from.
+        code: The code; None if it has to be built or copied first.
     """
 
     name: str
@@ -37,19 +38,19 @@ class Target:
     options: Options
     deployed: Template | None
     fingerprint: str
-    image: str
+    code: Code | None
 
-    def template(self, image: str, weight: float) -> Template:
+    def template(self, code: Code, weight: float) -> Template:
         """Return the template to deploy.
 
         Args:
-            image: `uri@sha256:…`.
-            weight: The share of the calls, 0 to 1, that this image gets as a canary; 0 for all calls.
+            code: The code to deploy.
+            weight: The share of the calls, 0 to 1, that it gets as a canary; 0 for all calls.
         """
         return build_template(
             self.name,
             self.options,
-            image=image,
+            code=code,
             model=self.model,
             fingerprint=self.fingerprint,
             deployed=self.deployed,
@@ -58,12 +59,12 @@ class Target:
 
 
 def validate(
-    bundle: str | Path | LiveImage,
+    bundle: str | Path | LiveRelease,
     name: str,
     changes: OptionChanges,
     canary: float,
     minutes: int = CANARY_MINUTES,
-) -> Bundle | LiveImage:
+) -> Bundle | LiveRelease:
     """Check the arguments of a deploy as far as that is possible without AWS, and return what it deploys.
 
     Raises:
@@ -81,13 +82,13 @@ def validate(
             f"A canary cannot be watched for {minutes} minutes",
             f"Give 1 to {MAX_CANARY_MINUTES} minutes, or 0 to promote it yourself.",
         )
-    return bundle if isinstance(bundle, LiveImage) else open_bundle(Path(bundle))
+    return bundle if isinstance(bundle, LiveRelease) else open_bundle(Path(bundle))
 
 
 def find_target(
     session: boto3.Session,
     name: str,
-    contents: Bundle | LiveImage,
+    contents: Bundle | LiveRelease,
     deployed: Template | None,
     changes: OptionChanges,
     canary: float,
@@ -97,19 +98,19 @@ def find_target(
     """Return what a deploy has to arrive at.
 
     Args:
-        session: The AWS session, to look for the image.
+        session: The AWS session, to look for the code.
         name: The deployment's name.
-        contents: The bundle to deploy, or the image that is live in another deployment.
+        contents: The bundle to deploy, or the release that is live in another deployment.
         deployed: The template that is deployed, None if nothing is.
         changes: The options to change. The others stay as they are deployed.
         canary: The share of the calls, 0 to 1, that the new version gets first.
-        rebuild: Whether to build the image even if it is in the registry.
+        rebuild: Whether to build the code even if it is stored.
 
     Raises:
         ShutterlessError: AWS does not support the options together, or not together with a canary.
     """
     options = (read_options(deployed) if deployed else Options()).with_changes(changes)
-    if isinstance(contents, LiveImage):
+    if isinstance(contents, LiveRelease):
         options = contents.adapt(options, changes)
     check_front(options, changes)
     releases = read_releases(deployed) if deployed else None
@@ -120,12 +121,12 @@ def find_target(
             "Promote the canary or roll back first, or use --provisioned-concurrency 0.",
         )
     candidates = (releases.live_release, *reversed(releases.history)) if releases and not rebuild else ()
-    if isinstance(contents, LiveImage):
+    if isinstance(contents, LiveRelease):
         model, fingerprint = contents.model, contents.fingerprint
-        same = [each for each in candidates if each.digest == contents.digest]
+        same = [each for each in candidates if each.code.digest == contents.code.digest]
     else:
-        model, fingerprint = f"{contents.name} {contents.version}", image_fingerprint(contents, options)
-        same = [each for each in candidates if is_same_image(each.fingerprint, fingerprint)]
-    if same and image_exists(session, same[0].image):
-        return Target(name, model, options, deployed, same[0].fingerprint, same[0].image)
-    return Target(name, model, options, deployed, fingerprint, image="")
+        model, fingerprint = f"{contents.name} {contents.version}", code_fingerprint(contents, options)
+        same = [each for each in candidates if is_same_code(each.fingerprint, fingerprint)]
+    if same and read_upload_time(session, same[0].code):
+        return Target(name, model, options, deployed, same[0].fingerprint, same[0].code)
+    return Target(name, model, options, deployed, fingerprint, code=None)

@@ -21,6 +21,7 @@ import pytest
 
 from shutterless import client
 from shutterless.deploy.options import Options
+from shutterless.deploy.template.code import ImageCode
 from shutterless.deploy.template.template import build_template
 from shutterless.packaging.container import ask
 
@@ -224,7 +225,11 @@ def deploy(image, start, runtime_api):
 
     def run(**options):
         template = build_template(
-            "colours", Options(**options), image="host/colours@sha256:0", model="1", fingerprint="1"
+            "colours",
+            Options(**options),
+            code=ImageCode("host/colours", "sha256:0"),
+            model="1",
+            fingerprint="1",
         )
         settings = template["Resources"]["Function"]["Properties"]["Environment"]["Variables"]
         environment = {**settings, "AWS_LAMBDA_RUNTIME_API": runtime_api.address}

@@ -9,11 +9,12 @@ import pytest
 
 from shutterless.deploy import deployer, endpoint, status
 from shutterless.deploy.aws import logs
+from shutterless.deploy.code import live
+from shutterless.deploy.code.live import LiveRelease
 from shutterless.deploy.endpoint import Endpoint
-from shutterless.deploy.image import live
-from shutterless.deploy.image.live import LiveImage
 from shutterless.deploy.options import Options
 from shutterless.deploy.releases import traffic
+from shutterless.deploy.template.code import ImageCode
 from shutterless.deploy.template.template import build_template
 from shutterless.errors import DeployError
 
@@ -95,18 +96,18 @@ def images(monkeypatch):
 
     def read(name, *, region, profile):
         places.append((name, region, profile))
-        image = f"host/shutterless/{name}@sha256:{1:064x}"
-        return LiveImage(name, image, "clothes 1", "1", Options(), boto3.Session("a", "b"))
+        image = ImageCode(f"host/shutterless/{name}", f"sha256:{1:064x}")
+        return LiveRelease(name, image, "clothes 1", "1", Options(), boto3.Session("a", "b"))
 
-    monkeypatch.setattr(live, "read_live_image", read)
+    monkeypatch.setattr(live, "read_live_release", read)
     return places
 
 
 def test_a_deploy_can_bring_the_live_image_of_another_environment(shutterless, calls, images):
     shutterless("deploy", "--from", "prod", "--name", "other", "--region", "us-east-1")
-    (((image, name), options),) = calls
+    (((release, name), options),) = calls
     assert images == [PLACE]
-    assert (image.digest, name, options["region"]) == (f"sha256:{1:064x}", "other", "us-east-1")
+    assert (release.code.digest, name, options["region"]) == (f"sha256:{1:064x}", "other", "us-east-1")
     assert (options["profile"], options.get("memory")) == (None, None)
 
 
@@ -136,7 +137,9 @@ def test_a_file_without_an_environment_is_a_mistake(shutterless, calls):
 
 @pytest.fixture
 def _planned(monkeypatch):
-    template = build_template("clothes", Options(), image="host/c@sha256:0", model="1", fingerprint="1")
+    template = build_template(
+        "clothes", Options(), code=ImageCode("host/c", "sha256:0"), model="1", fingerprint="1"
+    )
     plan = deployer.Plan((), template, Options(), "mars-1", needs_push=False, current_options=Options())
     monkeypatch.setattr(deployer, "plan", lambda *arguments, **options: plan)
 

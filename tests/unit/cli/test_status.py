@@ -18,7 +18,7 @@ CLOTHES = Status(
     updated="2026-11-20T08:00:00+00:00",
     url="https://abc.execute-api.us-east-1.amazonaws.com/prod",
     model="clothes 0123456789ab",
-    image="r/clothes@sha256:00",
+    code="r/clothes@sha256:00",
     version="7",
     canary={"8": 0.1},
     comparison=Comparison("too-few", 18, 2),
@@ -71,7 +71,7 @@ def test_what_is_deployed_is_shown_in_a_table(shutterless, deployed):
 )
 def test_the_image_s_age_and_its_vulnerabilities_are_shown(shutterless, deployed, monkeypatch, counts, words):
     pushed = datetime.now(UTC) - timedelta(days=40, hours=1)
-    live = replace(CLOTHES, image_pushed=pushed.isoformat(timespec="seconds"), vulnerabilities=counts)
+    live = replace(CLOTHES, code_uploaded=pushed.isoformat(timespec="seconds"), vulnerabilities=counts)
     monkeypatch.setattr(status, "read_status", lambda *arguments, **options: live)
     result = shutterless("status", "clothes")
     for each in (f"{pushed:%Y-%m-%d}", "40 days ago", *words):

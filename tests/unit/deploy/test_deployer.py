@@ -9,14 +9,15 @@ from shutterless.deploy import deployer, state
 from shutterless.deploy.aws.cloudformation.stack import Stack
 from shutterless.deploy.options import Options
 from shutterless.deploy.releases import traffic
+from shutterless.deploy.template.code import ImageCode
 from shutterless.deploy.template.template import build_template
 from shutterless.errors import DeployError, InputError
 from shutterless.model_check import remember
 from shutterless.runtime.model.bundle import write_bundle
 
 TIME = datetime(2026, 1, 1, tzinfo=UTC)
-IMAGE = f"host/shutterless/clothes@sha256:{1:064x}"
-TEMPLATE = build_template("clothes", Options(), image=IMAGE, model="clothes 1", fingerprint="1")
+IMAGE = ImageCode("host/shutterless/clothes", f"sha256:{1:064x}")
+TEMPLATE = build_template("clothes", Options(), code=IMAGE, model="clothes 1", fingerprint="1")
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_a_plan_tells_what_each_change_set_changes(put_stack, bundle):
 
 def test_a_plan_says_how_many_snapshots_are_still_billed(put_stack, bundle):
     snapstart = build_template(
-        "clothes", Options(snapstart=True), image=IMAGE, model="clothes 1", fingerprint="1"
+        "clothes", Options(snapstart=True), code=IMAGE, model="clothes 1", fingerprint="1"
     )
     put_stack("UPDATE_COMPLETE", snapstart)
     (note,) = deployer.plan(bundle, "clothes", snapstart=False).notes

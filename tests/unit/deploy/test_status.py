@@ -6,7 +6,10 @@ import pytest
 from shutterless.deploy import status as status_module
 from shutterless.deploy.aws.cloudwatch import FunctionMetrics
 from shutterless.deploy.canary.comparison import Comparison
+from shutterless.deploy.options import Options
 from shutterless.deploy.status import read_status, read_workload
+from shutterless.deploy.template.code import parse_code
+from shutterless.deploy.template.template import build_template
 from shutterless.errors import DeployError
 
 FUNCTION = "shutterless-clothes"
@@ -85,8 +88,9 @@ def answer_image(aws, findings=None):
 
 
 def answer_template(aws):
-    releases = [{"image": IMAGE, "model": "Größe 0a1b"}]
-    template = {"Metadata": {"Shutterless": {"Releases": releases}}}
+    template = build_template(
+        "clothes", Options(), code=parse_code(IMAGE), model="Größe 0a1b", fingerprint="1"
+    )
     aws.answer("cloudformation", "get_template", {"TemplateBody": json.dumps(template)})
 
 
@@ -128,9 +132,9 @@ def test_a_deployment_is_described_completely(aws):
     status = read_status("clothes")
     assert (status.state, status.updated) == ("UPDATE_COMPLETE", "2026-11-20T08:00:00+00:00")
     assert status.url == "https://abc.execute-api.us-east-1.amazonaws.com/prod"
-    assert status.image_pushed == "2026-11-01T07:30:00+00:00"
+    assert status.code_uploaded == "2026-11-01T07:30:00+00:00"
     assert status.vulnerabilities == {"HIGH": 2, "LOW": 7}
-    assert (status.model, status.image) == ("Größe 0a1b", IMAGE)
+    assert (status.model, status.code) == ("Größe 0a1b", IMAGE)
     assert (status.version, status.canary) == ("7", {"8": 0.1})
     assert status.comparison == Comparison("too-few", 18, 2)
     assert (status.memory, status.architecture) == (1769, "arm64")
@@ -167,7 +171,7 @@ def test_the_status_of_a_deployment_whose_image_is_gone_can_be_read(aws):
     answer_metrics(aws, 0)
     answer_metrics(aws, 0)
     status = read_status("clothes")
-    assert (status.image, status.image_pushed, status.vulnerabilities) == (IMAGE, "", None)
+    assert (status.code, status.code_uploaded, status.vulnerabilities) == (IMAGE, "", None)
 
 
 def test_a_stack_that_was_never_created_has_a_state_and_no_function(aws):

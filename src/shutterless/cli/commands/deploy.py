@@ -24,7 +24,7 @@ from shutterless.cli.policy import show_policy
 from shutterless.errors import DeployError, InputError
 
 if TYPE_CHECKING:
-    from shutterless.deploy import Deployment, LiveImage, OptionChanges
+    from shutterless.deploy import Deployment, LiveRelease, OptionChanges
     from shutterless.deploy.option_values import Auth, Front, Page, Platform
     from shutterless.deploy.template.types import Template
     from shutterless.runtime.settings import Urls
@@ -192,9 +192,9 @@ def deploy(
     show_deployment(deployment, as_json)
 
 
-def _find_contents(bundle: Path | None, from_env: str | None, config: Path | None) -> "Path | LiveImage":
-    """Return what to deploy: a bundle's folder, or the image that is live in an environment."""
-    from shutterless.deploy import read_live_image
+def _find_contents(bundle: Path | None, from_env: str | None, config: Path | None) -> "Path | LiveRelease":
+    """Return what to deploy: a bundle's folder, or the release that is live in an environment."""
+    from shutterless.deploy import read_live_release
 
     if not from_env:
         if bundle is None:
@@ -203,7 +203,7 @@ def _find_contents(bundle: Path | None, from_env: str | None, config: Path | Non
     if bundle:
         raise typer.BadParameter("give either a bundle or --from", param_hint="--from")
     name, region, profile = find_place(None, None, None, find_environment(from_env, config))
-    return read_live_image(name, region=region, profile=profile)
+    return read_live_release(name, region=region, profile=profile)
 
 
 def promote(
@@ -238,7 +238,7 @@ def rollback(
         str | None,
         typer.Option(
             metavar="RELEASE",
-            help="Return to this release: a version's number, a model, or the start of an image's digest.",
+            help="Return to this release: a version's number, a model, or the start of its code's digest.",
         ),
     ] = None,
     env: Env = None,

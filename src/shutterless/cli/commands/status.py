@@ -101,9 +101,9 @@ def releases(
     if as_json:
         print_json([asdict(release) for release in listing])
         return
-    table = make_table("version", "model", "calls", "published (UTC)", "image", "other options", text=6)
+    table = make_table("version", "model", "calls", "published (UTC)", "digest", "other options", text=6)
     for release in listing:
-        digest = release.image.partition("@sha256:")[2][:12]
+        digest = release.digest.removeprefix("sha256:")[:12]
         options = ", ".join(f"{key} {value}" for key, value in release.options.items())
         calls = f"{release.share:.0%}" if release.share else ""
         minute = release.created[:16].replace("T", " ")  # from ISO 8601, in UTC
@@ -123,6 +123,7 @@ def _rows(status: "Status") -> list[tuple[str, str]]:
         period = format_period(timedelta(hours=status.period_hours))
         cost = f"about ${status.monthly_usd:,.2f} a month at the pace of the last {period}; for details: "
         cost += f"shutterless cost {status.name}"
+    has_scan = status.code_uploaded and not status.code.startswith("s3://")  # only ECR scans
     rows = [
         ("stack", f"{status.state}, updated {status.updated}"),
         ("address", status.url),
@@ -130,9 +131,9 @@ def _rows(status: "Status") -> list[tuple[str, str]]:
         ("model", status.model),
         ("version", f"{status.version} {canary and f'({canary})'}".strip()),
         ("canary", status.comparison.describe() if status.comparison else ""),
-        ("image", status.image),
-        ("pushed", _age(status.image_pushed)),
-        ("scan", _vulnerabilities(status.vulnerabilities) if status.image_pushed else ""),
+        ("code", status.code),
+        ("uploaded", _age(status.code_uploaded)),
+        ("scan", _vulnerabilities(status.vulnerabilities) if has_scan else ""),
         ("memory", f"{status.memory:,} MB, {status.architecture}" if status.memory else ""),
         ("alarms", ", ".join(f"{alarm}: {state}" for alarm, state in status.alarms.items())),
         ("last hour", last_hour),

@@ -10,6 +10,7 @@ import boto3
 
 from shutterless.deploy.aws.errors import aws_errors
 from shutterless.deploy.options import Options, check_name
+from shutterless.deploy.template.code import ImageCode
 from shutterless.deploy.template.template import PREFIX, build_template, repository_name
 from shutterless.deploy.template.types import Resource
 from shutterless.runtime.json_types import Json, JsonObject
@@ -203,8 +204,8 @@ def needed_actions(options: Options) -> set[str]:
     """Return every action that a deployment with these options needs."""
     handlers = json.loads(PERMISSIONS.read_text("utf-8"))["handlers"]
     actions = {*CALLS, *DRIFT, *STACK_TAGS, *PUSH, *PULL, *(DOMAIN if options.domain else ())}
-    image = f"registry/{repository_name('any')}@sha256:{'0' * 64}"
-    template = build_template("any", options, image=image, model="", fingerprint="")
+    code = ImageCode(f"registry/{repository_name('any')}", f"sha256:{'0' * 64}")
+    template = build_template("any", options, code=code, model="", fingerprint="")
     key: JsonObject = {"EncryptionConfiguration": {"KmsKey": options.image_kms_key}}
     # It is not in the template, because the image has to be in it before the function is made.
     repository: Resource = {

@@ -29,6 +29,7 @@ from shutterless.deploy.state import (
     read_state,
     read_updatable_state,
 )
+from shutterless.deploy.template.code import parse_code
 from shutterless.deploy.template.releases import Releases, read_releases
 from shutterless.deploy.template.template import stack_name, with_releases
 from shutterless.deploy.template.types import Template
@@ -108,8 +109,8 @@ def rollback(
 
     Args:
         name: The deployment's name.
-        to: The release that is to answer all calls: a version's number, a model, or the beginning of an
-            image's digest, see `list_releases`.
+        to: The release that is to answer all calls: a version's number, a model, or the beginning of its
+            code's digest, see `list_releases`.
         smoke_test: Whether to ask that version before it gets any calls. If it does not answer, nothing is
             changed.
         profile: A profile of the AWS configuration; AWS_PROFILE by default.
@@ -153,7 +154,7 @@ class DeployedRelease:
     Attributes:
         version: The number of the version.
         model: Name and version of the model.
-        image: `uri@sha256:…`.
+        code: Its image, `uri@sha256:…`, or zip, `s3://bucket/key?versionId=…`.
         created: When the version was published, ISO 8601; empty if that is unknown.
         share: Its share of the calls, 0 to 1.
         options: Those of its options that differ from the live release's.
@@ -161,10 +162,15 @@ class DeployedRelease:
 
     version: str
     model: str
-    image: str
+    code: str
     created: str
     share: float
     options: JsonObject
+
+    @property
+    def digest(self) -> str:
+        """The digest of its code, `sha256:…`."""
+        return parse_code(self.code).digest
 
 
 def list_releases(
@@ -199,7 +205,7 @@ def list_releases(
         DeployedRelease(
             version=resources[release.version].version_number if release.version in resources else "",
             model=release.model,
-            image=release.image,
+            code=str(release.code),
             created=resources[release.version].updated_at.isoformat(timespec="seconds")
             if release.version in resources
             else "",

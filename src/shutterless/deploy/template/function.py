@@ -4,6 +4,7 @@ import hashlib
 import json
 
 from shutterless.deploy.options import Options
+from shutterless.deploy.template.code import Code
 from shutterless.deploy.template.types import Resource
 from shutterless.runtime.json_types import Json, JsonObject
 
@@ -30,13 +31,13 @@ def fingerprint(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def function_resources(function: str, options: Options, image: str) -> dict[str, Resource]:
+def function_resources(function: str, options: Options, code: Code) -> dict[str, Resource]:
     """Return log group and function, which refers to its role.
 
     Args:
         function: The function's name.
         options: How it is deployed.
-        image: `uri@sha256:…`.
+        code: Its code.
 
     Returns:
         The resources by logical id.
@@ -54,12 +55,12 @@ def function_resources(function: str, options: Options, image: str) -> dict[str,
             "UpdateReplacePolicy": "Delete",
             "Properties": log,
         },
-        "Function": {"Type": "AWS::Lambda::Function", "Properties": _function(function, options, image)},
+        "Function": {"Type": "AWS::Lambda::Function", "Properties": _function(function, options, code)},
     }
 
 
 def version_id(function: Resource) -> str:
-    """Return the logical id of the version of a function, which changes with its image and settings."""
+    """Return the logical id of the version of a function, which changes with its code and settings."""
     settings = {key: value for key, value in function["Properties"].items() if key not in UNVERSIONED}
     return f"Version{fingerprint(settings)}"
 
@@ -135,14 +136,13 @@ def _policy(*statements: JsonObject) -> JsonObject:
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
-def _function(name: str, options: Options, image: str) -> JsonObject:
+def _function(name: str, options: Options, code: Code) -> JsonObject:
     environment: dict[str, str] = {"SHUTTERLESS_URLS": options.urls}
     if options.url_hosts:
         environment["SHUTTERLESS_URL_HOSTS"] = options.url_hosts
     properties: dict[str, Json] = {
         "FunctionName": name,
-        "PackageType": "Image",
-        "Code": {"ImageUri": image},
+        **code.properties(),
         "Role": {"Fn::GetAtt": ["Role", "Arn"]},
         "MemorySize": options.memory,
         "Timeout": options.timeout,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, cast
 
 from shutterless.deploy.options import VERSIONED
+from shutterless.deploy.template.code import Code, parse_code
 from shutterless.deploy.template.types import METADATA, DeploymentRecord, Template
 from shutterless.errors import DeployError
 from shutterless.runtime.json_types import JsonObject
@@ -24,22 +25,21 @@ class Release:
 
     Attributes:
         version: Its logical id in the template.
-        image: `uri@sha256:…`.
-        model: Name and version of the model in the image.
-        fingerprint: Of everything the image was made from.
+        code: Its image or zip.
+        model: Name and version of the model in it.
+        fingerprint: Of everything the code was made from.
         options: The options that it freezes, see `VERSIONED`.
     """
 
     version: str
-    image: str
+    code: Code
     model: str
     fingerprint: str
     options: JsonObject = field(default_factory=dict)
 
-    @property
-    def digest(self) -> str:
-        """The digest of its image, `sha256:…`."""
-        return self.image.partition("@")[2]
+    def to_json(self) -> JsonObject:
+        """Return the release as the template's metadata keeps it."""
+        return {**vars(self), "code": str(self.code)}
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ class Releases:
 
         Args:
             text: A version's number, a model (its name and version, or its version alone), or the
-                beginning of an image's digest.
+                beginning of its code's digest.
             numbers: The version numbers by logical id.
 
         Raises:
@@ -187,7 +187,7 @@ class Releases:
         matches = [each for each in self.history if numbers.get(each.version) == text] or [
             each
             for each in self.history
-            if text in (each.model, *each.model.split()) or each.digest.startswith(digest)
+            if text in (each.model, *each.model.split()) or each.code.digest.startswith(digest)
         ]
         if len(matches) == 1:
             return matches[0]
@@ -225,6 +225,9 @@ def _read_history(record: DeploymentRecord) -> tuple[Release, ...]:
     options = {name: value for name, value in record["Options"].items() if name in VERSIONED}
     names = {each.name for each in fields(Release)}  # not those of a newer version of shutterless
     records: list[dict[str, Any]] = [{"options": options, **release} for release in record["Releases"]]
-    return tuple(
-        Release(**{name: value for name, value in each.items() if name in names}) for each in records
-    )
+    releases = []
+    for each in records:
+        values = {name: value for name, value in each.items() if name in names}
+        code = each["code"] if "code" in each else each["image"]  # as earlier versions called it
+        releases.append(Release(**{**values, "code": parse_code(code)}))
+    return tuple(releases)

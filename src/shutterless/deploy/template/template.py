@@ -2,7 +2,7 @@
 
 import copy
 import json
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +14,7 @@ from shutterless.deploy.template.alarms import (
     alarm_resources,
     canary_alarm_resources,
 )
+from shutterless.deploy.template.code import Code
 from shutterless.deploy.template.domain import domain_outputs, domain_resources
 from shutterless.deploy.template.function import (
     VERSION,
@@ -52,7 +53,7 @@ def build_template(
     name: str,
     options: Options,
     *,
-    image: str,
+    code: Code,
     model: str,
     fingerprint: str,
     deployed: Template | None = None,
@@ -63,16 +64,16 @@ def build_template(
     Args:
         name: The deployment's name.
         options: How it is deployed.
-        image: `uri@sha256:…`.
-        model: Name and version of the model in the image.
-        fingerprint: Of everything the image was made from.
+        code: Its image or zip.
+        model: Name and version of the model in it.
+        fingerprint: Of everything the code was made from.
         deployed: The template that is deployed, whose releases are kept.
         weight: The share of the calls, 0 to 1, that this release gets as a canary. All calls if it is 0
             or nothing is deployed.
     """
     stack = stack_name(name)
-    function = function_resources(stack, options, image)
-    release = Release(version_id(function["Function"]), image, model, fingerprint, options.versioned())
+    function = function_resources(stack, options, code)
+    release = Release(version_id(function["Function"]), code, model, fingerprint, options.versioned())
     releases = Releases((release,), release.version)
     versions: dict[str, Resource] = {}
     if deployed is not None:
@@ -120,7 +121,7 @@ def with_releases(
     """
     result = copy.deepcopy(template)
     record, resources = result["Metadata"][METADATA], result["Resources"]
-    record["Releases"] = [asdict(release) for release in releases.history]
+    record["Releases"] = [release.to_json() for release in releases.history]
     changes = {} if provisioned is None else {"provisioned_concurrency": provisioned}
     record["Options"] = {**record["Options"], **releases.latest.options, **changes}
     record["Pending"], record["RolledBack"] = releases.pending, releases.rolled_back

@@ -8,6 +8,7 @@ from shutterless.deploy.cost.estimate import estimate_cost, find_cheapest, sweep
 from shutterless.deploy.cost.prices import load_prices
 from shutterless.deploy.cost.workload import CPU_MB, Workload
 from shutterless.deploy.options import Options
+from shutterless.deploy.template.code import ImageCode
 from shutterless.deploy.template.template import build_template
 from shutterless.errors import InputError
 
@@ -108,7 +109,9 @@ def test_metrics_are_billed_in_hours_with_requests():
 
 
 def test_alarms_are_those_of_the_template():
-    template = build_template("clothes", Options(), image="image@sha256:0", model="m", fingerprint="f")
+    template = build_template(
+        "clothes", Options(), code=ImageCode("image", "sha256:0"), model="m", fingerprint="f"
+    )
     alarms = [each for each in template["Resources"].values() if each["Type"] == "AWS::CloudWatch::Alarm"]
     assert usd(Workload(100))["Alarms"] == near(0.10 * len(alarms))
     # An alarm on several metrics would be billed once for each.

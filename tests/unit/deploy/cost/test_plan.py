@@ -6,6 +6,7 @@ from shutterless.deploy.cost.prices import load_prices
 from shutterless.deploy.cost.workload import Workload
 from shutterless.deploy.cost.worst_case import describe_worst_case
 from shutterless.deploy.options import Options
+from shutterless.deploy.template.code import ImageCode
 from shutterless.deploy.template.template import build_template
 
 PRICES = load_prices("us-east-1")
@@ -93,7 +94,10 @@ def test_the_worst_case_is_part_of_the_plan():
 
 
 def test_snapshots_are_counted_in_the_template():
-    options, details = Options(snapstart=True), {"image": "image@sha256:0", "model": "m", "fingerprint": "f"}
+    options, details = (
+        Options(snapstart=True),
+        {"code": ImageCode("image", "sha256:0"), "model": "m", "fingerprint": "f"},
+    )
     first = build_template("clothes", options, **details)
     second = build_template("clothes", Options(snapstart=True, memory=3008), deployed=first, **details)
     assert (count_snapshots(first), count_snapshots(second)) == (1, 2)

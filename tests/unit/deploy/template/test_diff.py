@@ -5,6 +5,7 @@ import json
 import pytest
 
 from shutterless.deploy.options import Options
+from shutterless.deploy.template.code import parse_code
 from shutterless.deploy.template.diff import PropertyChange, compare_templates
 from shutterless.deploy.template.template import build_template, template_text
 
@@ -14,7 +15,7 @@ def build(number=1, deployed=None, **options):
     return build_template(
         "clothes",
         Options(**options),
-        image=image,
+        code=parse_code(image),
         model=f"clothes {number}",
         fingerprint=str(number),
         deployed=deployed,

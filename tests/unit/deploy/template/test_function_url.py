@@ -2,6 +2,7 @@ import pytest
 from cfnlint.api import lint
 
 from shutterless.deploy.options import Options
+from shutterless.deploy.template.code import parse_code
 from shutterless.deploy.template.template import build_template, template_text
 from tests.aws_as_it_is.schemas import violations
 
@@ -10,7 +11,7 @@ IMAGE = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/shutterless/clothes@sha
 
 def build(**options):
     return build_template(
-        "clothes", Options(front="url", **options), image=IMAGE, model="clothes 1", fingerprint="1"
+        "clothes", Options(front="url", **options), code=parse_code(IMAGE), model="clothes 1", fingerprint="1"
     )
 
 

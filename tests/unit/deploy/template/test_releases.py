@@ -1,15 +1,18 @@
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 
 from shutterless.deploy.options import Options
+from shutterless.deploy.template.code import ImageCode
 from shutterless.deploy.template.releases import Release, Releases, read_releases
 from shutterless.deploy.template.template import build_template
 from shutterless.errors import DeployError
 
 
 def release(number):
-    return Release(f"Version{number}", f"image@{number}", f"clothes {number}", f"fingerprint{number}")
+    return Release(
+        f"Version{number}", ImageCode("image", str(number)), f"clothes {number}", f"fingerprint{number}"
+    )
 
 
 def history(*numbers, live, canary=0, weight=0.0, pending=0, rolled_back=0):
@@ -124,7 +127,8 @@ NUMBERS = {"Version1": "7", "Version2": "8", "Version3": "9"}
 )
 def test_a_release_is_found_by_number_model_and_digest(text):
     releases = tuple(
-        replace(release(number), image=f"image@sha256:{number}b{number}b") for number in (1, 2, 3)
+        replace(release(number), code=ImageCode("image", f"sha256:{number}b{number}b"))
+        for number in (1, 2, 3)
     )
     assert Releases(releases, "Version3").match(text, NUMBERS).version == "Version2"
 
@@ -167,14 +171,16 @@ def template(releases, provisioned=0):
         "Type": "AWS::Lambda::Alias",
         "Properties": {"FunctionVersion": {"Fn::GetAtt": [releases.live, "Version"]}},
     }
-    records = [asdict(release) for release in releases.history]
+    records = [release.to_json() for release in releases.history]
     metadata = {"Releases": records, "Options": {"provisioned_concurrency": provisioned}}
     return {"Metadata": {"Shutterless": metadata}, "Resources": {"LiveAlias": alias}}
 
 
 def test_a_release_has_the_options_that_it_freezes():
     options = Options(memory=3008, rate=50)
-    built = build_template("clothes", options, image="image", model="clothes 1", fingerprint="1")
+    built = build_template(
+        "clothes", options, code=ImageCode("image", "sha256:1"), model="clothes 1", fingerprint="1"
+    )
     assert read_releases(built).live_release.options == {
         "memory": 3008,
         "timeout": 28,

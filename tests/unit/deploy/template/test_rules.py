@@ -19,6 +19,7 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from shutterless.deploy.option_values import MAX_REST_TIMEOUT, MAX_TAGS, MAX_TAGS_BYTES, MAX_URL_HOSTS_LENGTH
 from shutterless.deploy.options import MAX_NAME_LENGTH, Options
+from shutterless.deploy.template.code import parse_code
 from shutterless.deploy.template.diff import REPLACED_BY
 from shutterless.deploy.template.function import ALIAS, fingerprint
 from shutterless.deploy.template.releases import ALIAS_ID, MAX_RELEASES
@@ -42,7 +43,7 @@ def build(number=1, *, deployed=None, weight=0.0, name="clothes", **options):
     return build_template(
         name,
         Options(**options),
-        image=image(number),
+        code=parse_code(image(number)),
         model=f"Größe {number}",
         fingerprint=str(number),
         deployed=deployed,

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from shutterless.deploy.options import Options
+from shutterless.deploy.template.code import parse_code
 from shutterless.deploy.template.releases import MAX_RELEASES
 from shutterless.deploy.template.template import (
     all_tags,
@@ -29,7 +30,12 @@ def build(options=None, number=1, **arguments):
     return build_template(
         "clothes",
         options or Options(),
-        **{"image": image(number), "model": f"clothes {number}", "fingerprint": str(number), **arguments},
+        **{
+            "code": parse_code(image(number)),
+            "model": f"clothes {number}",
+            "fingerprint": str(number),
+            **arguments,
+        },
     )
 
 

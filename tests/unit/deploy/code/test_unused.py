@@ -6,7 +6,8 @@ import pytest
 from moto import mock_aws
 
 from shutterless.deploy.aws.ecr import ensure_repository
-from shutterless.deploy.image import unused
+from shutterless.deploy.code import unused
+from shutterless.deploy.template.code import ImageCode, parse_code
 
 
 @pytest.fixture
@@ -25,9 +26,9 @@ def test_an_image_is_found_in_the_registry_by_its_digest(session):
         repositoryName="shutterless/clothes", imageManifest=manifest, imageTag="1"
     )
     digest = answer["image"]["imageId"]["imageDigest"]
-    assert unused.image_exists(session, f"{repository.uri}@{digest}")
-    assert not unused.image_exists(session, f"{repository.uri}@sha256:{2:064x}")
-    assert not unused.image_exists(session, f"{repository.uri}-other@{digest}")
+    assert unused.read_upload_time(session, ImageCode(repository.uri, digest))
+    assert not unused.read_upload_time(session, ImageCode(repository.uri, f"sha256:{2:064x}"))
+    assert not unused.read_upload_time(session, parse_code(f"{repository.uri}-other@{digest}"))
 
 
 @pytest.fixture

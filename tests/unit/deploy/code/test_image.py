@@ -5,9 +5,12 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from shutterless.deploy.image import build
+from shutterless.deploy.code import image
 from shutterless.deploy.options import Options
+from shutterless.deploy.template.code import ImageCode
 from shutterless.utils.progress import silent
+
+CODE = ImageCode("host/shutterless/clothes", f"sha256:{1:064x}")
 
 
 @pytest.fixture
@@ -22,9 +25,11 @@ def test_publishing_builds_as_the_options_say_and_pushes(session, monkeypatch, t
     builds, pushes = [], []
     packaging = SimpleNamespace(build_image=lambda *args, **options: builds.append((args, options)))
     monkeypatch.setitem(sys.modules, "shutterless.packaging", packaging)
-    monkeypatch.setattr(build, "push", lambda session, repository, tag, progress: pushes.append(tag) or "uri")
+    monkeypatch.setattr(
+        image, "push", lambda session, repository, tag, progress: pushes.append(tag) or str(CODE)
+    )
     options = Options(platform="linux/arm64", base_image="python:3.13")
-    assert build.publish_image(session, "clothes", tmp_path, options, silent) == "uri"
+    assert image.publish_image(session, "clothes", tmp_path, options, silent) == CODE
     ((arguments, keywords),) = builds
     assert arguments == (tmp_path, "shutterless/clothes:deploy")
     assert (keywords["platform"], keywords["base_image"]) == ("linux/arm64", "python:3.13")

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shutterless.deploy.image import live
-from shutterless.deploy.image.live import LiveImage, read_live_image
+from shutterless.deploy.code import live
+from shutterless.deploy.code.live import LiveRelease, read_live_release
 from shutterless.deploy.options import Options
+from shutterless.deploy.template.code import ImageCode
 from shutterless.deploy.template.releases import read_releases
 from shutterless.deploy.template.template import build_template, with_releases
 from shutterless.errors import DeployError, InputError
@@ -42,7 +43,7 @@ def template(number, options, deployed=None, weight=0.0):
     return build_template(
         "dev",
         options,
-        image=f"{URI}@{DIGESTS[number]}",
+        code=ImageCode(URI, DIGESTS[number]),
         model=f"clothes {number:012x}",
         fingerprint=f"{number}",
         deployed=deployed,
@@ -52,8 +53,8 @@ def template(number, options, deployed=None, weight=0.0):
 
 def test_the_live_image_is_read_with_what_belongs_to_it(stack):
     stack(template(1, Options(platform="linux/arm64", base_image="python:3.13", memory=3008)))
-    image = read_live_image("dev")
-    assert (image.image, image.digest) == (f"{URI}@{DIGESTS[1]}", DIGESTS[1])
+    image = read_live_release("dev")
+    assert image.code == ImageCode(URI, DIGESTS[1])
     assert (image.model, image.fingerprint) == (f"clothes {1:012x}", "1")
     assert (image.options.platform, image.options.base_image) == ("linux/arm64", "python:3.13")
 
@@ -61,29 +62,29 @@ def test_the_live_image_is_read_with_what_belongs_to_it(stack):
 def test_a_canary_is_not_live(stack):
     first = template(1, Options())
     stack(template(2, Options(), deployed=first, weight=0.1))
-    assert read_live_image("dev").digest == DIGESTS[1]
+    assert read_live_release("dev").code.digest == DIGESTS[1]
 
 
 def test_after_a_rollback_it_is_the_image_that_is_live_with_its_platform(stack):
     first = template(1, Options(platform="linux/arm64"))
     second = template(2, Options(platform="linux/amd64"), deployed=first)
     stack(with_releases(second, read_releases(second).roll_back()))
-    image = read_live_image("dev")
-    assert (image.digest, image.options.platform) == (DIGESTS[1], "linux/arm64")
+    image = read_live_release("dev")
+    assert (image.code.digest, image.options.platform) == (DIGESTS[1], "linux/arm64")
 
 
 def test_what_is_not_deployed_has_no_image(aws, stack):
     text = "Stack with id shutterless-dev does not exist"
     aws.fail("cloudformation", "describe_stacks", "ValidationError", text)
     with pytest.raises(DeployError) as caught:
-        read_live_image("dev")
+        read_live_release("dev")
     assert caught.value.code == "no-deployment"
 
 
 @pytest.fixture
 def image(aws):
     options = Options(platform="linux/arm64", base_image="python:3.13", memory=3008)
-    return LiveImage("dev", f"{URI}@{DIGESTS[1]}", MODEL, "1", options, aws)
+    return LiveRelease("dev", ImageCode(URI, DIGESTS[1]), MODEL, "1", options, aws)
 
 
 @pytest.mark.parametrize("changes", [{}, {"platform": "linux/arm64"}, {"platform": None, "memory": 512}])
@@ -113,6 +114,6 @@ def test_it_is_copied_by_digest_with_a_tag_of_its_content(aws, image, monkeypatc
     for _ in range(2):
         aws.answer("ecr", "get_authorization_token", token)
     copy = replace(image, model=model).copy_to(aws, "prod", Options(), silent)
-    assert copy == f"{target}@{DIGESTS[1]}"
+    assert copy == ImageCode(target, DIGESTS[1])
     ((source, destination, digest, its_tag, _),) = copies
     assert (source.uri, destination.uri, digest, its_tag) == (URI, target, DIGESTS[1], tag)

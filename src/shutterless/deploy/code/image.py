@@ -1,24 +1,20 @@
 """Build the image of a bundle and push it to Amazon ECR."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
 
 import boto3
 
 from shutterless.deploy.aws.ecr import ensure_repository, push
 from shutterless.deploy.options import Options
+from shutterless.deploy.template.code import Code, parse_code
 from shutterless.deploy.template.template import all_tags, repository_name
 from shutterless.utils.progress import Progress
-
-# (session, deployment's name, bundle's folder, options, progress) → `uri@sha256:…`
-Publisher: TypeAlias = Callable[[boto3.Session, str, Path, Options, Progress], str]
 
 
 def publish_image(
     session: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress
-) -> str:
-    """Build the image of a bundle, push it to the repository of the deployment, and return `uri@sha256:…`.
+) -> Code:
+    """Build the image of a bundle, push it to the repository of the deployment, and return it there.
 
     Args:
         session: The AWS session.
@@ -39,4 +35,4 @@ def publish_image(
     repository = ensure_repository(
         session, repository_name(name), tags=all_tags(name, options), kms_key=options.image_kms_key
     )
-    return push(session, repository, tag, progress)
+    return parse_code(push(session, repository, tag, progress))

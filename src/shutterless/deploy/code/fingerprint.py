@@ -1,4 +1,4 @@
-"""The fingerprint of an image: what it is made from, so that it is built only if that has changed."""
+"""The fingerprint of a release's code: what it is made from, so that it is built only if that has changed."""
 
 import hashlib
 import json
@@ -9,12 +9,12 @@ import shutterless
 from shutterless.deploy.options import Options
 from shutterless.runtime.model.bundle import Bundle
 
-# What of this package is in an image or builds it.
+# What of this package is in the code or builds it.
 SOURCES = ("__init__.py", "errors.py", "runtime", "packaging")
 
 
-def image_fingerprint(bundle: Bundle, options: Options) -> str:
-    """Return a fingerprint of everything an image is made from, so that a second deploy need not build it.
+def code_fingerprint(bundle: Bundle, options: Options) -> str:
+    """Return a fingerprint of everything the code is made from, so that a second deploy need not build it.
 
     Returns:
         12 hex digits of a hash of bundle, runtime, packaging, platform and the base image's name; a hyphen;
@@ -32,12 +32,12 @@ def image_fingerprint(bundle: Bundle, options: Options) -> str:
     return f"{digest.hexdigest()[:12]}-{base.removeprefix('sha256:')[:12]}"
 
 
-def is_same_image(old: str, new: str) -> bool:
-    """Tell whether two fingerprints are of the same image, as far as is known.
+def is_same_code(old: str, new: str) -> bool:
+    """Tell whether two fingerprints are of the same code, as far as is known.
 
     Args:
-        old: The fingerprint of an image that exists.
-        new: The fingerprint of an image to build. If its base image is unknown, the old one's is as good.
+        old: The fingerprint of code that exists.
+        new: The fingerprint of code to build. If its base image is unknown, the old one's is as good.
     """
     return old == new or (new.endswith("-") and old.startswith(new))
 

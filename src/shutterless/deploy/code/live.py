@@ -1,4 +1,4 @@
-"""The image that is live in one deployment, to deploy the same digest in another."""
+"""The release that is live in one deployment, to deploy the same code in another."""
 
 import re
 from dataclasses import dataclass, field, replace
@@ -13,6 +13,7 @@ from shutterless.deploy.aws.registry import copy_image
 from shutterless.deploy.aws.session import connect
 from shutterless.deploy.options import OptionChanges, Options
 from shutterless.deploy.state import read_state
+from shutterless.deploy.template.code import Code, ImageCode
 from shutterless.deploy.template.releases import read_releases
 from shutterless.deploy.template.template import all_tags, read_options, repository_name
 from shutterless.errors import InputError
@@ -22,29 +23,24 @@ VERSION = re.compile(r"[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
-class LiveImage:
-    """The image that is live in a deployment.
+class LiveRelease:
+    """The release that is live in a deployment.
 
     Attributes:
         deployment: The deployment's name.
-        image: `uri@sha256:…`.
+        code: Its image or zip.
         model: Name and version of the model in it.
-        fingerprint: Of everything that it was made from.
-        options: The options of that deployment. The platform and the base image are the image's.
+        fingerprint: Of everything that the code was made from.
+        options: The options of that deployment. The platform and the base image are the code's.
         session: The AWS session that can read it.
     """
 
     deployment: str
-    image: str
+    code: Code
     model: str
     fingerprint: str
     options: Options
     session: boto3.Session = field(repr=False, compare=False)
-
-    @property
-    def digest(self) -> str:
-        """The image's digest, `sha256:…`."""
-        return self.image.partition("@")[2]
 
     def adapt(self, options: Options, changes: OptionChanges) -> Options:
         """Return the options to deploy it with elsewhere: the platform and the base image are given.
@@ -67,8 +63,8 @@ class LiveImage:
                 )
         return replace(options, platform=self.options.platform, base_image=self.options.base_image)
 
-    def copy_to(self, session: boto3.Session, name: str, options: Options, progress: Progress) -> str:
-        """Copy the image into the repository of another deployment and return it there as `uri@sha256:…`.
+    def copy_to(self, session: boto3.Session, name: str, options: Options, progress: Progress) -> Code:
+        """Copy the image into the repository of another deployment and return it there.
 
         It may be in another account or region. Every deployment has a repository of its own, so that no
         image is deleted that another one needs, and Lambda needs the image in its own region.
@@ -82,22 +78,22 @@ class LiveImage:
         Raises:
             ShutterlessError: The image is gone, or a registry refuses or cannot be reached.
         """
-        uri = self.image.partition("@")[0]
-        source = log_in(self.session, Repository(uri.partition("/")[2], uri))
+        assert isinstance(self.code, ImageCode)
+        source = log_in(self.session, Repository(self.code.repository, self.code.uri))
         repository = ensure_repository(
             session, repository_name(name), tags=all_tags(name, options), kms_key=options.image_kms_key
         )
         version = self.model.rpartition(" ")[2]
-        short_digest = self.digest.removeprefix("sha256:")[:12]
+        short_digest = self.code.digest.removeprefix("sha256:")[:12]
         tag = f"{version}-{short_digest}" if VERSION.fullmatch(version) else short_digest
-        copy_image(source, log_in(session, repository), self.digest, tag, progress)
-        return f"{repository.uri}@{self.digest}"
+        copy_image(source, log_in(session, repository), self.code.digest, tag, progress)
+        return ImageCode(repository.uri, self.code.digest)
 
 
-def read_live_image(name: str, *, profile: str | None = None, region: str | None = None) -> LiveImage:
-    """Return the image that is live in a deployment, to deploy the very same one elsewhere.
+def read_live_release(name: str, *, profile: str | None = None, region: str | None = None) -> LiveRelease:
+    """Return the release that is live in a deployment, to deploy the very same code elsewhere.
 
-    While a canary runs, it is the image of the version that gets the other calls.
+    While a canary runs, it is the one that gets the other calls.
 
     Args:
         name: The deployment's name.
@@ -109,8 +105,8 @@ def read_live_image(name: str, *, profile: str | None = None, region: str | None
 
     Example:
         >>> from shutterless import deploy
-        >>> image = deploy.read_live_image("clothes", region="eu-central-1")  # doctest: +SKIP
-        >>> image.digest[:7]  # doctest: +SKIP
+        >>> release = deploy.read_live_release("clothes", region="eu-central-1")  # doctest: +SKIP
+        >>> release.code.digest[:7]  # doctest: +SKIP
         'sha256:'
     """
     session = connect(profile, region)
@@ -122,4 +118,4 @@ def read_live_image(name: str, *, profile: str | None = None, region: str | None
     options = read_options(template)
     if release.options:
         options = options.with_changes(cast(OptionChanges, release.options))
-    return LiveImage(name, release.image, release.model, release.fingerprint, options, session)
+    return LiveRelease(name, release.code, release.model, release.fingerprint, options, session)

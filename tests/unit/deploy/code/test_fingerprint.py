@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 import shutterless
-from shutterless.deploy import image
+from shutterless.deploy import code
 from shutterless.deploy.options import Options
 from shutterless.packaging import base_image
 
@@ -16,17 +16,17 @@ def bundle(described):
 
 def test_an_image_is_another_one_for_another_model_platform_or_base(bundle):
     fingerprints = {
-        image.image_fingerprint(bundle, Options()),
-        image.image_fingerprint(bundle.replace(sha256="0" * 64), Options()),
-        image.image_fingerprint(bundle.replace(threshold=0.9), Options()),
-        image.image_fingerprint(bundle, Options(platform="linux/arm64")),
-        image.image_fingerprint(bundle, Options(base_image="python:3.13")),
+        code.code_fingerprint(bundle, Options()),
+        code.code_fingerprint(bundle.replace(sha256="0" * 64), Options()),
+        code.code_fingerprint(bundle.replace(threshold=0.9), Options()),
+        code.code_fingerprint(bundle, Options(platform="linux/arm64")),
+        code.code_fingerprint(bundle, Options(base_image="python:3.13")),
     }
     assert len(fingerprints) == 5
 
 
 def test_an_image_is_the_same_for_other_settings_of_the_function(bundle):
-    assert image.image_fingerprint(bundle, Options()) == image.image_fingerprint(
+    assert code.code_fingerprint(bundle, Options()) == code.code_fingerprint(
         bundle, Options(memory=3008, auth="iam")
     )
 
@@ -48,25 +48,25 @@ def package(monkeypatch, tmp_path):
     ],
 )
 def test_an_image_is_another_one_for_other_sources(bundle, package, name):
-    before = image.image_fingerprint(bundle, Options())
+    before = code.code_fingerprint(bundle, Options())
     with (package / name).open("ab") as file:
         file.write(b" ")
-    assert image.image_fingerprint(bundle, Options()) != before
+    assert code.code_fingerprint(bundle, Options()) != before
 
 
 def test_an_image_is_another_one_if_two_sources_change_places(bundle, package):
-    before = image.image_fingerprint(bundle, Options())
+    before = code.code_fingerprint(bundle, Options())
     one, other = package / "runtime/image/limits.py", package / "runtime/model/limits.py"
     one.rename(other)
-    assert image.image_fingerprint(bundle, Options()) != before
+    assert code.code_fingerprint(bundle, Options()) != before
 
 
 @pytest.mark.parametrize("name", ["deploy/options.py", "runtime/__pycache__/service.pyc"])
 def test_an_image_is_the_same_for_what_is_not_in_it(bundle, package, name):
-    before = image.image_fingerprint(bundle, Options())
+    before = code.code_fingerprint(bundle, Options())
     (package / name).parent.mkdir(exist_ok=True)
     (package / name).write_bytes(b"other")
-    assert image.image_fingerprint(bundle, Options()) == before
+    assert code.code_fingerprint(bundle, Options()) == before
 
 
 def test_an_image_is_another_one_for_a_newer_base_image(bundle, monkeypatch):
@@ -78,16 +78,16 @@ def test_an_image_is_another_one_for_a_newer_base_image(bundle, monkeypatch):
 
     monkeypatch.setattr(base_image, "find_base_digest", find)
     options = Options(platform="linux/arm64", base_image="python:3.13")
-    first, second = (image.image_fingerprint(bundle, options) for _ in range(2))
-    assert not image.is_same_image(first, second)
+    first, second = (code.code_fingerprint(bundle, options) for _ in range(2))
+    assert not code.is_same_code(first, second)
     assert questions == [("linux/arm64", "python:3.13")] * 2
 
 
 def test_an_image_is_the_same_if_its_base_image_is_unknown(bundle, monkeypatch):
-    known = image.image_fingerprint(bundle, Options())
+    known = code.code_fingerprint(bundle, Options())
     monkeypatch.setattr(base_image, "find_base_digest", lambda *_: "")
-    unknown = image.image_fingerprint(bundle, Options())
-    assert image.is_same_image(known, unknown)
-    assert not image.is_same_image(unknown, known)
-    other = image.image_fingerprint(bundle.replace(threshold=0.9), Options())
-    assert not image.is_same_image(known, other)
+    unknown = code.code_fingerprint(bundle, Options())
+    assert code.is_same_code(known, unknown)
+    assert not code.is_same_code(unknown, known)
+    other = code.code_fingerprint(bundle.replace(threshold=0.9), Options())
+    assert not code.is_same_code(known, other)

@@ -1,23 +1,25 @@
-"""Images in Amazon ECR: whether one is there, and removing those that nothing needs."""
+"""What AWS stores of the code of releases: whether one is there, and removing what nothing needs."""
 
 import json
 import re
 from collections.abc import Mapping
+from datetime import datetime
 
 import boto3
 
 from shutterless.deploy.aws.cloudformation.stack import list_change_sets
 from shutterless.deploy.aws.ecr import delete_unused_images, read_push_time
 from shutterless.deploy.aws.errors import aws_errors
+from shutterless.deploy.template.code import Code
 from shutterless.deploy.template.template import repository_name, stack_name
 from shutterless.errors import DeployError
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
-def image_exists(session: boto3.Session, image: str) -> bool:
-    """Tell whether `uri@sha256:…` is still in Amazon ECR; somebody may have deleted it."""
-    return read_push_time(session, image) is not None
+def read_upload_time(session: boto3.Session, code: Code) -> datetime | None:
+    """Return when the code of a release was uploaded, None if it is no longer stored."""
+    return read_push_time(session, str(code))
 
 
 def delete_unused(session: boto3.Session, name: str) -> tuple[str, ...]:

@@ -1,0 +1,96 @@
+"""The code of a release: a container image in Amazon ECR, or a zip in Amazon S3."""
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+from shutterless.deploy.option_values import Package
+from shutterless.runtime.json_types import JsonObject
+
+# A zip is named by its content, so that the same zip is the same object.
+ZIP_TEXT = re.compile(r"s3://(?P<bucket>[^/]+)/(?P<key>[^?]+)\?versionId=(?P<version_id>.+)")
+
+
+@dataclass(frozen=True)
+class ImageCode:
+    """A container image.
+
+    Attributes:
+        uri: Registry host, slash, repository.
+        digest: The image's digest, `sha256:…`.
+    """
+
+    package: ClassVar[Package] = "image"
+    uri: str
+    digest: str
+
+    def __str__(self) -> str:
+        return f"{self.uri}@{self.digest}"
+
+    @property
+    def repository(self) -> str:
+        """The name of its repository."""
+        return self.uri.partition("/")[2]
+
+    def properties(self) -> JsonObject:
+        """Return the properties that a function has because of it."""
+        return {"PackageType": "Image", "Code": {"ImageUri": str(self)}}
+
+
+@dataclass(frozen=True)
+class ZipCode:
+    """A version of an object in a bucket.
+
+    Attributes:
+        bucket: The bucket's name.
+        key: The object's key, the SHA-256 of its content before `.zip`, see `zip_key`.
+        version_id: The id of the object's version.
+    """
+
+    package: ClassVar[Package] = "zip"
+    bucket: str
+    key: str
+    version_id: str
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}?versionId={self.version_id}"
+
+    @property
+    def digest(self) -> str:
+        """The hash of its content, `sha256:…`."""
+        return f"sha256:{self.key.rpartition('/')[2].removesuffix('.zip')}"
+
+    def properties(self) -> JsonObject:
+        """Return the properties that a function has because of it, without its environment."""
+        place: JsonObject = {
+            "S3Bucket": self.bucket,
+            "S3Key": self.key,
+            "S3ObjectVersion": self.version_id,
+        }
+        return {"PackageType": "Zip", "Code": place}
+
+
+Code: TypeAlias = ImageCode | ZipCode
+
+
+def parse_code(text: str) -> Code:
+    """Return the code that a text names, as `str` writes it: `uri@sha256:…` or `s3://…?versionId=…`."""
+    if match := ZIP_TEXT.fullmatch(text):
+        return ZipCode(match["bucket"], match["key"], match["version_id"])
+    uri, _, digest = text.partition("@")
+    return ImageCode(uri, digest)
+
+
+def zip_key(name: str, sha256: str) -> str:
+    """Return the key of a zip of the deployment `name`.
+
+    Args:
+        name: The deployment's name.
+        sha256: The SHA-256 of the zip, in hex.
+    """
+    return f"{name}/{sha256}.zip"
+
+
+def bucket_name(account: str, region: str) -> str:
+    """Return the name of the bucket for the zips of all deployments of an account in a region."""
+    return f"shutterless-{account}-{region}"
