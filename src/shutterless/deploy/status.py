@@ -283,6 +283,7 @@ def _workload(session: boto3.Session, stack: Stack, function: LiveFunction) -> W
         memory=function.memory,
         architecture=function.architecture,
         front="rest" if "ApiId" in stack.outputs else "url",
+        package="image",
         snapstart=function.snapstart,
         snapshots=_count_snapshots(session, stack.name),
         provisioned=function.provisioned,
