@@ -10,7 +10,7 @@ import boto3
 
 from shutterless.deploy.aws.errors import aws_errors
 from shutterless.deploy.options import Options, check_name
-from shutterless.deploy.template.code import ImageCode
+from shutterless.deploy.template.code import ImageCode, bucket_name
 from shutterless.deploy.template.template import PREFIX, build_template, repository_name
 from shutterless.deploy.template.types import Resource
 from shutterless.runtime.json_types import Json, JsonObject
@@ -62,7 +62,22 @@ CALLS = (
     "logs:DescribeLogGroups",
     "logs:FilterLogEvents",
     "pricing:GetProducts",
+    "s3:CreateBucket",
+    "s3:DeleteBucket",
+    "s3:DeleteObjectVersion",
+    "s3:GetBucketTagging",
+    "s3:GetObjectVersion",
+    "s3:ListBucketVersions",
+    "s3:PutBucketPolicy",
+    "s3:PutBucketPublicAccessBlock",
+    "s3:PutBucketTagging",
+    "s3:PutBucketVersioning",
+    "s3:PutEncryptionConfiguration",
+    "s3:PutLifecycleConfiguration",
+    "s3:PutObject",
 )
+# What these calls need beside it: HeadObject tells an object that is missing from one that may not be read.
+BUCKET = ("s3:GetObject", "s3:ListBucket", "s3:PutBucketOwnershipControls")
 # What DetectStackDrift needs beside itself.
 DRIFT = ("cloudformation:DetectStackResourceDrift",)
 # What CloudFormation checks for a stack with tags.
@@ -203,7 +218,7 @@ def deploy_policy(options: Options | None = None, name: str = "", place: Place |
 def needed_actions(options: Options) -> set[str]:
     """Return every action that a deployment with these options needs."""
     handlers = json.loads(PERMISSIONS.read_text("utf-8"))["handlers"]
-    actions = {*CALLS, *DRIFT, *STACK_TAGS, *PUSH, *PULL, *(DOMAIN if options.domain else ())}
+    actions = {*CALLS, *BUCKET, *DRIFT, *STACK_TAGS, *PUSH, *PULL, *(DOMAIN if options.domain else ())}
     code = ImageCode(f"registry/{repository_name('any')}", f"sha256:{'0' * 64}")
     template = build_template("any", options, code=code, model="", fingerprint="")
     key: JsonObject = {"EncryptionConfiguration": {"KmsKey": options.image_kms_key}}
@@ -256,6 +271,9 @@ def _arns(options: Options, name: str, place: Place) -> dict[str, tuple[str, ...
         "kms": (options.image_kms_key,),
         "lambda": tuple(f"{partition}:lambda:{regional}:function:{own}{end}" for end in ("", ":*")),
         "logs": tuple(f"{partition}:logs:{regional}:log-group:/aws/lambda/{own}{end}" for end in ("", ":*")),
+        "s3": tuple(
+            f"{partition}:s3:::{bucket_name(place.account, place.region)}{end}" for end in ("", "/*")
+        ),
         "route53": (f"{partition}:route53:::change/*", f"{partition}:route53:::hostedzone/{zone}"),
         "sns": (f"{partition}:sns:{regional}:{own}-*",),
     }

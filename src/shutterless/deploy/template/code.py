@@ -7,7 +7,6 @@ from typing import ClassVar, TypeAlias
 from shutterless.deploy.option_values import Package
 from shutterless.runtime.json_types import JsonObject
 
-# A zip is named by its content, so that the same zip is the same object.
 ZIP_TEXT = re.compile(r"s3://(?P<bucket>[^/]+)/(?P<key>[^?]+)\?versionId=(?P<version_id>.+)")
 
 
@@ -92,5 +91,9 @@ def zip_key(name: str, sha256: str) -> str:
 
 
 def bucket_name(account: str, region: str) -> str:
-    """Return the name of the bucket for the zips of all deployments of an account in a region."""
-    return f"shutterless-{account}-{region}"
+    """Return the name of the bucket for the zips of all deployments of an account in a region.
+
+    It is in the account's own namespace:
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/gpbucketnamespaces.html
+    """
+    return f"shutterless-{account}-{region}-an"

@@ -1,0 +1,52 @@
+"""Make the zip of a bundle and upload it to Amazon S3."""
+
+import tempfile
+from pathlib import Path
+
+import boto3
+
+from shutterless.deploy.aws.s3.bucket import ensure_bucket
+from shutterless.deploy.aws.s3.objects import upload
+from shutterless.deploy.options import Options
+from shutterless.deploy.template.code import Code, ZipCode, zip_key
+from shutterless.utils.progress import Progress
+
+
+def publish_zip(
+    session: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress
+) -> Code:
+    """Make the zip of a bundle, upload it to the account's bucket, and return it there.
+
+    Args:
+        session: The AWS session.
+        name: The deployment's name.
+        bundle: The bundle's folder.
+        options: How it is deployed.
+        progress: Called as the work goes on.
+
+    Raises:
+        ShutterlessError: The zip would be too large, its wheels are missing, or AWS refuses.
+    """
+    from shutterless.packaging.zip_package import build_zip
+
+    with tempfile.TemporaryDirectory(prefix="shutterless-") as folder:
+        package = build_zip(
+            bundle, Path(folder, "function.zip"), platform=options.platform, progress=progress
+        )
+        return upload_zip(session, name, package.path, package.sha256, progress)
+
+
+def upload_zip(session: boto3.Session, name: str, file: Path, sha256: str, progress: Progress) -> ZipCode:
+    """Upload a zip for a deployment unless it is stored already, and return it there.
+
+    Args:
+        session: The AWS session.
+        name: The deployment's name.
+        file: The zip.
+        sha256: Its SHA-256, in hex.
+        progress: Called as the work goes on.
+
+    Raises:
+        ShutterlessError: AWS refuses.
+    """
+    return upload(ensure_bucket(session), zip_key(name, sha256), file, sha256, progress)
