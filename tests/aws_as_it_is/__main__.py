@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=5555, help="the port on 127.0.0.1")
     parser.add_argument("--speed", type=float, default=60.0, help="simulated seconds in a real one")
     parser.add_argument("--registry", help="host:port of a registry in place of ECR's")
-    parser.add_argument("--bundle", type=Path, help="the bundle that runs in every function")
+    parser.add_argument("--bundle", type=Path, help="the bundle that runs in every image")
     parser.add_argument("--traffic", type=int, default=0, help="requests a minute to each alias `live`")
     parser.add_argument("--off", action="append", default=[], choices=vars(Behaviour()), help="switch it off")
     options = parser.parse_args()

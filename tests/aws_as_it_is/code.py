@@ -4,7 +4,7 @@ import base64
 import hashlib
 import io
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.aws_as_it_is.errors import AwsError
@@ -22,14 +22,19 @@ class Code:
     Attributes:
         digest: `sha256:…` of the image or the zip.
         sha256: What Lambda calls `CodeSha256`: in hexadecimal for an image, in base64 for a zip.
-        size: The bytes of the zip, 0 for an image, which takes no code storage.
-        image: `uri@sha256:…`; empty for a zip, which Lambda has copied.
+        image: `uri@sha256:…`; empty for a zip.
+        body: Lambda's copy of the zip; empty for an image.
     """
 
     digest: str
     sha256: str
-    size: int = 0
     image: str = ""
+    body: bytes = field(default=b"", repr=False)
+
+    @property
+    def size(self) -> int:
+        """The code storage that it takes, in bytes; none for an image."""
+        return len(self.body)
 
 
 def read_code(account: "Account", config: dict[str, Any]) -> Code:
@@ -48,7 +53,7 @@ def read_code(account: "Account", config: dict[str, Any]) -> Code:
     body = _read_object(account, code["S3Bucket"], code["S3Key"], code.get("S3ObjectVersion", ""))
     _check_zip(body)
     digest = hashlib.sha256(body)
-    return Code(f"sha256:{digest.hexdigest()}", base64.b64encode(digest.digest()).decode(), len(body))
+    return Code(f"sha256:{digest.hexdigest()}", base64.b64encode(digest.digest()).decode(), body=body)
 
 
 def _check_properties(config: dict[str, Any], package: str) -> None:

@@ -2,7 +2,10 @@
 
 import contextlib
 import hashlib
+import io
 import json
+import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +13,10 @@ import boto3
 
 from shutterless import deploy as api
 from shutterless.deploy.aws.ecr import ensure_repository
+from shutterless.deploy.code.zip import upload_zip
 from shutterless.deploy.options import Options
 from shutterless.deploy.state import Deployment
-from shutterless.deploy.template.code import ImageCode
+from shutterless.deploy.template.code import Code, ImageCode
 from shutterless.deploy.template.template import all_tags
 from shutterless.model_check import remember
 from shutterless.runtime.model.bundle import Bundle, read_bundle, write_bundle
@@ -34,13 +38,42 @@ def layer(bundle: Path) -> str:
     return f"sha256:{hashlib.sha256(read_bundle(bundle).version.encode()).hexdigest()}"
 
 
-def digest(bundle: Path) -> str:
-    """Return the digest of a bundle's image, as moto makes it from the layers."""
+def digest(bundle: Path, package: str = "") -> str:
+    """Return the digest of a bundle's zip, or of its image as moto makes it from the layers."""
+    if (package or default_package()) == "zip":
+        return f"sha256:{hashlib.sha256(zip_body(bundle)).hexdigest()}"
     return f"sha256:{hashlib.sha256(layer(bundle).encode()).hexdigest()}"
 
 
-def publish(aws: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress) -> ImageCode:
-    """Put an image without content into the registry, another one for each model: no Docker needed."""
+def default_package() -> str:
+    """Return what a deployment is without an option that says so."""
+    return getattr(Options(), "package", "image")
+
+
+def publish(aws: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress) -> Code:
+    """Store the code of a bundle as its options say: no Docker and no wheels needed."""
+    publishers = {"image": publish_image, "zip": publish_zip}
+    return publishers[getattr(options, "package", default_package())](aws, name, bundle, options, progress)
+
+
+def publish_zip(aws: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress) -> Code:
+    """Upload a zip without a runtime, another one for each model."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "function.zip")
+        file.write_bytes(zip_body(bundle))
+        return upload_zip(aws, name, file, digest(bundle, "zip").removeprefix("sha256:"), progress)
+
+
+def zip_body(bundle: Path) -> bytes:
+    """Return a zip that names the model of a bundle, with the same bytes each time."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("model"), read_bundle(bundle).version)
+    return file.getvalue()
+
+
+def publish_image(aws: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress) -> Code:
+    """Put an image without content into the registry, another one for each model."""
     tags, key = all_tags(name, options), options.image_kms_key
     repository = ensure_repository(aws, f"shutterless/{name}", tags=tags, kms_key=key)
     manifest = {
@@ -55,7 +88,7 @@ def publish(aws: boto3.Session, name: str, bundle: Path, options: Options, progr
             imageManifest=json.dumps(manifest),
             imageTag=read_bundle(bundle).version,
         )
-    return ImageCode(repository.uri, digest(bundle))
+    return ImageCode(repository.uri, digest(bundle, "image"))
 
 
 def deploy(bundle: Path, **options: object) -> Deployment:
@@ -73,7 +106,7 @@ def is_empty(account: Account) -> bool:
     """Tell whether nothing of any deployment is left."""
     stacks = [each for each in account.cloudformation.stacks.values() if each.status != "DELETE_COMPLETE"]
     backends = account.registry.backend.repositories, account.log_backend.groups
-    return not (stacks or account.functions.functions or any(backends))
+    return not (stacks or account.functions.functions or any(backends) or account.s3.buckets)
 
 
 def ask(account: Account) -> int:
@@ -87,12 +120,12 @@ def events(account: Account, status: str) -> list[str]:
     return [each["LogicalResourceId"] for each in stack.events if each["ResourceStatus"] == status]
 
 
-def during_push(action: Callable[[], object]) -> Callable[..., ImageCode]:
+def during_push(action: Callable[[], object]) -> Callable[..., Code]:
     """Return a publisher during whose push something else happens."""
 
-    def push(aws: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress) -> ImageCode:
-        image = publish(aws, name, bundle, options, progress)
+    def push(aws: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress) -> Code:
+        code = publish(aws, name, bundle, options, progress)
         action()
-        return image
+        return code
 
     return push

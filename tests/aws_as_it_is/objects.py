@@ -110,6 +110,10 @@ class S3(Buckets):
             if not matches:
                 raise AwsError(*NO_SUCH_VERSION)
             version = matches[0]
+            if version.body is None:
+                raise AwsError(
+                    "MethodNotAllowed", "The specified method is not allowed against this resource.", 405
+                )
         if version is None or version.body is None or self._is_propagating(bucket, version):
             # Whoever may not list a bucket does not learn that an object is missing.
             if not self.account.permissions.allows("s3:ListBucket", f"arn:aws:s3:::{bucket.name}"):

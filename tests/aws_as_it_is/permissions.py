@@ -40,15 +40,18 @@ class Permissions:
     Attributes:
         statements: The statements of their policy, None to allow everything.
         denied: Patterns of actions that are denied whatever the policy says.
+        used: The actions that were asked for so far.
     """
 
     def __init__(self, account: "Account") -> None:
         self.account = account
         self.statements: list[dict[str, Any]] | None = None
         self.denied: list[str] = []
+        self.used: set[str] = set()
 
     def allows(self, action: str, resource: str = "") -> bool:
         """Tell whether an action is allowed, on a resource or, if that is left out, on any."""
+        self.used.add(action)
         if any(fnmatchcase(action, pattern) for pattern in self.denied):
             return False
         return self.statements is None or any(
@@ -95,6 +98,8 @@ class Permissions:
             yield OF_A_VERSION.get(action, action) if has_version else action, f"{bucket}/{each['Key']}"
         if not objects:
             yield action, bucket
+        if "ObjectOwnership" in params:
+            yield "s3:PutBucketOwnershipControls", bucket
         if params.get("Tagging") and action in ("s3:PutObject", "s3:CreateBucket"):
             yield f"{action}Tagging", f"{bucket}/{params['Key']}"
         if (params.get("CreateBucketConfiguration") or {}).get("Tags"):

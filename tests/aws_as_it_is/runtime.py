@@ -5,8 +5,10 @@ import io
 import json
 import math
 import os
+import tempfile
 import time
 import uuid
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +66,8 @@ class Result:
 class Runtime:
     """Runs models and keeps their logs and metrics.
 
+    A zip that contains a bundle runs it. All other code runs the model that a test gives.
+
     Attributes:
         models: The model in each image or zip, by digest.
         default: The model in all others.
@@ -74,15 +78,15 @@ class Runtime:
         self.models: dict[str, Model] = {}
         self.default: Model = lambda _: Answer()
         self.service: Service | None = None
+        self._services: dict[str, Service] = {}
 
     def serve(self, bundle: Path) -> None:
-        """Let all functions run a real bundle."""
+        """Let all functions without a bundle run this one."""
         self.service = Service.load(Settings(bundle))
 
     def run(self, function: "Function", version: "Version", qualifier: str, event: Any) -> Result:
         """Run a version on an event; its lines go to the log and its metrics to CloudWatch."""
-        model = self.models.get(version.code.digest, self.default)
-        service = self.service or _Service(model, self.account.random)
+        service = self._find_service(version)
         output, request_id, start = io.StringIO(), str(uuid.uuid4()), time.perf_counter()
         variables = {
             **version.config.get("Environment", {}).get("Variables", {}),
@@ -109,6 +113,17 @@ class Runtime:
         for line in lines:
             self._count_embedded(line)
         return Result(document, is_error)
+
+    def _find_service(self, version: "Version") -> "Service | _Service":
+        """Return what runs in a version."""
+        code = version.code
+        if code.digest not in self.models and code.body and code.digest not in self._services:
+            with zipfile.ZipFile(io.BytesIO(code.body)) as archive, tempfile.TemporaryDirectory() as folder:
+                if "bundle/bundle.json" in archive.namelist():
+                    archive.extractall(folder)
+                    self._services[code.digest] = Service.load(Settings(Path(folder, "bundle")))
+        model = self.models.get(code.digest, self.default)
+        return self._services.get(code.digest) or self.service or _Service(model, self.account.random)
 
     def _report(self, version: "Version", request_id: str, duration_ms: float) -> str:
         """Return the line that Lambda writes after a call, with the initialization of a cold start."""
