@@ -98,7 +98,7 @@ print("\\n".join(sys.modules))
     modules = run(code, tmp_path, photo, SHUTTERLESS_BUNDLE=str(colour_bundle)).split()
     decoders = {f"PIL.{kind}ImagePlugin" for kind in ("Avif", "Tiff", "WebP")}  # Pillow itself loads the rest
     assert decoders.isdisjoint(modules)
-    standard = {"dataclasses", "email", "http", "inspect", "ssl"}
+    standard = {"_posixsubprocess", "dataclasses", "email", "http", "inspect", "ssl"}
     assert {name.split(".")[0] for name in modules}.isdisjoint({*BLOCKED, *standard})
 
 

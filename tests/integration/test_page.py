@@ -1,7 +1,6 @@
 """The page in a real browser, before a server that stands where API Gateway does."""
 
 import base64
-import dataclasses
 import hashlib
 import io
 import json
@@ -71,7 +70,7 @@ class Gateway:
             return as_json({"message": "Forbidden"}, 403)
         if path in self.answers:
             return self.answers[path]
-        return self.stages[prefix].respond(dataclasses.replace(request, path=path), lambda: body)
+        return self.stages[prefix].respond(request.replace(path=path), lambda: body)
 
     def sent(self):
         """Return content type and body of the latest request for a prediction."""
@@ -88,7 +87,7 @@ def served(colour_bundle, running):
     bundle, settings = read_bundle(colour_bundle), Settings(colour_bundle, urls="any")
 
     def app(**changes):
-        return App(Service(Classifier(dataclasses.replace(bundle, **changes)), settings))
+        return App(Service(Classifier(bundle.replace(**changes)), settings))
 
     usual = app(threshold=0.0)
     stages = {
@@ -280,7 +279,7 @@ def test_an_answer_that_is_not_accepted_is_not_sure(visit, photo):
 
 def ours(code, detail="it says why", **headers):
     response = problem_response(Problem(code, detail))
-    return dataclasses.replace(response, headers={**response.headers, **headers})
+    return response.replace(headers={**response.headers, **headers})
 
 
 @needs_chromium
@@ -401,9 +400,7 @@ def test_a_key_is_asked_for_when_the_service_wants_one(visit, gateway, served, p
 @pytest.mark.parametrize("reason", ["MissingAuthenticationTokenException", "AccessDeniedException:http://x/"])
 def test_a_service_that_wants_signatures_is_not_taken_for_one_with_a_key(visit, gateway, photo, reason):
     refusal = as_json({"message": "Forbidden"}, 403)
-    gateway.answers["/predict"] = dataclasses.replace(
-        refusal, headers={**refusal.headers, "x-amzn-ErrorType": reason}
-    )
+    gateway.answers["/predict"] = refusal.replace(headers={**refusal.headers, "x-amzn-ErrorType": reason})
     page = visit()
     page.set_input_files("#file", photo)
     expect(heading(page)).to_have_text("Access denied")

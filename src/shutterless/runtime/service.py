@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shutterless.runtime.forms import extract_image
 from shutterless.runtime.host_resources import cores, memory
 from shutterless.runtime.http_messages import Request, Response, decode_base64, parse_json
 from shutterless.runtime.image.decoder import cost, decode
@@ -97,7 +96,7 @@ class Service:
 
     @classmethod
     def load(cls, settings: Settings, read: ReadBundle = read_bundle) -> Service:
-        """Load the bundle that the settings name and run it once, so that the first request need not.
+        """Load the bundle that the settings name, see `load_classifier`.
 
         Args:
             settings: How the service runs.
@@ -274,6 +273,8 @@ class Service:
         ):
             return json_response(200, self.classify(body))
         if media_type == "multipart/form-data":
+            from shutterless.runtime.forms import extract_image  # its expressions take time to compile
+
             return json_response(200, self.classify(extract_image(content_type, body)))
         # curl -d claims a form where people mean JSON, and the tutorial's readers type just that.
         return json_response(200, self.predict(parse_json(body)))
@@ -313,13 +314,14 @@ ROUTES: dict[str, dict[str, Callable[[Service, Request], Response]]] = {
 
 
 def load_classifier(bundle: Bundle, settings: Settings) -> Classifier:
-    """Load a bundle's model and run it once.
+    """Load a bundle's model, and run it once unless a request waits: its own first run is no slower.
 
     Raises:
         BundleError: If the model does not do what its bundle says.
     """
     classifier = Classifier(bundle, settings.threads)
-    classifier.warm_up()
+    if settings.initialization != "on-demand":
+        classifier.warm_up()
     return classifier
 
 

@@ -23,6 +23,7 @@ class Settings(Record):
         port: Port of the HTTP server; 0 takes a free one.
         function: Name of the Lambda function that this runs in, empty elsewhere.
         version: Number of the function's version, empty outside of Lambda.
+        initialization: Why Lambda starts the function, `on-demand` if a request waits; empty elsewhere.
     """
 
     bundle: Path
@@ -32,6 +33,7 @@ class Settings(Record):
     port: int = 8080
     function: str = ""
     version: str = ""
+    initialization: str = ""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
@@ -53,6 +55,7 @@ class Settings(Record):
             port=_parse_int("PORT", environ.get("PORT", "8080"), 0, 65535),
             function=environ.get("AWS_LAMBDA_FUNCTION_NAME", ""),
             version=environ.get("AWS_LAMBDA_FUNCTION_VERSION", ""),
+            initialization=environ.get("AWS_LAMBDA_INITIALIZATION_TYPE", ""),
         )
 
 

@@ -444,13 +444,14 @@ def test_a_route_has_a_name_that_holds_nothing_of_its_sender(service, method, pa
     assert service.find_route(Request(method, path)) == route
 
 
-def test_loading_runs_the_model_once(colour_bundle, monkeypatch):
+@pytest.mark.parametrize("kind", ["", "provisioned-concurrency", "snap-start", "on-demand"])
+def test_loading_runs_the_model_once_unless_a_request_waits(kind, colour_bundle, monkeypatch):
     runs, run = [], Classifier._infer
     monkeypatch.setattr(
         Classifier, "_infer", lambda self, pixels: runs.append(len(pixels)) or run(self, pixels)
     )
-    Service.load(Settings(colour_bundle))
-    assert runs == [32 * 32 * 3]
+    Service.load(Settings(colour_bundle, initialization=kind))
+    assert runs == ([] if kind == "on-demand" else [32 * 32 * 3])
 
 
 def test_loading_reads_the_bundle_that_the_settings_name(colour_bundle, tmp_path, pictures):

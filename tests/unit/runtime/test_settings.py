@@ -23,6 +23,7 @@ def test_everything_can_be_set():
         "SHUTTERLESS_THREADS": "2",
         "PORT": "9000",
         "AWS_LAMBDA_FUNCTION_NAME": "photos",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
     }
     assert Settings.from_env(environ) == Settings(
         bundle=Path("/srv/bundle"),
@@ -31,6 +32,7 @@ def test_everything_can_be_set():
         threads=2,
         port=9000,
         function="photos",
+        initialization="on-demand",
     )
 
 

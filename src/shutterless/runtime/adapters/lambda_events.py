@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from shutterless.runtime.http_messages import Request, Response, decode_base64, join_headers
 from shutterless.runtime.problems import Problem
+from shutterless.runtime.record import Record
 
 if TYPE_CHECKING:
     from shutterless.runtime.json_types import HttpAnswer, Json, JsonObject
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 Event = Mapping[str, Any]
 
 
-class EventFormat(NamedTuple):
+class EventFormat(Record):
     """How one kind of sender writes an HTTP request as an event, and reads the answer."""
 
     to_request: Callable[[Event], Request]
