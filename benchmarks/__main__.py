@@ -7,13 +7,14 @@ median of the rounds' ratios; lower is better. What cannot run on this machine i
 table, its JSON and its chart are written to build/bench.
 """
 
-from benchmarks import container, conversion, handler, training_step
+from benchmarks import container, conversion, function, handler, training_step
 from benchmarks.report import main
 
 main(
     {
         "handler": handler.rows,
         "container": container.rows,
+        "function": function.rows,
         "conversion": conversion.rows,
         "training": training_step.rows,
     },

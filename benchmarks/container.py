@@ -58,9 +58,9 @@ ENTRYPOINT ["python3", "server.py"]
 
 def rows(materials: Materials) -> Results:
     """Build both images, start them interleaved with either fraction of a processor; yield ours ÷ theirs."""
-    _check_docker()
+    check_docker()
     for suite, tag in BASES.values():
-        _run(ROOT / "scripts" / "stand-in-base", suite, tag)
+        run(ROOT / "scripts" / "stand-in-base", suite, tag)
     _build_tutorial(materials.tutorial / "model.tflite")
     build_image(materials.bundle, TAGS["ours"], base_image=BASES["ours"][1])
     events = [_event(file) for file in materials.photos]
@@ -73,9 +73,10 @@ def rows(materials: Materials) -> Results:
     yield from compare(sizes, "ours", "tutorial", SIZES, GOALS, RIVAL)
 
 
-def _check_docker() -> None:
+def check_docker() -> None:
+    """Raise `CannotRunError` where there is no Docker engine."""
     try:
-        _docker("version")
+        docker("version")
     except (OSError, CannotRunError) as error:
         raise CannotRunError(f"no Docker engine: {error}") from None
 
@@ -84,11 +85,12 @@ def _event(file: Path) -> bytes:
     return json.dumps({"image": base64.b64encode(file.read_bytes()).decode()}).encode()
 
 
-def _docker(*arguments: str) -> str:
-    return _run("docker", *arguments)
+def docker(*arguments: str) -> str:
+    """Return the output of a docker command; raise `CannotRunError` if it fails."""
+    return run("docker", *arguments)
 
 
-def _run(*command: str | Path) -> str:
+def run(*command: str | Path) -> str:
     """Return a command's output; raise `CannotRunError` with its last line if it fails."""
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     if process.returncode:
@@ -102,14 +104,14 @@ def _build_tutorial(model: Path) -> None:
         context = Path(folder)
         wheels = ["--no-deps", "--only-binary=:all:", "--implementation", "cp", "--python-version", "3.11"]
         wheels += ["--platform", "manylinux2014_x86_64", "--dest", str(context / "wheels")]
-        _run(sys.executable, "-m", "pip", "download", "--quiet", *wheels, *WHEELS)
+        run(sys.executable, "-m", "pip", "download", "--quiet", *wheels, *WHEELS)
         for wheel in (context / "wheels").glob("*.whl"):
             zipfile.ZipFile(wheel).extractall(context / "packages")
         shutil.copyfile(model, context / "model.tflite")
         for name in ("lambda_function.py", "server.py"):
             (context / name).write_bytes((TUTORIAL / name).read_bytes())
         (context / "Dockerfile").write_text(DOCKERFILE.format(base=BASES["tutorial"][1]), "utf-8")
-        _docker("build", "--quiet", "--tag", TAGS["tutorial"], str(context))
+        docker("build", "--quiet", "--tag", TAGS["tutorial"], str(context))
 
 
 def _measure(contender: str, cpus: float, events: list[bytes], calls: int) -> Figures:
@@ -119,11 +121,11 @@ def _measure(contender: str, cpus: float, events: list[bytes], calls: int) -> Fi
     options = ["--detach", "--name", container, "--publish", "127.0.0.1:0:8080", *limits]
     start_time, start_date = time.perf_counter(), datetime.now(UTC)
     try:
-        _docker("run", *options, TAGS[contender])
-        url = f"http://{_docker('port', container, '8080/tcp')}{PATH}"
+        docker("run", *options, TAGS[contender])
+        url = f"http://{docker('port', container, '8080/tcp')}{PATH}"
         _wait_for_answer(url, events[0])
         first = time.perf_counter() - start_time
-        process_start = _docker("inspect", "--format", "{{.State.StartedAt}}", container)
+        process_start = docker("inspect", "--format", "{{.State.StartedAt}}", container)
         engine = (datetime.fromisoformat(f"{process_start[:26]}+00:00") - start_date).total_seconds()
         p50, p95 = percentiles([_time(url, events[number % len(events)]) for number in range(calls)])
         return {
@@ -159,14 +161,14 @@ def _time(url: str, event: bytes) -> float:
 
 def _resident_memory(container: str) -> float:
     """Return the resident memory of the container's first process, pages of mapped files included."""
-    status = _docker("exec", container, "python3", "-c", "print(open('/proc/1/status').read())")
+    status = docker("exec", container, "python3", "-c", "print(open('/proc/1/status').read())")
     return parse_resident_memory(status)
 
 
 def _sizes(contender: str) -> Figures:
     """Return the megabytes of an image: unpacked, without its base, and compressed by gzip as pushed."""
     tag, base = TAGS[contender], BASES[contender][1]
-    whole, below = (int(_docker("image", "inspect", "--format", "{{.Size}}", name)) for name in (tag, base))
+    whole, below = (int(docker("image", "inspect", "--format", "{{.Size}}", name)) for name in (tag, base))
     return {
         "unpacked": whole / 1e6,
         "unpacked, without the base image": (whole - below) / 1e6,

@@ -45,9 +45,14 @@ import os
 gc.disable()  # what a start allocates stays
 os.environ.setdefault("SHUTTERLESS_BUNDLE", os.path.join(os.path.dirname(__file__), "bundle"))
 
+from shutterless.errors import ShutterlessError
 from shutterless.runtime.adapters.lambda_function import lambda_handler, load_service
 
-load_service()
+try:
+    load_service()
+except ShutterlessError as error:  # Lambda's client can only report Latin-1, also of the lines of a traceback
+    error.message = error.message.encode("ascii", "replace").decode()
+    raise error.with_traceback(None)
 gc.freeze()
 gc.enable()
 '''
