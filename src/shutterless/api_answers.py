@@ -23,6 +23,7 @@ HINTS: dict[str | int, str] = {
     "too-large": SMALLER,
     "unsupported-format": "Save it as JPEG, PNG or WebP.",
     "unreadable-image": "Re-save it, or try another picture.",
+    "unusual-image": "Save it as a baseline JPEG.",
     "url-refused": "Download the picture and give the file.",
     "fetch-failed": "Check the picture's URL, or download the picture and give the file.",
     "internal": "The API's log has the reason.",

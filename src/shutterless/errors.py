@@ -84,7 +84,7 @@ class DeployError(ShutterlessError):
 
 # The codes of an API's problems that only concern the picture: another picture may well be answered.
 PICTURE_CODES = frozenset(
-    ("too-large", "unsupported-format", "unreadable-image", "url-refused", "fetch-failed")
+    ("too-large", "unsupported-format", "unreadable-image", "unusual-image", "url-refused", "fetch-failed")
 )
 
 

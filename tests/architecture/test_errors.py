@@ -17,6 +17,7 @@ PASSED_ON = {
     "deploy/environments.py",
     "packaging/docker.py",
     "runtime/fetch/fetcher.py",
+    "runtime/image/isolation.py",
 }
 
 

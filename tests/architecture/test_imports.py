@@ -157,3 +157,12 @@ def test_the_runtime_imports_nothing_of_ours_but_itself_and_the_error(module):
 def test_the_web_server_stays_out_of_what_lambda_runs(module):
     if name_of(module) not in ("runtime.adapters.http_server", "runtime.adapters.http_connection"):
         assert outside(module) <= {"numpy", "PIL", "ai_edge_litert", "awslambdaric"}
+
+
+def test_only_the_decoding_of_unusual_pictures_starts_processes_in_the_runtime():
+    modules = {name_of(module) for module in (SOURCE / "runtime").rglob("*.py") if starts_processes(module)}
+    assert modules == {"runtime.image.isolation"}
+
+
+def starts_processes(module: Path) -> bool:
+    return not {name.split(".")[0] for name in imports(module)}.isdisjoint({"subprocess", "multiprocessing"})

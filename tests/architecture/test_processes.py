@@ -102,6 +102,21 @@ print("\\n".join(sys.modules))
     assert {name.split(".")[0] for name in modules}.isdisjoint({*BLOCKED, *standard})
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_an_ordinary_photo_loads_nothing_that_starts_a_process(kind, colour_bundle, tmp_path):
+    photo = tmp_path / "photo"
+    Image.new("RGB", (64, 48), "red").save(photo, kind)
+    code = """
+import base64, pathlib, sys
+from shutterless.runtime.adapters.lambda_function import lambda_handler
+lambda_handler({"image": base64.b64encode(pathlib.Path(sys.argv[1]).read_bytes()).decode()})
+print("\\n".join(sys.modules), "Popen" in sys.modules["subprocess"].__dict__)
+"""
+    *modules, has_run = run(code, tmp_path, photo, SHUTTERLESS_BUNDLE=str(colour_bundle)).split()
+    assert {"resource", "shutterless.runtime.image.isolation"}.isdisjoint(modules)
+    assert has_run == "False"
+
+
 def test_help_loads_no_stage_and_no_library_of_one(tmp_path):
     code = """
 import sys

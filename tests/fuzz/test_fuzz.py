@@ -31,6 +31,8 @@ from typing import Any
 import pytest
 
 from shutterless.runtime.adapters.lambda_function import handle
+from shutterless.runtime.image import isolation
+from shutterless.runtime.image.decoder import decode
 from shutterless.runtime.model.bundle import read_bundle
 from shutterless.runtime.model.classifier import Classifier
 from shutterless.runtime.problems import Problem
@@ -232,8 +234,11 @@ def peak() -> int:
 
 
 @pytest.fixture(scope="module")
-def service(colour_bundle) -> Service:
-    return Service(Classifier(read_bundle(colour_bundle)), Settings(colour_bundle))
+def service(colour_bundle) -> Iterator[Service]:
+    """A service that decodes unusual pictures itself, as a child process would: thousands take a while."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(isolation, "decode_isolated", lambda data, spec, budget: decode(data, spec))
+        yield Service(Classifier(read_bundle(colour_bundle)), Settings(colour_bundle))
 
 
 @pytest.mark.parametrize("file", PICTURES, ids=lambda file: file.name)

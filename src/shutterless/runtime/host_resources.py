@@ -22,10 +22,21 @@ def cores() -> int:
     return max(1, math.ceil(min([affinity, *quotas])))
 
 
+def available_memory() -> int:
+    """Return how many bytes of memory this process may still use."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return memory() - pages * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, AttributeError, ValueError):  # not Linux
+        return memory()
+
+
 def memory() -> int:
-    """Return how many bytes of memory this process may use: the machine's, or a container's limit."""
+    """Return how many bytes of memory this process may use: the machine's, a container's or a function's."""
     names = ("memory.max", "memory/memory.limit_in_bytes")
     limits = [values[0] for name in names if (values := _read_numbers(name))]
+    if megabytes := os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"):
+        limits.append(float(megabytes) * (1 << 20))
     with contextlib.suppress(AttributeError, ValueError, OSError):  # Windows has no sysconf
         limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     return int(min((limit for limit in limits if limit < math.inf), default=DEFAULT_MEMORY))

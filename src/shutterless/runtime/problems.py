@@ -18,6 +18,7 @@ KINDS = {
     "too-large": (413, "The picture is too large"),
     "unsupported-format": (415, "The picture's format is not supported"),
     "unreadable-image": (422, "The picture cannot be read"),
+    "unusual-image": (422, "The picture cannot be decoded safely here"),
     "url-refused": (422, "This URL is not allowed"),
     "fetch-failed": (424, "The picture could not be fetched"),
     "internal": (500, "Something went wrong on the server"),

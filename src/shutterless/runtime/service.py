@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shutterless.runtime.host_resources import cores, memory
 from shutterless.runtime.http_messages import Request, Response, decode_base64, parse_json
-from shutterless.runtime.image.decoder import cost, decode
+from shutterless.runtime.image.budget import Budget
 from shutterless.runtime.image.limits import MAX_BYTES
+from shutterless.runtime.image.ordinary import decode_ordinary
 from shutterless.runtime.model.bundle import Bundle, read_bundle
 from shutterless.runtime.model.classifier import Classifier
 from shutterless.runtime.problems import Problem
@@ -26,18 +27,17 @@ from shutterless.runtime.responses import (
 from shutterless.runtime.settings import Settings
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from shutterless.runtime.json_types import Json, PredictionDocument, PredictionsDocument, ProblemDocument
 
-# Several pictures must fit Lambda's 6 MB and API Gateway's 29 s, in which they are also decoded.
+# Several pictures must fit Lambda's 6 MB and API Gateway's 29 s.
 MAX_IMAGES = 16
-FETCH_SECONDS = 20.0
 # URLs fetched at once, by core and in all (each has an open file). Further ones are refused, so that hosts
 # that do not answer delay nobody but those who named them.
 FETCHES_PER_CORE, MAX_FETCHES = 32, 192
-# What the worst picture may take while it is decoded, see docs/security.md.
-DECODE_MEMORY = 1 << 30
-# Four of the worst possible pictures, some 6 s of a core; see `decoder.cost` for the unit.
-MAX_REQUEST_COST = 200_000_000
+# What each decoding may take, with its share of the service's own memory, see docs/security.md.
+DECODE_MEMORY = 512 << 20
 
 METHODS = ("GET", "HEAD", "POST", "OPTIONS")
 PUBLIC_MEMBERS = (
@@ -58,31 +58,6 @@ BOX_SIGNATURE = b"ftyp"  # AVIF and HEIC, after four bytes
 ReadBundle = Callable[[Path], Bundle]
 
 
-class Budget:
-    """What the pictures of one request may take together.
-
-    Attributes:
-        deadline: Time on the monotonic clock until which pictures may be fetched.
-        cost: What decoding may still take, in the unit of `decoder.cost`.
-    """
-
-    __slots__ = ("cost", "deadline")
-
-    def __init__(self, deadline: float, cost: int = MAX_REQUEST_COST) -> None:
-        self.deadline, self.cost = deadline, cost
-
-    def spend(self, data: bytes) -> None:
-        """Subtract the cost of decoding a picture file.
-
-        Raises:
-            Problem: `too-large` if that is more than remains.
-        """
-        picture_cost = cost(data)
-        if picture_cost > self.cost:
-            raise Problem("too-large", "the pictures of this request are too large together; send fewer")
-        self.cost -= picture_cost
-
-
 class Service:
     """Answers requests with one model, from any thread."""
 
@@ -92,6 +67,10 @@ class Service:
         # A decoded photo is large, and decoding more of them at once than there are cores gains nothing.
         decodes = max(1, min(cores() // settings.threads, memory() // DECODE_MEMORY))
         self._decode_slots = threading.BoundedSemaphore(decodes)
+        # Unusual pictures, which may take long, never take all cores, and where there is memory for one
+        # picture only, they share it.
+        is_alone = decodes == 1
+        self._child_slots = self._decode_slots if is_alone else threading.BoundedSemaphore(decodes // 2)
         self._fetch_slots = threading.BoundedSemaphore(min(FETCHES_PER_CORE * cores(), MAX_FETCHES))
 
     @classmethod
@@ -164,14 +143,14 @@ class Service:
         """
         if not isinstance(payload, Mapping):
             raise Problem("invalid-request", "send a JSON object with url, image or images")
+        budget = Budget()
         if "images" not in payload:
-            return self.predict_one(payload)
+            return self.predict_one(payload, budget)
         if "url" in payload or "image" in payload:
             raise Problem("invalid-request", "send only one of url, image and images")
         images = payload["images"]
         if not isinstance(images, list) or not 1 <= len(images) <= MAX_IMAGES:
             raise Problem("invalid-request", f"images must be a list of 1 to {MAX_IMAGES} objects")
-        budget = Budget(time.monotonic() + FETCH_SECONDS)
         return {"predictions": [self._predict_or_problem(image, budget) for image in images]}
 
     def predict_one(self, payload: Mapping[str, Json], budget: Budget | None = None) -> PredictionDocument:
@@ -179,40 +158,53 @@ class Service:
 
         Args:
             payload: `{"url": …}` or `{"image": base64}`.
-            budget: What it shares with the other pictures of its request, if there are any.
+            budget: What the request may still take; by default what one of a single picture may.
 
         Raises:
             Problem: If the request is not valid or the picture cannot be fetched or decoded.
         """
-        url, image = payload.get("url"), payload.get("image")
+        url, image, budget = payload.get("url"), payload.get("image"), budget or Budget()
         start_time = time.perf_counter()
         if isinstance(url, str) and not isinstance(image, str):
-            data = self._fetch(url, budget.deadline if budget else math.inf)
+            data = self._fetch(url, budget)
             fetch_ms = (time.perf_counter() - start_time) * 1000
         elif isinstance(image, str) and not isinstance(url, str):
             data, fetch_ms = _decode_image_member(image), 0.0
         else:
             raise Problem("invalid-request", "send either url or image (base64), as a string")
-        if budget:
-            budget.spend(data)
-        return self.classify(data, fetch_ms)
+        return self.classify(data, fetch_ms, budget)
 
-    def classify(self, data: bytes, fetch_ms: float = 0.0) -> PredictionDocument:
+    def classify(
+        self, data: bytes, fetch_ms: float = 0.0, budget: Budget | None = None
+    ) -> PredictionDocument:
         """Classify one picture file.
 
         Args:
             data: The whole file.
             fetch_ms: Milliseconds that it took to fetch, for the answer.
+            budget: What the request may still take; by default what one of a single picture may.
 
         Raises:
-            Problem: If the picture cannot be decoded.
+            Problem: If the picture cannot be decoded, or the budget does not suffice.
         """
-        with self._decode_slots:
+        budget, spec = budget or Budget(), self._classifier.input
+        with _slot(self._decode_slots, budget):
             start_time = time.perf_counter()
-            pixels = decode(data, self._classifier.input)
-            decode_end = time.perf_counter()
-            prediction = self._classifier.classify(pixels)
-            infer_end = time.perf_counter()
+            pixels = decode_ordinary(data, spec, budget)
+            if pixels is not None:
+                return self._classify_pixels(pixels, fetch_ms, start_time)
+        from shutterless.runtime.image.isolation import decode_isolated  # which ordinary photos don't need
+
+        with _slot(self._child_slots, budget):
+            start_time = time.perf_counter()
+            pixels = decode_isolated(data, spec, budget)
+        with _slot(self._decode_slots, budget):
+            return self._classify_pixels(pixels, fetch_ms, start_time)
+
+    def _classify_pixels(self, pixels: Image.Image, fetch_ms: float, start_time: float) -> PredictionDocument:
+        decode_end = time.perf_counter()
+        prediction = self._classifier.classify(pixels)
+        infer_end = time.perf_counter()
         bundle = self._classifier.bundle
         return {
             "label": prediction.label,
@@ -288,20 +280,31 @@ class Service:
         except Problem as problem:
             return problem.to_json()
 
-    def _fetch(self, url: str, deadline: float) -> bytes:
+    def _fetch(self, url: str, budget: Budget) -> bytes:
         from shutterless.runtime import fetch  # TLS and HTTP cost a cold start that many never need
 
-        seconds = deadline - time.monotonic()
-        if seconds <= 0:
-            raise Problem("fetch-failed", "fetching the pictures before this one took all the time")
-        timeout = min(fetch.TIMEOUT, seconds)
+        if not budget.seconds:
+            raise Problem("fetch-failed", "the pictures before this one took all the time")
+        timeout = min(fetch.TIMEOUT, budget.seconds)
         policy = fetch.Policy(self._settings.urls, self._settings.url_hosts, timeout)
         if not self._fetch_slots.acquire(blocking=False):
             raise Problem("busy", "too many URLs are being fetched", headers={"Retry-After": "1"})
         try:
-            return fetch.fetch(url, policy, max_bytes=MAX_BYTES)
+            with budget.measured():
+                return fetch.fetch(url, policy, max_bytes=MAX_BYTES, count=budget.count_bytes)
         finally:
             self._fetch_slots.release()
+
+
+@contextmanager
+def _slot(slots: threading.Semaphore, budget: Budget) -> Iterator[None]:
+    """Hold a slot, for which a request waits no longer than until its deadline."""
+    if not slots.acquire(timeout=budget.seconds):
+        raise Problem("busy", "too many pictures are being decoded", headers={"Retry-After": "1"})
+    try:
+        yield
+    finally:
+        slots.release()
 
 
 ROUTES: dict[str, dict[str, Callable[[Service, Request], Response]]] = {

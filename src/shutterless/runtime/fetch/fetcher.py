@@ -35,7 +35,10 @@ MAX_LOOKUPS = 64
 _lookup_slots = threading.BoundedSemaphore(MAX_LOOKUPS)
 
 
-def fetch(url: str, policy: Policy, *, max_bytes: int) -> bytes:
+Count = Callable[[int], object]
+
+
+def fetch(url: str, policy: Policy, *, max_bytes: int, count: Count = bool) -> bytes:
     """Return the bytes behind a URL.
 
     The errors contain nothing that the host has answered, nor where it redirected to: otherwise a stranger
@@ -45,6 +48,8 @@ def fetch(url: str, policy: Policy, *, max_bytes: int) -> bytes:
         url: An http or https URL.
         policy: Which addresses are allowed, and how many seconds the whole fetch may take.
         max_bytes: The most bytes that the body may have.
+        count: Called with the number of bytes, of heads and chunk heads too, whenever a host has sent some;
+            what it raises ends the fetch.
 
     Raises:
         Problem: `url-refused` before any packet is sent to an address that is not allowed, `fetch-failed`
@@ -59,7 +64,7 @@ def fetch(url: str, policy: Policy, *, max_bytes: int) -> bytes:
     deadline = time.monotonic() + policy.timeout
     for redirects in range(MAX_REDIRECTS + 1):
         try:
-            location, body = request_once(url, policy, deadline, max_bytes)
+            location, body = request_once(url, policy, deadline, max_bytes, count)
         except Problem as problem:
             if not redirects:
                 raise
@@ -70,7 +75,9 @@ def fetch(url: str, policy: Policy, *, max_bytes: int) -> bytes:
     raise Problem("fetch-failed", f"there are more than {MAX_REDIRECTS} redirects")
 
 
-def request_once(url: str, policy: Policy, deadline: float, max_bytes: int) -> tuple[str | None, bytes]:
+def request_once(
+    url: str, policy: Policy, deadline: float, max_bytes: int, count: Count
+) -> tuple[str | None, bytes]:
     """Check one URL and request it.
 
     Returns:
@@ -83,7 +90,7 @@ def request_once(url: str, policy: Policy, deadline: float, max_bytes: int) -> t
     addresses = _resolve(parts, policy, deadline)
     policy.validate_addresses(addresses)
     try:
-        return _get(parts, addresses, deadline, max_bytes)
+        return _get(parts, addresses, deadline, max_bytes, count)
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = next(text for kind, text in REASONS.items() if isinstance(error, kind))
         raise Problem("fetch-failed", reason) from error
@@ -141,7 +148,7 @@ def _run_until(deadline: float, look_up: Callable[[], list[str]]) -> list[str]:
 
 
 def _get(
-    parts: SplitResult, addresses: list[str], deadline: float, max_bytes: int
+    parts: SplitResult, addresses: list[str], deadline: float, max_bytes: int, count: Count
 ) -> tuple[str | None, bytes]:
     """Send one GET request; return a redirect's target and no bytes, or None and the body."""
     with closing(_connect(parts, addresses, deadline)) as stream:
@@ -152,7 +159,7 @@ def _get(
         headers = {"Host": parts.netloc, "User-Agent": "shutterless", "Accept": "image/*"}
         stream.settimeout(_seconds_until(deadline))
         connection.request("GET", path, headers=headers)
-        reader = DeadlineReader(stream, deadline)
+        reader = DeadlineReader(stream, deadline, count)
         with http.client.HTTPResponse(cast(socket.socket, reader), method="GET") as response:
             response.begin()
             if response.status in REDIRECT_STATUSES:
@@ -219,9 +226,10 @@ class DeadlineReader(io.RawIOBase):
     `HTTPResponse` needs nothing else of a socket.
     """
 
-    def __init__(self, stream: socket.socket, deadline: float) -> None:
+    def __init__(self, stream: socket.socket, deadline: float, count: Count) -> None:
         self._stream = stream
         self._deadline = deadline
+        self._count = count
         self._allowed_bytes = MAX_OVERHEAD + PIECE
 
     def allow(self, size: int) -> None:
@@ -240,6 +248,7 @@ class DeadlineReader(io.RawIOBase):
         """Read what has arrived, waiting no longer than the deadline."""
         self._stream.settimeout(_seconds_until(self._deadline))
         size = self._stream.recv_into(buffer)
+        self._count(size)
         self._allowed_bytes -= size
         if self._allowed_bytes < 0:
             raise http.client.HTTPException("the host sends more around the picture than the picture")

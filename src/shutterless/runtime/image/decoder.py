@@ -13,6 +13,7 @@ from shutterless.errors import InputError
 from shutterless.runtime.image import limits
 from shutterless.runtime.image.bit_depth import Depth, check_range, read_depth, to_8_bits
 from shutterless.runtime.image.opener import as_problem, open_picture, too_much_memory
+from shutterless.runtime.image.work import MAX_WORK, OpenedPicture, estimate
 from shutterless.runtime.problems import ImageError
 from shutterless.runtime.record import Record
 
@@ -77,7 +78,7 @@ class InputSpec(Record):
                 )
 
 
-def decode(data: bytes, spec: InputSpec) -> Image.Image:
+def decode(data: bytes, spec: InputSpec, max_memory: int = MAX_WORK.memory) -> Image.Image:
     """Decode a picture file to a picture of the model's input size.
 
     The first frame, turned as its EXIF orientation says, on white where it is transparent, resized once
@@ -86,6 +87,7 @@ def decode(data: bytes, spec: InputSpec) -> Image.Image:
     Args:
         data: The whole file.
         spec: The size of the result, and how it is reached.
+        max_memory: Bytes that decoding may take according to the header.
 
     Returns:
         An RGB picture of `spec.width` × `spec.height` pixels.
@@ -102,15 +104,46 @@ def decode(data: bytes, spec: InputSpec) -> Image.Image:
         'ff0000 ff0000'
     """
     try:
-        picture, orientation, _ = open_picture(data)
-        depth = read_depth(picture)
-        _shrink_while_decoding(picture, spec)
-        with as_problem():
-            picture.load()
-        check_range(picture, depth)
-        return _resize(_to_rgb(_turn_upright(picture, orientation), depth), spec)
+        picture = PreparedPicture(open_picture(data), spec)
+        if picture.work.memory > max_memory:
+            raise too_much_memory()
+        return picture.decode()
     except MemoryError as error:
         raise too_much_memory() from error
+
+
+class PreparedPicture:
+    """A picture whose header is read, ready to be decoded to a model's input.
+
+    Attributes:
+        work: What decoding it takes at most.
+    """
+
+    def __init__(self, opened: OpenedPicture, spec: InputSpec) -> None:
+        """Let libjpeg shrink a large photo, as `decode` does.
+
+        Raises:
+            ImageError: `unsupported-format` for values that Pillow reads wrongly.
+        """
+        self._picture, self._orientation, self._spec = opened.picture, opened.orientation, spec
+        self._depth = read_depth(opened.picture)
+        _shrink_while_decoding(opened.picture, spec)
+        self.work = estimate(opened)
+
+    def decode(self) -> Image.Image:
+        """Return an RGB picture of the model's input size; works once.
+
+        Raises:
+            ImageError: As `shutterless.runtime.image.decoder.decode` does.
+        """
+        picture: Image.Image = self._picture
+        del self._picture  # so that each step may free what the one before it made
+        with as_problem():
+            picture.load()
+        check_range(picture, self._depth)
+        picture = _turn_upright(picture, self._orientation)
+        picture = _to_rgb(picture, self._depth)
+        return _resize(picture, self._spec)
 
 
 def fit(picture: Image.Image, spec: InputSpec) -> Image.Image:
@@ -141,23 +174,10 @@ def read_header(data: bytes) -> Header:
     Raises:
         ImageError: As `decode` does.
     """
-    picture, orientation, _ = open_picture(data)
-    width, height = reversed(picture.size) if orientation in SIDEWAYS else picture.size
+    opened = open_picture(data)
+    picture, is_sideways = opened.picture, opened.orientation in SIDEWAYS
+    width, height = reversed(picture.size) if is_sideways else picture.size
     return Header(str(picture.format), width, height)
-
-
-def cost(data: bytes) -> int:
-    """Return the work that decoding a picture file takes, by its header.
-
-    Returns:
-        The work in pixels of a PNG, each some 30 ns of CPU time at worst; a pixel of a JPEG is a twentieth
-        of one for each scan. No picture that `decode` accepts costs more than `limits.MAX_PIXELS`.
-
-    Raises:
-        ImageError: As `decode` does.
-    """
-    picture, _, scans = open_picture(data)
-    return limits.cost(picture, scans)
 
 
 def read(file: Path) -> bytes:

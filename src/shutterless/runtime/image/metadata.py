@@ -52,11 +52,13 @@ class PictureFile(NamedTuple):
         data: The file.
         orientation: EXIF orientation, 1 to 8.
         scans: Passes over the pixels of a JPEG, 0 for other formats.
+        pieces: Segments or chunks that are left of a JPEG or PNG, which Pillow reads one by one.
     """
 
     data: bytes
     orientation: int = 1
     scans: int = 0
+    pieces: int = 0
 
 
 def strip_jpeg(data: bytes) -> PictureFile:
@@ -83,21 +85,23 @@ def strip_jpeg(data: bytes) -> PictureFile:
     scans = data.count(b"\xff\xda\0", at) if has_scans else 1
     if scans > MAX_SCANS:
         raise ImageError("unreadable-image", f"the JPEG has more than {MAX_SCANS} scans")
-    return PictureFile(b"".join((*pieces, data[at:])), exif_orientation(exif), scans)
+    file = b"".join((*pieces, memoryview(data)[at:]))
+    return PictureFile(file, exif_orientation(exif), scans, len(pieces))
 
 
 def strip_png(data: bytes) -> PictureFile:
     """Keep a PNG's critical chunks and its transparency. An animation becomes its default picture."""
-    pieces, orientation, at = [data[:8]], 1, 8
+    file = memoryview(data)
+    pieces, orientation, at = [file[:8]], 1, 8
     for _ in range(MAX_PIECES):
         name, end = data[at + 4 : at + 8], at + 12 + int.from_bytes(data[at : at + 4], "big")
         if name in PNG_PIXELS:
-            pieces.append(data[at:end])
+            pieces.append(file[at:end])
         elif name == b"eXIf":
             orientation = exif_orientation(data[at + 8 : end - 4])
         at = end
         if len(name) < 4 or name == b"IEND":
-            return PictureFile(b"".join(pieces), orientation)
+            return PictureFile(b"".join(pieces), orientation, pieces=len(pieces))
     raise too_many_pieces()
 
 

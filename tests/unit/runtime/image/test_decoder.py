@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageFile
 
 from shutterless.errors import InputError
-from shutterless.runtime.image import decoder, limits, metadata
+from shutterless.runtime.image import decoder, limits, metadata, work
 from shutterless.runtime.image.decoder import InputSpec, check, read_header
 from shutterless.runtime.image.limits import MAX_BYTES
+from shutterless.runtime.image.work import Work
 from shutterless.runtime.problems import Problem
 from tests.decoding import decode
 
@@ -373,7 +374,7 @@ def test_a_run_length_bmp_may_have_fewer_pixels_for_they_are_unpacked_slowly(mon
     runs = b"\x10\1\0\0" * 12 + b"\0\1"
     data = b"BM" + struct.pack("<IHHI", 62 + len(runs), 0, 0, 62) + head + b"\0\0\0\0\1\2\3\0" + runs
     assert decode(data, SPEC)[0, 0].tolist() == [3, 2, 1]
-    monkeypatch.setattr(limits, "MAX_PIXELS", 12 * 16 * 12 - 1)
+    monkeypatch.setattr(work, "MAX_WORK", Work(12 * 16 * 149e-9, 1 << 20))
     assert problem(data) == "too-large"
     decode(encode(noise(), "BMP"), SPEC)
 
