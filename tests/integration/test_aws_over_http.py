@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 import shutterless
-from shutterless.deploy import deployer, read_logs
+from shutterless.deploy import deployer, read_logs, removal
 from shutterless.deploy.status import read_status
 from tests.aws_as_it_is.account import Account
 from tests.aws_as_it_is.deployments import FUNCTION, NAME, deploy, make_bundle, publish
@@ -40,8 +40,8 @@ def test_a_deployment_over_http(account, described, tmp_path, colour_photos):
     account.clock.advance(60)
     assert read_status(NAME).last_hour.requests > 0
     assert any(entry.record.get("status") == 200 for entry in read_logs(NAME))
-    deployer.destroy(NAME)
-    assert deployer.list_resources(NAME) == []
+    removal.destroy(NAME)
+    assert removal.list_resources(NAME) == []
 
 
 def test_a_deployment_with_a_function_url_over_http(account, described, tmp_path, colour_photos):

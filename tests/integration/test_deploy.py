@@ -10,9 +10,10 @@ import boto3
 import pytest
 
 from shutterless import deploy as package
-from shutterless.deploy import deployer
+from shutterless.deploy import deployer, removal
 from shutterless.deploy.aws import ecr
-from shutterless.deploy.code import live
+from shutterless.deploy.aws.s3 import objects
+from shutterless.deploy.code import live, zip
 from shutterless.deploy.releases import traffic
 from shutterless.deploy.status import read_status
 from shutterless.deploy.template.releases import MAX_RELEASES
@@ -22,6 +23,7 @@ from shutterless.runtime.model.bundle import read_bundle
 from tests.aws_as_it_is.deployments import FUNCTION, NAME, deploy, make_bundle, publish
 
 REGION = "eu-central-1"
+BUCKET = f"shutterless-123456789012-{REGION}-an"
 
 
 @pytest.fixture
@@ -56,9 +58,20 @@ def images(session):
     return session.client("ecr").describe_images(repositoryName=f"shutterless/{NAME}")["imageDetails"]
 
 
-def test_deploy_update_roll_back_and_destroy(aws, bundles):
+def zips(session):
+    return session.client("s3").list_object_versions(Bucket=BUCKET, Prefix=f"{NAME}/")["Versions"]
+
+
+STORES = {"image": images, "zip": zips}
+
+
+@pytest.mark.parametrize(
+    ("package", "store"),
+    [("zip", f"2 zips in the bucket {BUCKET}"), ("image", f"repository shutterless/{NAME}, with its images")],
+)
+def test_deploy_update_roll_back_and_destroy(aws, bundles, package, store):
     first, second = bundles[:2]
-    deployment = deploy(first)
+    deployment = deploy(first, package=package)
     assert deployment.changed
     assert deployment.url.endswith(f".execute-api.{REGION}.amazonaws.com/prod")
     assert deployment.model == f"clothes {read_bundle(first).version}"
@@ -70,33 +83,46 @@ def test_deploy_update_roll_back_and_destroy(aws, bundles):
 
     assert deploy(second).model == f"clothes {read_bundle(second).version}"
     assert alias(aws) == ("2", {})
-    assert len(images(aws)) == 2
+    assert len(STORES[package](aws)) == 2
 
     back = traffic.rollback(NAME)
     assert (back.model, back.code) == (deployment.model, deployment.code)
     assert alias(aws) == ("1", {})
 
-    assert deployer.list_resources(NAME) == [
+    assert removal.list_resources(NAME) == [
         f"stack {FUNCTION} (UPDATE_COMPLETE)",
         f"function {FUNCTION}",
         f"log group /aws/lambda/{FUNCTION}",
-        f"repository shutterless/{NAME}, with its images",
+        store,
     ]
-    deployer.destroy(NAME)
-    assert deployer.list_resources(NAME) == []
-    deployer.destroy(NAME)
+    removal.destroy(NAME)
+    assert removal.list_resources(NAME) == []
+    removal.destroy(NAME)
 
 
 def test_the_image_in_the_template_is_the_one_in_the_registry(aws, bundles):
-    deployment = deploy(bundles[0])
+    deployment = deploy(bundles[0], package="image")
     (pushed,) = images(aws)
     code = deployment.template["Resources"]["Function"]["Properties"]["Code"]
     assert code == {"ImageUri": deployment.code}
     assert deployment.code.endswith(f"/shutterless/{NAME}@{pushed['imageDigest']}")
 
 
-def test_a_second_deploy_builds_and_pushes_nothing(aws, bundles):
-    deploy(bundles[0])
+def test_the_zip_in_the_template_is_the_version_in_the_bucket(aws, bundles):
+    deployment = deploy(bundles[0])
+    (version,) = zips(aws)
+    function = deployment.template["Resources"]["Function"]["Properties"]
+    code = {"S3Bucket": BUCKET, "S3Key": version["Key"], "S3ObjectVersion": version["VersionId"]}
+    assert (function["PackageType"], function["Code"]) == ("Zip", code)
+    assert (function["Runtime"], function["Handler"]) == ("python3.13", "lambda_function.lambda_handler")
+    assert deployment.code == f"s3://{BUCKET}/{version['Key']}?versionId={version['VersionId']}"
+    assert deployment.uploaded_bytes == version["Size"]
+    assert deploy(bundles[0], memory=3008).uploaded_bytes == 0
+
+
+@pytest.mark.parametrize("package", STORES)
+def test_a_second_deploy_builds_and_pushes_nothing(aws, bundles, package):
+    deploy(bundles[0], package=package)
 
     def refuse(*_):
         raise AssertionError("the image was published again")
@@ -105,8 +131,18 @@ def test_a_second_deploy_builds_and_pushes_nothing(aws, bundles):
     assert alias(aws) == ("2", {})
 
 
+def test_a_zip_that_is_gone_from_the_bucket_is_uploaded_again(aws, bundles):
+    deploy(bundles[0])
+    (version,) = zips(aws)
+    place = {"Bucket": BUCKET, "Key": version["Key"]}
+    aws.client("s3").delete_object(**place, VersionId=version["VersionId"])
+    again = deploy(bundles[0])
+    (version,) = zips(aws)
+    assert again.code.endswith(version["VersionId"])
+
+
 def test_an_image_that_is_gone_from_the_registry_is_pushed_again(aws, bundles):
-    deployment = deploy(bundles[0])
+    deployment = deploy(bundles[0], package="image")
     aws.client("ecr").delete_repository(repositoryName=f"shutterless/{NAME}", force=True)
     again = deploy(bundles[0])
     assert (again.code, again.changed) == (deployment.code, False)
@@ -127,7 +163,7 @@ def test_an_image_can_be_rebuilt_although_nothing_has_changed(aws, bundles):
 
 
 def test_a_newer_base_image_is_noticed_and_an_unknown_one_changes_nothing(aws, bundles, monkeypatch):
-    deploy(bundles[0])
+    deploy(bundles[0], package="image")
     monkeypatch.setattr(base_image, "find_base_digest", lambda *_: "")
     assert not deploy(bundles[0]).changed
     monkeypatch.setattr(base_image, "find_base_digest", lambda *_: f"sha256:{'1' * 64}")
@@ -137,16 +173,29 @@ def test_a_newer_base_image_is_noticed_and_an_unknown_one_changes_nothing(aws, b
 def test_images_of_dropped_releases_are_deleted(aws, bundles, monkeypatch):
     monkeypatch.setattr(ecr, "MIN_AGE", timedelta(hours=-1))
     for bundle in bundles:
-        deployment = deploy(bundle)
+        deployment = deploy(bundle, package="image")
         assert deployment.warnings == ()
     digests = {image["imageDigest"] for image in images(aws)}
     assert len(digests) == MAX_RELEASES
     assert all(digest in json.dumps(deployment.template) for digest in digests)
 
 
-def test_its_status_is_read_back(aws, bundles):
-    deployment = deploy(bundles[0], memory=3008)
+def test_zips_of_dropped_releases_are_deleted(aws, bundles, monkeypatch):
+    monkeypatch.setattr(objects, "MIN_AGE", timedelta(hours=-1))
+    for bundle in bundles:
+        deployment = deploy(bundle)
+        assert deployment.warnings == ()
+    versions = [version["VersionId"] for version in zips(aws)]
+    assert len(versions) == MAX_RELEASES
+    assert all(version in json.dumps(deployment.template) for version in versions)
+
+
+@pytest.mark.parametrize("package", STORES)
+def test_its_status_is_read_back(aws, bundles, package):
+    deployment = deploy(bundles[0], memory=3008, package=package)
     status = read_status(NAME)
+    assert (status.package, status.code) == (package, deployment.code)
+    assert status.code_uploaded
     assert (status.model, status.version, status.url) == (deployment.model, "1", deployment.url)
     assert (status.memory, status.provisioned, status.last_hour) == (3008, 0, None)
 
@@ -156,7 +205,7 @@ def test_a_plan_changes_nothing(aws, bundles):
     assert plan.needs_push
     (step,) = plan.steps
     assert (step.name, {change.action for change in step.changes}) == ("create", {"added"})
-    assert deployer.list_resources(NAME) == []
+    assert removal.list_resources(NAME) == []
 
 
 def test_a_deploy_does_what_the_plan_says(aws, bundles):
@@ -213,7 +262,7 @@ def test_a_canary_with_provisioned_concurrency_is_refused_before_anything_is_don
     with pytest.raises(InputError) as error:
         deploy(bundles[0], canary=0.1, provisioned_concurrency=1)
     assert error.value.code == "conflicting-options"
-    assert deployer.list_resources(NAME) == []
+    assert removal.list_resources(NAME) == []
 
 
 def test_provisioned_concurrency_is_refused_while_a_canary_runs(aws, bundles):
@@ -268,7 +317,9 @@ def digest_of(deployment):
 
 
 def test_the_live_image_of_one_deployment_is_deployed_in_another_by_the_same_digest(aws, bundles, copies):
-    dev = deployer.deploy(bundles[0], "clothes-dev", publish=publish, memory=1024, auth="none")
+    dev = deployer.deploy(
+        bundles[0], "clothes-dev", publish=publish, package="image", memory=1024, auth="none"
+    )
     image = package.read_live_release("clothes-dev")
     plan = deployer.plan(image, "clothes-prod")
     assert (plan.needs_push, plan.options.memory) == (True, 1769)
@@ -282,12 +333,56 @@ def test_the_live_image_of_one_deployment_is_deployed_in_another_by_the_same_dig
     assert not deployer.deploy(image, "clothes-prod", publish=None).changed
     assert copies == [digest_of(dev)]
 
-    deployer.destroy("clothes-dev")  # takes its own repository, not prod's
+    removal.destroy("clothes-dev")  # takes its own repository, not prod's
     assert not deployer.deploy(image, "clothes-prod", publish=None).changed
 
 
-def test_a_bundle_that_came_as_an_image_is_not_built_again(aws, bundles, copies):
-    deployer.deploy(bundles[0], "clothes-dev", publish=publish)
+def test_the_live_zip_of_one_deployment_is_deployed_in_another_byte_by_byte(aws, bundles):
+    dev = deployer.deploy(bundles[0], "clothes-dev", publish=publish, memory=1024, auth="none")
+    release = package.read_live_release("clothes-dev")
+    plan = deployer.plan(release, "clothes-prod")
+    assert (plan.needs_push, plan.options.memory, plan.options.package) == (True, 1769, "zip")
+    prod = deployer.deploy(release, "clothes-prod", publish=None)
+    assert package.read_live_release("clothes-prod").code.digest == release.code.digest
+    assert f"/{BUCKET}/clothes-prod/" in prod.code
+    assert (prod.model, prod.auth) == (dev.model, "api-key")
+    assert not deployer.deploy(release, "clothes-prod", publish=None).changed
+
+    removal.destroy("clothes-dev")  # takes its own zips, not prod's
+    assert not deployer.deploy(release, "clothes-prod", publish=None).changed
+
+
+@pytest.mark.parametrize(("before", "after"), [("zip", "image"), ("image", "zip")])
+def test_a_deployment_keeps_its_package(aws, account, bundles, before, after):
+    deploy(bundles[0], package=before)
+    deploy(bundles[1])
+    for action in (deployer.plan, deployer.deploy):
+        with pytest.raises(DeployError) as error:
+            action(bundles[2], NAME, package=after)
+        assert error.value.code == "fixed-option"
+    assert alias(aws) == ("2", {})
+
+
+def test_a_bundle_that_is_too_large_for_a_zip_or_has_a_base_image_is_an_image(aws, bundles, monkeypatch):
+    assert deployer.plan(bundles[0], NAME, base_image="python:3.13").options.package == "image"
+    monkeypatch.setattr(zip, "RUNTIME_BYTES", 250 * 1024 * 1024)
+    assert deployer.plan(bundles[0], NAME).options.package == "image"
+    assert deployer.plan(bundles[0], NAME, package="zip").options.package == "zip"
+
+
+def test_no_docker_is_looked_for_in_a_deploy_by_zip(aws, bundles, monkeypatch):
+    searches = []
+    monkeypatch.setattr("shutil.which", lambda name, *_, **__: searches.append(name))
+    deploy(bundles[0])
+    deployer.plan(bundles[1], NAME)
+    deploy(bundles[1])
+    removal.destroy(NAME)
+    assert "docker" not in searches
+
+
+@pytest.mark.parametrize("kind", STORES)
+def test_a_bundle_that_came_from_another_deployment_is_not_built_again(aws, bundles, copies, kind):
+    deployer.deploy(bundles[0], "clothes-dev", publish=publish, package=kind)
     deployer.deploy(package.read_live_release("clothes-dev"), "clothes-prod", publish=None)
     assert not deployer.deploy(bundles[0], "clothes-prod", publish=None).changed
 
@@ -346,7 +441,7 @@ def test_a_function_url_with_a_key_is_refused_before_anything_is_done(aws, bundl
     with pytest.raises(InputError) as error:
         deploy(bundles[0], front="url")
     assert error.value.code == "conflicting-options"
-    assert deployer.list_resources(NAME) == []
+    assert removal.list_resources(NAME) == []
 
 
 def test_a_long_timeout_is_kept_with_a_function_url_and_refused_with_api_gateway(aws, bundles):
@@ -376,7 +471,7 @@ def tags_of_stack(session):
 
 
 def test_tags_are_those_of_the_stack_and_the_repository_also_when_only_they_change(aws, bundles):
-    deploy(bundles[0], tags={"équipe": "vision", "cost": "1"})
+    deploy(bundles[0], package="image", tags={"équipe": "vision", "cost": "1"})
     assert tags_of_stack(aws) == tags_of_repository(aws)
     assert tags_of_stack(aws) == {"shutterless": NAME, "équipe": "vision", "cost": "1"}
     assert not deploy(bundles[0]).changed

@@ -105,6 +105,10 @@ def test_a_zip_that_is_there_is_not_uploaded_again(aws, account, file):
     assert put(aws, file) == code
 
 
+def test_a_zip_that_s3_cannot_read_yet_is_not_uploaded_twice(aws, account, file):
+    assert operations(account, lambda: put(aws, file)).count("PutObject") == 1
+
+
 def test_an_object_with_other_content_is_replaced(aws, account, file):
     client = boto3.client("s3")
     ensure_bucket(aws)
@@ -154,12 +158,12 @@ def test_the_zips_of_other_deployments_stay(aws, account, file):
 
 def test_a_zip_is_downloaded_only_if_it_is_what_its_name_says(aws, account, file, tmp_path):
     code, copy = put(aws, file), tmp_path / "copy.zip"
-    download(find_bucket(aws), code, copy)
+    download(aws, code, copy)
     assert copy.read_bytes() == CONTENT
     account.s3.buckets[BUCKET].versions[0].body = b"changed"
-    assert code_of(lambda: download(find_bucket(aws), code, copy)) == "digest-mismatch"
+    assert code_of(lambda: download(aws, code, copy)) == "digest-mismatch"
     gone = ZipCode(code.bucket, code.key, "another")
-    assert code_of(lambda: download(find_bucket(aws), gone, copy)) == "zip-not-in-bucket"
+    assert code_of(lambda: download(aws, gone, copy)) == "zip-not-in-bucket"
 
 
 def test_old_zips_that_nothing_names_are_deleted(aws, account, file):

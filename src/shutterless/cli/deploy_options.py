@@ -10,7 +10,7 @@ from shutterless.cli.options import share
 FromEnv = Annotated[
     str | None,
     typer.Option(
-        "--from", metavar="ENV", help="Deploy the image that is live in this environment, unchanged."
+        "--from", metavar="ENV", help="Deploy the zip or image that is live in this environment, unchanged."
     ),
 ]
 
@@ -51,7 +51,9 @@ CanaryIgnoreAnswers = Annotated[
 
 Rebuild = Annotated[
     bool,
-    typer.Option("--rebuild", help="Build the image even if nothing that it is made from has changed."),
+    typer.Option(
+        "--rebuild", help="Build the zip or image even if nothing that it is made from has changed."
+    ),
 ]
 
 Photo = Annotated[
@@ -108,7 +110,18 @@ Platform = Annotated[
     typer.Option(metavar="NAME", help="linux/amd64, or linux/arm64 (20 % cheaper).  [default: linux/amd64]"),
 ]
 
-BaseImage = Annotated[str | None, typer.Option(metavar="NAME", help="The image to build on.")]
+Package = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="What the function is deployed as: zip (no Docker), or image; only on the first deploy.  "
+        "[default: zip, if it fits]",
+    ),
+]
+
+BaseImage = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The image to build on; makes the package an image.")
+]
 
 Auth = Annotated[
     str | None,

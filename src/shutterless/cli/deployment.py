@@ -44,6 +44,8 @@ def show_deployment(deployment: "Deployment", as_json: bool) -> None:
         print_result(f"Next: shutterless promote {name}, or to go back: shutterless rollback {name}")
     else:
         print_result(f"Deployed: {model}")
+    if deployment.uploaded_bytes:
+        say(f"Uploaded {deployment.uploaded_bytes / 1e6:.1f} MB: a changed zip is uploaded as a whole.")
     if deployment.has_page:
         print_result(f"Page: {url}/")
     print_result(f"API:  {url}/predict")

@@ -56,11 +56,11 @@ def show_plan(
     for note in plan.notes:
         print_result(note)
     if plan.needs_push and not isinstance(contents, Path):
-        print_result(f"The live image of {contents.deployment} would be copied: {contents.code.digest}")
+        print_result(f"The live code of {contents.deployment} would be copied: {contents.code.digest}")
     elif plan.needs_push:
-        print_result(
-            "An image would be built and pushed. Its digest and the version's id are only known then."
-        )
+        is_zip = plan.options.package == "zip"
+        action = "A zip would be made and uploaded" if is_zip else "An image would be built and pushed"
+        print_result(f"{action}. Its digest and the version's id are only known then.")
     if plan.current_options is None:
         listing = make_table("would be created", "number")
         changes = [change for step in plan.steps for change in step.changes]
@@ -92,14 +92,14 @@ def _show_changes(changes: Iterable["ResourceChange"]) -> None:
 
 def _short(value: "Json") -> str:
     """Return a value for a table: of a reference the name, of an image the digest."""
-    from shutterless.deploy.deployer import UNKNOWN_DIGEST
+    from shutterless.deploy.deployer import UNKNOWN
 
     if isinstance(value, dict) and len(value) == 1:
         (value,) = value.values()
         value = value[0] if isinstance(value, list) else value
     text = "" if value is None else value if isinstance(value, str) else json.dumps(value)
-    if UNKNOWN_DIGEST in text:
-        return "(known after the push)"
+    if UNKNOWN in text:
+        return "(known after the upload)"
     if "@sha256:" in text:
         return text.partition("@")[2][:19]
     half = MAX_VALUE_LENGTH // 2

@@ -11,7 +11,8 @@ from shutterless.utils.lazy import import_name
 
 # module: the names that it defines. Their types are in __init__.pyi, which a test compares with this table.
 _EXPORTS = {
-    "deployer": ("Plan", "PlannedStep", "deploy", "destroy", "list_resources", "plan"),
+    "deployer": ("Plan", "PlannedStep", "deploy", "plan"),
+    "removal": ("destroy", "list_resources"),
     "state": ("Deployment",),
     "releases.drift": ("Drift", "find_drift"),
     "releases.traffic": ("DeployedRelease", "list_releases", "promote", "rollback"),

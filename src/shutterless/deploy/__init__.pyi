@@ -18,8 +18,6 @@ from shutterless.deploy.cost.workload import Workload as Workload
 from shutterless.deploy.deployer import Plan as Plan
 from shutterless.deploy.deployer import PlannedStep as PlannedStep
 from shutterless.deploy.deployer import deploy as deploy
-from shutterless.deploy.deployer import destroy as destroy
-from shutterless.deploy.deployer import list_resources as list_resources
 from shutterless.deploy.deployer import plan as plan
 from shutterless.deploy.endpoint import Endpoint as Endpoint
 from shutterless.deploy.endpoint import read_endpoint as read_endpoint
@@ -36,6 +34,8 @@ from shutterless.deploy.releases.traffic import DeployedRelease as DeployedRelea
 from shutterless.deploy.releases.traffic import list_releases as list_releases
 from shutterless.deploy.releases.traffic import promote as promote
 from shutterless.deploy.releases.traffic import rollback as rollback
+from shutterless.deploy.removal import destroy as destroy
+from shutterless.deploy.removal import list_resources as list_resources
 from shutterless.deploy.state import Deployment as Deployment
 from shutterless.deploy.status import Status as Status
 from shutterless.deploy.status import read_status as read_status

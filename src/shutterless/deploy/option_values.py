@@ -86,6 +86,7 @@ CHOICES = {
     "auth": get_args(Auth),
     "page": get_args(Page),
     "platform": get_args(Platform),
+    "package": get_args(Package),
     "log_days": RETENTION_DAYS,
 }
 

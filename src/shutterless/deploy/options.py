@@ -6,7 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, TypedDict, TypeVar, get_type_hints
 
-from shutterless.deploy.option_values import MAX_REST_TIMEOUT, Auth, Front, Page, Platform, check_value
+from shutterless.deploy.option_values import (
+    MAX_REST_TIMEOUT,
+    Auth,
+    Front,
+    Package,
+    Page,
+    Platform,
+    check_value,
+)
 from shutterless.errors import InputError
 from shutterless.runtime.json_types import JsonObject
 from shutterless.runtime.settings import Urls
@@ -25,6 +33,10 @@ VERSIONED = (
 )
 
 
+# What only an image has.
+IMAGE_OPTIONS = ("base_image", "image_kms_key")
+
+
 class OptionChanges(TypedDict, total=False):
     """Options to change, see `Options`. What is left out, or None, stays as it is deployed."""
 
@@ -33,6 +45,7 @@ class OptionChanges(TypedDict, total=False):
     memory: int | None
     timeout: int | None
     platform: Platform | None
+    package: Package | None
     base_image: str | None
     auth: Auth | None
     page: Page | None
@@ -71,7 +84,9 @@ class Options:
         stage: The API's stage, the first part of its paths.
         memory: The function's memory in MB. Its CPU grows with it: 1,769 MB are one virtual CPU.
         timeout: Seconds until the function gives up.
-        platform: The platform of image and function.
+        platform: The platform of the function.
+        package: What the function is deployed as: a `zip`, which needs no Docker, or a container `image`. It
+            can't be changed after the first deploy.
         base_image: The image to build on; empty for the default.
         auth: Who may call `/predict`: whoever has the API key, anyone (`none`), or an IAM identity (`iam`).
         page: Whether the API has its web page, which anyone can open.
@@ -110,6 +125,7 @@ class Options:
     memory: int = 1769
     timeout: int = MAX_REST_TIMEOUT
     platform: Platform = "linux/amd64"
+    package: Package = "zip"
     base_image: str = ""
     auth: Auth = "api-key"
     page: Page = "on"
@@ -145,6 +161,11 @@ class Options:
 
     def _check_combinations(self) -> None:
         conflicts = (
+            (
+                self.package == "zip" and (self.base_image or self.image_kms_key),
+                "A zip has neither a base image nor a key of its own to encrypt it with",
+                "Use --package image, or set --base-image and --image-kms-key to ''.",
+            ),
             (
                 self.snapstart and self.provisioned_concurrency,
                 "AWS does not support SnapStart together with provisioned concurrency",
@@ -184,12 +205,16 @@ class Options:
     def with_changes(self, changes: OptionChanges) -> "Options":
         """Return the options with some changed; None changes nothing.
 
+        What only an image has makes the package an image, unless a package is asked for.
+
         Raises:
             ShutterlessError: There is no such option, or AWS would refuse a value.
         """
         check_changes(changes)
-        values: Mapping[str, Any] = changes
-        return replace(self, **{name: value for name, value in values.items() if value is not None})
+        values: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
+        if any(values.get(name) for name in IMAGE_OPTIONS):
+            values.setdefault("package", "image")
+        return replace(self, **values)
 
     def to_json(self) -> JsonObject:
         """Return the options as the template's metadata keeps them."""

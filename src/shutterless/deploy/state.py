@@ -49,6 +49,7 @@ class Deployment:
         domain: The API's own address, `https://` and its domain; empty if it has none.
         domain_target: What DNS has to point the domain to.
         has_page: Whether the API has its web page.
+        uploaded_bytes: The size of the zip that the call uploaded; 0 if it uploaded none.
         comparison: What a canary's answers showed beside the live version's; None if none was watched.
     """
 
@@ -66,6 +67,7 @@ class Deployment:
     domain: str = ""
     domain_target: str = ""
     has_page: bool = True
+    uploaded_bytes: int = 0
     comparison: Comparison | None = None
 
 

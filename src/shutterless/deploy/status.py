@@ -27,6 +27,7 @@ from shutterless.deploy.code import read_upload_time
 from shutterless.deploy.cost.estimate import estimate_cost
 from shutterless.deploy.cost.prices import load_prices
 from shutterless.deploy.cost.workload import MONTH_S, Workload
+from shutterless.deploy.option_values import Package
 from shutterless.deploy.releases.alias import find_alias_change, read_routing
 from shutterless.deploy.state import State, read_deployed_stack
 from shutterless.deploy.template.code import parse_code
@@ -49,6 +50,7 @@ class LiveFunction:
 
     Attributes:
         code: Its image, `uri@sha256:…`, or the digest of its zip, `sha256:…`.
+        package: `zip` or `image`.
         version: The version's number.
         canary: The shares of the calls, 0 to 1, that other versions get, by version number.
         memory: In MB.
@@ -58,6 +60,7 @@ class LiveFunction:
     """
 
     code: str
+    package: Package
     version: str
     canary: dict[str, float]
     memory: int
@@ -91,6 +94,7 @@ class Status:
         url: The address of the page and the API.
         model: Name and version of the live model.
         code: The live image, `uri@sha256:…`, or zip, `s3://bucket/key?versionId=…`.
+        package: `zip` or `image`.
         code_uploaded: When it was uploaded, ISO 8601; empty if it is no longer stored.
         vulnerabilities: The number that ECR's scan has found in an image, by severity; None if there is no
             finished scan.
@@ -117,6 +121,7 @@ class Status:
     url: str = ""
     model: str = ""
     code: str = ""
+    package: str = ""
     code_uploaded: str = ""
     vulnerabilities: dict[str, int] | None = None
     version: str = ""
@@ -225,6 +230,7 @@ def _read_live_function(session: boto3.Session, name: str) -> LiveFunction | Non
     settings = description["Configuration"]
     return LiveFunction(
         code=description["Code"].get("ImageUri") or _zip_digest(settings),
+        package="image" if "ImageUri" in description["Code"] else "zip",
         version=routing.version,
         canary=routing.shares,
         memory=settings["MemorySize"],
@@ -283,7 +289,7 @@ def _workload(session: boto3.Session, stack: Stack, function: LiveFunction) -> W
         memory=function.memory,
         architecture=function.architecture,
         front="rest" if "ApiId" in stack.outputs else "url",
-        package="image",
+        package=function.package,
         snapstart=function.snapstart,
         snapshots=_count_snapshots(session, stack.name),
         provisioned=function.provisioned,

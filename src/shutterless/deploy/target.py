@@ -1,11 +1,11 @@
 """What a deploy has to arrive at, derived from its arguments and what is deployed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import boto3
 
-from shutterless.deploy.code import LiveRelease, code_fingerprint, is_same_code, read_upload_time
+from shutterless.deploy.code import LiveRelease, code_fingerprint, fits_zip, is_same_code, read_upload_time
 from shutterless.deploy.front import check_front
 from shutterless.deploy.options import OptionChanges, Options, check_changes, check_name
 from shutterless.deploy.template.code import Code
@@ -112,6 +112,8 @@ def find_target(
     options = (read_options(deployed) if deployed else Options()).with_changes(changes)
     if isinstance(contents, LiveRelease):
         options = contents.adapt(options, changes)
+    elif deployed is None and not changes.get("package") and not fits_zip(contents):
+        options = replace(options, package="image")
     check_front(options, changes)
     releases = read_releases(deployed) if deployed else None
     if options.provisioned_concurrency and (canary or (releases and releases.canary)):

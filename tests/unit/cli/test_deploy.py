@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import typer
 
-from shutterless.deploy import deployer, smoke
+from shutterless.deploy import deployer, removal, smoke
 from shutterless.deploy.aws import session
 from shutterless.deploy.aws.account import AccountLimits
 from shutterless.deploy.canary.comparison import Comparison
@@ -46,8 +46,9 @@ def calls(monkeypatch):
 
         return function
 
-    for name, value in {"plan": PLAN, "destroy": None, "deploy": DEPLOYED}.items():
+    for name, value in {"plan": PLAN, "deploy": DEPLOYED}.items():
         monkeypatch.setattr(deployer, name, answer(name, value))
+    monkeypatch.setattr(removal, "destroy", answer("destroy", None))
     for name, value in {"promote": DEPLOYED, "rollback": DEPLOYED, "list_releases": RELEASES}.items():
         monkeypatch.setattr(traffic, name, answer(name, value))
     monkeypatch.setattr(session, "connect", answer("connect", None))
@@ -58,10 +59,10 @@ def calls(monkeypatch):
     return calls
 
 
-def answers(monkeypatch, name, *values):
-    """Answer a function of the deployer with one value after the other."""
+def answers(monkeypatch, name, *values, module=deployer):
+    """Answer a function of the deployer, or of another module, with one value after the other."""
     queue = list(values)
-    monkeypatch.setattr(deployer, name, lambda *arguments, **options: queue.pop(0))
+    monkeypatch.setattr(module, name, lambda *arguments, **options: queue.pop(0))
 
 
 def test_a_deploy_is_tested_and_shows_how_to_call_the_api(shutterless, calls):
@@ -227,7 +228,7 @@ def test_a_plan_without_a_change_shows_the_notes_only(shutterless, calls, monkey
 def test_a_plan_shows_of_references_and_images_what_tells_them_apart(shutterless, calls, monkeypatch):
     changes = (
         PropertyChange(
-            "Code.ImageUri", f"host/clothes@sha256:{1:064x}", f"clothes@{deployer.UNKNOWN_DIGEST}"
+            "Code.ImageUri", f"host/clothes@sha256:{1:064x}", f"clothes@sha256:{deployer.UNKNOWN}"
         ),
         PropertyChange("FunctionVersion", {"Fn::GetAtt": ["Version1", "Version"]}, {"Ref": "Version2"}),
         PropertyChange("Quota", None, {"Limit": 5, "Period": "MONTH"}),
@@ -242,7 +243,7 @@ def test_a_plan_shows_of_references_and_images_what_tells_them_apart(shutterless
     result = shutterless("deploy", "bundle", "--name", "clothes", "--plan")
     rows = [line.split("\t") for line in result.stdout.splitlines() if "\t" in line]
     assert rows[1:] == [
-        ["!", "Function", "Code.ImageUri", "sha256:000000000000", "(known after the push)"],
+        ["!", "Function", "Code.ImageUri", "sha256:000000000000", "(known after the upload)"],
         ["", "", "FunctionVersion", "Version1", "Version2"],
         ["", "", "Quota", "", '{"Limit": 5, "Period": "MONTH"}'],
         ["", "", "Description", f"a{'x' * 29}…{'x' * 29}z", "[bold]"],
@@ -347,9 +348,8 @@ def test_ctrl_c_shows_the_next_step(shutterless, calls, monkeypatch, module, com
 
 
 def test_destroy_lists_what_it_removes_and_that_nothing_is_left(shutterless, calls, monkeypatch):
-    answers(
-        monkeypatch, "list_resources", ["stack shutterless-clothes", "repository shutterless/clothes"], []
-    )
+    resources = ["stack shutterless-clothes", "repository shutterless/clothes"]
+    answers(monkeypatch, "list_resources", resources, [], module=removal)
     result = shutterless("destroy", "clothes", "--yes")
     assert "stack shutterless-clothes" in result.stderr
     assert result.stdout == "clothes is removed; AWS has nothing left of it.\n"
@@ -357,14 +357,14 @@ def test_destroy_lists_what_it_removes_and_that_nothing_is_left(shutterless, cal
 
 
 def test_destroy_lists_what_is_left(shutterless, calls, monkeypatch):
-    answers(monkeypatch, "list_resources", ["stack a"], ["log group b"])
+    answers(monkeypatch, "list_resources", ["stack a"], ["log group b"], module=removal)
     result = shutterless("destroy", "clothes", "--yes")
     assert "log group b" in result.stderr
     assert result.exit_code == 1
 
 
 def test_destroy_asks_and_without_an_answer_does_nothing(shutterless, calls, monkeypatch):
-    answers(monkeypatch, "list_resources", ["stack shutterless-clothes"])
+    answers(monkeypatch, "list_resources", ["stack shutterless-clothes"], module=removal)
     result = shutterless("destroy", "clothes")
     assert "--yes" in result.stderr
     assert result.exit_code == 1
@@ -378,7 +378,7 @@ def test_ctrl_c_at_the_question_is_ctrl_c(shutterless, calls, monkeypatch):
         except KeyboardInterrupt:
             raise typer.Abort from None  # as typer's own
 
-    answers(monkeypatch, "list_resources", ["stack shutterless-clothes"])
+    answers(monkeypatch, "list_resources", ["stack shutterless-clothes"], module=removal)
     monkeypatch.setattr(typer, "confirm", stop)
     result = shutterless("destroy", "clothes")
     assert result.exit_code == 130
@@ -387,7 +387,7 @@ def test_ctrl_c_at_the_question_is_ctrl_c(shutterless, calls, monkeypatch):
 
 
 def test_destroying_what_does_not_exist_does_nothing(shutterless, calls, monkeypatch):
-    answers(monkeypatch, "list_resources", [])
+    answers(monkeypatch, "list_resources", [], module=removal)
     result = shutterless("destroy", "clothes")
     assert (result.exit_code, "destroy" in calls) == (0, False)
     assert "clothes" in result.stderr

@@ -7,7 +7,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from shutterless.deploy import deployer, endpoint, status
+from shutterless.deploy import deployer, endpoint, removal, status
 from shutterless.deploy.aws import logs
 from shutterless.deploy.code import live
 from shutterless.deploy.code.live import LiveRelease
@@ -52,7 +52,8 @@ def calls(monkeypatch):
         raise DeployError("no-deployment", "nothing is deployed")
 
     for module, name in (
-        *((deployer, each) for each in ("deploy", "plan", "list_resources")),
+        *((deployer, each) for each in ("deploy", "plan")),
+        (removal, "list_resources"),
         *((traffic, each) for each in ("promote", "rollback", "list_releases")),
         *((status, "read_status"), (logs, "read_logs"), (endpoint, "read_endpoint")),
     ):

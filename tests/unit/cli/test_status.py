@@ -19,6 +19,7 @@ CLOTHES = Status(
     url="https://abc.execute-api.us-east-1.amazonaws.com/prod",
     model="clothes 0123456789ab",
     code="r/clothes@sha256:00",
+    package="image",
     version="7",
     canary={"8": 0.1},
     comparison=Comparison("too-few", 18, 2),

@@ -1,11 +1,12 @@
 """What needs no whole deployment. Those are in tests/integration/test_deploy.py."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 
-from shutterless.deploy import deployer, state
+from shutterless.deploy import deployer, removal, state
 from shutterless.deploy.aws.cloudformation.stack import Stack
 from shutterless.deploy.options import Options
 from shutterless.deploy.releases import traffic
@@ -17,7 +18,7 @@ from shutterless.runtime.model.bundle import write_bundle
 
 TIME = datetime(2026, 1, 1, tzinfo=UTC)
 IMAGE = ImageCode("host/shutterless/clothes", f"sha256:{1:064x}")
-TEMPLATE = build_template("clothes", Options(), code=IMAGE, model="clothes 1", fingerprint="1")
+TEMPLATE = build_template("clothes", Options(package="image"), code=IMAGE, model="clothes 1", fingerprint="1")
 
 
 @pytest.fixture
@@ -33,11 +34,12 @@ def put_stack(monkeypatch):
     def put(status, template):
         stack = Stack("shutterless-clothes", "arn", status, TIME, TIME, {"Url": "u", "Auth": "none"}, {})
         session = SimpleNamespace(client=lambda service: None, region_name="eu-central-1")
-        for module in (deployer, traffic):
+        for module in (deployer, removal, traffic):
             monkeypatch.setattr(module, "connect", lambda profile, region: session)
         monkeypatch.setattr(deployer, "check_account", lambda session, options, deployed: None)
         monkeypatch.setattr(state, "read_stack", lambda cloudformation, name: stack)
         monkeypatch.setattr(state, "read_template", lambda cloudformation, stack: template)
+        monkeypatch.setattr(deployer, "_expected_code", lambda *_: replace(IMAGE, digest="sha256:2"))
         monkeypatch.setattr(deployer, "find_alias_change", lambda session, state: None)
 
     return put
@@ -79,7 +81,7 @@ def test_a_plan_tells_what_each_change_set_changes(put_stack, bundle):
 
 def test_a_plan_says_how_many_snapshots_are_still_billed(put_stack, bundle):
     snapstart = build_template(
-        "clothes", Options(snapstart=True), code=IMAGE, model="clothes 1", fingerprint="1"
+        "clothes", Options(package="image", snapstart=True), code=IMAGE, model="clothes 1", fingerprint="1"
     )
     put_stack("UPDATE_COMPLETE", snapstart)
     (note,) = deployer.plan(bundle, "clothes", snapstart=False).notes
@@ -92,8 +94,8 @@ def test_a_plan_says_how_many_snapshots_are_still_billed(put_stack, bundle):
         traffic.promote,
         traffic.rollback,
         traffic.list_releases,
-        deployer.destroy,
-        deployer.list_resources,
+        removal.destroy,
+        removal.list_resources,
     ],
 )
 def test_an_invalid_name_is_refused(put_stack, action):

@@ -25,7 +25,7 @@ from shutterless.errors import DeployError, InputError
 
 if TYPE_CHECKING:
     from shutterless.deploy import Deployment, LiveRelease, OptionChanges
-    from shutterless.deploy.option_values import Auth, Front, Page, Platform
+    from shutterless.deploy.option_values import Auth, Front, Package, Page, Platform
     from shutterless.deploy.template.types import Template
     from shutterless.runtime.settings import Urls
 
@@ -54,6 +54,7 @@ def deploy(
     memory: option.Memory = None,
     timeout: option.Timeout = None,
     platform: option.Platform = None,
+    package: option.Package = None,
     base_image: option.BaseImage = None,
     auth: option.Auth = None,
     page: option.Page = None,
@@ -112,6 +113,7 @@ def deploy(
         "memory": memory,
         "timeout": timeout,
         "platform": cast("Platform | None", platform),
+        "package": cast("Package | None", package),
         "base_image": base_image,
         "auth": cast("Auth | None", auth),
         "page": cast("Page | None", page),
@@ -285,26 +287,26 @@ def destroy(
 ) -> None:
     """Remove everything of a deployment from AWS.
 
-    That is the function with its versions, API and key, alarms, log and images. They are listed first, and
-    you are asked to confirm.
+    That is the function with its versions, API and key, alarms, log, and zips or images. They are listed
+    first, and you are asked to confirm.
 
     Example: shutterless destroy clothes
     """
-    from shutterless.deploy import deployer
+    from shutterless.deploy import removal
 
     name, region, profile = find_place(name, region, profile, find_environment(env, config))
-    resources = deployer.list_resources(name, profile=profile, region=region)
+    resources = removal.list_resources(name, profile=profile, region=region)
     if not resources:
         say(f"There is nothing of {name} in this region.")
         return
     for resource in resources:
         say(f"  {resource}")
-    if not yes and not _confirm(f"Remove all of this permanently, with the log and every image of {name}?"):
+    if not yes and not _confirm(f"Remove all of this permanently, with the log and all code of {name}?"):
         say("Nothing was removed.")
         return
     with progress_at_aws() as progress:
-        deployer.destroy(name, profile=profile, region=region, progress=progress)
-    if leftovers := deployer.list_resources(name, profile=profile, region=region):
+        removal.destroy(name, profile=profile, region=region, progress=progress)
+    if leftovers := removal.list_resources(name, profile=profile, region=region):
         raise DeployError(
             "resources-left",
             f"AWS still has of {name}: {', '.join(leftovers)}",

@@ -123,7 +123,7 @@ def _rows(status: "Status") -> list[tuple[str, str]]:
         period = format_period(timedelta(hours=status.period_hours))
         cost = f"about ${status.monthly_usd:,.2f} a month at the pace of the last {period}; for details: "
         cost += f"shutterless cost {status.name}"
-    has_scan = status.code_uploaded and not status.code.startswith("s3://")  # only ECR scans
+    has_scan = status.code_uploaded and status.package == "image"
     rows = [
         ("stack", f"{status.state}, updated {status.updated}"),
         ("address", status.url),

@@ -16,9 +16,9 @@ MIN_UNRESERVED = 100
 DEFAULT_CONCURRENCY = 1_000
 NEW_ACCOUNT_MEMORY = 3_008
 
-# ECR cannot change a repository's key. Another path makes another role, and the published versions, which
-# keep theirs, could not run any more.
-FIXED = ("image_kms_key", "role_path")
+# Lambda cannot turn a function's zip into an image, and ECR cannot change a repository's key. Another path
+# makes another role, and the published versions, which keep theirs, could not run any more.
+FIXED = ("package", "image_kms_key", "role_path")
 # Options whose ARN has a region, which has to be that of the deployment.
 REGIONAL = ("alarm_topic", "log_kms_key", "image_kms_key", "certificate")
 # Regions, and beginnings of regions, that lack something. cfn-lint knows them too, and a test compares.
@@ -79,7 +79,8 @@ def check_account(session: boto3.Session, options: Options, deployed: Options | 
             raise DeployError(
                 "fixed-option",
                 f"--{name.replace('_', '-')} cannot be changed after the first deploy",
-                f"It is {getattr(deployed, name)!r}. For another one, destroy the deployment first.",
+                f"It is {getattr(deployed, name)!r}. For another one, deploy under another --name, or "
+                "destroy this deployment first.",
             )
     limits = read_limits(session)
     if limits:

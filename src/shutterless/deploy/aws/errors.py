@@ -91,7 +91,7 @@ CAUSES = (
         ),
     ),
     Cause(
-        "AccessDenied AccessDeniedException ForbiddenException UnauthorizedOperation",
+        "403 AccessDenied AccessDeniedException ForbiddenException UnauthorizedOperation",
         DeployError(
             "access-denied",
             "The AWS credentials lack a permission",

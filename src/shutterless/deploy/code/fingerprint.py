@@ -17,8 +17,9 @@ def code_fingerprint(bundle: Bundle, options: Options) -> str:
     """Return a fingerprint of everything the code is made from, so that a second deploy need not build it.
 
     Returns:
-        12 hex digits of a hash of bundle, runtime, packaging, platform and the base image's name; a hyphen;
-        12 hex digits of the base image's digest, which is looked up, or nothing if it is unknown.
+        12 hex digits of a hash of bundle, runtime, packaging, platform and the base image's name. Of an image
+        also a hyphen, and 12 hex digits of the base image's digest, which is looked up, or nothing if it is
+        unknown.
     """
     from shutterless.packaging.base_image import find_base_digest
 
@@ -28,6 +29,8 @@ def code_fingerprint(bundle: Bundle, options: Options) -> str:
     for file in _sources(root):
         digest.update(file.relative_to(root).as_posix().encode() + b"\0")
         digest.update(hashlib.sha256(file.read_bytes()).digest())
+    if options.package == "zip":
+        return digest.hexdigest()[:12]
     base = find_base_digest(options.platform, options.base_image or None)
     return f"{digest.hexdigest()[:12]}-{base.removeprefix('sha256:')[:12]}"
 

@@ -7,6 +7,7 @@ from typing import TypeAlias
 import boto3
 
 from shutterless.deploy.code.image import publish_image
+from shutterless.deploy.code.zip import publish_zip
 from shutterless.deploy.options import Options
 from shutterless.deploy.template.code import Code
 from shutterless.utils.progress import Progress
@@ -30,4 +31,5 @@ def publish_code(
     Raises:
         ShutterlessError: The build or the upload failed.
     """
-    return publish_image(session, name, bundle, options, progress)
+    publish = publish_zip if options.package == "zip" else publish_image
+    return publish(session, name, bundle, options, progress)

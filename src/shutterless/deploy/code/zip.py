@@ -1,6 +1,7 @@
 """Make the zip of a bundle and upload it to Amazon S3."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
@@ -9,7 +10,18 @@ from shutterless.deploy.aws.s3.bucket import ensure_bucket
 from shutterless.deploy.aws.s3.objects import upload
 from shutterless.deploy.options import Options
 from shutterless.deploy.template.code import Code, ZipCode, zip_key
+from shutterless.runtime.model.bundle import Bundle
 from shutterless.utils.progress import Progress
+
+# A generous estimate of the runtime and its dependencies, unzipped.
+RUNTIME_BYTES = 64 * 1024 * 1024
+
+
+def fits_zip(bundle: Bundle) -> bool:
+    """Tell whether Lambda takes the zip of a bundle, which may have 250 MB when it is unzipped."""
+    from shutterless.packaging.zip_package import MAX_UNZIPPED
+
+    return len(bundle.model) + RUNTIME_BYTES <= MAX_UNZIPPED
 
 
 def publish_zip(
@@ -33,7 +45,8 @@ def publish_zip(
         package = build_zip(
             bundle, Path(folder, "function.zip"), platform=options.platform, progress=progress
         )
-        return upload_zip(session, name, package.path, package.sha256, progress)
+        code = upload_zip(session, name, package.path, package.sha256, progress)
+    return replace(code, is_compiled=bool(package.compiled))
 
 
 def upload_zip(session: boto3.Session, name: str, file: Path, sha256: str, progress: Progress) -> ZipCode:

@@ -1,7 +1,7 @@
 """The code of a release: a container image in Amazon ECR, or a zip in Amazon S3."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
 from shutterless.deploy.option_values import Package
@@ -44,12 +44,16 @@ class ZipCode:
         bucket: The bucket's name.
         key: The object's key, the SHA-256 of its content before `.zip`, see `zip_key`.
         version_id: The id of the object's version.
+        uploaded_bytes: What was uploaded to store it now; 0 if it was stored already.
+        is_compiled: Whether it has its modules' bytecode, as far as is known.
     """
 
     package: ClassVar[Package] = "zip"
     bucket: str
     key: str
     version_id: str
+    uploaded_bytes: int = field(default=0, compare=False)
+    is_compiled: bool = field(default=True, compare=False)
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.key}?versionId={self.version_id}"
@@ -60,13 +64,15 @@ class ZipCode:
         return f"sha256:{self.key.rpartition('/')[2].removesuffix('.zip')}"
 
     def properties(self) -> JsonObject:
-        """Return the properties that a function has because of it, without its environment."""
+        """Return the properties that a function has because of it."""
+        from shutterless.packaging.zip_package import ZIP_HANDLER, ZIP_RUNTIME
+
         place: JsonObject = {
             "S3Bucket": self.bucket,
             "S3Key": self.key,
             "S3ObjectVersion": self.version_id,
         }
-        return {"PackageType": "Zip", "Code": place}
+        return {"PackageType": "Zip", "Code": place, "Runtime": ZIP_RUNTIME, "Handler": ZIP_HANDLER}
 
 
 Code: TypeAlias = ImageCode | ZipCode

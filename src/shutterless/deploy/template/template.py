@@ -184,8 +184,8 @@ def front_resources(stack: str, options: Options) -> dict[str, Resource]:
 
 
 def read_options(template: Template) -> Options:
-    """Return the options that a deployed template was made with."""
-    values = template["Metadata"][METADATA]["Options"]
+    """Return the options that a deployed template was made with; earlier versions only made images."""
+    values = {"package": "image", **template["Metadata"][METADATA]["Options"]}
     names = {field.name for field in fields(Options)}  # not those of a newer version
     return Options().with_changes(
         cast(OptionChanges, {name: value for name, value in values.items() if name in names})

@@ -85,7 +85,7 @@ def test_more_memory_than_a_new_account_has_is_mentioned(concurrency, memory, me
     [
         {"alarm_topic": "arn:aws:sns:eu-west-1:123456789012:alarms"},
         {"log_kms_key": "arn:aws:kms:eu-west-1:123456789012:key/0a1b"},
-        {"image_kms_key": "arn:aws:kms:eu-west-1:123456789012:key/0a1b"},
+        {"package": "image", "image_kms_key": "arn:aws:kms:eu-west-1:123456789012:key/0a1b"},
         {"domain": "a.example.com", "certificate": "arn:aws:acm:eu-west-1:123456789012:certificate/0a1b"},
     ],
 )
@@ -122,12 +122,18 @@ def test_regions_lack_what_cfn_lint_says_that_they_lack(region):
 
 
 @pytest.mark.parametrize(
-    "option", [{"image_kms_key": "arn:aws:kms:us-east-1:123456789012:key/0a1b"}, {"role_path": "/teams/"}]
+    "option",
+    [
+        {"image_kms_key": "arn:aws:kms:us-east-1:123456789012:key/0a1b"},
+        {"role_path": "/teams/"},
+        {"package": "zip"},
+    ],
 )
 def test_what_the_first_deploy_has_fixed_stays(aws, option):
-    for deployed, options in [({}, option), (option, {})]:
+    plain, other = Options(package="image"), Options(**{"package": "image", **option})
+    for deployed, options in [(plain, other), (other, plain)]:
         with pytest.raises(DeployError) as error:
-            check_account(aws, Options(**options), Options(**deployed))
+            check_account(aws, options, deployed)
         assert error.value.code == "fixed-option"
     answer_limits(aws, 1000, 1000)
-    assert check_account(aws, Options(**option), Options(**option))
+    assert check_account(aws, other, other)

@@ -28,7 +28,7 @@ def test_publishing_builds_as_the_options_say_and_pushes(session, monkeypatch, t
     monkeypatch.setattr(
         image, "push", lambda session, repository, tag, progress: pushes.append(tag) or str(CODE)
     )
-    options = Options(platform="linux/arm64", base_image="python:3.13")
+    options = Options(package="image", platform="linux/arm64", base_image="python:3.13")
     assert image.publish_image(session, "clothes", tmp_path, options, silent) == CODE
     ((arguments, keywords),) = builds
     assert arguments == (tmp_path, "shutterless/clothes:deploy")

@@ -16,6 +16,7 @@ from shutterless.utils.progress import silent
 URI = "123456789012.dkr.ecr.us-east-1.amazonaws.com/shutterless/dev"
 DIGESTS = [f"sha256:{number:064x}" for number in range(3)]
 MODEL = "clothes 0123456789ab"
+CODE_OPTIONS = {"package": "image", "platform": "linux/arm64", "base_image": "python:3.13"}
 
 
 @pytest.fixture
@@ -52,7 +53,9 @@ def template(number, options, deployed=None, weight=0.0):
 
 
 def test_the_live_image_is_read_with_what_belongs_to_it(stack):
-    stack(template(1, Options(platform="linux/arm64", base_image="python:3.13", memory=3008)))
+    stack(
+        template(1, Options(package="image", platform="linux/arm64", base_image="python:3.13", memory=3008))
+    )
     image = read_live_release("dev")
     assert image.code == ImageCode(URI, DIGESTS[1])
     assert (image.model, image.fingerprint) == (f"clothes {1:012x}", "1")
@@ -83,17 +86,21 @@ def test_what_is_not_deployed_has_no_image(aws, stack):
 
 @pytest.fixture
 def image(aws):
-    options = Options(platform="linux/arm64", base_image="python:3.13", memory=3008)
+    options = Options(memory=3008, **CODE_OPTIONS)
     return LiveRelease("dev", ImageCode(URI, DIGESTS[1]), MODEL, "1", options, aws)
 
 
 @pytest.mark.parametrize("changes", [{}, {"platform": "linux/arm64"}, {"platform": None, "memory": 512}])
 def test_platform_and_base_image_come_with_the_image_and_nothing_else(image, changes):
     options = image.adapt(Options(memory=512), changes)
-    assert options == replace(Options(memory=512), platform="linux/arm64", base_image="python:3.13")
+    assert options == replace(
+        Options(memory=512), package="image", platform="linux/arm64", base_image="python:3.13"
+    )
 
 
-@pytest.mark.parametrize("changes", [{"platform": "linux/amd64"}, {"base_image": "python:3.14"}])
+@pytest.mark.parametrize(
+    "changes", [{"platform": "linux/amd64"}, {"base_image": "python:3.14"}, {"package": "zip"}]
+)
 def test_an_image_cannot_get_another_platform_or_base(image, changes):
     with pytest.raises(InputError) as caught:
         image.adapt(Options().with_changes(changes), changes)

@@ -56,7 +56,12 @@ DIGESTS = [f"sha256:{number:064x}" for number in range(2)]
 )
 def test_images_that_a_stack_names_are_kept(aws, stack, change_sets):
     calls = stack(change_sets=change_sets)
-    template = {"Metadata": {"Releases": [{"image": f"host/clothes@{digest}"} for digest in DIGESTS]}}
+    template = {
+        "Metadata": {
+            "Shutterless": {"Options": {}},
+            "Releases": [{"image": f"host/clothes@{digest}"} for digest in DIGESTS],
+        }
+    }
     aws.answer("cloudformation", "get_template", {"TemplateBody": json.dumps(template)}, StackName=STACK)
     assert unused.delete_unused(aws, "clothes") == ("why",)
     assert calls == [("shutterless/clothes", {*DIGESTS})]

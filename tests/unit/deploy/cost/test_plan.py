@@ -53,8 +53,8 @@ KEYS = ("arn:aws:kms:us-east-1:123456789012:key/1", "arn:aws:kms:us-east-1:12345
     ("changes", "usd"),
     [
         ({"log_kms_key": KEYS[0]}, "$1.00 a month"),
-        ({"log_kms_key": KEYS[0], "image_kms_key": KEYS[0]}, "$1.00 a month"),
-        ({"log_kms_key": KEYS[0], "image_kms_key": KEYS[1]}, "$2.00 a month"),
+        ({"log_kms_key": KEYS[0], "package": "image", "image_kms_key": KEYS[0]}, "$1.00 a month"),
+        ({"log_kms_key": KEYS[0], "package": "image", "image_kms_key": KEYS[1]}, "$2.00 a month"),
         ({"alarm_email": "ops@example.org"}, "free"),
         ({"subnets": "subnet-12345678", "security_groups": "sg-12345678"}, "NAT"),
     ],

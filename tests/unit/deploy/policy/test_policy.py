@@ -29,6 +29,7 @@ PLACE = Place("ap-southeast-1", "123456789012")
 KEY = "arn:aws:kms:ap-southeast-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef"
 BOUNDARY = "arn:aws:iam::123456789012:policy/developers"
 EVERYTHING = {
+    "package": "image",
     "alarm_email": "vision@example.com",
     "budget": 50,
     "domain": "photos.example.com",
@@ -140,7 +141,7 @@ def test_an_action_that_is_left_out_needs_a_property_that_no_template_sets():
         ({"alarm_email": "a@example.com"}, "sns:Subscribe"),
         ({"alarm_email": "a@example.com", "budget": 5}, "budgets:ModifyBudget"),
         ({"subnets": "subnet-0a1b2c3d", "security_groups": "sg-0a1b2c3d"}, "ec2:DescribeVpcs"),
-        ({"image_kms_key": KEY}, "kms:CreateGrant"),
+        ({"package": "image", "image_kms_key": KEY}, "kms:CreateGrant"),
         ({key: EVERYTHING[key] for key in ("domain", "certificate")}, "apigateway:AddCertificateToDomain"),
         (
             {key: EVERYTHING[key] for key in ("domain", "certificate", "hosted_zone")},

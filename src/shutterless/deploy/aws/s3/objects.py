@@ -76,14 +76,16 @@ def upload(bucket: Bucket, key: str, file: Path, sha256: str, progress: Progress
     Raises:
         ShutterlessError: AWS refuses, or does not store a version of it within 180 s.
     """
+    version_id = ""
     with aws_errors():
         for _ in poll(POLL_INTERVAL_S, READY_TIMEOUT_S):
-            stored = read_object(bucket, key)
-            if not _is_stored(stored, sha256):
-                _put(bucket, key, file, sha256, progress, is_new=stored is None)
-                stored = read_object(bucket, key)
+            stored = read_object(bucket, key, version_id)
+            if not version_id and not _is_stored(stored, sha256):
+                version_id = _put(bucket, key, file, sha256, progress, is_new=stored is None)
+                stored = read_object(bucket, key, version_id)
             if stored and _is_stored(stored, sha256):
-                return ZipCode(bucket.name, key, stored.version_id)
+                uploaded_bytes = file.stat().st_size if version_id else 0
+                return ZipCode(bucket.name, key, stored.version_id, uploaded_bytes)
     raise DeployError(
         "object-not-stored",
         f"S3 has stored no version of {key} in {bucket.name} within {READY_TIMEOUT_S} s",
@@ -95,16 +97,25 @@ def _is_stored(stored: StoredObject | None, sha256: str) -> bool:
     return stored is not None and stored.sha256 == sha256 and stored.version_id != "null"
 
 
-def _put(bucket: Bucket, key: str, file: Path, sha256: str, progress: Progress, *, is_new: bool) -> None:
-    """Upload a file. A new object is written once, however often the request is repeated."""
+def _put(bucket: Bucket, key: str, file: Path, sha256: str, progress: Progress, *, is_new: bool) -> str:
+    """Upload a file. A new object is written once, however often the request is repeated.
+
+    Returns:
+        The id of the version; empty if an earlier request wrote it, or if the bucket is not versioned yet.
+    """
     checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
     condition = {"IfNoneMatch": "*"} if is_new else {}
     with _ReportingFile(file, progress) as body:
         try:
-            bucket.client.put_object(**bucket.place, Key=key, Body=body, ChecksumSHA256=checksum, **condition)
+            answer = bucket.client.put_object(
+                **bucket.place, Key=key, Body=body, ChecksumSHA256=checksum, **condition
+            )
         except ClientError as error:
             if error_code(error) not in ALREADY_STORED:
                 raise
+            return ""
+    version_id: str = answer.get("VersionId", "null")
+    return "" if version_id == "null" else version_id
 
 
 class _ReportingFile(FileIO):
@@ -120,11 +131,11 @@ class _ReportingFile(FileIO):
         return content or b""
 
 
-def download(bucket: Bucket, code: ZipCode, file: Path) -> None:
+def download(session: boto3.Session, code: ZipCode, file: Path) -> None:
     """Download a zip and verify its SHA-256.
 
     Args:
-        bucket: The bucket.
+        session: The AWS session of the account that has it.
         code: The zip.
         file: The file to write.
 
@@ -134,6 +145,7 @@ def download(bucket: Bucket, code: ZipCode, file: Path) -> None:
     """
     with aws_errors():
         try:
+            bucket = find_bucket(session)
             answer = bucket.client.get_object(**bucket.place, Key=code.key, VersionId=code.version_id)
         except ClientError as error:
             if error_code(error) not in MISSING:
