@@ -3,6 +3,7 @@
 Nothing is imported here but what every contender needs, because imports are part of what is measured.
 """
 
+import binascii
 import json
 import sys
 import time
@@ -10,13 +11,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# Classifies the photo with this number; returns the answer as JSON.
-Call = Callable[[int], str]
-# The paths on which a photo reaches a contender: raw, base64 or URL.
-Paths = dict[str, Call]
+# Classifies the photo in an input, which another function makes; returns the answer as JSON.
+Answer = Callable[[Any], str]
+# By the path on which a photo reaches a contender: raw, base64 or URL. The first one is measured first.
+Answers = dict[str, Answer]
+PATHS = {"tutorial": ("base64", "URL"), "onnxruntime": ("raw",), "keras": ("raw",)}
+ALL_PATHS = ("raw", "base64", "URL")
 
 
-def floor(job: dict[str, Any], photos: list[bytes]) -> Paths:
+def make_input(job: dict[str, Any], path: str, number: int) -> Any:
+    """Return what brings a contender a photo: an event for functions, the photo itself for others."""
+    data, url = Path(job["files"][number]).read_bytes(), job["urls"][number]
+    text = binascii.b2a_base64(data, newline=False).decode()
+    members = {"url": url} if path == "URL" else {"image": text}
+    if job["contender"] == "tutorial":
+        return members
+    if job["contender"] != "handler":
+        return {"raw": data, "base64": text, "URL": url}[path]
+    if path == "raw":
+        return _event(text, "image/jpeg", encoded=True)
+    return _event(json.dumps(members), "application/json", encoded=False)
+
+
+def floor(job: dict[str, Any]) -> Answers:
     """Return all three paths, with nothing but the libraries."""
     import base64
     import io
@@ -39,24 +56,16 @@ def floor(job: dict[str, Any], photos: list[bytes]) -> Paths:
         interpreter.invoke()
         return _scores(job, interpreter.get_tensor(target["index"])[0])
 
-    texts = [base64.b64encode(data).decode() for data in photos]
     return {
-        "raw": lambda n: answer(photos[n]),
-        "base64": lambda n: answer(base64.b64decode(texts[n])),
-        "URL": lambda n: answer(urllib.request.urlopen(job["urls"][n]).read()),
+        "raw": answer,
+        "base64": lambda text: answer(base64.b64decode(text)),
+        "URL": lambda url: answer(urllib.request.urlopen(url).read()),
     }
 
 
-def handler(job: dict[str, Any], photos: list[bytes]) -> Paths:
-    """Return all three paths through `lambda_handler`, as HTTP API events and their JSON answers."""
-    import base64
-
+def handler(job: dict[str, Any]) -> Answers:
+    """Return all three paths through `lambda_handler`, from HTTP API events to their JSON answers."""
     from shutterless.runtime.adapters.lambda_function import lambda_handler
-
-    texts = [base64.b64encode(data).decode() for data in photos]
-    raw = [_event(text, "image/jpeg", encoded=True) for text in texts]
-    coded = [_event(json.dumps({"image": text}), "application/json", encoded=False) for text in texts]
-    urls = [_event(json.dumps({"url": url}), "application/json", encoded=False) for url in job["urls"]]
 
     def answer(event: dict[str, Any]) -> str:
         response = lambda_handler(event)
@@ -64,19 +73,14 @@ def handler(job: dict[str, Any], photos: list[bytes]) -> Paths:
             sys.exit(str(response["body"]))
         return str(response["body"])
 
-    return {
-        "raw": lambda n: answer(raw[n]),
-        "base64": lambda n: answer(coded[n]),
-        "URL": lambda n: answer(urls[n]),
-    }
+    return dict.fromkeys(ALL_PATHS, answer)
 
 
-def tutorial(job: dict[str, Any], photos: list[bytes]) -> Paths:
+def tutorial(job: dict[str, Any]) -> Answers:
     """Return the two paths of the tutorial's function, with its own preprocessing and network.
 
     LiteRT's interpreter replaces tflite-runtime's, which has no wheel for this Python.
     """
-    import base64
     import os
 
     from ai_edge_litert import interpreter
@@ -86,14 +90,10 @@ def tutorial(job: dict[str, Any], photos: list[bytes]) -> Paths:
     os.chdir(job["tutorial"])
     from lambda_function import lambda_handler
 
-    events = [{"image": base64.b64encode(data).decode()} for data in photos]
-    return {
-        "base64": lambda n: json.dumps(lambda_handler(events[n], None)),
-        "URL": lambda n: json.dumps(lambda_handler({"url": job["urls"][n]}, None)),
-    }
+    return dict.fromkeys(PATHS["tutorial"], lambda event: json.dumps(lambda_handler(event, None)))
 
 
-def onnxruntime(job: dict[str, Any], photos: list[bytes]) -> Paths:
+def onnxruntime(job: dict[str, Any]) -> Answers:
     """Return the raw path with ONNX Runtime on one thread, and our decoder."""
     import numpy as np
     import onnxruntime
@@ -105,14 +105,14 @@ def onnxruntime(job: dict[str, Any], photos: list[bytes]) -> Paths:
     session = onnxruntime.InferenceSession(job["onnx"], options, providers=["CPUExecutionProvider"])
     spec, name = InputSpec(**job["input"]), session.get_inputs()[0].name
 
-    def classify(number: int) -> str:
-        pixels = np.asarray(decode(photos[number], spec))
+    def classify(data: bytes) -> str:
+        pixels = np.asarray(decode(data, spec))
         return _scores(job, session.run(None, {name: pixels[None]})[0][0])
 
     return {"raw": classify}
 
 
-def keras(job: dict[str, Any], photos: list[bytes]) -> Paths:
+def keras(job: dict[str, Any]) -> Answers:
     """Return the raw path with Keras on TensorFlow on one thread, and our decoder.
 
     `predict_on_batch` is the fastest of Keras's methods: `predict` and a call take seven times as long.
@@ -127,29 +127,34 @@ def keras(job: dict[str, Any], photos: list[bytes]) -> Paths:
     from shutterless.runtime.image.decoder import InputSpec, decode
 
     model, spec = keras.models.load_model(job["keras"], compile=False), InputSpec(**job["input"])
-    return {
-        "raw": lambda n: _scores(job, model.predict_on_batch(np.asarray(decode(photos[n], spec))[None])[0])
-    }
+    return {"raw": lambda data: _scores(job, model.predict_on_batch(np.asarray(decode(data, spec))[None])[0])}
 
 
 def measure(job: dict[str, Any]) -> dict[str, Any]:
     """Measure one contender: from before its first import to its first answer, then its warm calls.
 
+    An input is made before each call and held no longer than it. The memory is that after the calls on the
+    first path: what the other paths import, such as TLS, does not count for some only.
+
     Returns:
         Milliseconds and megabytes, and under `answers` its answer for each photo.
     """
-    photos = [Path(file).read_bytes() for file in job["files"]]
     contenders = {each.__name__: each for each in (floor, handler, tutorial, onnxruntime, keras)}
+    contender, photos = job["contender"], len(job["files"])
+    paths = job.get("paths") or PATHS.get(contender, ALL_PATHS)
+    event = make_input(job, paths[0], 0)
     start_time = time.perf_counter()
-    paths = contenders[job["contender"]](job, photos)
-    first_path = next(iter(paths.values()))
-    first_path(0)
+    answers = contenders[contender](job)
+    answers[paths[0]](event)
     figures = {"import to first answer": (time.perf_counter() - start_time) * 1000}
-    for name, call in paths.items():
-        times = [_time(call, number % len(photos)) for number in range(job["calls"])]
-        figures[f"{name}, p50"], figures[f"{name}, p95"] = percentiles(times)
-    figures["resident memory"] = resident_memory()
-    return {**figures, "answers": [json.loads(first_path(number)) for number in range(len(photos))]}
+    for path in paths:
+        times = [
+            _time(answers[path], make_input(job, path, number % photos)) for number in range(job["calls"])
+        ]
+        figures[f"{path}, p50"], figures[f"{path}, p95"] = percentiles(times)
+        figures.setdefault("resident memory", resident_memory())
+    results = [answers[paths[0]](make_input(job, paths[0], number)) for number in range(photos)]
+    return {**figures, "answers": [json.loads(result) for result in results]}
 
 
 def resident_memory(process: int | str = "self") -> float:
@@ -168,9 +173,9 @@ def percentiles(times: list[float]) -> tuple[float, float]:
     return ascending[len(ascending) // 2], ascending[len(ascending) * 95 // 100]
 
 
-def _time(call: Call, number: int) -> float:
+def _time(answer: Answer, content: Any) -> float:
     start_time = time.perf_counter()
-    call(number)
+    answer(content)
     return (time.perf_counter() - start_time) * 1000
 
 

@@ -5,7 +5,8 @@
 Bare LiteRT is the floor: it imports LiteRT, NumPy and Pillow, loads the model, decodes and infers, without
 any checks, limits, verification or calibration. The tutorial's function has its own network, with random
 weights, and its own preprocessing. ONNX Runtime and Keras on TensorFlow serve the same network on the same
-pixels. In each round, each contender is a process of its own on one core, with a warm file cache.
+pixels. Two of our own bundles, in float32 and int8, show what the precision is worth. In each round, each
+contender is a process of its own on one core, with a warm file cache.
 """
 
 import http.server
@@ -32,8 +33,13 @@ NAMES = {
     "onnxruntime": "ONNX Runtime",
     "keras": "TensorFlow, Keras",
 }
-# Compared with the floor, the only contender that does less for the same answer.
-GOALS = {"import to first answer": 1.35, "raw, p50": 1.15, "resident memory": 1.2}
+GOALS = {
+    "floor": {"import to first answer": 0.6, "raw, p50": 1.03, "resident memory": 0.7},
+    "onnxruntime": {"import to first answer": 0.5},
+}
+PRECISIONS = ("int8", "float32")
+PRECISION_UNITS = {"import to first answer": "ms", "raw, p50": "ms", "resident memory": "MB"}
+PRECISION_GOALS = {"raw, p50": 0.5}
 LITERT = ("ai-edge-litert", "numpy", "pillow")
 ROUNDS, CALLS, QUICK_CALLS = 5, 100, 10
 
@@ -48,20 +54,26 @@ def rows(materials: Materials) -> Results:
             jobs[name] = make_job(materials)
         except CannotRunError as error:
             yield f"{NAMES[name]}: not run: {error}"
+    try:
+        jobs |= {precision: _precision(materials.bundle_in(precision)) for precision in PRECISIONS}
+    except CannotRunError as error:
+        yield f"int8 and float32: not run: {error}"
     answers: dict[str, Answers] = {}
     with photo_server(materials.photos) as urls:
         files = [str(file) for file in materials.photos]
         job = {**_describe_bundle(materials.bundle), "files": files, "urls": urls}
         job["calls"] = QUICK_CALLS if materials.quick else CALLS
         contenders = {
-            name: partial(_measure, {**job, **more, "contender": name}, answers)
+            name: partial(_measure, {**job, "contender": name, **more}, answers)
             for name, more in jobs.items()
         }
         for measure in contenders.values():
             measure(calls=1)  # which brings its files into the cache
         rounds = interleave(materials.rounds(ROUNDS), contenders)
-    for name in list(jobs)[1:]:
-        yield from compare(rounds, "handler", name, UNITS, GOALS if name == "floor" else None, NAMES[name])
+    for name in [name for name in NAMES if name in jobs]:
+        yield from compare(rounds, "handler", name, UNITS, GOALS.get(name), NAMES[name])
+    if "int8" in jobs:
+        yield from compare(rounds, *PRECISIONS, PRECISION_UNITS, PRECISION_GOALS, "float32", prefix="int8")
     for name in [name for name in ("onnxruntime", "keras") if name in jobs]:
         yield f"{NAMES[name]}: {describe_agreement(answers['handler'], answers[name], job['temperature'])}"
 
@@ -82,6 +94,10 @@ def _keras(materials: Materials) -> dict[str, Any]:
     model = materials.run / "model.keras"
     tensorflow = importlib.metadata.packages_distributions().get("tensorflow", ["tensorflow"])[0]
     return {"keras": str(model), "installed": _installed_size(model, tensorflow, "keras", "pillow")}
+
+
+def _precision(bundle: Path) -> dict[str, Any]:
+    return {**_describe_bundle(bundle), "contender": "handler", "paths": ["raw"]}
 
 
 def _describe_bundle(bundle: Path) -> dict[str, Any]:
@@ -144,7 +160,11 @@ def photo_server(files: list[Path]) -> Iterator[list[str]]:
 def _measure(job: dict[str, Any], answers: dict[str, Answers], **changes: int) -> Figures:
     """Measure one contender in a new process on one core; keep its answers apart from its figures."""
     job = {**job, **changes}
-    environment = {"SHUTTERLESS_BUNDLE": job["bundle"], "SHUTTERLESS_URLS": "any"}
+    environment = {
+        "SHUTTERLESS_BUNDLE": job["bundle"],
+        "SHUTTERLESS_URLS": "any",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",  # as Lambda sets it where a request waits
+    }
     figures = run_in_process("benchmarks.contenders", "measure", job, cores=1, environment=environment)
     answers[job["contender"]] = [answer.get("scores", answer) for answer in figures.pop("answers")]
     if job["contender"] != "floor":  # which has the same packages and model

@@ -27,7 +27,7 @@ class Materials:
         photos: Path | None = None,
         run: Path | None = None,
         bundle: Path | None = None,
-        precision: str = "float16",
+        precision: str = "int8",
         rounds: int | None = None,
         quick: bool = False,
         note: Callable[[str], None] = print,
@@ -46,6 +46,7 @@ class Materials:
         """
         self.out, self.precision, self.quick, self._note = out, precision, quick, note
         self._photos, self._run, self._bundle, self._rounds = photos, run, bundle, rounds
+        self._precisions: set[str] = set()  # of the bundles that are made
         self.out.mkdir(parents=True, exist_ok=True)
 
     def rounds(self, default: int) -> int:
@@ -102,10 +103,16 @@ class Materials:
             self._note(f"bundle: {self._bundle.name}")
             return self._bundle
         self._note(f"bundle: the network, in {self.precision}")
-        bundle = self.out / f"bundle-{self.precision}"
-        job = {"run": str(self.run), "file": str(bundle), "precision": self.precision}
-        _report(f"converting it to {self.precision}")
-        run_in_process("benchmarks.conversion", "ours", job, cores=2)
+        return self.bundle_in(self.precision)
+
+    def bundle_in(self, precision: str) -> Path:
+        """Return the run converted to a precision, whatever accuracy it loses."""
+        bundle = self.out / f"bundle-{precision}"
+        if precision not in self._precisions:
+            job = {"run": str(self.run), "file": str(bundle), "precision": precision}
+            _report(f"converting the network to {precision}")
+            run_in_process("benchmarks.conversion", "ours", job, cores=2)
+            self._precisions.add(precision)
         return bundle
 
     @cached_property

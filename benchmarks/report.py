@@ -134,7 +134,7 @@ def _parse_options(description: str) -> argparse.Namespace:
     parser.add_argument(
         "--photos", type=Path, help="a data set; by default that of ../shared, or drawn photos"
     )
-    parser.add_argument("--precision", default="float16", help="precision of the bundle")
+    parser.add_argument("--precision", default="int8", help="precision of the bundle; int8 by default")
     parser.add_argument("--rounds", type=int, help="rounds of each benchmark")
     parser.add_argument("--quick", action="store_true", help="one round and few calls, for a quick test")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench")
@@ -184,5 +184,13 @@ def _cells(name: str, row: Row) -> tuple[str, ...]:
         f"{row.theirs:,.{digits}f} {row.unit}",
         f"{row.ratio:.2f}",
         f"{row.ratios[0]:.2f} … {row.ratios[-1]:.2f}" if len(row.pairs) > 1 else "",
-        f"≤ {row.goal}{', missed' if row.missed else ''}" if row.goal else "",
+        _describe_goal(row),
     )
+
+
+def _describe_goal(row: Row) -> str:
+    """Return the goal of a row, if it has one, and whether it was reached."""
+    goals = [f"≤ {row.goal}"] if row.goal else []
+    if row.limit:
+        goals.append(f"≤ {row.limit:g} {row.unit}")
+    return ", ".join([*goals, "missed" if row.missed else "reached"]) if goals else ""

@@ -34,6 +34,7 @@ class Row:
         rival: What it is compared with.
         pairs: (ours, theirs) of each round.
         goal: What the ratio should not exceed.
+        limit: What our own figure should not exceed, in its unit.
     """
 
     figure: str
@@ -41,6 +42,7 @@ class Row:
     rival: str
     pairs: tuple[tuple[float, float], ...]
     goal: float | None = None
+    limit: float | None = None
 
     @property
     def ours(self) -> float:
@@ -64,8 +66,9 @@ class Row:
 
     @property
     def missed(self) -> bool:
-        """Whether there is a goal and the ratio exceeds it."""
-        return self.goal is not None and self.ratio > self.goal
+        """Whether there is a goal and the ratio exceeds it, or a limit and our figure does."""
+        is_over_goal = self.goal is not None and self.ratio > self.goal
+        return is_over_goal or (self.limit is not None and self.ours > self.limit)
 
 
 # What a benchmark yields: a row, or a remark about the rows.
@@ -93,6 +96,7 @@ def compare(
     goals: dict[str, float] | None = None,
     rival: str | None = None,
     prefix: str | None = None,
+    limits: dict[str, float] | None = None,
 ) -> list[Row]:
     """Return a row for every figure in `units` that both contenders have.
 
@@ -104,6 +108,7 @@ def compare(
         goals: Figure → what its ratio should not exceed.
         rival: What the table calls the other one, if not by its name.
         prefix: Comes before the name of each figure.
+        limits: Figure → what ours should not exceed.
     """
     return [
         Row(
@@ -112,6 +117,7 @@ def compare(
             rival or theirs,
             tuple((each[ours][figure], each[theirs][figure]) for each in rounds),
             (goals or {}).get(figure),
+            (limits or {}).get(figure),
         )
         for figure, unit in units.items()
         if all(figure in each[ours] and figure in each[theirs] for each in rounds)

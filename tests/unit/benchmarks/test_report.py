@@ -7,7 +7,7 @@ from benchmarks.report import Report
 from benchmarks.rounds import CannotRunError, Row
 
 QUICK = Row("warm, p50", "ms", "tutorial's function", ((10.0, 100.0), (20.0, 100.0), (40.0, 100.0)), 0.15)
-LARGE = Row("file", "MB", "plain converter", ((9.0, 4.5),))
+LARGE = Row("file", "MB", "plain converter", ((9.0, 4.5),), limit=10)
 
 
 def good(materials):
@@ -36,6 +36,8 @@ def test_the_table_says_what_was_measured_on_and_gives_each_row_with_its_spread(
     assert cells[2:] == [
         *("20.0 ms", "tutorial's function", "100.0 ms", "0.20", "0.10 … 0.40", "≤ 0.15, missed"),
     ]
+    (line,) = [line for line in report.markdown().splitlines() if "plain converter" in line]
+    assert [cell.strip() for cell in line.strip("|").split("|")][5:] == ["2.00", "", "≤ 10 MB, reached"]
 
 
 def test_what_cannot_run_is_said_and_what_was_measured_before_is_kept(report, tmp_path):

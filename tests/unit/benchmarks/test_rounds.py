@@ -34,6 +34,11 @@ def test_a_goal_is_missed_by_what_was_measured(goal, missed):
     assert Row("warm", "ms", "theirs", ((1.0, 5.0),), goal).missed is missed
 
 
+def test_a_limit_is_missed_by_our_own_figure():
+    rows = [compare(ROUNDS, "ours", "theirs", {"warm": "ms"}, limits={"warm": limit}) for limit in (29, 30)]
+    assert [row.missed for (row,) in rows] == [True, False]
+
+
 def test_each_round_starts_with_another_contender():
     order = []
     contenders = {name: lambda name=name: order.append(name) or {"warm": 1.0} for name in "abc"}
