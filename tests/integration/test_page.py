@@ -206,7 +206,7 @@ def pixels_beyond(page):
 
 
 def test_the_page_permits_its_own_script_and_nothing_from_elsewhere():
-    text = PAGE.read_text("utf-8")
+    text = Path(PAGE).read_text("utf-8")
     (script,) = re.findall("<script>(.*?)</script>", text, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}'" in text, "the script was changed: change its hash too"

@@ -3,10 +3,9 @@
 import contextlib
 import math
 import os
-from pathlib import Path
 
 # A container sees its own limits here, https://docs.kernel.org/admin-guide/cgroup-v2.html and cgroup-v1.
-CGROUP = Path("/sys/fs/cgroup")
+CGROUP = "/sys/fs/cgroup"
 DEFAULT_MEMORY = 4 << 30
 
 
@@ -25,7 +24,8 @@ def cores() -> int:
 def available_memory() -> int:
     """Return how many bytes of memory this process may still use."""
     try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        with open("/proc/self/statm", encoding="ascii") as file:
+            pages = int(file.read().split()[1])
         return memory() - pages * os.sysconf("SC_PAGE_SIZE")
     except (OSError, AttributeError, ValueError):  # not Linux
         return memory()
@@ -45,6 +45,7 @@ def memory() -> int:
 def _read_numbers(name: str) -> list[float]:
     """Return the numbers in a file of the cgroup, none if there is no such file; "max" is infinite."""
     try:
-        return [math.inf if word == "max" else int(word) for word in (CGROUP / name).read_text().split()]
+        with open(f"{CGROUP}/{name}", encoding="utf-8") as file:
+            return [math.inf if word == "max" else int(word) for word in file.read().split()]
     except (OSError, ValueError):
         return []

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
-from pathlib import Path
 
 from shutterless.runtime.http_messages import Response
 from shutterless.runtime.problems import Problem
 
-PAGE = Path(__file__).with_name("page") / "index.html"
+PAGE = os.path.join(os.path.dirname(__file__), "page", "index.html")
 URL_FORM = b'<form id="url-form"'
 CORS = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After, X-Request-Id"}
 # What a page cannot state itself; the rest of its policy is in its head.
@@ -47,7 +47,8 @@ def internal_problem(request_id: str) -> Problem:
 
 def page_response(urls: str) -> Response:
     """Return the web page; without its form for URLs where `urls` is `off`."""
-    html = PAGE.read_bytes()
+    with open(PAGE, "rb") as file:
+        html = file.read()
     if urls == "off":
         html = html.replace(URL_FORM, URL_FORM + b" hidden")
     return Response(200, {"Content-Type": "text/html; charset=utf-8", **CORS, **PAGE_HEADERS}, html)

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shutterless.runtime.host_resources import cores, memory
@@ -27,9 +26,13 @@ from shutterless.runtime.responses import (
 from shutterless.runtime.settings import Settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from PIL import Image
 
     from shutterless.runtime.json_types import Json, PredictionDocument, PredictionsDocument, ProblemDocument
+
+    ReadBundle = Callable[[str | Path], Bundle]
 
 # Several pictures must fit Lambda's 6 MB and API Gateway's 29 s.
 MAX_IMAGES = 16
@@ -54,8 +57,6 @@ PUBLIC_MEMBERS = (
 # How pictures begin, unsupported formats included: neither JSON nor a form begins like that.
 SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"II+\0", b"MM\0*", b"MM\0+", b"RIFF")
 BOX_SIGNATURE = b"ftyp"  # AVIF and HEIC, after four bytes
-
-ReadBundle = Callable[[Path], Bundle]
 
 
 class Service:

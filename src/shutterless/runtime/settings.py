@@ -1,12 +1,16 @@
 """The runtime's settings, read from environment variables in this one place."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from shutterless.errors import InputError
 from shutterless.runtime.record import Record
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Urls = Literal["public", "any", "off"]
 
@@ -26,7 +30,7 @@ class Settings(Record):
         initialization: Why Lambda starts the function, `on-demand` if a request waits; empty elsewhere.
     """
 
-    bundle: Path
+    bundle: str | Path
     urls: Urls = "public"
     url_hosts: frozenset[str] = frozenset()
     threads: int = 1
@@ -36,7 +40,7 @@ class Settings(Record):
     initialization: str = ""
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+    def from_env(cls, environ: Mapping[str, str]) -> Settings:
         """Read `SHUTTERLESS_BUNDLE`, `_URLS`, `_URL_HOSTS`, `_THREADS`, `PORT` and Lambda's own variables.
 
         Raises:
@@ -48,7 +52,7 @@ class Settings(Record):
                 "missing-setting", "SHUTTERLESS_BUNDLE is not set", "Set it to the bundle's folder."
             )
         return cls(
-            bundle=Path(bundle),
+            bundle=bundle,
             urls=check_urls(environ.get("SHUTTERLESS_URLS", "public"), "SHUTTERLESS_URLS"),
             url_hosts=parse_hosts(environ.get("SHUTTERLESS_URL_HOSTS", ""), "SHUTTERLESS_URL_HOSTS"),
             threads=_parse_int("SHUTTERLESS_THREADS", environ.get("SHUTTERLESS_THREADS", "1"), 1, 64),

@@ -5,6 +5,7 @@ import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -343,13 +344,13 @@ def test_the_page_is_one_file_without_an_outside_address(service):
     assert (response.status, response.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert response.headers["Content-Security-Policy"] == "frame-ancestors 'none'"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
-    assert response.body == PAGE.read_bytes()
+    assert response.body == Path(PAGE).read_bytes()
     assert not re.search(rb"""(src|href)\s*=\s*["']?(https?:)?//|@import|url\((https?:)?//""", response.body)
 
 
 def test_where_no_url_is_fetched_the_page_has_no_field_for_one(classifier, colour_bundle):
     shut = Service(classifier, Settings(colour_bundle, urls="off"))
-    page, page_without = PAGE.read_bytes(), shut.respond(Request("GET", "/")).body
+    page, page_without = Path(PAGE).read_bytes(), shut.respond(Request("GET", "/")).body
     assert page.count(URL_FORM) == 1
     assert page_without == page.replace(URL_FORM, URL_FORM + b" hidden")
 

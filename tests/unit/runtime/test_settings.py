@@ -1,4 +1,3 @@
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,7 +10,7 @@ BUNDLE = {"SHUTTERLESS_BUNDLE": "/srv/bundle"}
 
 def test_the_bundle_is_all_that_must_be_set():
     assert Settings.from_env({**BUNDLE, "HOME": "/root"}) == Settings(
-        bundle=Path("/srv/bundle"), urls="public", url_hosts=frozenset(), threads=1, port=8080, function=""
+        bundle="/srv/bundle", urls="public", url_hosts=frozenset(), threads=1, port=8080, function=""
     )
 
 
@@ -26,7 +25,7 @@ def test_everything_can_be_set():
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
     }
     assert Settings.from_env(environ) == Settings(
-        bundle=Path("/srv/bundle"),
+        bundle="/srv/bundle",
         urls="any",
         url_hosts=frozenset({"photos.example.com", "cdn.example.com"}),
         threads=2,

@@ -4,8 +4,9 @@ The results are Pillow's pictures, not arrays, because serving has no NumPy: `to
 takes, `np.asarray()` makes uint8[height, width, 3] of one.
 """
 
-from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from PIL import ExifTags, Image, JpegImagePlugin
 
@@ -16,6 +17,9 @@ from shutterless.runtime.image.opener import as_problem, open_picture, too_much_
 from shutterless.runtime.image.work import MAX_WORK, OpenedPicture, estimate
 from shutterless.runtime.problems import ImageError
 from shutterless.runtime.record import Record
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Resize = Literal["stretch", "crop", "pad"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
