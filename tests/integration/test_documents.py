@@ -51,7 +51,7 @@ def test_pages_without_a_block_that_runs_are_known():
     assert silent == {
         *("index.md", "from-2021-tutorial.md", "http-api.md", "training.md", "experiments.md"),
         *("container.md", "benchmarks.md", "own-photos.md", "backbone.md", "quantize.md"),
-        *("base-image.md", "arm64.md", "github-actions.md", "pitfalls.md", "architecture.md"),
+        *("base-image.md", "arm64.md", "zip.md", "github-actions.md", "pitfalls.md", "architecture.md"),
     }
 
 

@@ -9,11 +9,12 @@ neither docstrings nor columns for tracebacks: there is less to read at every st
 
 import contextlib
 import io
+import os
 import platform
 import subprocess
 import sys
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -82,15 +83,28 @@ class Python:
 
 
 def local_python() -> Python | None:
-    """Return a Python of the container's version on this machine, or None if there is none."""
+    """Return a Python of the container's version on this machine, or None if there is none.
+
+    It is this one, or else one on the PATH, or else one that pyenv or uv has installed.
+    """
     if sys.version_info[:2] == PYTHON:
         return Python((sys.executable,), version=platform.python_version())
-    command = f"python{PYTHON[0]}.{PYTHON[1]}"
-    with contextlib.suppress(OSError):  # pyenv leaves a command of that name that only complains
-        process = subprocess.run([command, "--version"], capture_output=True, text=True)
-        if process.returncode == 0:
-            return Python((command,), version=process.stdout.split()[-1])
+    for command in _candidates():
+        with contextlib.suppress(OSError):  # pyenv leaves a command of that name that only complains
+            process = subprocess.run([command, "--version"], capture_output=True, text=True)
+            if process.returncode == 0:
+                return Python((command,), version=process.stdout.split()[-1])
     return None
+
+
+def _candidates() -> Iterator[str]:
+    version = f"{PYTHON[0]}.{PYTHON[1]}"
+    yield f"python{version}"
+    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    pyenv = os.environ.get("PYENV_ROOT") or "~/.pyenv"
+    uv = os.environ.get("UV_PYTHON_INSTALL_DIR") or f"{data}/uv/python"
+    for folder, pattern in ((f"{pyenv}/versions", f"{version}.*"), (uv, f"cpython-{version}.*")):
+        yield from map(str, sorted(Path(folder).expanduser().glob(f"{pattern}/bin/python{version}")))
 
 
 def compile_layers(layers: Sequence[Path], python: Python, optimization: str = "2") -> None:

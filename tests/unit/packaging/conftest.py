@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shutterless.packaging import wheels
+from shutterless.packaging import base_image, context, wheels, zip_package
 
 FAKE = """#!/usr/bin/env python3
 import json, os, pathlib, sys
@@ -88,22 +88,33 @@ def wheel(tmp_path) -> Wheel:
 
 
 @pytest.fixture
-def small_lock(wheel, tmp_path, monkeypatch) -> Path:
+def small_wheel(wheel) -> Path:
+    """Return a small wheel that pip installs."""
+    name = "small-1.0.dist-info"
+    files = {"small/__init__.py": "size = 1\n", "small/tests/test_it.py": "", "small/x.pyi": ""}
+    files[f"{name}/METADATA"] = "Metadata-Version: 2.1\nName: small\nVersion: 1.0\n"
+    files[f"{name}/WHEEL"] = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    return wheel("small", {**files, f"{name}/RECORD": ""})
+
+
+@pytest.fixture
+def small_lock(small_wheel, tmp_path, monkeypatch) -> Path:
     """Let the lock be of one small wheel, which pip finds in a folder, and the cache an empty one."""
-    made = wheel(
-        "small", {"small/__init__.py": "size = 1\n", "small/tests/test_it.py": "", "small/x.pyi": ""}
-    )
-    metadata = {"small-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: small\nVersion: 1.0\n"}
-    metadata["small-1.0.dist-info/WHEEL"] = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-    metadata["small-1.0.dist-info/RECORD"] = ""
-    with zipfile.ZipFile(made, "a") as archive:
-        for member, content in metadata.items():
-            archive.writestr(member, content)
-    digest = hashlib.sha256(made.read_bytes()).hexdigest()
+    digest = hashlib.sha256(small_wheel.read_bytes()).hexdigest()
     lock = tmp_path / "lock.txt"
     lock.write_text(f"small==1.0 \\\n    --hash=sha256:{digest}\n")
     monkeypatch.setattr(wheels, "LOCK", lock)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
-    return made
+    return small_wheel
+
+
+@pytest.fixture
+def small_package(small_wheel, monkeypatch) -> Path:
+    """Let what is packaged have one small wheel, on a machine without Python 3.13."""
+    for module in (context, zip_package):
+        monkeypatch.setattr(module, "fetch_wheels", lambda platform, progress: [small_wheel])
+    for module in (base_image, context, zip_package):
+        monkeypatch.setattr(module, "local_python", lambda: None)
+    return small_wheel

@@ -10,12 +10,7 @@ from shutterless.packaging import context, package
 from shutterless.packaging.bytecode import Python
 from shutterless.runtime.model.bundle import read_bundle
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(autouse=True)
-def no_network(small_lock):
-    """Ship one small wheel."""
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_package")]
 
 
 def test_the_dockerfile_adds_three_layers_and_runs_nothing(colour_bundle, tmp_path):

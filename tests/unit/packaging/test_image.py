@@ -16,7 +16,7 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 @pytest.fixture
-def engine(docker, small_lock):
+def engine(docker, small_package):
     """An engine that has the base image but cannot run it, so that nothing is compiled."""
 
     def answer(*, architecture="amd64", media_type=OCI, buildx=True):
@@ -98,7 +98,7 @@ def test_a_base_image_with_another_python_is_an_error(docker, small_lock, colour
     assert "3.13" in caught.value.hint
 
 
-def test_a_base_image_of_another_processor_is_pulled_for_this_one(docker, small_lock, colour_bundle):
+def test_a_base_image_of_another_processor_is_pulled_for_this_one(docker, small_package, colour_bundle):
     docker.says("image inspect", json.dumps([{"Os": "linux", "Architecture": "arm64"}]))
     docker.says("pull", err="pull access denied for python")
     with pytest.raises(DockerError) as caught:

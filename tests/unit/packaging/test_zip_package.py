@@ -12,7 +12,7 @@ from shutterless.errors import BundleError, InputError, OutputError, PackagingEr
 from shutterless.packaging import build_zip, zip_package
 from shutterless.packaging.bytecode import Python
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_package")]
 # Writes a zip as another user does, with this wheel.
 BUILD = """
 import os, pathlib, sys
@@ -22,15 +22,6 @@ os.umask(0o077)
 zip_package.fetch_wheels, zip_package.local_python = lambda *_: [wheel], lambda: None
 print(build_zip(bundle, file, progress=lambda *_: None).sha256)
 """
-
-
-@pytest.fixture(autouse=True)
-def small_wheel(wheel, monkeypatch) -> Path:
-    """Ship one small wheel, from a machine without Python 3.13."""
-    file = wheel("small", {"small/__init__.py": "size = 1\n", "small-1.0.dist-info/METADATA": ""})
-    monkeypatch.setattr(zip_package, "fetch_wheels", lambda platform, progress: [file])
-    monkeypatch.setattr(zip_package, "local_python", lambda: None)
-    return file
 
 
 def test_it_has_the_entry_point_the_runtime_the_wheels_and_the_bundle(colour_bundle, tmp_path):
@@ -56,7 +47,7 @@ def test_it_has_the_entry_point_the_runtime_the_wheels_and_the_bundle(colour_bun
     assert (package.bytes, package.compiled) == (package.path.stat().st_size, "")
 
 
-def test_it_does_not_depend_on_machine_user_folder_or_time(colour_bundle, small_wheel, tmp_path):
+def test_it_does_not_depend_on_machine_user_folder_or_time(colour_bundle, small_package, tmp_path):
     package = build_zip(colour_bundle, tmp_path / "function.zip")
     home = tmp_path / "elsewhere"
     bundle = shutil.copytree(colour_bundle, home / "other name")
@@ -65,7 +56,7 @@ def test_it_does_not_depend_on_machine_user_folder_or_time(colour_bundle, small_
         os.utime(file, (1, 1))
     environment = {"HOME": str(home), "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7", "LC_ALL": "C"}
     digest = subprocess.run(
-        [sys.executable, "-c", BUILD, str(bundle), str(home / "b.zip"), str(small_wheel)],
+        [sys.executable, "-c", BUILD, str(bundle), str(home / "b.zip"), str(small_package)],
         cwd=home,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
         capture_output=True,

@@ -92,4 +92,6 @@ def _show_zip(package: "ZipPackage") -> None:
     figures.add_row("file", f"{package.bytes / 1e6:.2f}")
     figures.add_row("unpacked", f"{package.unzipped_bytes / 1e6:.2f}")
     show(figures)
+    if not package.compiled:
+        say("No bytecode, so each cold start takes about 0.1 s longer. Install Python 3.13 to add it.")
     say(f"SHA-256: {package.sha256}")
