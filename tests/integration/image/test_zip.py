@@ -1,12 +1,14 @@
 """The zip as Lambda's managed Python runs it, against a stand-in for the runtime and its API."""
 
 import base64
+import io
 import json
 import shutil
 import struct
 import zipfile
 
 import pytest
+from PIL import Image
 
 from managed_runtime import (
     RUN_ZIP,
@@ -75,6 +77,12 @@ def make_form(photo: bytes) -> bytes:
     return head.encode() + photo + f"\r\n--{BOUNDARY}--\r\n".encode()
 
 
+def to_tiff(photo: bytes) -> bytes:
+    file = io.BytesIO()
+    Image.open(io.BytesIO(photo)).save(file, "TIFF")
+    return file.getvalue()
+
+
 def test_the_zip_answers_as_its_bundle_and_writes_nothing(
     docker, function, runtime_api, colour_bundle, colour_photos
 ):
@@ -85,12 +93,14 @@ def test_the_zip_answers_as_its_bundle_and_writes_nothing(
     form = runtime_api.invoke(make_event(make_form(photo), f"multipart/form-data; boundary={BOUNDARY}"))
     damaged = runtime_api.invoke(make_event(photo[:100], "image/png"))
     failure = runtime_api.invoke({"image": "no picture"})
+    unusual = runtime_api.invoke(make_event(to_tiff(photo), "image/tiff"))  # decoded in a child process
     assert plain.response == pytest.approx(scores, abs=1e-3)
     assert json.loads(form.response["body"])["scores"] == plain.response
+    assert json.loads(unusual.response["body"])["scores"] == plain.response
     assert (damaged.response["statusCode"], failure.error["errorType"]) == (422, "Problem")
 
     lines = [json.loads(line) for line in docker("logs", name).splitlines() if line.startswith("{")]
-    ids = [each.id for each in (plain, form, damaged, failure)]
+    ids = [each.id for each in (plain, form, damaged, failure, unusual)]
     assert [line["request_id"] for line in lines] == ids
     assert lines[1]["route"] == "POST /predict"
     assert docker("exec", name, "ls", "-A", "/tmp") == ""
