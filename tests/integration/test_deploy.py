@@ -20,7 +20,7 @@ from shutterless.deploy.template.releases import MAX_RELEASES
 from shutterless.errors import BundleError, DeployError, InputError
 from shutterless.packaging import base_image
 from shutterless.runtime.model.bundle import read_bundle
-from tests.aws_as_it_is.deployments import FUNCTION, NAME, deploy, make_bundle, publish
+from tests.aws_as_it_is.deployments import FUNCTION, NAME, deploy, digest, make_bundle, publish
 
 REGION = "eu-central-1"
 BUCKET = f"shutterless-123456789012-{REGION}-an"
@@ -198,6 +198,14 @@ def test_its_status_is_read_back(aws, bundles, package):
     assert status.code_uploaded
     assert (status.model, status.version, status.url) == (deployment.model, "1", deployment.url)
     assert (status.memory, status.provisioned, status.last_hour) == (3008, 0, None)
+
+
+def test_the_status_of_a_zip_that_the_template_does_not_name_has_its_digest(aws, account, bundles):
+    deploy(bundles[0])
+    stack = account.cloudformation.find(FUNCTION)
+    stack.text = stack.text.replace(digest(bundles[0]).removeprefix("sha256:"), f"{1:064x}")
+    status = read_status(NAME)
+    assert (status.code, status.code_uploaded, status.model) == (digest(bundles[0]), "", "")
 
 
 def test_a_plan_changes_nothing(aws, bundles):

@@ -181,13 +181,15 @@ def read_status(
         canary = next(iter(function.canary), "")
         template = read_template(session.client("cloudformation"), stack)
         release = _find_release(template, function)
-        code = release.code if release else parse_code(function.code)
-        upload_time = read_upload_time(session, code)
+        code = release.code if release else None
+        if code is None and function.package == "image":
+            code = parse_code(function.code)
+        upload_time = read_upload_time(session, code) if code else None
         return replace(
             status,
-            **{**vars(function), "code": str(code)},
+            **{**vars(function), "code": str(code or function.code)},
             code_uploaded=upload_time.isoformat(timespec="seconds") if upload_time else "",
-            vulnerabilities=read_findings(session, str(code)) if code.package == "image" else None,
+            vulnerabilities=read_findings(session, str(code)) if function.package == "image" else None,
             model=release.model if release else "",
             alias_change=str(find_alias_change(session, State(name, stack, template)) or ""),
             comparison=compare_canary(session, name, function.version, canary, stack.updated_at)

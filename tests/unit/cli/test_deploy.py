@@ -391,3 +391,22 @@ def test_destroying_what_does_not_exist_does_nothing(shutterless, calls, monkeyp
     result = shutterless("destroy", "clothes")
     assert (result.exit_code, "destroy" in calls) == (0, False)
     assert "clothes" in result.stderr
+
+
+def test_a_deploy_takes_the_package_and_says_what_was_uploaded(shutterless, calls, monkeypatch):
+    options = []
+
+    def deploy(*arguments, **keywords):
+        options.append(keywords["package"])
+        return replace(DEPLOYED, uploaded_bytes=13_400_000)
+
+    monkeypatch.setattr(deployer, "deploy", deploy)
+    result = shutterless("deploy", "bundle", "--name", "clothes", "--package", "zip")
+    assert options == ["zip"]
+    assert "13.4 MB" in result.stderr
+
+
+@pytest.mark.parametrize(("package", "words"), [("zip", "A zip"), ("image", "An image")])
+def test_a_plan_says_whether_a_zip_or_an_image_would_be_made(shutterless, calls, monkeypatch, package, words):
+    answers(monkeypatch, "plan", replace(PLAN, options=Options(package=package), needs_push=True))
+    assert shutterless("deploy", "bundle", "--name", "clothes", "--plan").stdout.startswith(words)

@@ -19,7 +19,7 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from shutterless.deploy.option_values import MAX_REST_TIMEOUT, MAX_TAGS, MAX_TAGS_BYTES, MAX_URL_HOSTS_LENGTH
 from shutterless.deploy.options import MAX_NAME_LENGTH, Options
-from shutterless.deploy.template.code import parse_code
+from shutterless.deploy.template.code import ImageCode, ZipCode, bucket_name, zip_key
 from shutterless.deploy.template.diff import REPLACED_BY
 from shutterless.deploy.template.function import ALIAS, fingerprint
 from shutterless.deploy.template.releases import ALIAS_ID, MAX_RELEASES
@@ -35,15 +35,19 @@ TOPIC = "arn:aws:sns:eu-central-1:123456789012:alarms"
 ALLOW_ORIGIN = "gatewayresponse.header.Access-Control-Allow-Origin"
 
 
-def image(number):
-    return f"123456789012.dkr.ecr.eu-central-1.amazonaws.com/shutterless/clothes@sha256:{number:064x}"
+def code(options, name, number):
+    if options.package == "zip":
+        return ZipCode(bucket_name("123456789012", REGION), zip_key(name, f"{number:064x}"), f"{number:032}")
+    return ImageCode(
+        f"123456789012.dkr.ecr.{REGION}.amazonaws.com/shutterless/{name}", f"sha256:{number:064x}"
+    )
 
 
 def build(number=1, *, deployed=None, weight=0.0, name="clothes", **options):
     return build_template(
         name,
         Options(**options),
-        code=parse_code(image(number)),
+        code=code(Options(**options), name, number),
         model=f"Größe {number}",
         fingerprint=str(number),
         deployed=deployed,
@@ -64,6 +68,7 @@ CHOICES = {
     ],
     "start": [{}, {"snapstart": True}, {"provisioned_concurrency": 2}],
     "platform": [{}, {"platform": "linux/arm64"}],
+    "package": [{}, {"package": "image"}],
     "quota": [{}, {"quota": 0}],
     "topic": [{}, {"alarm_topic": TOPIC}],
     "mail": [{}, MAIL, {**MAIL, "budget": 50}],
@@ -232,10 +237,15 @@ def depends_on(resource):
     return {names} if isinstance(names, str) else set(names)
 
 
-def the_image_is_given_by_digest(template):
-    """A tag that is pushed again would not be deployed, and a rollback would not bring the old image back."""
+def the_code_is_given_by_its_content(template):
+    """What is written again under its name would not be deployed, and a rollback would not bring it back."""
     for function in properties_of(template, "Lambda::Function").values():
-        assert re.fullmatch(r".+@sha256:[0-9a-f]{64}", function["Code"]["ImageUri"])
+        code = function["Code"]
+        if function["PackageType"] == "Image":
+            assert re.fullmatch(r".+@sha256:[0-9a-f]{64}", code["ImageUri"])
+        else:
+            assert re.fullmatch(r".+/[0-9a-f]{64}\.zip", code["S3Key"])
+            assert code["S3ObjectVersion"] not in ("", "null")
 
 
 def the_function_gives_up_before_the_gateway(template):
@@ -445,7 +455,7 @@ def the_template_fits_into_a_request(template):
 RULES = (
     a_function_url_calls_the_alias,
     a_public_function_url_has_both_its_permissions,
-    the_image_is_given_by_digest,
+    the_code_is_given_by_its_content,
     the_function_gives_up_before_the_gateway,
     snapstart_is_possible,
     a_canary_is_possible,
@@ -538,9 +548,15 @@ def only(resources, kind):
     return key
 
 
-@mistake(the_image_is_given_by_digest)
+@mistake(the_code_is_given_by_its_content)
 def _(resources):
-    resources["Function"]["Properties"]["Code"]["ImageUri"] = "host/shutterless/clothes:latest"
+    properties = resources["Function"]["Properties"]
+    properties.update(PackageType="Image", Code={"ImageUri": "host/shutterless/clothes:latest"})
+
+
+@mistake(the_code_is_given_by_its_content)
+def _(resources):
+    resources["Function"]["Properties"]["Code"]["S3ObjectVersion"] = "null"
 
 
 @mistake(the_function_gives_up_before_the_gateway)
