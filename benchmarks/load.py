@@ -1,15 +1,18 @@
 """Load test of `shutterless serve` with many clients: is every answer right, does the memory stay constant?
 
-    python -m benchmarks.load BUNDLE PHOTOS [--clients 64] [--seconds 60] [--cores 2]
+    python -m benchmarks.load BUNDLE PHOTOS [--clients 64] [--seconds 60] [--cores 2] [--attack NAME ...]
 
-First every photo is sent once, one after the other. Then the clients send them in random order, each over its
-own connection, and every answer must be the same as before. The exit code is 1 if one is not, or if a request
-fails with anything but 503. Linux only: memory is read from /proc.
+First every photo is sent once, one after the other. Then the clients send them in random order, half of them
+over one connection each, the others over a new one for each photo, and every answer must be the same as
+before. With attacks (see `benchmarks.attacks`; "all" takes all), a run without and a run with each of them
+follow each other. The exit code is 1 if an answer is not the same, or if a request fails with anything but
+503. Linux only: memory is read from /proc.
 """
 
 import argparse
 import http.client
 import json
+import math
 import os
 import random
 import subprocess
@@ -17,12 +20,14 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.contenders import percentiles, resident_memory
+from benchmarks.attacks import ATTACKS
+from benchmarks.contenders import resident_memory
 from benchmarks.materials import find_pictures
+from benchmarks.rounds import ROOT
 
 RAW = {"Content-Type": "application/octet-stream"}
 
@@ -34,9 +39,45 @@ def main() -> int:
         connection = http.client.HTTPConnection("127.0.0.1", port)
         expected = [ask(connection, photo)[1] for photo in photos]
         print(f"{len(photos)} photos, one after the other: {resident_memory(process.pid):.0f} MB")
-        clients = Clients(port, photos, expected)
-        clients.run(options.clients, options.seconds, lambda: resident_memory(process.pid))
-    return clients.report()
+
+        def run() -> Clients:
+            clients = Clients(port, photos, expected)
+            clients.run(options.clients, options.seconds, lambda: resident_memory(process.pid))
+            return clients
+
+        if not options.attack:
+            return run().report()
+        return compare(run, port, list(ATTACKS) if options.attack == ["all"] else options.attack)
+
+
+def compare(run: Callable[[], "Clients"], port: int, attacks: list[str]) -> int:
+    """Run the clients without and with each attack, print a row for each; return the exit code."""
+    is_right = True
+    for name in attacks:
+        alone = run()
+        with attacking(name, port):
+            attacked = run()
+        is_right &= attacked.is_right()
+        ratio = attacked.percentile(95) / alone.percentile(95)
+        print(
+            f"{name:24} {attacked.outcomes['200']:6} of {attacked.outcomes.total():6} right; p95 "
+            f"{alone.percentile(95):5.0f} → {attacked.percentile(95):5.0f} ms (×{ratio:.2f}), slowest "
+            f"{attacked.percentile(100):5.0f} ms; {max(attacked.memory):4.0f} MB; {dict(attacked.outcomes)}",
+            flush=True,
+        )
+    return 0 if is_right else 1
+
+
+@contextmanager
+def attacking(name: str, port: int) -> Iterator[None]:
+    """Attack a server from another process."""
+    command = [sys.executable, "-m", "benchmarks.attacks", name, str(port)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        try:
+            process.stdout.readline()
+            yield
+        finally:
+            process.terminate()
 
 
 def parse() -> argparse.Namespace:
@@ -46,6 +87,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--cores", type=int, default=2, help="cores that server and clients share")
+    parser.add_argument("--attack", nargs="+", choices=["all", *ATTACKS], metavar="NAME", default=[])
     return parser.parse_args()
 
 
@@ -54,7 +96,7 @@ def serving(bundle: Path, cores: int) -> Iterator[tuple[subprocess.Popen[str], i
     """Start the server on a free port, on some of the cores, which the clients share with it."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     code = "from shutterless.cli import main; main()"
-    command = [sys.executable, "-c", code, "serve", str(bundle), "--port", "0"]
+    command = [sys.executable, "-c", code, "serve", str(bundle), "--port", "0", "--urls", "any"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, text=True, **pipes) as process:
         try:
@@ -88,7 +130,6 @@ class Clients:
         while (remaining := end - time.monotonic()) > 0:
             time.sleep(min(seconds / 12, remaining))
             self.memory.append(memory())
-            print(f"{seconds - (end - time.monotonic()):5.0f} s  {self.memory[-1]:.0f} MB", flush=True)
         self.stop.set()
         for thread in threads:
             thread.join()
@@ -109,18 +150,28 @@ class Clients:
             self.milliseconds.append((time.perf_counter() - start_time) * 1000)
             right = "" if status != 200 or scores == self.expected[photo] else ", wrong"
             self.outcomes[f"{status}{right}"] += 1
+            if seed % 2:
+                connection.close()
             if status == 503:
                 time.sleep(0.1)
 
+    def percentile(self, percent: int) -> float:
+        """Return the milliseconds within which so many percent of all answers came."""
+        times = sorted(self.milliseconds)
+        return times[(len(times) - 1) * percent // 100] if times else math.inf
+
+    def is_right(self) -> bool:
+        return self.outcomes.keys() <= {"200", "503"}
+
     def report(self) -> int:
         """Print the results; return the exit code."""
-        p50, p95 = percentiles(self.milliseconds)
+        p50, p95 = self.percentile(50), self.percentile(95)
         print(f"{sum(self.outcomes.values())} requests: {dict(self.outcomes)}")
         print(f"{self.outcomes['200'] / self.seconds:.0f} answers per second")
         print(f"answered within {p50:.0f} ms (50 %), {p95:.0f} ms (95 %)")
         memory = self.memory[len(self.memory) // 4 :]
         print(f"memory after a quarter of the time: {min(memory):.0f} to {max(memory):.0f} MB")
-        return 0 if self.outcomes.keys() <= {"200", "503"} else 1
+        return 0 if self.is_right() else 1
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import pytest
 from PIL import ExifTags, Image
 from playwright.sync_api import expect, sync_playwright
 
-from shutterless.runtime.adapters.http_server import App
+from shutterless.runtime.adapters.http_app import App
 from shutterless.runtime.http_messages import Response
 from shutterless.runtime.model.bundle import read_bundle
 from shutterless.runtime.model.classifier import Classifier
@@ -60,17 +60,16 @@ class Gateway:
         self.answers = {}  # path: answer in the function's place
         self.requests = []
 
-    def respond(self, request, read_body):
+    def respond(self, request):
         """Answer as the server's application does."""
-        body = read_body() if request.method == "POST" else b""
-        self.requests.append((request.path, request.headers, body))
+        self.requests.append((request.path, request.headers, request.body))
         prefix = next(prefix for prefix in self.stages if request.path.startswith(prefix))
         path = request.path.removeprefix(prefix) or "/"
         if self.key and path != "/" and request.headers.get("x-api-key") != self.key:
             return as_json({"message": "Forbidden"}, 403)
         if path in self.answers:
             return self.answers[path]
-        return self.stages[prefix].respond(request.replace(path=path), lambda: body)
+        return self.stages[prefix].respond(request.replace(path=path))
 
     def sent(self):
         """Return content type and body of the latest request for a prediction."""

@@ -14,7 +14,7 @@ from shutterless import client
 from shutterless.api_answers import ADDRESS, HINTS
 from shutterless.client import MAX_PICTURE_BYTES, call, call_many
 from shutterless.errors import PICTURE_CODES, CallError, InputError, OutputError
-from shutterless.runtime.adapters.http_server import INVOCATIONS, App
+from shutterless.runtime.adapters.http_app import INVOCATIONS, App
 from shutterless.runtime.model.bundle import read_bundle
 from shutterless.runtime.model.classifier import Classifier
 from shutterless.runtime.service import Service

@@ -42,6 +42,16 @@ def memory() -> int:
     return int(min((limit for limit in limits if limit < math.inf), default=DEFAULT_MEMORY))
 
 
+def max_open_files() -> int:
+    """Return how many files this process may have open."""
+    try:
+        import resource  # Windows has none
+    except ImportError:
+        return 2048
+    limit: int = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return limit if limit != resource.RLIM_INFINITY else 1 << 20
+
+
 def _read_numbers(name: str) -> list[float]:
     """Return the numbers in a file of the cgroup, none if there is no such file; "max" is infinite."""
     try:

@@ -32,17 +32,23 @@ class Problem(ShutterlessError):
     Attributes:
         code: A key of `KINDS`.
         detail: What is wrong with this request; the sender sees it.
-        status: HTTP status.
+        status: HTTP status, that of the code unless HTTP has a more precise one for what is not HTTP.
         title: What is wrong in general, the same for every problem with this code.
         headers: Headers of the response, such as `Retry-After`.
     """
 
     def __init__(
-        self, code: str, detail: str, hint: str = "", headers: Mapping[str, str] | None = None
+        self,
+        code: str,
+        detail: str,
+        hint: str = "",
+        headers: Mapping[str, str] | None = None,
+        status: int = 0,
     ) -> None:
         super().__init__(code, detail, hint)
         self.detail = detail
         self.status, self.title = KINDS[code]
+        self.status = status or self.status
         self.headers = headers or {}
 
     def to_json(self) -> ProblemDocument:

@@ -48,7 +48,7 @@ def serve(
 
 def say_ready(url: str) -> None:
     """Print where the server is; the URL alone on a line of standard output, for scripts."""
-    from shutterless.runtime.adapters.http_server import INVOCATIONS
+    from shutterless.runtime.adapters.http_app import INVOCATIONS
 
     print_result(url)
     say(f"Page: {url}/   API: POST {url}/predict   As Lambda: POST {url}{INVOCATIONS}   Stop: Ctrl-C")

@@ -1,247 +1,259 @@
-"""One HTTP/1.1 connection, with limits on the time and the size of what its client sends and reads.
+"""One HTTP/1.1 connection that never blocks, with limits on the time and the size of what its client sends.
 
-h11 parses and writes the protocol; this module reads and writes the socket.
+h11 parses and writes the protocol; this module reads and writes the socket when the server says that it is
+ready, and turns what arrives into requests.
 """
 
 import contextlib
 import math
+import selectors
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from enum import Enum
 from http import HTTPStatus
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 import h11
 
-from shutterless.runtime import access_log
-from shutterless.runtime.http_messages import Request, Response, join_headers
+from shutterless.runtime.adapters.http_framing import (
+    MAX_HEAD,
+    check_head,
+    find_chunk_end,
+    find_head_end,
+    to_request,
+)
+from shutterless.runtime.http_messages import Request, Response
 from shutterless.runtime.problems import Problem
-from shutterless.runtime.responses import error_response
 
 # What Lambda takes in one synchronous call: what works here shall work there.
 MAX_BODY = 6 * 1024 * 1024
+# Chunks of less than this many bytes, on average, are refused after the first thousand.
+MIN_CHUNK, MAX_SMALL_CHUNKS = 256, 1000
 # Seconds that a client may take for the head of a request, since it opened the connection or got its last
 # answer, and for its body (6 MB at 1 Mbit/s).
 HEAD_TIMEOUT, BODY_TIMEOUT = 10, 60
-# Seconds that it may take to read an answer, and to send the rest of a request that is answered already.
+# Seconds that it may take to read an answer, and to close the connection after the last one.
 ANSWER_TIMEOUT = 10
-# Bytes of a head, and what is read from the network at once.
-MAX_HEAD = CHUNK = 64 * 1024
+# Bytes per second from which on a client that sends a body is not counted as slow.
+MIN_RATE = 50_000
+# Bytes that are read from the network at once, and that the system buffers for a client that reads slowly.
+CHUNK = SEND_BUFFER = 64 * 1024
 
-# Answers a request, whose body the second argument reads; that raises `Problem` if it cannot be read.
-Responder = Callable[[Request, Callable[[], bytes]], Response]
+
+class State(Enum):
+    """What a connection does."""
+
+    HEAD = "waits for the head of a request"
+    BODY = "waits for the body of a request"
+    WORK = "waits for the answer to a request"
+    SEND = "waits for the client to read an answer"
+    CLOSE = "waits for the client to close the connection, after the last answer"
+    END = "is closed"
 
 
 class Connection:
     """Reads requests from a socket and writes their answers, one after the other.
 
+    Its server calls `receive` or `send` when the socket is ready, then `next_request` for as long as there
+    is one, and `answer` with what it answers.
+
     Attributes:
-        waiting_since: Time on the monotonic clock since when it waits for its client, to send a head or a
-            body or to read an answer; infinite while it does not wait.
+        state: What it does.
+        waiting_since: Time on the monotonic clock since when it waits for its client; infinite while it does
+            not wait. A client that sends a body at `MIN_RATE` stays at the present.
+        deadline: Until when it waits.
         body_size: Bytes of a request's body that it holds.
+        is_last: Whether the connection is closed after the next answer.
     """
 
-    def __init__(
-        self, stream: socket.socket, respond: Responder, make_room: Callable[[], None] = lambda: None
-    ) -> None:
-        """Take over a socket.
-
-        Args:
-            stream: The socket.
-            respond: Answers a request.
-            make_room: Called whenever `body_size` has grown; it may `drop` any connection.
-        """
+    def __init__(self, stream: socket.socket) -> None:
+        stream.setblocking(False)
+        with contextlib.suppress(OSError):  # macOS refuses it for a connection that is reset already
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        self.stream = stream
+        self.is_last = False
+        self._is_at_end = False
+        self._output = memoryview(b"")
         self.waiting_since = math.inf
-        self.body_size = 0
-        self._stream = stream
-        self._respond = respond
-        self._make_room = make_room
-        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
-        self._is_idle, self._is_last, self._is_dropped = True, False, False
-        self._direction = socket.SHUT_RD
+        self._input = bytearray()
+        self._start_cycle()
 
-    def serve(self) -> None:
-        """Answer requests until either side closes the connection."""
-        with self._stream:
-            try:
-                while (head := self._read_head()) and self._serve_request(head):
-                    pass
-            except h11.RemoteProtocolError:
-                self._reject()
-            except OSError:  # it took too long or is gone, so nobody is there to be told
-                pass
+    @property
+    def events(self) -> int:
+        """What a selector should watch the socket for."""
+        if self.state is State.SEND:
+            return selectors.EVENT_WRITE
+        return selectors.EVENT_READ if self.state in (State.HEAD, State.BODY, State.CLOSE) else 0
 
-    def end(self) -> None:
-        """Answer what has been sent, then close; may be called from another thread."""
-        self._is_last = True
-        if self._is_idle and not self._has_input():
-            self._shut_down(socket.SHUT_RD)  # which wakes the thread that waits for the next request
+    @property
+    def is_idle(self) -> bool:
+        """Whether its client has begun no request, or has all answers."""
+        return self.state is State.CLOSE or (self.state is State.HEAD and not self._input)
 
-    def drop(self) -> None:
-        """Stop waiting for the client, to make way for another; may be called from another thread."""
-        self._is_last = self._is_dropped = True
-        self.waiting_since, self.body_size = math.inf, 0
-        self._shut_down(self._direction)
+    @property
+    def has_unread_input(self) -> bool:
+        """Whether what it has received may contain another request."""
+        return self.state is State.HEAD and (self._is_at_end or len(self._input) > self._checked)
 
-    def _has_input(self) -> bool:
-        """Tell whether the system has received something from the client that is not read yet."""
-        with contextlib.suppress(OSError), self._stream.dup() as stream:
-            stream.setblocking(False)
-            return bool(stream.recv(1, socket.MSG_PEEK))
-        return False
-
-    @contextmanager
-    def _waiting(self, direction: int) -> Iterator[None]:
-        self._direction, self.waiting_since = direction, time.monotonic()
+    def receive(self) -> None:
+        """Read what has arrived."""
         try:
-            yield
-        finally:
-            self.waiting_since = math.inf
+            data = self.stream.recv(CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:
+            data, self.state = b"", State.CLOSE
+        self._is_at_end |= not data
+        if self.state in (State.HEAD, State.BODY):
+            self._input += data
+        if self.state is State.BODY:
+            self.waiting_since = min(self.waiting_since + len(data) / MIN_RATE, time.monotonic())
+        elif self.state is State.CLOSE and not data:
+            self.close()
 
-    def _read_head(self) -> h11.Request | None:
-        """Return the next request without its body, or None if there is none."""
-        self._is_idle = not self._http.trailing_data[0]
-        if self._is_last and self._is_idle and not self._has_input():
-            return None
-        with self._waiting(socket.SHUT_RD):
-            event = self._next_event(time.monotonic() + HEAD_TIMEOUT)
-        self._is_idle = False
-        return event if isinstance(event, h11.Request) else None
-
-    def _serve_request(self, head: h11.Request) -> bool:
-        """Answer one request; return whether there may be another."""
-        names = {name for name, _ in head.headers}
-        # What another server on the way may have cut into other requests than h11 does, RFC 9112 6.1.
-        if b"transfer-encoding" in names and (b"content-length" in names or head.http_version < b"1.1"):
-            raise h11.RemoteProtocolError("Transfer-Encoding with Content-Length, or in HTTP/1.0")
-        request = _to_request(head)
-        response = self._respond(request, partial(self._read_body, request))
-        self.body_size = 0
-        self._send(response, has_body=head.method != b"HEAD")
-        if self._http.their_state is h11.SEND_BODY and not self._http.they_are_waiting_for_100_continue:
-            for _ in self._body_chunks(time.monotonic() + ANSWER_TIMEOUT):
-                pass  # a client that is still sending would not read the answer
-        if self._http.states != {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE}:
-            return False
-        self._http.start_next_cycle()
-        return True
-
-    def _read_body(self, request: Request) -> bytes:
-        """Return a request's body.
+    def next_request(self) -> Request | None:
+        """Return the next request if all of it has arrived.
 
         Raises:
-            Problem: `too-large` for more than Lambda takes, `invalid-request` if it takes too long or ends
-                early, `busy` if this connection was dropped.
+            Problem: If there is no request to be made of what has arrived; `answer` tells the client.
         """
-        if int(request.headers.get("content-length", 0)) > MAX_BODY:
-            raise _too_large()
-        body = bytearray()
         try:
-            with self._waiting(socket.SHUT_RD):
-                for chunk in self._body_chunks(time.monotonic() + BODY_TIMEOUT):
-                    body += chunk
-                    if len(body) > MAX_BODY:
-                        raise _too_large()
-                    self._check_dropped()
-                    self.body_size = len(body)
-                    self._make_room()
-                    self._check_dropped()
-        except TimeoutError as error:
-            detail = f"the request took longer than {BODY_TIMEOUT} s"
-            raise Problem("invalid-request", detail, headers={"Connection": "close"}) from error
-        except (OSError, h11.RemoteProtocolError) as error:
-            self._check_dropped()
-            detail = "the connection ended in the middle of the request"
-            raise Problem("invalid-request", detail, headers={"Connection": "close"}) from error
-        return bytes(body)
+            if self.state is State.HEAD:
+                self._read_head()
+            if self.state is State.BODY:
+                return self._read_body()
+        except h11.RemoteProtocolError as error:
+            self.is_last = True
+            if self._is_at_end:
+                raise _cut_off() from error
+            raise Problem(
+                "invalid-request", "this is not HTTP/1.1", status=error.error_status_hint
+            ) from error
+        except Problem:
+            self.is_last = True
+            raise
+        return None
 
-    def _check_dropped(self) -> None:
-        if self._is_dropped:
-            headers = {"Retry-After": "1", "Connection": "close"}
-            detail = "the request was too slow while the service was busy"
-            raise Problem("busy", detail, headers=headers)
-
-    def _body_chunks(self, deadline: float) -> Iterator[bytes]:
-        """Yield the body as it arrives; raises `TimeoutError` at the deadline."""
-        if self._http.they_are_waiting_for_100_continue:
-            self._write(h11.InformationalResponse(status_code=100, headers=[]))
-        while isinstance(event := self._next_event(deadline), h11.Data):
-            yield event.data
-
-    def _next_event(self, deadline: float) -> object:
-        while (event := self._http.next_event()) is h11.NEED_DATA:
-            self._http.receive_data(self._receive(deadline))
-        return event
-
-    def _receive(self, deadline: float) -> bytes:
-        """Return what arrives next, nothing at the end; raises `TimeoutError` at the deadline."""
-        seconds = deadline - time.monotonic()
-        if seconds <= 0:
-            raise TimeoutError
-        self._stream.settimeout(seconds)
-        data = self._stream.recv(CHUNK)
-        self._is_idle = False
-        return data
-
-    def _send(self, response: Response, has_body: bool = True) -> None:
+    def answer(self, response: Response) -> None:
+        """Write the response, as much of it as the socket takes."""
         headers = {"Date": time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime()), **response.headers}
         if response.status != HTTPStatus.NO_CONTENT:
             headers.setdefault("Content-Length", str(len(response.body)))
-        # A client that waits for "100 Continue" may not send its body any more.
-        if self._is_last or self._http.they_are_waiting_for_100_continue:
+        if self.is_last:
             headers["Connection"] = "close"
         reason = HTTPStatus(response.status).phrase
         head = h11.Response(status_code=response.status, headers=list(headers.items()), reason=reason)
-        self._write(head, h11.Data(data=response.body if has_body else b""), h11.EndOfMessage())
+        is_head = self.request is not None and self.request.method == "HEAD"
+        events = (head, h11.Data(data=b"" if is_head else response.body), h11.EndOfMessage())
+        self._output = memoryview(b"".join(self._http.send(event) or b"" for event in events))
+        self.body_size, self._body = 0, bytearray()
+        self._wait(State.SEND, ANSWER_TIMEOUT)
+        self.send()
 
-    def _write(self, *events: h11.Event) -> None:
-        data = b"".join(self._http.send(event) or b"" for event in events)
-        self._stream.settimeout(ANSWER_TIMEOUT)
-        with self._waiting(socket.SHUT_WR):
-            self._stream.sendall(data)
+    def send(self) -> None:
+        """Write as much as the socket takes; after the last of it, wait for the next request."""
+        try:
+            while self._output:
+                self._output = self._output[self.stream.send(self._output) :]
+            if not self.is_last and self._http.states == {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE}:
+                self._start_cycle()
+            else:  # wait until the client has read the answer
+                self.stream.shutdown(socket.SHUT_WR)
+                self._wait(State.CLOSE, ANSWER_TIMEOUT)
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.close()
 
-    def _reject(self) -> None:
-        """Answer what is not HTTP/1.1, and wait until the client has read it."""
-        request_id = access_log.choose_request_id({})
-        problem = Problem("invalid-request", "this is not HTTP/1.1", headers={"Connection": "close"})
-        response = access_log.add_request_id(error_response(problem, request_id), request_id)
-        with contextlib.suppress(OSError, h11.LocalProtocolError):  # it is answered already, or gone
-            self._send(response)
-            self._shut_down(socket.SHUT_WR)
-            deadline = time.monotonic() + ANSWER_TIMEOUT
-            while self._receive(deadline):
-                pass
+    def close(self) -> None:
+        """End it; its server closes the socket."""
+        self.state, self.waiting_since, self.deadline, self.body_size = State.END, math.inf, math.inf, 0
 
-    def _shut_down(self, direction: int) -> None:
-        with contextlib.suppress(OSError):
-            self._stream.shutdown(direction)
+    def _wait(self, state: State, seconds: float) -> None:
+        now = time.monotonic()
+        self.state, self.waiting_since, self.deadline = state, now, now + seconds
+
+    def _start_cycle(self) -> None:
+        """Wait for a request, of which some may have arrived with the one before."""
+        self._http = h11.Connection(h11.SERVER)
+        self.request: Request | None = None
+        self._body, self._chunks, self.body_size, self._checked = bytearray(), 0, 0, 0
+        self._wait(State.HEAD, HEAD_TIMEOUT)
+
+    def _read_head(self) -> None:
+        while self._input.startswith(b"\r\n"):  # which some clients send after a body, RFC 9112 section 2.2
+            del self._input[:2]
+            self._checked = 0
+        end = find_head_end(self._input, self._checked)
+        self._checked = len(self._input)
+        if end:
+            self._feed(end)
+            head = self._http.next_event()
+            assert isinstance(head, h11.Request)
+            check_head(head)
+            self.request = to_request(head)
+            self._wait(State.BODY, BODY_TIMEOUT)
+            self._check_length()
+        elif self._is_at_end:
+            if self._input:
+                raise _cut_off()
+            self.close()
+
+    def _feed(self, count: int) -> None:
+        """Give h11 the next bytes of the input."""
+        self._http.receive_data(bytes(self._input[:count]))
+        del self._input[:count]
+
+    def _check_length(self) -> None:
+        """Refuse a body that is too large before it is sent, or ask for one that is not."""
+        assert self.request is not None
+        if int(self.request.headers.get("content-length", 0)) > MAX_BODY:
+            raise _too_large()
+        if self._http.they_are_waiting_for_100_continue:
+            with contextlib.suppress(OSError):
+                self.stream.send(
+                    self._http.send(h11.InformationalResponse(status_code=100, headers=[])) or b""
+                )
+
+    def _read_body(self) -> Request | None:
+        """Return the request if its body has arrived."""
+        assert self.request is not None
+        while not isinstance(event := self._http.next_event(), h11.EndOfMessage):
+            if isinstance(event, h11.Data):
+                self._body += event.data
+                self._chunks += event.chunk_end
+                self._check_body()
+            elif end := self._find_part():
+                self._feed(end)
+            elif self._is_at_end:
+                raise _cut_off()
+            else:
+                return None
+        self.state, self.waiting_since, self.deadline = State.WORK, math.inf, math.inf
+        request, self._body = self.request.replace(body=bytes(self._body)), bytearray()
+        return request
+
+    def _find_part(self) -> int:
+        """Return where the next part of the body ends: a chunk, or what has arrived; 0 if there is none."""
+        assert self.request is not None
+        self.body_size = len(self._body) + len(self._input)
+        if "transfer-encoding" in self.request.headers:
+            if self.body_size > MAX_BODY + MAX_HEAD:
+                raise _too_large()
+            return find_chunk_end(self._input)
+        length = int(self.request.headers.get("content-length", 0))
+        return min(len(self._input), length - len(self._body))
+
+    def _check_body(self) -> None:
+        if len(self._body) > MAX_BODY:
+            raise _too_large()
+        if self._chunks > MAX_SMALL_CHUNKS + len(self._body) // MIN_CHUNK:
+            raise Problem("invalid-request", "the body comes in too many small chunks")
 
 
 def _too_large() -> Problem:
     return Problem("too-large", f"the request is larger than {MAX_BODY:,} bytes, the most that Lambda takes")
 
 
-def _to_request(head: h11.Request) -> Request:
-    """Return the request without its body, and with its id."""
-    path, _, query = _origin_form(head.target.decode("ascii")).partition("?")
-    headers = join_headers((name.decode("ascii"), value.decode("latin-1")) for name, value in head.headers)
-    request_id = access_log.choose_request_id(headers)
-    return Request(
-        head.method.decode("ascii"),
-        unquote(path),
-        {**headers, "x-request-id": request_id},
-        dict(parse_qsl(query, keep_blank_values=True)),
-        id=request_id,
-    )
-
-
-def _origin_form(target: str) -> str:
-    """Return path and query of a request's target, which may also be a whole URL, RFC 9112 3.2.2."""
-    if not target.lower().startswith(("http://", "https://")):
-        return target
-    try:
-        return urlsplit(target)._replace(scheme="", netloc="").geturl() or "/"
-    except ValueError:  # it has no valid host
-        return target
+def _cut_off() -> Problem:
+    return Problem("invalid-request", "the connection ended in the middle of the request")

@@ -1,36 +1,39 @@
-"""The HTTP server: threads, admission and signals around the service that Lambda calls, too."""
+"""The HTTP server: an event loop, worker threads and signals around the service that Lambda calls, too."""
 
 import contextlib
-import json
 import math
-import select
+import selectors
 import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
-from types import FrameType, SimpleNamespace
+from types import FrameType
 
 from shutterless.errors import InputError
 from shutterless.runtime import access_log
-from shutterless.runtime.adapters.http_connection import BODY_TIMEOUT, Connection
-from shutterless.runtime.adapters.lambda_function import handle
-from shutterless.runtime.host_resources import cores, memory
-from shutterless.runtime.http_messages import Request, Response, parse_json
+from shutterless.runtime.adapters.http_app import App
+from shutterless.runtime.adapters.http_connection import BODY_TIMEOUT, Connection, State
+from shutterless.runtime.host_resources import cores, max_open_files, memory
+from shutterless.runtime.http_messages import Request, Response
 from shutterless.runtime.problems import Problem
-from shutterless.runtime.responses import error_response
 from shutterless.runtime.service import Service
 from shutterless.runtime.settings import Settings
 
-# Where AWS's images take events, so that clients written for them work here.
-INVOCATIONS = "/2015-03-31/functions/function/invocations"
 # Seconds that a stopped server gives running requests: as long as a body may take.
 STOP_TIMEOUT = BODY_TIMEOUT
-# Each connection costs a thread and an open file, of which a process often has 1,024.
-MAX_CONNECTIONS = 512
+# Seconds that it leaves idle connections open, because their clients may just be sending a request.
+STOP_IDLE = 0.5
+# Seconds between two looks at what has taken too long.
+TICK = 0.1
+# Each connection costs an open file, of which a process often has 1,024; and how many are accepted at once.
+MAX_CONNECTIONS, ACCEPTS = 512, 64
+# Requests that are answered in one turn although their clients have not read the answer before.
+MAX_READY = 16
 # Requests in work, by core and in all: half of them may wait for the host of a URL, and the last of the
-# others waits about half a second for its turn. Further connections remain for /health.
+# others waits about half a second for its turn.
 QUEUE_SLOTS_PER_CORE, MAX_QUEUE_SLOTS = 64, 384
 # The share of the memory that the bodies of all requests may fill; parsing JSON takes up to four times that.
 BODIES_SHARE, MIN_BODIES = 1 / 8, 16 << 20
@@ -68,110 +71,85 @@ def serve(
         raise KeyboardInterrupt
 
 
-class App:
-    """The web application: the service over HTTP, and the Lambda handler on the invocations path.
-
-    Attributes:
-        service: Answers the requests from now on. It may be replaced at any time: a request is answered by
-            the service that was there when it began.
-    """
-
-    def __init__(self, service: Service, write: access_log.Log = access_log.to_stderr) -> None:
-        self.service = service
-        self._write = write
-        self._queue_slots = threading.BoundedSemaphore(min(QUEUE_SLOTS_PER_CORE * cores(), MAX_QUEUE_SLOTS))
-
-    def respond(self, request: Request, read_body: Callable[[], bytes]) -> Response:
-        """Answer one HTTP request; whatever goes wrong becomes a problem document.
-
-        Args:
-            request: The request without its body.
-            read_body: Returns the body, or raises `Problem`.
-        """
-        start_time, service = time.perf_counter(), self.service
-        try:
-            if request.method != "POST":  # answered at once, however busy: it reads and computes nothing
-                return self._answer(service, request, start_time)
-            request = request.replace(body=read_body())
-            with self._queue_slot():
-                return self._answer(service, request, start_time)
-        except Exception as error:
-            return self._log(service, request, start_time, error_response(error, request.id))
-
-    def _answer(self, service: Service, request: Request, start_time: float) -> Response:
-        if request.path == INVOCATIONS:
-            return self._invoke(service, request)
-        return self._log(service, request, start_time, service.respond(request))
-
-    def _log(self, service: Service, request: Request, start_time: float, response: Response) -> Response:
-        route, version = service.find_route(request), service.model_version
-        self._write(access_log.make_record(request.id, route, version, start_time, response))
-        return access_log.add_request_id(response, request.id)
-
-    @contextmanager
-    def _queue_slot(self) -> Iterator[None]:
-        """Hold a place among the requests in work. Only whole requests do, so slow clients take none."""
-        if not self._queue_slots.acquire(blocking=False):
-            raise Problem("busy", "too many requests are waiting", headers={"Retry-After": "1"})
-        try:
-            yield
-        finally:
-            self._queue_slots.release()
-
-    def _invoke(self, service: Service, request: Request) -> Response:
-        """Answer like Lambda's own invoke: a function error is status 200 with a header and the message."""
-        if request.method != "POST":
-            raise Problem("method-not-allowed", "send an event with POST", headers={"Allow": "POST"})
-        if "origin" in request.headers:  # any page on the web could send an event to a server on this machine
-            raise Problem("invalid-request", "a web page cannot send events; use /predict")
-        event, context = parse_json(request.body), SimpleNamespace(aws_request_id=request.id)
-        headers = {"Content-Type": "application/json"}
-        try:
-            document = handle(service, event, context, self._write)
-        except Problem as problem:
-            document = {"errorMessage": problem.detail, "errorType": type(problem).__name__}
-            headers["X-Amz-Function-Error"] = "Unhandled"
-        return access_log.add_request_id(Response(200, headers, json.dumps(document).encode()), request.id)
-
-
 class Server:
-    """Accepts connections until it is stopped, and serves each in a thread of its own.
+    """Accepts connections until it is stopped, and answers their requests.
 
-    Threads, because asyncio and the servers based on it take longer to import than all else but NumPy.
-    Clients that are slow or silent make way for new ones when connections or memory run out.
+    One thread reads and writes all connections, and answers what needs no work; a POST request that has
+    arrived as a whole gets a thread of its own. So a client that is slow or silent costs no more than an open
+    file, and it makes way for new ones when connections or memory run out.
     """
 
     def __init__(self, app: App, listener: socket.socket) -> None:
         listener.setblocking(False)
         self._app, self._listener = app, listener
         self._wakeup_receiver, self._wakeup_socket = socket.socketpair()
-        self._connections: dict[Connection, threading.Thread] = {}
-        self._room_lock = threading.Lock()
+        self._wakeup_receiver.setblocking(False)
+        self._wakeup_socket.setblocking(False)
+        self._selector = selectors.DefaultSelector()
+        self._connections: dict[Connection, int] = {}  # and what the selector watches each for
+        self._ready: deque[Connection] = deque()  # those that have received more than one request
+        self._answers: deque[tuple[Connection, Response]] = deque()
+        self._running, self._max_running = 0, min(QUEUE_SLOTS_PER_CORE * cores(), MAX_QUEUE_SLOTS)
+        self._max_connections = min(MAX_CONNECTIONS, max_open_files() // 2)
+        self._drops = 1 + self._max_connections // 64  # at once, because finding them takes time
         self._max_bodies = max(MIN_BODIES, int(memory() * BODIES_SHARE))
+        self._next_expiry = 0.0
         self._is_stopping = False
 
     def run(self) -> None:
         """Serve until it is stopped, then finish what was sent by then, for at most `STOP_TIMEOUT`."""
-        with self._wakeup_receiver, self._wakeup_socket:
+        with self._wakeup_receiver, self._wakeup_socket, self._selector:
+            self._selector.register(self._listener, selectors.EVENT_READ, self._accept_some)
+            self._selector.register(self._wakeup_receiver, selectors.EVENT_READ, self._collect_answers)
             while not self._is_stopping:
-                select.select([self._listener, self._wakeup_receiver], [], [])
-                self._accept()
-        for _ in range(MAX_CONNECTIONS):  # those that the system has accepted would be reset
-            if not self._accept():
-                break
-        self._listener.close()
-        deadline = time.monotonic() + STOP_TIMEOUT
-        connections = dict(self._connections)
-        for connection in connections:
-            connection.end()
-        for thread in connections.values():
-            thread.join(max(0.0, deadline - time.monotonic()))
+                self._turn()
+            self._finish()
 
     def stop(self) -> None:
         """Make `run` finish; for other threads and signal handlers."""
         self._is_stopping = True
-        with contextlib.suppress(OSError):  # it has finished
+        self._wake_up()
+
+    def _wake_up(self) -> None:
+        with contextlib.suppress(OSError):  # it is awake, or has finished
             self._wakeup_socket.send(b"!")
+
+    def _turn(self) -> None:
+        """Wait until something can go on, and let it: each connection for one step, so that all get on."""
+        is_waiting = self._connections or self._is_stopping
+        keys = [key for key, _ in self._selector.select(0 if self._ready else TICK if is_waiting else None)]
+        for key in keys:
+            if isinstance(key.data, Connection):
+                self._go_on(key.data)
+        for _ in range(min(len(self._ready), MAX_READY)):
+            self._go_on(self._ready.popleft())
+        for key in keys:  # last: a new connection may take the place of one that was not read
+            if not isinstance(key.data, Connection):
+                key.data()
+        if time.monotonic() > self._next_expiry:
+            self._expire()
+
+    def _finish(self) -> None:
+        """Answer what has been sent, and close the connections."""
+        for _ in range(MAX_CONNECTIONS):  # those that the system has accepted would be reset
+            if not self._accept():
+                break
+        self._selector.unregister(self._listener)
+        self._listener.close()
+        for connection in self._connections:
+            connection.is_last = True
+        start_time = time.monotonic()
+        while self._connections and (duration := time.monotonic() - start_time) < STOP_TIMEOUT:
+            for connection in [each for each in self._connections if each.is_idle and duration > STOP_IDLE]:
+                self._close(connection)
+            self._turn()
+        for connection in list(self._connections):
+            self._close(connection)
+
+    def _accept_some(self) -> None:
+        for _ in range(ACCEPTS):
+            if not self._accept():
+                return
 
     def _accept(self) -> bool:
         """Accept the next connection; return False if there is none."""
@@ -181,50 +159,119 @@ class Server:
             return False
         except ConnectionError:  # it was reset before it was accepted
             return True
-        except OSError:  # too many open files: others must end first
-            self._drop_slowest()
-            time.sleep(0.05)
-            return True
-        if len(self._connections) < MAX_CONNECTIONS or self._drop_slowest():
-            self._start(stream)
-        else:
+        except OSError:  # too many open files
+            return self._drop_slowest()
+        if len(self._connections) >= self._max_connections and not self._drop_slowest(count=self._drops):
             stream.close()
+            return True
+        connection = Connection(stream)
+        self._connections[connection] = 0
+        self._update(connection)
         return True
 
-    def _start(self, stream: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # macOS refuses it for a connection that is reset already
-            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = Connection(stream, self._app.respond, self._make_room)
-        thread = threading.Thread(target=self._serve, args=[connection], name="connection", daemon=True)
-        self._connections[connection] = thread
-        try:
-            thread.start()
-        except RuntimeError:  # there may be no more threads
-            self._connections.pop(connection, None)
-            stream.close()
+    def _go_on(self, connection: Connection) -> None:
+        """Read or write what a connection is ready for, and answer a request that has arrived."""
+        if connection not in self._connections:  # it was dropped a moment ago
+            return
+        if connection.state is State.SEND:
+            connection.send()
+        elif connection.has_unread_input:
+            self._read_request(connection)
+        else:
+            connection.receive()
+            self._read_request(connection)
+        self._update(connection)
+        if connection.body_size:
+            self._make_room()
 
-    def _serve(self, connection: Connection) -> None:
+    def _read_request(self, connection: Connection) -> None:
+        """Answer the next request of a connection, if it has arrived; POST requests in a thread."""
         try:
-            connection.serve()
-        finally:
-            self._connections.pop(connection, None)
+            request = connection.next_request()
+        except Problem as problem:
+            return self._reject(connection, problem)
+        if not request:
+            return None
+        if request.method != "POST":  # answered at once, however busy: it computes nothing
+            return connection.answer(self._app.respond(request))
+        if self._running < self._max_running:
+            thread = threading.Thread(target=self._work, args=[connection, request], daemon=True)
+            with contextlib.suppress(RuntimeError):  # there may be no more threads
+                thread.start()
+                self._running += 1
+                return None
+        return self._reject(connection, _busy("too many requests are waiting"))
+
+    def _work(self, connection: Connection, request: Request) -> None:
+        self._answers.append((connection, self._app.respond(request)))
+        self._wake_up()
+
+    def _collect_answers(self) -> None:
+        """Write what the threads have answered."""
+        self._wakeup_receiver.recv(4096)
+        while self._answers:
+            connection, response = self._answers.popleft()
+            self._running -= 1
+            connection.answer(response)
+            self._update(connection)
+
+    def _reject(self, connection: Connection, problem: Problem) -> None:
+        connection.answer(self._app.reject(problem, connection.request))
+
+    def _update(self, connection: Connection) -> None:
+        """Let the selector watch for what a connection waits for now, and remove it at its end."""
+        events, watched_events = connection.events, self._connections[connection]
+        if not watched_events and events:
+            self._selector.register(connection.stream, events, connection)
+        elif watched_events and not events:
+            self._selector.unregister(connection.stream)
+        elif watched_events != events:
+            self._selector.modify(connection.stream, events, connection)
+        self._connections[connection] = events
+        if connection.state is State.END:
+            del self._connections[connection]
+            connection.stream.close()
+        elif connection.has_unread_input:
+            self._ready.append(connection)
+
+    def _close(self, connection: Connection) -> None:
+        connection.close()
+        self._update(connection)
+
+    def _expire(self) -> None:
+        """End what clients have taken too long for."""
+        now = time.monotonic()
+        self._next_expiry = now + TICK
+        for connection in [each for each in self._connections if each.deadline < now]:
+            if connection.state is State.BODY:
+                connection.is_last = True
+                detail = f"the request took longer than {BODY_TIMEOUT} s"
+                self._reject(connection, Problem("invalid-request", detail))
+                self._update(connection)
+            else:
+                self._close(connection)
 
     def _make_room(self) -> None:
         """Drop the slowest of those who send a body while all bodies together are too large."""
-        with self._room_lock:
-            while sum(connection.body_size for connection in list(self._connections)) > self._max_bodies:
-                if not self._drop_slowest(lambda connection: connection.body_size > 0):
-                    return
+        while sum(connection.body_size for connection in self._connections) > self._max_bodies:
+            if not self._drop_slowest([State.BODY]):
+                return
 
-    def _drop_slowest(self, condition: Callable[[Connection], bool] = lambda connection: True) -> bool:
-        """Drop the connection that has waited longest for its client; return False if none waits."""
-        candidates = filter(condition, list(self._connections))
-        slowest = min(candidates, key=lambda connection: connection.waiting_since, default=None)
-        if slowest is None or slowest.waiting_since == math.inf:
-            return False
-        self._connections.pop(slowest, None)
-        slowest.drop()
-        return True
+    def _drop_slowest(self, states: Container[State] = frozenset(State), count: int = 1) -> bool:
+        """Drop the connections that have waited longest for their clients; return False if none waits."""
+        waiting = [
+            each for each in self._connections if each.waiting_since < math.inf and each.state in states
+        ]
+        for connection in sorted(waiting, key=lambda connection: connection.waiting_since)[:count]:
+            if connection.state is State.BODY:
+                connection.is_last = True
+                self._reject(connection, _busy("the request was too slow while the service was busy"))
+            self._close(connection)
+        return bool(waiting)
+
+
+def _busy(detail: str) -> Problem:
+    return Problem("busy", detail, headers={"Retry-After": "1"})
 
 
 @contextmanager
