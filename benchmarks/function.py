@@ -59,7 +59,7 @@ def rows(materials: Materials) -> Results:
             rounds = interleave(materials.rounds(ROUNDS), contenders)
             for rival, name in RIVALS.items():
                 yield from compare(rounds, "zip", rival, UNITS, rival=name, prefix=f"{memory:,} MB")
-            yield from _describe_differences(rounds, memory)
+            yield from describe_differences(rounds, memory)
 
 
 def _make_contenders(bundle: Path, folder: Path) -> dict[str, list[str]]:
@@ -112,7 +112,7 @@ def _cpu_seconds() -> float:
     return sum(int(line.split()[0]) for line in lines) / 1e9
 
 
-def _describe_differences(rounds: list[dict[str, Figures]], memory: int) -> Iterator[str]:
+def describe_differences(rounds: list[dict[str, Figures]], memory: int) -> Iterator[str]:
     """Yield what each of ours takes longer than hello world."""
     for name in ("zip", "sources", "image"):
         times = sorted(each[name][COLD] - each["hello"][COLD] for each in rounds)

@@ -3,7 +3,7 @@
 import hashlib
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -148,7 +148,10 @@ def _check_replaceable(destination: Path) -> None:
 
 def _make_members(bundle: Path, wheels: Sequence[Path], python: Python | None) -> list[Member]:
     """Return all files of the zip, the entry point first and the others sorted."""
-    copies = {member.name: member for wheel in wheels for member in _copy_members(wheel)}
+    copies: dict[str, Member] = {}
+    for wheel in wheels:
+        with zipfile.ZipFile(wheel) as archive, wheel.open("rb") as stream:
+            copies |= {path: Member.copy(path, stream, info) for path, info in layers.wheel_members(archive)}
     with tempfile.TemporaryDirectory(prefix="shutterless-") as folder:
         root = Path(folder, TASK_ROOT)
         layers.write_dependencies(root, wheels)
@@ -160,9 +163,3 @@ def _make_members(bundle: Path, wheels: Sequence[Path], python: Python | None) -
         files = {file.relative_to(root).as_posix(): file for file in root.rglob("*") if file.is_file()}
         names = sorted(files, key=lambda name: (name != "lambda_function.py", name))
         return [copies.get(name) or Member.store(name, files[name].read_bytes()) for name in names]
-
-
-def _copy_members(wheel: Path) -> Iterator[Member]:
-    with zipfile.ZipFile(wheel) as archive, wheel.open("rb") as stream:
-        for path, member in layers.wheel_members(archive):
-            yield Member.copy(path, stream, member)
