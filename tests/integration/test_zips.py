@@ -77,7 +77,7 @@ def test_the_region_is_named_but_for_the_first(monkeypatch, region):
     calls = []
     client = type("S3", (), {"__getattr__": lambda self, name: lambda **call: calls.append((name, call))})()
     monkeypatch.setattr(buckets, "_is_complete", lambda bucket: False)
-    buckets._set_up(buckets.Bucket(client, {"Bucket": "b", "ExpectedBucketOwner": "1"}), region, "aws")
+    buckets._set_up(buckets.Bucket(client, {"Bucket": "b", "ExpectedBucketOwner": "1"}, "arn"), region)
     name, creation = calls[0]
     location = creation.get("CreateBucketConfiguration", {}).get("LocationConstraint")
     assert (name, location) == ("create_bucket", None if region == "us-east-1" else region)

@@ -2,7 +2,6 @@
 
 import base64
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -229,10 +228,10 @@ def _read_live_function(session: boto3.Session, name: str) -> LiveFunction | Non
         description = client.get_function(FunctionName=function, Qualifier=routing.version)
     except client.exceptions.ResourceNotFoundException:
         return None
-    settings = description["Configuration"]
+    settings, image = description["Configuration"], description["Code"].get("ImageUri", "")
     return LiveFunction(
-        code=description["Code"].get("ImageUri") or _zip_digest(settings),
-        package="image" if "ImageUri" in description["Code"] else "zip",
+        code=image or f"sha256:{base64.b64decode(settings['CodeSha256']).hex()}",
+        package="image" if image else "zip",
         version=routing.version,
         canary=routing.shares,
         memory=settings["MemorySize"],
@@ -240,11 +239,6 @@ def _read_live_function(session: boto3.Session, name: str) -> LiveFunction | Non
         snapstart=settings.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions",
         provisioned=_read_provisioned(client, function),
     )
-
-
-def _zip_digest(settings: Mapping[str, str]) -> str:
-    """Return the hash of a function's zip, `sha256:…`."""
-    return f"sha256:{base64.b64decode(settings['CodeSha256']).hex()}"
 
 
 def _find_release(template: Template | None, function: LiveFunction) -> Release | None:

@@ -23,8 +23,8 @@ def read_upload_time(session: boto3.Session, code: Code) -> datetime | None:
     """Return when the code of a release was uploaded, None if it is no longer stored."""
     if isinstance(code, ImageCode):
         return read_push_time(session, str(code))
-    stored = read_object(find_bucket(session), code.key, code.version_id)
-    return stored.time if stored else None
+    version = read_object(find_bucket(session), code.key, code.version_id)
+    return version.time if version else None
 
 
 def delete_unused(session: boto3.Session, name: str) -> tuple[str, ...]:

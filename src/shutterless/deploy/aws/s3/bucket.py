@@ -64,10 +64,12 @@ class Bucket:
     Attributes:
         client: The client of Amazon S3.
         place: Its name and owner.
+        arn: Its ARN.
     """
 
     client: BaseClient
     place: Place
+    arn: str
 
     @property
     def name(self) -> str:
@@ -77,9 +79,11 @@ class Bucket:
 
 def find_bucket(session: boto3.Session) -> Bucket:
     """Return the bucket of a session's account and region, whether or not it exists."""
-    account = session.client("sts").get_caller_identity()["Account"]
+    identity = session.client("sts").get_caller_identity()
+    account, partition = identity["Account"], identity["Arn"].split(":")[1]
     name = bucket_name(account, session.region_name)
-    return Bucket(session.client("s3"), {"Bucket": name, "ExpectedBucketOwner": account})
+    place: Place = {"Bucket": name, "ExpectedBucketOwner": account}
+    return Bucket(session.client("s3"), place, f"arn:{partition}:s3:::{name}")
 
 
 def ensure_bucket(session: boto3.Session) -> Bucket:
@@ -96,8 +100,7 @@ def ensure_bucket(session: boto3.Session) -> Bucket:
     """
     with aws_errors():
         bucket = find_bucket(session)
-        partition = session.get_partition_for_region(session.region_name)
-        _retry(lambda: _set_up(bucket, session.region_name, partition))
+        _retry(lambda: _set_up(bucket, session.region_name))
     return bucket
 
 
@@ -137,7 +140,7 @@ def _is_complete(bucket: Bucket) -> bool:
     return False
 
 
-def _set_up(bucket: Bucket, region: str, partition: str) -> None:
+def _set_up(bucket: Bucket, region: str) -> None:
     """Create the bucket and make its settings, unless that is done."""
     if _is_complete(bucket):
         return
@@ -153,12 +156,11 @@ def _set_up(bucket: Bucket, region: str, partition: str) -> None:
     except ClientError as error:
         if error_code(error) != "BucketAlreadyOwnedByYou":
             raise
-    arn = f"arn:{partition}:s3:::{bucket.name}"
     by_tls: JsonObject = {
         "Effect": "Deny",
         "Principal": "*",
         "Action": "s3:*",
-        "Resource": [arn, f"{arn}/*"],
+        "Resource": [bucket.arn, f"{bucket.arn}/*"],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
     policy = {"Version": "2012-10-17", "Statement": [by_tls]}

@@ -79,13 +79,13 @@ def upload(bucket: Bucket, key: str, file: Path, sha256: str, progress: Progress
     version_id = ""
     with aws_errors():
         for _ in poll(POLL_INTERVAL_S, READY_TIMEOUT_S):
-            stored = read_object(bucket, key, version_id)
-            if not version_id and not _is_stored(stored, sha256):
-                version_id = _put(bucket, key, file, sha256, progress, is_new=stored is None)
-                stored = read_object(bucket, key, version_id)
-            if stored and _is_stored(stored, sha256):
+            version = read_object(bucket, key, version_id)
+            if not version_id and not _is_usable(version, sha256):
+                version_id = _put(bucket, key, file, sha256, progress, is_new=version is None)
+                version = read_object(bucket, key, version_id)
+            if version and _is_usable(version, sha256):
                 uploaded_bytes = file.stat().st_size if version_id else 0
-                return ZipCode(bucket.name, key, stored.version_id, uploaded_bytes)
+                return ZipCode(bucket.name, key, version.version_id, uploaded_bytes)
     raise DeployError(
         "object-not-stored",
         f"S3 has stored no version of {key} in {bucket.name} within {READY_TIMEOUT_S} s",
@@ -93,8 +93,8 @@ def upload(bucket: Bucket, key: str, file: Path, sha256: str, progress: Progress
     )
 
 
-def _is_stored(stored: StoredObject | None, sha256: str) -> bool:
-    return stored is not None and stored.sha256 == sha256 and stored.version_id != "null"
+def _is_usable(version: StoredObject | None, sha256: str) -> bool:
+    return version is not None and version.sha256 == sha256 and version.version_id != "null"
 
 
 def _put(bucket: Bucket, key: str, file: Path, sha256: str, progress: Progress, *, is_new: bool) -> str:
@@ -119,15 +119,17 @@ def _put(bucket: Bucket, key: str, file: Path, sha256: str, progress: Progress, 
 
 
 class _ReportingFile(FileIO):
-    """A file that reports how much of it has been read."""
+    """A file that reports how much of it has been read; botocore may read it twice, to sign the request."""
 
     def __init__(self, path: Path, progress: Progress) -> None:
         super().__init__(path)
-        self._progress, self._size = progress, path.stat().st_size
+        self._progress, self._size, self._farthest = progress, path.stat().st_size, 0
 
     def read(self, size: int | None = -1) -> bytes:
         content = super().read(-1 if size is None else size)
-        self._progress("uploading the zip (kB)", self.tell() // 1000, self._size // 1000)
+        if self.tell() > self._farthest:
+            self._farthest = self.tell()
+            self._progress("uploading the zip (kB)", self._farthest // 1000, self._size // 1000)
         return content or b""
 
 
