@@ -126,6 +126,17 @@ def test_a_damaged_bundle_is_a_failure_of_initialization(
     assert docker("wait", name) == "1"
 
 
+@pytest.mark.parametrize("platform", MACHINES)
+def test_it_has_what_serving_needs_and_nothing_else(packages, colour_bundle, platform):
+    with zipfile.ZipFile(packages[platform].path) as archive:
+        parts = {name.partition("/")[0].partition("-")[0] for name in archive.namelist()}
+    assert parts - {"__pycache__"} == {
+        *("lambda_function.py", "shutterless", "bundle"),
+        *("ai_edge_litert", "PIL", "pillow.libs", "pillow"),
+    }
+    assert packages[platform].bytes - (colour_bundle / "model.tflite").stat().st_size < 12e6
+
+
 @pytest.mark.parametrize(("platform", "machine"), MACHINES.items())
 def test_every_library_is_for_its_platform(packages, platform, machine):
     with zipfile.ZipFile(packages[platform].path) as archive:
