@@ -27,6 +27,10 @@ def three(bundles):
         deploy(bundle)
 
 
+def an_image(bundles):
+    deploy(bundles[0], package="image")
+
+
 def canary(bundles):
     three(bundles)
     deploy(bundles[3], canary=0.1, canary_minutes=0)
@@ -35,6 +39,7 @@ def canary(bundles):
 # name: (what is there before, the action, the alias in the end)
 ACTIONS = {
     "first deploy": (nothing, lambda bundles: deploy(bundles[0]), ("1", {})),
+    "first deploy of an image": (nothing, an_image, ("1", {})),
     "new model": (three, lambda bundles: deploy(bundles[3]), ("4", {})),
     "canary": (three, lambda bundles: deploy(bundles[3], canary=0.1, canary_minutes=0), ("3", {"4": 0.1})),
     "watched canary": (three, lambda bundles: deploy(bundles[3], canary=0.1, canary_minutes=1), ("4", {})),
@@ -42,6 +47,7 @@ ACTIONS = {
     "end of a canary": (canary, lambda _: api.rollback(NAME), ("3", {})),
     "rollback": (three, lambda _: api.rollback(NAME), ("2", {})),
     "destroy": (three, lambda _: api.destroy(NAME), None),
+    "destroy of an image": (an_image, lambda _: api.destroy(NAME), None),
 }
 
 
