@@ -7,9 +7,10 @@ from shutterless.artifacts.history import Epoch as Epoch
 from shutterless.client import call as call
 from shutterless.client import call_many as call_many
 from shutterless.conversion.compare import Comparison as Comparison
-from shutterless.conversion.compare import ConversionRefusedError as ConversionRefusedError
 from shutterless.conversion.converter import Conversion as Conversion
 from shutterless.conversion.converter import convert as convert
+from shutterless.conversion.selection import Candidate as Candidate
+from shutterless.conversion.selection import ConversionRefusedError as ConversionRefusedError
 from shutterless.dataset.inspect.findings import Finding as Finding
 from shutterless.dataset.inspect.inspection import Inspection as Inspection
 from shutterless.dataset.inspect.inspection import inspect_dataset as inspect_dataset

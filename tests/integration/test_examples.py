@@ -19,7 +19,7 @@ def results(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("results")
     photos = shutterless.draw_sample(folder / "photos", per_label=10, size=32)
     run = shutterless.train(photos, folder / "run", backbone="tiny", image_size=32, epochs=1, report=False)
-    shutterless.convert(run.path, folder / "bundle", max_drop=0.5)
+    shutterless.convert(run.path, folder / "bundle", precision="float16", max_drop=0.5)
     shutil.copy(next(photos.glob("test/*/*.jpg")), folder / "photo.jpg")
     return folder
 

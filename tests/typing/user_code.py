@@ -87,7 +87,8 @@ def convert() -> shutterless.Bundle:
         "run", "bundle", precision="int8", max_drop=0.02, accept_precision=0.9, name="clothes"
     )
     comparison: shutterless.Comparison = conversion.comparison
-    print(comparison.drop, comparison.agreement)
+    candidates: tuple[shutterless.Candidate, ...] = conversion.candidates
+    print(comparison.drop, comparison.agreement, [candidate.precision for candidate in candidates])
     return shutterless.read_bundle("bundle")
 
 

@@ -34,7 +34,9 @@ def cache(tmp_path, monkeypatch) -> Path:
 @pytest.fixture(scope="module")
 def half_bundle(colour_run, tmp_path_factory) -> Path:
     """Return a bundle in float16, the first of whose operators LiteRT trusts blindly."""
-    return shutterless.convert(colour_run, tmp_path_factory.mktemp("half") / "bundle").bundle.path
+    return shutterless.convert(
+        colour_run, tmp_path_factory.mktemp("half") / "bundle", precision="float16"
+    ).bundle.path
 
 
 @pytest.fixture
@@ -195,7 +197,7 @@ def test_another_model_or_litert_is_checked(colour_bundle, monkeypatch):
 
 
 def test_convert_remembers_its_own_model(colour_run, tmp_path, monkeypatch):
-    bundle = shutterless.convert(colour_run, tmp_path / "bundle").bundle
+    bundle = shutterless.convert(colour_run, tmp_path / "bundle", precision="float32").bundle
     forbid_children(monkeypatch)
     assert open_bundle(tmp_path / "bundle") == bundle
 

@@ -12,22 +12,30 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from shutterless.conversion.compare import Comparison, check_drop, compare
-from shutterless.conversion.export import Precision, to_tflite
-from shutterless.dataset import Photo, read_pixels, verify_photos
-from shutterless.errors import InputError
-from shutterless.evaluation import Calibration, calibrate, predict_labelled
+from shutterless.conversion.compare import Comparison
+from shutterless.conversion.export import Exporter, Precision
+from shutterless.conversion.selection import (
+    AUTO,
+    AUTO_PRECISIONS,
+    Candidate,
+    ConversionRefusedError,
+    Verdict,
+)
+from shutterless.conversion.trial import rate, try_precisions
+from shutterless.dataset import Photo, decode_once, read_pixels, verify_photos
+from shutterless.errors import InputError, RunError
+from shutterless.evaluation import Calibration, predict_labelled
 from shutterless.evaluation.calibration import PRECISION
 from shutterless.files import BUNDLE, ensure_outside, ensure_replaceable
 from shutterless.model_check import remember
 from shutterless.runtime.image.decoder import InputSpec
 from shutterless.runtime.model.bundle import Bundle, write_bundle
-from shutterless.runtime.model.classifier import Classifier
 from shutterless.training import Run, load_run
 from shutterless.utils.progress import Progress, automatic
 
-# Training photos that int8 measures the ranges of activations on, the same number for each label.
-CALIBRATION_PHOTOS = 300
+# Training photos that int8 measures the ranges of activations on, the same number for each label. With three
+# times as many, agreement with the Keras model is no better.
+CALIBRATION_PHOTOS = 100
 
 
 @dataclass(frozen=True)
@@ -38,18 +46,20 @@ class Conversion:
         bundle: The bundle.
         comparison: The metrics of its model and of the Keras model on the validation photos.
         calibration: Its temperature and its threshold, and their effect.
+        candidates: The precisions that were tried, and why the others were not taken.
     """
 
     bundle: Bundle
     comparison: Comparison
     calibration: Calibration
+    candidates: tuple[Candidate, ...]
 
 
 def convert(
     run: str | Path,
     bundle: str | Path,
     *,
-    precision: str = Precision.FLOAT16,
+    precision: str = AUTO,
     max_drop: float = 0.01,
     accept_precision: float = PRECISION,
     photos: str | Path | None = None,
@@ -64,7 +74,9 @@ def convert(
     Args:
         run: The run folder.
         bundle: The folder to write. An earlier bundle is replaced.
-        precision: How the weights are stored: float32, float16, dynamic or int8.
+        precision: How the weights are stored: float32, float16, dynamic, int8 or int8-mixed. With auto,
+            the quickest of float32, float16, int8 and int8-mixed that loses no more accuracy than
+            `max_drop` and keeps the calibration error; see `Candidate`.
         max_drop: Validation accuracy that may be lost, from 0 to 1.
         accept_precision: Share of accepted answers that must be right, see `calibrate`.
         photos: The folder of the run's photos, if they have moved.
@@ -76,8 +88,8 @@ def convert(
 
     Raises:
         ConversionRefusedError: The model lost more accuracy than `max_drop`; nothing is written.
-        ConversionError: TensorFlow cannot convert the model.
-        RunError: The run cannot be read.
+        ConversionError: TensorFlow cannot convert the model, or its scores are not finite.
+        RunError: The run cannot be read, has no validation photos, or its model's scores are not finite.
         DatasetError: Photos that are needed are missing, or have changed since the training.
         InputError: There is no such precision.
         OutputError: The bundle cannot be written, or would replace something else.
@@ -85,45 +97,63 @@ def convert(
     Example:
         >>> import shutterless
         >>> conversion = shutterless.convert("run", "bundle", max_drop=0.02)
-        >>> conversion.bundle.precision
-        'float16'
+        >>> [candidate.precision for candidate in conversion.candidates]
+        ['float32', 'float16', 'int8', 'int8-mixed']
     """
     run, bundle = Path(run), Path(bundle)
     ensure_replaceable(bundle, BUNDLE)
     source = load_run(run)
     root = Path(photos) if photos else source.settings.photos
     ensure_outside(bundle, root)
-    kind = _parse_precision(precision)
-    validation = source.of("validation")
-    typical = spread(source.of("train"), CALIBRATION_PHOTOS) if kind is Precision.INT8 else []
+    precisions = _parse_precision(precision)
+    validation = _validation_photos(source)
+    needs_photos = any(each.needs_photos for each in precisions)
+    typical = spread(source.of("train"), CALIBRATION_PHOTOS) if needs_photos else []
     verify_photos(root, (*validation, *typical), progress=progress)
 
-    progress("converting", 0, 1)
-    model = to_tflite(source.model, kind, _pixels(root, typical, source.input))
-    progress("converting", 1, 1)
+    pixels = decode_once(root, validation, source.input)
+    reference = predict_labelled(source, root, validation, decoded=pixels, progress=progress)
+    draft = _describe(source, name or bundle.resolve().name)
+    with (
+        tempfile.TemporaryDirectory(prefix="shutterless-") as folder,
+        Exporter(source.model, _pixels(root, typical, source.input)) as exporter,
+    ):
+        trials, failures = try_precisions(
+            exporter, precisions, draft, Path(folder), reference, pixels, progress
+        )
+    ratings = rate(trials, reference, max_drop, accept_precision)
+    candidates = (*ratings, *failures)
+    for trial, rating in zip(trials, ratings, strict=True):
+        if rating.verdict is Verdict.TAKEN and rating.comparison and rating.calibration:
+            content = _with_metrics(trial.bundle, rating.comparison, rating.calibration)
+            result = write_bundle(bundle, trial.bundle.model, content, source.training_record.to_text())
+            remember(result)  # it has just run on every validation photo
+            return Conversion(result, rating.comparison, rating.calibration, candidates)
+    raise ConversionRefusedError(candidates, max_drop)
 
-    draft = _describe(source, kind, name or bundle.resolve().name)
-    reference = predict_labelled(source, root, validation, progress=progress)
-    with tempfile.TemporaryDirectory(prefix="shutterless-") as folder:
-        classifier = Classifier(write_bundle(Path(folder) / "draft", model, draft), threads=1)
-        predictions = predict_labelled(classifier, root, validation)
-        comparison = compare(classifier, len(model), predictions, reference)
-    check_drop(comparison, max_drop)
-    calibration = calibrate(predictions.truth, predictions.probabilities, accept_precision)
-    result = write_bundle(
-        bundle, model, _with_metrics(draft, comparison, calibration), source.training_record.to_text()
-    )
-    remember(result)  # it has just run on every validation photo
-    return Conversion(result, comparison, calibration)
 
-
-def _parse_precision(name: str) -> Precision:
+def _parse_precision(name: str) -> tuple[Precision, ...]:
+    if name == AUTO:
+        return AUTO_PRECISIONS
     try:
-        return Precision(name)
+        return (Precision(name),)
     except ValueError:
         raise InputError(
-            "unknown-precision", f"There is no precision {name!r}", f"Choose one of: {', '.join(Precision)}."
+            "unknown-precision",
+            f"There is no precision {name!r}",
+            f"Choose one of: {', '.join((AUTO, *Precision))}.",
         ) from None
+
+
+def _validation_photos(run: Run) -> tuple[Photo, ...]:
+    photos = run.of("validation")
+    if not photos:
+        raise RunError(
+            "no-validation-photos",
+            f"{run.path} has no validation photos, so nothing shows what a conversion loses",
+            "Train again on photos with a validation split.",
+        )
+    return photos
 
 
 def _pixels(root: Path, photos: Sequence[Photo], spec: InputSpec) -> Iterator[npt.NDArray[np.uint8]]:
@@ -142,8 +172,8 @@ def spread(photos: tuple[Photo, ...], count: int) -> list[Photo]:
     return [photo for _, _, photo in sorted(turns, key=lambda turn: turn[:2])[:count]]
 
 
-def _describe(run: Run, precision: Precision, name: str) -> Bundle:
-    """Return the description of a run's bundle, without metrics."""
+def _describe(run: Run, name: str) -> Bundle:
+    """Return the description of a run's bundle, without precision and metrics."""
     import tensorflow as tf  # its distribution is called tensorflow or tensorflow-cpu
 
     packages = ("shutterless", "keras", "ai-edge-litert", "pillow", "numpy")
@@ -152,7 +182,7 @@ def _describe(run: Run, precision: Precision, name: str) -> Bundle:
         name=name,
         labels=run.labels,
         input=run.input,
-        precision=precision.value,
+        precision="",
         sha256="",
         backbone=run.settings.backbone,
         recipe=run.recipe.name,

@@ -1,44 +1,52 @@
-"""Export a Keras model as TFLite, in one of four precisions."""
+"""Export a Keras model as TFLite, in several precisions."""
 
 import tempfile
+import warnings
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import cached_property
 
 import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+from tensorflow.lite.python import schema_py_generated as schema
 
 from shutterless.errors import ConversionError
+from shutterless.utils.quiet import quiet_start
 
 
 class Precision(StrEnum):
-    """How the weights are stored. With `INT8`, the activations are 8-bit integers too."""
+    """How the weights are stored, and with `INT8` and `INT8_MIXED` the activations too."""
 
     FLOAT32 = "float32"
     FLOAT16 = "float16"
     DYNAMIC = "dynamic"
     INT8 = "int8"
+    INT8_MIXED = "int8-mixed"  # the first and the last layer in float32, where rounding costs the most
+
+    @property
+    def needs_photos(self) -> bool:
+        """Whether the ranges of the activations are measured on typical photos."""
+        return self in (Precision.INT8, Precision.INT8_MIXED)
 
 
-def to_tflite(
-    model: keras.Model, precision: Precision, calibration: Iterable[npt.NDArray[np.uint8]] = ()
-) -> bytes:
-    """Convert a Keras model to TFLite.
+class Exporter:
+    """Converts a Keras model to TFLite in several precisions; what they have in common is computed once.
 
-    Args:
-        model: Maps uint8[n, height, width, 3] to probabilities float32[n, labels].
-        precision: How the weights are stored.
-        calibration: Typical photos, uint8[height, width, 3] each, which `INT8` measures the ranges of the
-            activations on; other precisions ignore them.
-
-    Returns:
-        The content of a .tflite file. It maps one photo, uint8[1, height, width, 3], to float32[1, labels].
-
-    Raises:
-        ConversionError: TensorFlow cannot convert the model (`conversion-failed`).
+    A context manager, which removes its temporary files.
     """
-    with tempfile.TemporaryDirectory(prefix="shutterless-") as folder:
+
+    def __init__(self, model: keras.Model, calibration: Iterable[npt.NDArray[np.uint8]] = ()) -> None:
+        """Export the model as a SavedModel.
+
+        Args:
+            model: Maps uint8[n, height, width, 3] to probabilities float32[n, labels].
+            calibration: Typical photos, uint8[height, width, 3] each, which `INT8` and `INT8_MIXED` measure
+                the ranges of the activations on; read once, and not for other precisions.
+        """
+        self._calibration = calibration
+        self._folder = tempfile.TemporaryDirectory(prefix="shutterless-")
         # Through a SavedModel for inference, because `from_keras_model` fails with several Keras 3 releases.
         archive = keras.export.ExportArchive()
         archive.track(model)
@@ -47,9 +55,31 @@ def to_tflite(
             lambda pixels: model(pixels, training=False),
             input_signature=[tf.TensorSpec((1, *model.input_shape[1:]), tf.uint8)],
         )
-        archive.write_out(folder, verbose=False)
+        archive.write_out(self._folder.name, verbose=False)
+
+    def __enter__(self) -> "Exporter":
+        """Return itself."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Remove the temporary files."""
+        self._folder.cleanup()
+
+    def export(self, precision: Precision) -> bytes:
+        """Convert the model.
+
+        Returns:
+            The content of a .tflite file. It maps one photo, uint8[1, height, width, 3], to
+            float32[1, labels].
+
+        Raises:
+            ConversionError: TensorFlow cannot convert the model (`conversion-failed`).
+        """
         try:
-            return bytes(_converter(folder, precision, calibration).convert())
+            # TensorFlow's own quantizer uses an interpreter that TensorFlow warns of.
+            with quiet_start(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return self._quantize(precision) if precision.needs_photos else self._convert(precision)
         except Exception as error:
             raise ConversionError(
                 "conversion-failed",
@@ -57,19 +87,50 @@ def to_tflite(
                 "Choose another precision; float32 always converts what was trained here.",
             ) from error
 
+    def _convert(self, precision: Precision) -> bytes:
+        converter = tf.lite.TFLiteConverter.from_saved_model(self._folder.name)
+        if precision is not Precision.FLOAT32:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if precision is Precision.FLOAT16:
+            converter.target_spec.supported_types = [tf.float16]
+        return bytes(converter.convert())
 
-def _converter(
-    saved_model: str, precision: Precision, calibration: Iterable[npt.NDArray[np.uint8]]
-) -> tf.lite.TFLiteConverter:
-    converter = tf.lite.TFLiteConverter.from_saved_model(saved_model)
-    if precision is Precision.FLOAT32:
-        return converter
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if precision is Precision.FLOAT16:
-        converter.target_spec.supported_types = [tf.float16]
-    if precision is Precision.INT8:
-        converter.representative_dataset = lambda: ([photo[np.newaxis]] for photo in calibration)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tf.uint8
-        converter.inference_output_type = tf.float32
-    return converter
+    def _quantize(self, precision: Precision) -> bytes:
+        in_float = _outer_layers(self._ranges.calibrated_model) if precision is Precision.INT8_MIXED else []
+        self._ranges.options = tf.lite.experimental.QuantizationDebugOptions(denylisted_nodes=in_float)
+        return bytes(self._ranges.get_nondebug_quantized_model())
+
+    @cached_property
+    def _ranges(self) -> tf.lite.experimental.QuantizationDebugger:
+        """The float model with the ranges of its activations: measuring them takes longer than the rest.
+
+        TensorFlow's debugger is its public way to quantize a model several times after measuring once, and
+        to leave layers in float. Weights are quantized by output channel, which is its default.
+        """
+        converter = tf.lite.TFLiteConverter.from_saved_model(self._folder.name)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([photo[np.newaxis]] for photo in self._calibration)
+        return tf.lite.experimental.QuantizationDebugger(converter=converter)
+
+
+def _outer_layers(model: bytes) -> list[str]:
+    """Return the outputs of all operators up to the first layer, and from the last layer on."""
+    content = schema.ModelT.InitFromPackedBuf(model)
+    graph = content.subgraphs[0]
+    layers = (
+        schema.BuiltinOperator.CONV_2D,
+        schema.BuiltinOperator.DEPTHWISE_CONV_2D,
+        schema.BuiltinOperator.FULLY_CONNECTED,
+    )
+    codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in content.operatorCodes]
+    places = [place for place, each in enumerate(graph.operators) if codes[each.opcodeIndex] in layers]
+    outer = (*graph.operators[: places[0] + 1], *graph.operators[places[-1] :])
+    return [graph.tensors[operator.outputs[0]].name.decode() for operator in outer]
+
+
+def to_tflite(
+    model: keras.Model, precision: Precision, calibration: Iterable[npt.NDArray[np.uint8]] = ()
+) -> bytes:
+    """Convert a Keras model to TFLite in one precision; see `Exporter`."""
+    with Exporter(model, calibration) as exporter:
+        return exporter.export(precision)

@@ -2,7 +2,7 @@
 
 from shutterless.dataset.integrity import verify_photos
 from shutterless.dataset.layout import find_pictures
-from shutterless.dataset.loader import PhotoReader, label_indices, read_pixels
+from shutterless.dataset.loader import PhotoReader, decode_once, label_indices, read_pixels
 from shutterless.dataset.scan import SPLITS, Dataset, Photo, Unreadable, load_dataset
 from shutterless.dataset.selection import Selection, load_labelled
 from shutterless.dataset.synthetic.render import draw_sample
@@ -14,6 +14,7 @@ __all__ = [
     "PhotoReader",
     "Selection",
     "Unreadable",
+    "decode_once",
     "draw_sample",
     "find_pictures",
     "label_indices",

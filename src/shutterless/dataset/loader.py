@@ -103,6 +103,14 @@ def fits_in_memory(count: int, spec: InputSpec, limit: int | None = None) -> boo
     return count * spec.height * spec.width * 3 <= (memory() // 4 if limit is None else limit)
 
 
+def decode_once(root: Path, photos: Sequence[Photo], spec: InputSpec) -> Decoded:
+    """Decode photos that several models will classify; none if they do not fit in memory."""
+    if not fits_in_memory(len(photos), spec):
+        return NOTHING_DECODED
+    pixels = read_pixels(root, photos, spec)
+    return Decoded(spec, dict(zip((photo.path for photo in photos), pixels, strict=True)))
+
+
 def label_indices(photos: Sequence[Photo], labels: Sequence[str]) -> npt.NDArray[np.int64]:
     """Return the index in `labels` of every photo's label, int64[photos].
 

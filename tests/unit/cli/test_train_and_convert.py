@@ -39,7 +39,12 @@ def test_train_writes_a_run_and_convert_makes_a_bundle_of_it(shutterless, tiny, 
 
     converted = shutterless("convert", tmp_path / "run", "-o", tmp_path / "bundle")
     assert converted.exit_code == 0
-    assert "same top label\t\t100 % (18 of 18)" in converted.stdout
+    rows = {line.split("\t")[0]: line.split("\t")[1:] for line in converted.stdout.splitlines()}
+    assert rows["Keras"][1] == "18"
+    assert rows["float32"][1:3] == ["18", "18"]
+    assert [name for name, cells in rows.items() if "taken" in cells] == [
+        read_bundle(tmp_path / "bundle").precision
+    ]
     assert "18; 200 needed" in converted.stdout
     assert "accuracy of accepted answers (target 95 %)\t100 % (18 of 18)" in converted.stdout
     assert read_bundle(tmp_path / "bundle").name == "bundle"
@@ -56,11 +61,13 @@ def test_folds_print_each_fold_their_spread_and_the_accuracy_over_all_photos(shu
 
 
 def test_convert_prints_its_figures_as_json(shutterless, colour_run, tmp_path):
-    options = ("-o", tmp_path / "bundle", "--accept-precision", 0.8, "--json")
+    options = ("-o", tmp_path / "bundle", "--precision", "int8", "--accept-precision", 0.8, "--json")
     document = json.loads(shutterless("convert", colour_run, *options).stdout)
     assert document["bundle"]["version"] == read_bundle(tmp_path / "bundle").version
     assert document["bundle"]["accuracy"]["target_precision"] == 0.8
     assert document["comparison"]["agreement"] == 1
+    assert document["candidates"][0]["verdict"] == "taken"
+    assert document["candidates"][0]["bytes"] == document["comparison"]["bytes"]
     assert document["calibration"]["temperature"] == document["bundle"]["temperature"]
 
 
@@ -69,10 +76,11 @@ def test_a_refused_conversion_shows_the_figures_and_exits_with_1(
 ):
     honest = Classifier.probabilities
     monkeypatch.setattr(Classifier, "probabilities", lambda self, pixels: honest(self, pixels)[:, ::-1])
-    done = shutterless("convert", colour_run, "-o", tmp_path / "bundle")
+    arguments = ("convert", colour_run, "-o", tmp_path / "bundle", "--precision", "float32")
+    done = shutterless(*arguments)
     assert done.exit_code == 1
     assert "largest score difference" in done.stdout
-    error = error_of("convert", colour_run, "-o", tmp_path / "bundle")
+    error = error_of(*arguments)
     assert error.code == "accuracy-drop"
     assert "66.67%" in error.message
     assert not (tmp_path / "bundle").exists()

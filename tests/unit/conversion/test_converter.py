@@ -5,10 +5,11 @@ import keras
 import numpy as np
 import pytest
 
-from shutterless.conversion import ConversionRefusedError, convert, converter
+from shutterless.conversion import ConversionRefusedError, Verdict, convert, trial
 from shutterless.conversion.converter import spread
+from shutterless.conversion.export import Exporter
 from shutterless.dataset import Photo
-from shutterless.errors import ShutterlessError
+from shutterless.errors import ConversionError, ShutterlessError
 from shutterless.evaluation import calibrate, predict_folder
 from shutterless.models import evaluate
 from shutterless.runtime.model.bundle import read_bundle
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_bundle_serves_what_was_trained_and_says_how_good_it_is(colour_run, colour_photos, tmp_path):
-    conversion = convert(colour_run, tmp_path / "bundle", name="colours")
+    conversion = convert(colour_run, tmp_path / "bundle", precision="float16", name="colours")
     bundle = read_bundle(tmp_path / "bundle")
     assert bundle == conversion.bundle
     assert (bundle.name, bundle.precision, bundle.labels) == ("colours", "float16", ("blue", "green", "red"))
@@ -38,7 +39,7 @@ def test_a_bundle_is_calibrated_on_what_its_own_file_predicts_for_the_validation
         given.update(truth=truth, probabilities=probabilities)
         return replace(calibrate(truth, probabilities, precision), temperature=2.0, error_after=0.01)
 
-    monkeypatch.setattr(converter, "calibrate", unsure)
+    monkeypatch.setattr(trial, "calibrate", unsure)
     bundle = convert(colour_run, tmp_path / "bundle", precision="int8", accept_precision=0.9).bundle
     raw = Classifier(bundle.replace(temperature=1.0))
     validation = predict_folder(raw, colour_photos, split="validation")
@@ -58,28 +59,90 @@ def test_the_comparison_with_keras_is_made_without_temperature(colour_run, colou
 def test_an_interrupted_run_converts_too(colour_run, tmp_path):
     run = shutil.copytree(colour_run, tmp_path / "run")
     (run / "metrics.json").unlink()
-    assert convert(run, tmp_path / "bundle").bundle.accuracy["coverage"] == 1
+    assert convert(run, tmp_path / "bundle", precision="float32").bundle.accuracy["coverage"] == 1
 
 
-@pytest.mark.parametrize("precision", ["float32", "float16", "dynamic", "int8"])
+@pytest.mark.parametrize("precision", ["float32", "float16", "dynamic", "int8", "int8-mixed"])
 def test_every_precision_keeps_its_accuracy_on_easy_photos(precision, colour_run, tmp_path):
-    comparison = convert(colour_run, tmp_path / "bundle", precision=precision).comparison
+    conversion = convert(colour_run, tmp_path / "bundle", precision=precision)
+    comparison = conversion.comparison
+    assert conversion.bundle.precision == precision
+    assert [candidate.verdict for candidate in conversion.candidates] == [Verdict.TAKEN]
     assert comparison.agreement == 1
     assert comparison.bytes == (tmp_path / "bundle" / "model.tflite").stat().st_size
     assert comparison.milliseconds > 0
 
 
+def test_auto_measures_all_precisions_and_takes_one(colour_run, tmp_path):
+    conversion = convert(colour_run, tmp_path / "bundle")
+    assert [candidate.precision for candidate in conversion.candidates] == [
+        "float32",
+        "float16",
+        "int8",
+        "int8-mixed",
+    ]
+    (taken,) = (each for each in conversion.candidates if each.verdict is Verdict.TAKEN)
+    assert read_bundle(tmp_path / "bundle").precision == conversion.bundle.precision == taken.precision
+    assert (conversion.comparison, conversion.calibration) == (taken.comparison, taken.calibration)
+    assert all(each.comparison.agreement == 1 for each in conversion.candidates)
+
+
+@pytest.fixture
+def failing_int8(monkeypatch):
+    """Make TensorFlow fail to convert to int8, and float16 give scores that are not finite."""
+    honest, predict = Exporter.export, Classifier.probabilities
+
+    def export(self, precision):
+        if precision.needs_photos:
+            raise ConversionError("conversion-failed", "no")
+        return honest(self, precision)
+
+    def overflow(self, pixels):
+        return predict(self, pixels) * (np.nan if self.bundle.precision == "float16" else 1)
+
+    monkeypatch.setattr(Exporter, "export", export)
+    monkeypatch.setattr(Classifier, "probabilities", overflow)
+
+
+def test_auto_leaves_out_what_cannot_be_converted_and_what_overflows(failing_int8, colour_run, tmp_path):
+    conversion = convert(colour_run, tmp_path / "bundle")
+    assert conversion.bundle.precision == "float32"
+    assert {each.precision: each.verdict for each in conversion.candidates} == {
+        "float32": Verdict.TAKEN,
+        "float16": Verdict.NOT_FINITE,
+        "int8": Verdict.FAILED,
+        "int8-mixed": Verdict.FAILED,
+    }
+
+
+@pytest.mark.parametrize(("precision", "code"), [("float16", "not-finite"), ("int8", "conversion-failed")])
+def test_a_single_precision_that_fails_is_an_error(precision, code, failing_int8, colour_run, tmp_path):
+    with pytest.raises(ConversionError) as caught:
+        convert(colour_run, tmp_path / "bundle", precision=precision)
+    assert caught.value.code == code
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_without_validation_photos_is_refused(colour_run, tmp_path):
+    run = shutil.copytree(colour_run, tmp_path / "run")
+    lines = (run / "split.csv").read_text().splitlines(keepends=True)
+    (run / "split.csv").write_text("".join(line for line in lines if "validation" not in line))
+    with pytest.raises(ShutterlessError) as caught:
+        convert(run, tmp_path / "bundle")
+    assert caught.value.code == "no-validation-photos"
+
+
 @pytest.fixture
 def bad_conversion(monkeypatch):
     """Make conversion swap the labels' order, a fault that only measuring finds."""
-    honest = converter.to_tflite
+    honest = Exporter.__init__
 
-    def swapped(model, precision, calibration):
+    def swapped(self, model, calibration):
         flip = keras.ops.flip
         worse = keras.Model(model.input, keras.layers.Lambda(lambda scores: flip(scores, -1))(model.output))
-        return honest(worse, precision, calibration)
+        honest(self, worse, calibration)
 
-    monkeypatch.setattr(converter, "to_tflite", swapped)
+    monkeypatch.setattr(Exporter, "__init__", swapped)
 
 
 def test_a_bad_conversion_is_refused_with_its_metrics_and_nothing_is_written(
@@ -88,6 +151,7 @@ def test_a_bad_conversion_is_refused_with_its_metrics_and_nothing_is_written(
     with pytest.raises(ConversionRefusedError) as caught:
         convert(colour_run, tmp_path / "bundle")
     assert caught.value.code == "accuracy-drop"
+    assert [candidate.verdict for candidate in caught.value.candidates] == [Verdict.ACCURACY] * 4
     assert caught.value.comparison.keras.accuracy == 1
     assert caught.value.comparison.converted.accuracy == pytest.approx(1 / 3)
     assert list(tmp_path.iterdir()) == []
@@ -99,7 +163,7 @@ def test_a_bad_conversion_leaves_the_bundle_before_it_alone(
     older = shutil.copytree(colour_bundle, tmp_path / "bundle")
     version = read_bundle(older).version
     with pytest.raises(ConversionRefusedError):
-        convert(colour_run, older)
+        convert(colour_run, older, precision="float32")
     assert read_bundle(older).version == version
 
 
@@ -112,7 +176,8 @@ def test_a_folder_in_use_is_refused_before_the_work_begins(bad_conversion, colou
 
 
 def test_a_drop_that_is_permitted_passes(bad_conversion, colour_run, tmp_path):
-    assert convert(colour_run, tmp_path / "bundle", max_drop=0.7).comparison.drop == pytest.approx(2 / 3)
+    comparison = convert(colour_run, tmp_path / "bundle", precision="float32", max_drop=0.7).comparison
+    assert comparison.drop == pytest.approx(2 / 3)
 
 
 def test_photos_that_have_moved_are_asked_for_and_found(colour_run, colour_photos, tmp_path, monkeypatch):
@@ -123,7 +188,8 @@ def test_photos_that_have_moved_are_asked_for_and_found(colour_run, colour_photo
         convert(run, tmp_path / "bundle")
     assert caught.value.code == "missing-photos"
     assert "--photos" in caught.value.hint
-    assert convert(run, tmp_path / "bundle", photos=colour_photos).comparison.agreement == 1
+    again = convert(run, tmp_path / "bundle", precision="float32", photos=colour_photos)
+    assert again.comparison.agreement == 1
 
 
 def run_of(colour_run, colour_photos, folder):
@@ -153,9 +219,9 @@ def test_only_the_photos_that_conversion_reads_are_needed(colour_run, colour_pho
     run, photos = run_of(colour_run, colour_photos, tmp_path)
     shutil.rmtree(photos / "test")
     shutil.rmtree(photos / "train")
-    assert convert(run, tmp_path / "bundle").comparison.agreement == 1
+    assert convert(run, tmp_path / "bundle", precision="float32").comparison.agreement == 1
     with pytest.raises(ShutterlessError) as caught:
-        convert(run, tmp_path / "int8", precision="int8")
+        convert(run, tmp_path / "int8")
     assert caught.value.code == "missing-photos"
     assert "36" in caught.value.message
 

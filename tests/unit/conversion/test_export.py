@@ -24,6 +24,7 @@ def pictures():
         (Precision.FLOAT16, 0.02),
         (Precision.DYNAMIC, 0.1),
         (Precision.INT8, 0.3),
+        (Precision.INT8_MIXED, 0.3),
     ],
 )
 def test_the_file_takes_bytes_and_says_what_keras_says(precision, tolerance, colour_run, pictures):

@@ -9,16 +9,35 @@ from shutterless.cli.console import make_table, print_json, progress_bar, say, s
 from shutterless.cli.options import share
 
 if TYPE_CHECKING:
-    from shutterless.conversion import Comparison
+    from collections.abc import Sequence
+
+    from shutterless.conversion import Candidate, Comparison
     from shutterless.evaluation import Calibration
+
+# Verdict → cell of the table.
+RESULTS = {
+    "taken": "taken",
+    "conversion-failed": "not converted",
+    "not-finite": "not finite",
+    "accuracy-drop": "inaccurate",
+    "calibration-error": "uncalibrated",
+    "slower": "slower",
+    "larger": "larger",
+    "less-exact": "less exact",
+}
 
 
 def convert(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     bundle: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Bundle to write.")],
     precision: Annotated[
-        str, typer.Option(metavar="NAME", help="Precision of the weights: float32, float16, dynamic or int8.")
-    ] = "float16",
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Precision: float32, float16, dynamic, int8, int8-mixed, or auto for the quickest that "
+            "stays accurate.",
+        ),
+    ] = "auto",
     max_drop: Annotated[
         float,
         typer.Option(
@@ -47,8 +66,9 @@ def convert(
 ) -> None:
     """Convert a run to a bundle and check it on the validation photos.
 
-    A bundle (model.tflite and bundle.json) is all that serving needs. It is only written if the accuracy
-    drops by no more than --max-drop.
+    A bundle (model.tflite and bundle.json) is all that serving needs. The model is converted to float32,
+    float16, int8 and int8-mixed (int8 with the first and last layer in float32). The quickest whose accuracy
+    drops by no more than --max-drop is written; if none of them qualifies, nothing is.
 
     \b
     Examples:
@@ -72,7 +92,7 @@ def convert(
             )
         except conversion.ConversionRefusedError as refused:
             if not as_json:
-                _show(refused.comparison)
+                _show(refused.candidates)
             raise
     if as_json:
         print_json(
@@ -80,15 +100,50 @@ def convert(
                 "bundle": conversion_result.bundle.to_json(),
                 "comparison": conversion_result.comparison.to_json(),
                 "calibration": conversion_result.calibration.to_json(),
+                "candidates": [candidate.to_json() for candidate in conversion_result.candidates],
             }
         )
         return
-    _show(conversion_result.comparison)
+    _show(conversion_result.candidates)
     _show_calibration(conversion_result.calibration, accept_precision)
+    if len(conversion_result.candidates) > 1:
+        _warn_of_few_photos(conversion_result.calibration.photos)
     say(f"Next: shutterless serve {bundle}")
 
 
-def _show(comparison: "Comparison") -> None:
+def _show(candidates: "Sequence[Candidate]") -> None:
+    comparisons = [candidate.comparison for candidate in candidates if candidate.comparison]
+    if len(candidates) == 1:
+        _show_comparison(comparisons[0])
+        return
+    table = make_table("precision", "result", "right", "as Keras", "calibration", "ms", "MB", text=2)
+    table.add_row(
+        "Keras", f"{comparisons[0].keras.photos:,} photos", f"{comparisons[0].keras.right:,}", *[""] * 4
+    )
+    for candidate in candidates:
+        table.add_row(candidate.precision, RESULTS[candidate.verdict], *_figures(candidate))
+    show(table)
+
+
+def _figures(candidate: "Candidate") -> tuple[str, ...]:
+    from shutterless.evaluation.intervals import rounded, standard_error
+    from shutterless.evaluation.metrics import MIN_CALIBRATION_PHOTOS
+
+    comparison, calibration = candidate.comparison, candidate.calibration
+    if comparison is None or calibration is None:
+        return ("",) * 5
+    photos, right = comparison.converted.photos, comparison.converted.right
+    error = rounded(calibration.error_after, standard_error(right, photos))
+    return (
+        f"{right:,}",
+        f"{round(comparison.agreement * photos):,}",
+        error if photos >= MIN_CALIBRATION_PHOTOS else "",
+        f"{comparison.milliseconds:.{1 if comparison.milliseconds >= 1 else 2}f}",
+        f"{comparison.bytes / 1e6:.2f}",
+    )
+
+
+def _show_comparison(comparison: "Comparison") -> None:
     from shutterless.evaluation.intervals import percentage_of, rounded
 
     both = (comparison.keras, comparison.converted)
@@ -125,4 +180,14 @@ def _show_calibration(calibration: "Calibration", target: float) -> None:
         warn(
             f"{photos:,} validation photos are too few to calibrate: confidences and the threshold are rough "
             f"estimates, and photos of other kinds may be accepted; {MIN_CALIBRATION_PHOTOS} are needed"
+        )
+
+
+def _warn_of_few_photos(photos: int) -> None:
+    from shutterless.evaluation.metrics import MIN_CALIBRATION_PHOTOS
+
+    if photos < MIN_CALIBRATION_PHOTOS:
+        warn(
+            f"{photos:,} validation photos are too few to choose a precision by, because each counts for "
+            f"{100 / photos:.1f} points of accuracy: --precision float32 loses none"
         )

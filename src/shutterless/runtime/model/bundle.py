@@ -39,7 +39,7 @@ class Bundle(Record):
         name: Name of the model.
         labels: In output order.
         input: How a picture becomes the model's input.
-        precision: `float32`, `float16`, `dynamic` or `int8`.
+        precision: `float32`, `float16`, `dynamic`, `int8` or `int8-mixed`.
         backbone: Backbone of the network.
         recipe: Recipe of the training.
         dataset_fingerprint: Hash of the training run's data set.
