@@ -45,7 +45,7 @@ def show_deployment(deployment: "Deployment", as_json: bool) -> None:
     else:
         print_result(f"Deployed: {model}")
     if deployment.uploaded_bytes:
-        say(f"Uploaded {deployment.uploaded_bytes / 1e6:.1f} MB: a changed zip is uploaded as a whole.")
+        say(f"Uploaded {deployment.uploaded_bytes / 1e6:.1f} MB, the whole zip.")
     if deployment.has_page:
         print_result(f"Page: {url}/")
     print_result(f"API:  {url}/predict")
