@@ -13,7 +13,17 @@ from pathlib import Path
 import cfnlint
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-from shutterless.deploy.policy.policy import CALLS, DOMAIN, PERMISSIONS, PULL, PUSH, STACK_TAGS, deploy_policy
+from shutterless.deploy.policy.policy import (
+    CALLS,
+    DOMAIN,
+    IMAGE_CALLS,
+    PERMISSIONS,
+    PULL,
+    PUSH,
+    STACK_TAGS,
+    ZIP_CALLS,
+    deploy_policy,
+)
 from shutterless.deploy.template.diff import REPLACED_BY
 
 PAGE = Path(__file__).parents[1] / "docs/aws.md"
@@ -26,7 +36,16 @@ SERVICES = json.loads(
 def collect() -> dict[str, object]:
     """Return the actions of each type's handlers, and those that no resource of an account limits."""
     handlers = {kind: handler_actions(kind) for kind in sorted({*REPLACED_BY, "AWS::ECR::Repository"})}
-    actions = {*chain(*handlers.values()), *CALLS, *STACK_TAGS, *PUSH, *PULL, *DOMAIN}
+    actions = {
+        *chain(*handlers.values()),
+        *CALLS,
+        *IMAGE_CALLS,
+        *ZIP_CALLS,
+        *STACK_TAGS,
+        *PUSH,
+        *PULL,
+        *DOMAIN,
+    }
     return {"account_wide": sorted(filter(is_account_wide, actions)), "handlers": handlers}
 
 

@@ -38,22 +38,17 @@ def layer(bundle: Path) -> str:
     return f"sha256:{hashlib.sha256(read_bundle(bundle).version.encode()).hexdigest()}"
 
 
-def digest(bundle: Path, package: str = "") -> str:
+def digest(bundle: Path, package: str = "zip") -> str:
     """Return the digest of a bundle's zip, or of its image as moto makes it from the layers."""
-    if (package or default_package()) == "zip":
+    if package == "zip":
         return f"sha256:{hashlib.sha256(zip_body(bundle)).hexdigest()}"
     return f"sha256:{hashlib.sha256(layer(bundle).encode()).hexdigest()}"
-
-
-def default_package() -> str:
-    """Return what a deployment is without an option that says so."""
-    return getattr(Options(), "package", "image")
 
 
 def publish(aws: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress) -> Code:
     """Store the code of a bundle as its options say: no Docker and no wheels needed."""
     publishers = {"image": publish_image, "zip": publish_zip}
-    return publishers[getattr(options, "package", default_package())](aws, name, bundle, options, progress)
+    return publishers[options.package](aws, name, bundle, options, progress)
 
 
 def publish_zip(aws: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress) -> Code:

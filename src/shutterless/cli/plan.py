@@ -1,6 +1,7 @@
 """The output of `shutterless deploy --plan`: what would change, and what it would cost."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -29,6 +30,8 @@ STEPS = {
 }
 # Of longer values only the beginning and the end are shown.
 MAX_VALUE_LENGTH = 60
+# The key of a zip, which contains its digest.
+ZIP_KEY = re.compile(r"[^/]+/([0-9a-f]{12})[0-9a-f]{52}\.zip")
 
 
 def show_plan(
@@ -91,7 +94,7 @@ def _show_changes(changes: Iterable["ResourceChange"]) -> None:
 
 
 def _short(value: "Json") -> str:
-    """Return a value for a table: of a reference the name, of an image the digest."""
+    """Return a value for a table: of a reference the name, of an image or a zip the digest."""
     from shutterless.deploy.deployer import UNKNOWN
 
     if isinstance(value, dict) and len(value) == 1:
@@ -102,6 +105,8 @@ def _short(value: "Json") -> str:
         return "(known after the upload)"
     if "@sha256:" in text:
         return text.partition("@")[2][:19]
+    if match := ZIP_KEY.fullmatch(text):
+        return f"sha256:{match[1]}"
     half = MAX_VALUE_LENGTH // 2
     return text if len(text) <= MAX_VALUE_LENGTH else f"{text[:half]}…{text[-half:]}"
 

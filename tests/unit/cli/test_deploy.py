@@ -231,6 +231,7 @@ def test_a_plan_shows_of_references_and_images_what_tells_them_apart(shutterless
             "Code.ImageUri", f"host/clothes@sha256:{1:064x}", f"clothes@sha256:{deployer.UNKNOWN}"
         ),
         PropertyChange("FunctionVersion", {"Fn::GetAtt": ["Version1", "Version"]}, {"Ref": "Version2"}),
+        PropertyChange("Code.S3Key", f"clothes/{1:064x}.zip", f"clothes/{deployer.UNKNOWN}.zip"),
         PropertyChange("Quota", None, {"Limit": 5, "Period": "MONTH"}),
         PropertyChange("Description", f"a{'x' * 100}z", "[bold]"),
     )
@@ -245,6 +246,7 @@ def test_a_plan_shows_of_references_and_images_what_tells_them_apart(shutterless
     assert rows[1:] == [
         ["!", "Function", "Code.ImageUri", "sha256:000000000000", "(known after the upload)"],
         ["", "", "FunctionVersion", "Version1", "Version2"],
+        ["", "", "Code.S3Key", "sha256:000000000000", "(known after the upload)"],
         ["", "", "Quota", "", '{"Limit": 5, "Period": "MONTH"}'],
         ["", "", "Description", f"a{'x' * 29}…{'x' * 29}z", "[bold]"],
     ]

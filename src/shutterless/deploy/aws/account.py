@@ -34,19 +34,28 @@ WITHOUT_URLS = (
     *("ap-southeast-6", "ap-southeast-7", "ca-west-1", "eu-central-2", "il-central-1", "me-central-1"),
     "mx-central-1",
 )
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/gpbucketnamespaces.html
+WITHOUT_ACCOUNT_BUCKETS = ("me-central-1", "me-south-1")
+# Bytes that a new version of a zip function may take of the account's code storage: the function's and the
+# version's own copy.
+MAX_NEW_CODE = 2 * 50_000_000
 
 
 @dataclass(frozen=True)
 class AccountLimits:
-    """How many calls of Lambda functions an account may run at once in a region.
+    """What an account's Lambda functions may use together in a region.
 
     Attributes:
-        concurrency: All functions together.
-        unreserved: What is left for functions without a reservation.
+        concurrency: How many calls may run at once.
+        unreserved: What of that is left for functions without a reservation.
+        code_bytes: The code storage, which all versions of zip functions share; None if unknown.
+        free_code_bytes: What is left of it.
     """
 
     concurrency: int
     unreserved: int
+    code_bytes: int | None = None
+    free_code_bytes: int | None = None
 
     def describe(self, options: Options) -> list[str]:
         """Return what a deployment with these options should know of the limits, as lines of text."""
@@ -85,6 +94,7 @@ def check_account(session: boto3.Session, options: Options, deployed: Options | 
     limits = read_limits(session)
     if limits:
         _check_concurrency(limits, options, deployed)
+        _check_code_storage(limits, options)
     return limits
 
 
@@ -105,6 +115,7 @@ def check_region(options: Options, region: str) -> None:
     missing = (
         (options.snapstart, WITHOUT_SNAPSTART, "SnapStart", "--no-snapstart"),
         (options.budget, WITHOUT_BUDGETS, "budgets in CloudFormation", "--budget 0"),
+        (options.package == "zip", WITHOUT_ACCOUNT_BUCKETS, "buckets of an account's own", "--package image"),
         (options.front == "url", WITHOUT_URLS, "function URLs in CloudFormation", "--front rest"),
     )
     for is_used, regions, feature, alternative in missing:
@@ -120,12 +131,19 @@ def read_limits(session: boto3.Session) -> AccountLimits | None:
     """Return the account's limits in the session's region, None if the credentials may not read them."""
     with aws_errors():
         try:
-            limits = session.client("lambda").get_account_settings()["AccountLimit"]
+            settings = session.client("lambda").get_account_settings()
         except ClientError as error:
             if error_code(error) == "AccessDeniedException":
                 return None
             raise
-    return AccountLimits(limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"])
+    limits, usage = settings["AccountLimit"], settings.get("AccountUsage", {})
+    code_bytes = limits.get("TotalCodeSize")
+    return AccountLimits(
+        limits["ConcurrentExecutions"],
+        limits["UnreservedConcurrentExecutions"],
+        code_bytes,
+        code_bytes and code_bytes - usage.get("TotalCodeSize", 0),
+    )
 
 
 def _check_concurrency(limits: AccountLimits, options: Options, deployed: Options | None) -> None:
@@ -139,4 +157,17 @@ def _check_concurrency(limits: AccountLimits, options: Options, deployed: Option
             f"--{name.replace('_', '-')} {number} is more than the {available} calls at once that the "
             f"account has left of {limits.concurrency:,}",
             "Lower it, or ask AWS for more: Service Quotas, AWS Lambda, Concurrent executions.",
+        )
+
+
+def _check_code_storage(limits: AccountLimits, options: Options) -> None:
+    if options.package != "zip" or limits.code_bytes is None or limits.free_code_bytes is None:
+        return
+    if limits.free_code_bytes < MAX_NEW_CODE:
+        raise DeployError(
+            "account-limit",
+            f"The account has {max(0, limits.free_code_bytes) / 1e6:,.0f} MB left of its "
+            f"{limits.code_bytes / 1024**3:,.0f} GB of code storage, and a new version may need more",
+            "Delete functions or versions that are not needed (in the console: Lambda, Dashboard), or use "
+            "--package image, which takes none of it.",
         )

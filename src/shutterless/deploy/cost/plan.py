@@ -42,6 +42,7 @@ def describe_costs(
         measured,
         architecture=ARCHITECTURES[options.platform],
         front=options.front,
+        package=options.package,
         provisioned=options.provisioned_concurrency,
         snapstart=options.snapstart,
         snapshots=snapshots,

@@ -9,8 +9,9 @@ from typing import NamedTuple, NotRequired, TypedDict
 import boto3
 
 from shutterless.deploy.aws.errors import aws_errors
+from shutterless.deploy.option_values import Package
 from shutterless.deploy.options import Options, check_name
-from shutterless.deploy.template.code import ImageCode, bucket_name
+from shutterless.deploy.template.code import Code, ImageCode, ZipCode, bucket_name
 from shutterless.deploy.template.template import PREFIX, build_template, repository_name
 from shutterless.deploy.template.types import Resource
 from shutterless.runtime.json_types import Json, JsonObject
@@ -40,6 +41,19 @@ CALLS = (
     "cloudformation:ListStackResources",
     "cloudwatch:DescribeAlarms",
     "cloudwatch:GetMetricData",
+    "lambda:GetAccountSettings",
+    "lambda:GetAlias",
+    "lambda:GetFunction",
+    "lambda:GetProvisionedConcurrencyConfig",
+    "lambda:InvokeFunction",
+    "lambda:ListVersionsByFunction",
+    "lambda:UpdateAlias",
+    "logs:DescribeLogGroups",
+    "logs:FilterLogEvents",
+    "pricing:GetProducts",
+)
+# What it calls for images only.
+IMAGE_CALLS = (
     "ecr:BatchDeleteImage",
     "ecr:CreateRepository",
     "ecr:DeleteLifecyclePolicy",
@@ -52,22 +66,19 @@ CALLS = (
     "ecr:ListTagsForResource",
     "ecr:TagResource",
     "ecr:UntagResource",
-    "lambda:GetAccountSettings",
-    "lambda:GetAlias",
-    "lambda:GetFunction",
-    "lambda:GetProvisionedConcurrencyConfig",
-    "lambda:InvokeFunction",
-    "lambda:ListVersionsByFunction",
-    "lambda:UpdateAlias",
-    "logs:DescribeLogGroups",
-    "logs:FilterLogEvents",
-    "pricing:GetProducts",
+)
+# What it calls for zips only, by IAM's names:
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+ZIP_CALLS = (
     "s3:CreateBucket",
     "s3:DeleteBucket",
     "s3:DeleteObjectVersion",
     "s3:GetBucketTagging",
+    "s3:GetObject",
     "s3:GetObjectVersion",
+    "s3:ListBucket",
     "s3:ListBucketVersions",
+    "s3:PutBucketOwnershipControls",
     "s3:PutBucketPolicy",
     "s3:PutBucketPublicAccessBlock",
     "s3:PutBucketTagging",
@@ -76,8 +87,6 @@ CALLS = (
     "s3:PutLifecycleConfiguration",
     "s3:PutObject",
 )
-# What these calls need beside it: HeadObject tells an object that is missing from one that may not be read.
-BUCKET = ("s3:GetObject", "s3:ListBucket", "s3:PutBucketOwnershipControls")
 # What DetectStackDrift needs beside itself.
 DRIFT = ("cloudformation:DetectStackResourceDrift",)
 # What CloudFormation checks for a stack with tags.
@@ -139,6 +148,14 @@ BOUNDED = (
     "iam:PutRolePolicy",
 )
 UNBINDING = "iam:DeleteRolePermissionsBoundary"
+
+# Code whose template needs the same actions as any other of its kind.
+ANY_CODE: dict[Package, Code] = {
+    "image": ImageCode(f"registry/{repository_name('any')}", f"sha256:{'0' * 64}"),
+    "zip": ZipCode("bucket", "any/0.zip", "0"),
+}
+# Actions on the objects of a bucket; all others are on the bucket.
+OBJECT_ACTIONS = ("s3:DeleteObjectVersion", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject")
 
 # Services whose statements name nothing but the deployment's own resources: `Get*` is short, and no risk.
 OWN_SERVICES = ("cloudformation", "cloudwatch", "ecr", "lambda", "logs", "sns")
@@ -218,22 +235,26 @@ def deploy_policy(options: Options | None = None, name: str = "", place: Place |
 def needed_actions(options: Options) -> set[str]:
     """Return every action that a deployment with these options needs."""
     handlers = json.loads(PERMISSIONS.read_text("utf-8"))["handlers"]
-    actions = {*CALLS, *BUCKET, *DRIFT, *STACK_TAGS, *PUSH, *PULL, *(DOMAIN if options.domain else ())}
-    code = ImageCode(f"registry/{repository_name('any')}", f"sha256:{'0' * 64}")
-    template = build_template("any", options, code=code, model="", fingerprint="")
-    key: JsonObject = {"EncryptionConfiguration": {"KmsKey": options.image_kms_key}}
-    # It is not in the template, because the image has to be in it before the function is made.
-    repository: Resource = {
-        "Type": "AWS::ECR::Repository",
-        "Properties": key if options.image_kms_key else {},
-    }
-    for resource in (*template["Resources"].values(), repository):
+    is_zip = options.package == "zip"
+    code_actions = ZIP_CALLS if is_zip else (*IMAGE_CALLS, *PUSH, *PULL)
+    actions = {*CALLS, *DRIFT, *STACK_TAGS, *code_actions, *(DOMAIN if options.domain else ())}
+    template = build_template("any", options, code=ANY_CODE[options.package], model="", fingerprint="")
+    resources = [*template["Resources"].values()]
+    if not is_zip:
+        resources.append(_repository(options.image_kms_key))
+    for resource in resources:
         conditions = ONLY_WITH.get(resource["Type"], {})
         for action in handlers[resource["Type"]]:
             only_with = conditions.get(action) or conditions.get(action.partition(":")[0])
             if not only_with or _has(resource["Properties"], only_with):
                 actions.add(action)
     return actions - {UNBINDING} if options.permissions_boundary else actions
+
+
+def _repository(kms_key: str) -> Resource:
+    """Return the repository, which no template has: the image has to be in it before the function is made."""
+    key: JsonObject = {"EncryptionConfiguration": {"KmsKey": kms_key}}
+    return {"Type": "AWS::ECR::Repository", "Properties": key if kms_key else {}}
 
 
 def _has(properties: Json, path: str) -> bool:
@@ -256,6 +277,7 @@ def _arns(options: Options, name: str, place: Place) -> dict[str, tuple[str, ...
     paths = ("/apikeys*", "/restapis*", "/tags/*", "/usageplans*")
     domains = ("/domainnames*",) if options.domain else ()
     zone = options.hosted_zone or "*"
+    bucket = f"{partition}:s3:::{bucket_name(place.account, place.region)}"
     return {
         "apigateway": tuple(apis + path for path in (*paths, *domains)),
         "billing": (f"{partition}:billing::{place.account}:billingview/*",),
@@ -271,10 +293,9 @@ def _arns(options: Options, name: str, place: Place) -> dict[str, tuple[str, ...
         "kms": (options.image_kms_key,),
         "lambda": tuple(f"{partition}:lambda:{regional}:function:{own}{end}" for end in ("", ":*")),
         "logs": tuple(f"{partition}:logs:{regional}:log-group:/aws/lambda/{own}{end}" for end in ("", ":*")),
-        "s3": tuple(
-            f"{partition}:s3:::{bucket_name(place.account, place.region)}{end}" for end in ("", "/*")
-        ),
         "route53": (f"{partition}:route53:::change/*", f"{partition}:route53:::hostedzone/{zone}"),
+        "s3": (bucket,),
+        **dict.fromkeys(OBJECT_ACTIONS, (f"{bucket}/{name or '*'}/*",)),
         "sns": (f"{partition}:sns:{regional}:{own}-*",),
     }
 

@@ -4,6 +4,7 @@ from cfnlint.rules.resources.lmbd.SnapStartSupported import SnapStartSupported
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from shutterless.deploy.aws.account import (
+    WITHOUT_ACCOUNT_BUCKETS,
     WITHOUT_BUDGETS,
     WITHOUT_SNAPSTART,
     WITHOUT_URLS,
@@ -25,6 +26,33 @@ def answer_limits(aws, concurrency, unreserved):
 def test_the_limits_are_those_of_the_account(aws):
     answer_limits(aws, 1000, 900)
     assert check_account(aws, Options(reserved_concurrency=800), None) == AccountLimits(1000, 900)
+
+
+def test_code_storage_that_is_used_up_stops_zips_but_not_images(aws):
+    settings = {
+        "AccountLimit": {
+            "ConcurrentExecutions": 1000,
+            "UnreservedConcurrentExecutions": 1000,
+            "TotalCodeSize": 80_530_636_800,
+        },
+        "AccountUsage": {"TotalCodeSize": 80_500_000_000},
+    }
+    for _ in range(2):
+        aws.answer("lambda", "get_account_settings", settings)
+    with pytest.raises(DeployError) as error:
+        check_account(aws, Options(package="zip"), None)
+    assert error.value.code == "account-limit"
+    assert "31 MB" in error.value.message
+    limits = check_account(aws, Options(package="image"), None)
+    assert limits.free_code_bytes == 30_636_800
+
+
+@pytest.mark.parametrize("region", WITHOUT_ACCOUNT_BUCKETS)
+def test_a_region_without_buckets_of_an_account_s_own_takes_images_only(region):
+    with pytest.raises(InputError) as error:
+        check_region(Options(package="zip"), region)
+    assert error.value.code == "not-in-region"
+    check_region(Options(package="image"), region)
 
 
 def test_without_the_permission_the_limits_are_unknown(aws):

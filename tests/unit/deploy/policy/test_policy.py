@@ -14,13 +14,16 @@ from shutterless.deploy.options import Options
 from shutterless.deploy.policy.policy import (
     BOUNDED,
     CALLS,
+    IMAGE_CALLS,
     ONLY_WITH,
     PERMISSIONS,
+    ZIP_CALLS,
     Place,
     deploy_policy,
     needed_actions,
     read_place,
 )
+from tests.aws_as_it_is import permissions as permissions_at_aws
 
 SOURCE = Path(deploy.__file__).parent
 MAX_POLICY = 6_144  # characters of a managed policy; white space does not count
@@ -45,20 +48,17 @@ EVERYTHING = {
 }
 DEPLOYMENTS = {
     "default": Options(),
+    "image": Options(package="image"),
     "function URL": Options(front="url", auth="none"),
     "everything": Options(**EVERYTHING),
 }
-# IAM calls a few operations otherwise than the API.
-ACTIONS = {
-    "lambda:Invoke": "lambda:InvokeFunction",
-    "s3:DeleteObjects": "s3:DeleteObjectVersion",
-    "s3:GetObject": "s3:GetObjectVersion",  # the version that a release names
-    "s3:HeadObject": "s3:GetObjectVersion",
-    "s3:ListObjectVersions": "s3:ListBucketVersions",
-    "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
-    "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
-    "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
-    "sts:GetCallerIdentity": None,  # anyone may
+# Calls that need other actions than those of their names, and any number of them.
+ACTIONS = {name: (action,) for name, action in permissions_at_aws.ACTIONS.items()} | {
+    "s3:CreateBucket": ("s3:CreateBucket", "s3:PutBucketOwnershipControls"),
+    "s3:DeleteObjects": ("s3:DeleteObjectVersion",),  # only with the ids of versions
+    "s3:GetObject": ("s3:GetObject", "s3:GetObjectVersion"),
+    "s3:HeadObject": ("s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"),  # 404 instead of 403
+    "sts:GetCallerIdentity": (),  # anyone may
 }
 
 
@@ -98,8 +98,8 @@ def calls_in_source():
                 if xform_name(operation) in names:
                     method = models[service].operation_model(operation).http["method"]
                     action = f"{service}:{method if service == 'apigateway' else operation}"
-                    actions.add(ACTIONS.get(action, action))
-    return actions - {None}
+                    actions.update(ACTIONS.get(action, (action,)))
+    return actions
 
 
 def test_the_actions_are_those_of_aws_s_schemas():
@@ -114,7 +114,26 @@ def test_the_documented_policy_is_that_of_the_default_options():
 
 
 def test_every_call_of_ours_is_listed_and_none_too_many():
-    assert calls_in_source() == set(CALLS)
+    assert calls_in_source() == {*CALLS, *IMAGE_CALLS, *ZIP_CALLS}
+
+
+def test_zips_need_no_registry_and_images_no_bucket():
+    services = {
+        package: {action.partition(":")[0] for action in needed_actions(Options(package=package))}
+        for package in ("zip", "image")
+    }
+    assert services["zip"] ^ services["image"] == {"s3", "ecr"}
+    assert "s3" in services["zip"]
+
+
+def test_a_policy_for_one_name_allows_only_its_own_objects():
+    statements = deploy_policy(Options(package="zip"), "clothes", PLACE)["Statement"]
+    bucket = "arn:aws:s3:::shutterless-123456789012-ap-southeast-1-an"
+    resources = {
+        action: each["Resource"] for each in statements for action in each["Action"] if action[:2] == "s3"
+    }
+    assert resources["s3:PutObject"] == resources["s3:GetObjectVersion"] == [f"{bucket}/clothes/*"]
+    assert resources["s3:CreateBucket"] == resources["s3:ListBucketVersions"] == [bucket]
 
 
 @pytest.mark.parametrize("options", DEPLOYMENTS.values(), ids=DEPLOYMENTS)
@@ -151,9 +170,10 @@ def test_an_action_that_is_left_out_needs_a_property_that_no_template_sets():
     ],
 )
 def test_an_option_adds_what_it_needs(option, action):
-    assert action in needed_actions(Options(**option))
-    assert action not in needed_actions(Options())
-    assert allows(deploy_policy(Options(**option)), action)
+    options = Options(**{**option, "package": "image"})
+    assert action in needed_actions(options)
+    assert action not in needed_actions(Options(package="image"))
+    assert allows(deploy_policy(options), action)
 
 
 @pytest.mark.parametrize("options", DEPLOYMENTS.values(), ids=DEPLOYMENTS)
