@@ -1,34 +1,31 @@
 import json
 from datetime import UTC, datetime
 
-import boto3
 import pytest
-from moto import mock_aws
 
-from shutterless.deploy.aws.ecr import ensure_repository
+from shutterless.deploy.aws.s3.objects import StoredObject
 from shutterless.deploy.code import unused
-from shutterless.deploy.template.code import ImageCode, parse_code
+from shutterless.deploy.template.code import ImageCode, ZipCode
+
+SHA256 = f"{1:064x}"
+TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@pytest.fixture
-def session(monkeypatch):
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
-    with mock_aws():
-        yield boto3.Session(region_name="eu-central-1")
+def test_when_an_image_was_pushed_is_asked_of_ecr(aws):
+    digest = f"sha256:{SHA256}"
+    details = {"imageDetails": [{"imagePushedAt": TIME}]}
+    place = {"repositoryName": "shutterless/clothes", "imageIds": [{"imageDigest": digest}]}
+    aws.answer("ecr", "describe_images", details, **place)
+    assert unused.read_upload_time(aws, ImageCode("host/shutterless/clothes", digest)) == TIME
 
 
-def test_an_image_is_found_in_the_registry_by_its_digest(session):
-    repository = ensure_repository(session, "shutterless/clothes")
-    layer = {"digest": f"sha256:{1:064x}", "size": 1}
-    manifest = f'{{"schemaVersion": 2, "mediaType": "x", "layers": [{{"digest": "{layer["digest"]}"}}]}}'
-    answer = session.client("ecr").put_image(
-        repositoryName="shutterless/clothes", imageManifest=manifest, imageTag="1"
-    )
-    digest = answer["image"]["imageId"]["imageDigest"]
-    assert unused.read_upload_time(session, ImageCode(repository.uri, digest))
-    assert not unused.read_upload_time(session, ImageCode(repository.uri, f"sha256:{2:064x}"))
-    assert not unused.read_upload_time(session, parse_code(f"{repository.uri}-other@{digest}"))
+@pytest.mark.parametrize("time", [TIME, None])
+def test_when_a_zip_was_uploaded_is_asked_of_s3(monkeypatch, time):
+    code = ZipCode("bucket", f"clothes/{SHA256}.zip", "1")
+    versions = {(code.key, "1"): StoredObject("1", SHA256, time) if time else None}
+    monkeypatch.setattr(unused, "find_bucket", lambda session: "bucket")
+    monkeypatch.setattr(unused, "read_object", lambda bucket, key, version_id: versions[key, version_id])
+    assert unused.read_upload_time(None, code) == time
 
 
 @pytest.fixture
