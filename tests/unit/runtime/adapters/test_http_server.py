@@ -486,6 +486,81 @@ def test_a_stopped_server_answers_what_the_system_has_taken_for_it(service, pict
     assert [answer[:13] for answer in answers] == [b"HTTP/1.1 200 "] * 30
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such filter")
+def test_a_hidden_listener_takes_no_connection_but_keeps_those_it_has():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        with socket.create_connection(address, timeout=TIMEOUT):
+            server_module._hide(listener)
+            with pytest.raises(TimeoutError):
+                socket.create_connection(address, timeout=0.05)
+            listener.accept()[0].close()
+            listener.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                listener.accept()
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_stopped_server_answers_what_an_idle_client_sends_a_moment_later(service, pictures, is_whole):
+    red = pictures["red"]
+    request = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(red) + red
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = Server(App(service), listener)
+        with open_connection(listener.getsockname()[1], b"" if is_whole else request[:20]) as client:
+            thread = threading.Thread(target=server.run)
+            thread.start()
+            wait_until(lambda: server._connections)
+            server.stop()
+            wait_until(lambda: listener.fileno() < 0)
+            client.sendall(request if is_whole else request[20:])
+            answer = read_to_the_end(client)
+            thread.join()
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"\r\nConnection: close\r\n" in answer
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(b"\x16\x03\x01\r\n\r\n", id="no HTTP"),
+        pytest.param(
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n", id="answered before its body"
+        ),
+        pytest.param(
+            b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", id="answered for the last time"
+        ),
+    ],
+)
+def test_who_stays_after_the_last_answer_makes_way_for_others(service, running, monkeypatch, sent):
+    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 2)
+    with running(App(service)) as port, ExitStack() as opened:
+        for _ in range(6):
+            stream = opened.enter_context(open_connection(port, sent))
+            assert stream.recv(100).startswith(b"HTTP/1.1 ")
+        assert ask(port, "GET", "/health")[0] == 200
+
+
+def test_an_upload_that_makes_progress_outlives_those_that_do_not(service, running, monkeypatch):
+    monkeypatch.setattr(server_module, "MAX_CONNECTIONS", 3)
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
+    with running(App(service)) as port, ExitStack() as opened:
+        upload = opened.enter_context(open_connection(port, head))
+        slow = opened.enter_context(open_connection(port, head + b"x"))
+        for _ in range(4):
+            upload.sendall(b"x" * 250_000)
+            opened.enter_context(open_connection(port))
+            time.sleep(0.05)
+        assert read_to_the_end(slow).startswith(b"HTTP/1.1 503 ")
+        assert upload.recv(100).startswith(b"HTTP/1.1 4")
+
+
+def test_a_body_in_tiny_chunks_is_refused_before_it_costs_much(port):
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with open_connection(port, head + b"1\r\nx\r\n" * 1010) as stream:
+        answer = stream.recv(1000)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
 def test_a_repeated_header_means_the_same_as_in_an_event(service, running, monkeypatch):
     seen = []
     monkeypatch.setattr(service, "respond", lambda request: seen.append(request) or Response(204, {}, b""))
