@@ -7,9 +7,8 @@ import re
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from tests.aws_as_it_is import schemas
 from tests.aws_as_it_is.errors import AwsError
-from tests.aws_as_it_is.resources import Resource, handler, is_replaced
+from tests.aws_as_it_is.resources import Resource, handler, is_replaced, name_conflict
 from tests.aws_as_it_is.stacks import Change, Stack
 from tests.aws_as_it_is.templates import PSEUDO_PARAMETERS, resolve
 
@@ -173,9 +172,8 @@ class Engine:
                 continue
             is_update = before and not change.is_replacement
             old = before.properties if before else {}
-            error = _custom_name(change) or self._perform(
-                stack, "UPDATE" if is_update else "CREATE", resource, old
-            )
+            error = name_conflict(resource, before) if change.is_replacement else ""
+            error = error or self._perform(stack, "UPDATE" if is_update else "CREATE", resource, old)
             if is_update or not error:
                 stack.changes.append(change)
                 stack.resources[resource.name] = resource
@@ -334,20 +332,6 @@ class Engine:
                 **({"ClientRequestToken": stack.token} if stack.token else {}),
             }
         )
-
-
-def _custom_name(change: Change) -> str:
-    """Return why a resource cannot be replaced: the template gives it a name, and the same one again."""
-    if not (change.is_replacement and change.before and change.after):
-        return ""
-    path = schemas.reference(change.after.type)
-    name = change.after.properties.get(path)
-    if not name or name != change.before.properties.get(path) or change.before.type != change.after.type:
-        return ""
-    return (
-        "CloudFormation cannot update a stack when a custom-named resource requires replacing. "
-        f"Rename {name} and update the stack again."
-    )
 
 
 def _failed(verb: str, names: list[str]) -> str:

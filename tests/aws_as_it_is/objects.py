@@ -199,7 +199,7 @@ class S3(Buckets):
         versions = sorted(newest_first, key=lambda each: each.key)
         places = [(each.key, each.id) for each in versions]
         start = places.index((KeyMarker, VersionIdMarker)) + 1 if KeyMarker else 0
-        chosen = versions[start : start + MaxKeys]
+        members = versions[start : start + MaxKeys]
         rows = [
             {
                 "Key": each.key,
@@ -208,15 +208,15 @@ class S3(Buckets):
                 "LastModified": datetime.fromtimestamp(each.modified_at, UTC),
                 **({} if each.body is None else {"Size": len(each.body)}),
             }
-            for each in chosen
+            for each in members
         ]
         is_truncated = len(versions) > start + MaxKeys
         answer: dict[str, Any] = {"IsTruncated": is_truncated, "Name": Bucket}
         for name, has_size in (("Versions", True), ("DeleteMarkers", False)):
-            if members := [row for row in rows if ("Size" in row) is has_size]:
-                answer[name] = members
+            if rows_of_kind := [row for row in rows if ("Size" in row) is has_size]:
+                answer[name] = rows_of_kind
         if is_truncated:
-            answer["NextKeyMarker"], answer["NextVersionIdMarker"] = chosen[-1].key, chosen[-1].id
+            answer["NextKeyMarker"], answer["NextVersionIdMarker"] = members[-1].key, members[-1].id
         return answer
 
     def expire(self) -> None:

@@ -284,6 +284,19 @@ def is_replaced(kind: str, before: Properties, after: Properties) -> bool:
     return any(_member(before, path) != _member(after, path) for path in schemas.create_only(kind))
 
 
+def name_conflict(resource: Resource, before: Resource | None) -> str:
+    """Return why a resource cannot replace the one before: the template gives both the same name."""
+    name = resource.properties.get(schemas.reference(resource.type))
+    if not before or before.type != resource.type or name is None:
+        return ""
+    if name != before.properties.get(schemas.reference(resource.type)):
+        return ""
+    return (
+        "CloudFormation cannot update a stack when a custom-named resource requires replacing. "
+        f"Rename {name} and update the stack again."
+    )
+
+
 def _member(value: Any, path: tuple[str, ...]) -> Any:
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
