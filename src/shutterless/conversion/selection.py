@@ -103,7 +103,8 @@ def judge(
 
     Of the models that lose no more accuracy than allowed, and whose calibration error is close to the Keras
     model's, the quickest is taken. Of several that are equally quick the smallest is taken, and of several
-    that are equally small too, the one closest to the Keras model. So noise in the times does not decide.
+    that are equally small too, the one whose scores are closest to the Keras model's. So noise in the times
+    does not decide.
 
     Args:
         comparisons: Metrics of each model and of the Keras model.
@@ -127,7 +128,9 @@ def judge(
     remaining = keep(quick, Verdict.SLOWER)
     limit = min(comparisons[index].bytes for index in remaining) * (1 + TIE)
     remaining = keep([index for index in remaining if comparisons[index].bytes <= limit], Verdict.LARGER)
-    keep([min(remaining, key=lambda index: _distance(comparisons[index]))], Verdict.LESS_EXACT)
+    # Not by agreement: which photos near the border change their label is chance.
+    exact = min(remaining, key=lambda index: comparisons[index].largest_difference)
+    keep([exact], Verdict.LESS_EXACT)
     return verdicts
 
 
@@ -146,8 +149,3 @@ def _is_slower(times: npt.NDArray[np.float64], quickest: npt.NDArray[np.float64]
     """Tell whether a model is slower beyond the tie, and in most of the rounds."""
     slower_rounds = np.mean(times > quickest)
     return bool(np.median(times / quickest) > 1 + TIE and slower_rounds >= SLOWER_ROUNDS)
-
-
-def _distance(comparison: Comparison) -> tuple[float, float]:
-    """Return how far a model is from the Keras model, to compare it with others'."""
-    return 1 - comparison.agreement, comparison.largest_difference
