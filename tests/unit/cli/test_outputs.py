@@ -16,8 +16,9 @@ def no_work(monkeypatch):
         raise AssertionError("work began before the output was checked")
 
     monkeypatch.setattr(scan, "read_photos", look)
-    monkeypatch.setattr("shutterless.conversion.converter.to_tflite", look)
+    monkeypatch.setattr("shutterless.conversion.converter.Exporter", look)
     monkeypatch.setattr("shutterless.packaging.context.fetch_wheels", look)
+    monkeypatch.setattr("shutterless.packaging.zip_package.fetch_wheels", look)
 
 
 @pytest.fixture
@@ -45,6 +46,7 @@ def command(run, photos, colour_bundle):
         "evaluate": ("evaluate", run, photos, "--report"),
         "convert": ("convert", run, "-o"),
         "package": ("package", colour_bundle, "-o"),
+        "zip": ("package", colour_bundle, "--format", "zip", "-o"),
         "sample": ("dataset", "sample"),
         "download": ("dataset", "download", "clothing"),
     }
@@ -57,7 +59,7 @@ def test_an_output_among_the_photos_is_refused(error_of, command, photos, name):
     assert sorted(photos.rglob("*")) == before
 
 
-@pytest.mark.parametrize("name", ["train", "inspect", "convert", "package", "sample", "download"])
+@pytest.mark.parametrize("name", ["train", "inspect", "convert", "package", "zip", "sample", "download"])
 @pytest.mark.parametrize("mine", ["notes.txt", "index.html", "model.tflite", "figures/mine.png"])
 def test_a_folder_with_files_of_the_users_own_is_refused(error_of, command, tmp_path, name, mine):
     file = tmp_path / "out" / mine
@@ -68,7 +70,9 @@ def test_a_folder_with_files_of_the_users_own_is_refused(error_of, command, tmp_
     assert file.read_text() == "mine"
 
 
-@pytest.mark.parametrize("name", ["train", "inspect", "evaluate", "convert", "package", "sample", "download"])
+@pytest.mark.parametrize(
+    "name", ["train", "inspect", "evaluate", "convert", "package", "zip", "sample", "download"]
+)
 def test_an_output_below_a_file_or_in_a_folder_without_write_access_is_refused(
     error_of, command, tmp_path, monkeypatch, name
 ):
