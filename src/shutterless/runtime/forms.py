@@ -13,7 +13,7 @@ _BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,70})"|([^";,\s]{1,70}))', re.IGNOR
 _DISPOSITION = rb"^content-disposition:[^\r\n]*[;\s]"
 _IMAGE_FIELD = re.compile(_DISPOSITION + rb'name="?image"?\s*(?:;|$)', re.IGNORECASE | re.MULTILINE)
 _FILE_FIELD = re.compile(_DISPOSITION + rb"filename\*?=", re.IGNORECASE | re.MULTILINE)
-MAX_HEADER_BYTES = 8192
+MAX_HEADER_BYTES, MAX_FIELDS = 8192, 1000
 
 
 def extract_image(content_type: str, body: bytes) -> bytes:
@@ -24,7 +24,7 @@ def extract_image(content_type: str, body: bytes) -> bytes:
         body: The form.
 
     Raises:
-        Problem: `invalid-request` if the form has several pictures, or none.
+        Problem: `invalid-request` if the form has several pictures, or none, or too many fields.
     """
     images, files = [], []
     for headers, content in _fields(content_type, body):
@@ -50,7 +50,10 @@ def _fields(content_type: str, body: bytes) -> Iterator[tuple[bytes, bytes]]:
     if not match:
         return
     delimiter = b"\r\n--" + (match[1] or match[2]).encode("latin-1", "replace")
-    for part in (b"\r\n" + body).split(delimiter)[1:]:
+    parts = (b"\r\n" + body).split(delimiter, MAX_FIELDS + 1)  # the last is what follows the last field
+    if len(parts) > MAX_FIELDS + 1 and delimiter in parts.pop():
+        raise Problem("invalid-request", f"the form has more than {MAX_FIELDS} fields")
+    for part in parts[1:]:
         headers, blank_line, content = part.partition(b"\r\n\r\n")
         if blank_line and len(headers) <= MAX_HEADER_BYTES:
             yield headers.replace(b"\r\n", b"\n"), content

@@ -61,3 +61,11 @@ def test_a_form_with_two_pictures_is_invalid_because_only_one_would_be_answered(
         extract_image(BOUND, field("image", b"x") + field("image", b"y") + END)
     assert caught.value.code == "invalid-request"
     assert "2" in caught.value.detail
+
+
+def test_a_form_with_thousands_of_fields_is_invalid():
+    thousand = field("note", b"x", "") * 999 + field("image", b"picture")
+    assert extract_image(BOUND, thousand + END) == extract_image(BOUND, thousand) == b"picture"
+    with pytest.raises(Problem) as caught:
+        extract_image(BOUND, field("note", b"x", "") + thousand + END)
+    assert caught.value.code == "invalid-request"

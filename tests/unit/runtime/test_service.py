@@ -303,6 +303,14 @@ def test_a_body_that_is_not_json_is_invalid(service, body):
     assert problem(service.respond(post(body))) == "invalid-request"
 
 
+def test_json_of_hundreds_of_thousands_of_values_is_not_parsed(service, monkeypatch):
+    assert problem(service.respond(post(b"[" + b"[]," * 100_000 + b"[]]"))) == "invalid-request"
+    monkeypatch.setattr(json, "loads", lambda body: pytest.fail("it was parsed"))
+    response = service.respond(post(b"[" + b"[]," * 200_001 + b"[]]"))
+    monkeypatch.undo()
+    assert problem(response) == "invalid-request"
+
+
 def test_a_form_without_a_picture_is_invalid(service):
     assert (
         problem(service.respond(post(b"--bound\r\n", "multipart/form-data; boundary=bound")))

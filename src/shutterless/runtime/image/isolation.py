@@ -5,6 +5,8 @@ error and nobody else anything. The child gets the picture on its standard input
 model's input on its standard output.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import signal

@@ -1,7 +1,5 @@
 """Predict the CPU time and the memory that decoding a picture takes, from its header."""
 
-from typing import NamedTuple
-
 from PIL import ImageFile, JpegImagePlugin
 
 from shutterless.runtime.image import limits
@@ -29,7 +27,7 @@ RUN_LENGTHS = (1, 2)  # compressions of a BMP
 BITS_PER_SAMPLE, SAMPLES_PER_PIXEL, TILE_WIDTH, TILE_LENGTH = 258, 277, 322, 323  # tags of a TIFF
 
 
-class Work(NamedTuple):
+class Work:
     """What decoding a picture takes at most.
 
     Attributes:
@@ -37,15 +35,17 @@ class Work(NamedTuple):
         memory: Bytes in addition to the process and to the file as it was sent.
     """
 
-    seconds: float
-    memory: int
+    __slots__ = ("memory", "seconds")
+
+    def __init__(self, seconds: float, memory: int) -> None:
+        self.seconds, self.memory = seconds, memory
 
 
 # What any picture may take, your own included. A stranger's may take less, see `budget.py`.
 MAX_WORK = Work(seconds=4.0, memory=1_400_000_000)
 
 
-class OpenedPicture(NamedTuple):
+class OpenedPicture:
     """A picture whose header is read.
 
     Attributes:
@@ -57,12 +57,14 @@ class OpenedPicture(NamedTuple):
         pieces: Segments or chunks of the file without metadata.
     """
 
-    picture: ImageFile.ImageFile
-    pixels: int
-    orientation: int
-    file_size: int
-    scans: int
-    pieces: int
+    __slots__ = ("file_size", "orientation", "picture", "pieces", "pixels", "scans")
+
+    def __init__(
+        self, picture: ImageFile.ImageFile, orientation: int, file_size: int, scans: int, pieces: int
+    ) -> None:
+        self.picture, self.orientation = picture, orientation
+        self.pixels = picture.width * picture.height
+        self.file_size, self.scans, self.pieces = file_size, scans, pieces
 
 
 def check_work(opened: OpenedPicture) -> None:
