@@ -175,8 +175,8 @@ PICTURES: dict[str, Callable[[], bytes]] = {
     "AVIF, noise": noise("RGB", (2400, 2400), "AVIF", speed=10, quality=95),
     "AVIF, 49 megapixels, one colour": flat("RGB", (7000, 7000), "AVIF", speed=10),
     "AVIF, 49 megapixels, transparent": flat("RGBA", (7000, 7000), "AVIF", speed=10, subsampling="4:4:4"),
-    "HEIC, 12 megapixels": photo(PHONE, "HEIF", quality=80),
-    "HEIC, 49 megapixels, one colour": flat("RGB", (7000, 7000), "HEIF"),
+    "HEIC, 3 megapixels": photo((2016, 1512), "HEIF", quality=60),
+    "HEIC, 12 megapixels, one colour": flat("RGB", PHONE, "HEIF"),
 }
 
 

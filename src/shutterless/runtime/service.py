@@ -68,10 +68,9 @@ class Service:
         # A decoded photo is large, and decoding more of them at once than there are cores gains nothing.
         decodes = max(1, min(cores() // settings.threads, memory() // DECODE_MEMORY))
         self._decode_slots = threading.BoundedSemaphore(decodes)
-        # Unusual pictures, which may take long, never take all cores, and where there is memory for one
-        # picture only, they share it.
-        is_alone = decodes == 1
-        self._child_slots = self._decode_slots if is_alone else threading.BoundedSemaphore(decodes // 2)
+        # Unusual pictures may take long: they wait for each other, and photos for few of them.
+        self._child_slots = threading.BoundedSemaphore(max(1, decodes // 2))
+        self._has_room = memory() >= 2 * DECODE_MEMORY
         self._fetch_slots = threading.BoundedSemaphore(min(FETCHES_PER_CORE * cores(), MAX_FETCHES))
 
     @classmethod
@@ -196,11 +195,21 @@ class Service:
                 return self._classify_pixels(pixels, fetch_ms, start_time)
         from shutterless.runtime.image.isolation import decode_isolated  # which ordinary photos don't need
 
-        with _slot(self._child_slots, budget):
+        with self._child_slot(budget):
             start_time = time.perf_counter()
             pixels = decode_isolated(data, spec, budget)
         with _slot(self._decode_slots, budget):
             return self._classify_pixels(pixels, fetch_ms, start_time)
+
+    @contextmanager
+    def _child_slot(self, budget: Budget) -> Iterator[None]:
+        """Hold a slot for an unusual picture, and where there is memory for one picture only, that one's."""
+        with _slot(self._child_slots, budget):
+            if self._has_room:
+                yield
+            else:
+                with _slot(self._decode_slots, budget):
+                    yield
 
     def _classify_pixels(self, pixels: Image.Image, fetch_ms: float, start_time: float) -> PredictionDocument:
         decode_end = time.perf_counter()

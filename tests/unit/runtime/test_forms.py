@@ -65,7 +65,7 @@ def test_a_form_with_two_pictures_is_invalid_because_only_one_would_be_answered(
 
 def test_a_form_with_thousands_of_fields_is_invalid():
     thousand = field("note", b"x", "") * 999 + field("image", b"picture")
-    assert extract_image(BOUND, thousand + END) == extract_image(BOUND, thousand) == b"picture"
+    assert extract_image(BOUND, thousand + END) == b"picture"
     with pytest.raises(Problem) as caught:
         extract_image(BOUND, field("note", b"x", "") + thousand + END)
     assert caught.value.code == "invalid-request"

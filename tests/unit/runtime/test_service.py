@@ -4,6 +4,7 @@ import json
 import re
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PIL import Image
 from shutterless.errors import BundleError
 from shutterless.runtime import service as service_module
 from shutterless.runtime.http_messages import Request, Response
+from shutterless.runtime.image import isolation
 from shutterless.runtime.image.budget import Budget
 from shutterless.runtime.image.decoder import decode
 from shutterless.runtime.image.ordinary import decode_ordinary
@@ -118,15 +120,35 @@ def test_who_waits_for_a_turn_until_the_deadline_is_told_that_the_service_is_bus
     assert answer(service.respond(post(pictures["red"], "image/png")))["label"] == "red"
 
 
-@pytest.mark.parametrize(("cores", "children"), [(1, 1), (2, 1), (8, 4)])
-def test_unusual_pictures_take_at_most_half_of_the_cores(
-    classifier, colour_bundle, monkeypatch, cores, children
+@pytest.mark.parametrize(
+    ("cores", "memory", "children", "all_pictures"),
+    [(4, 64 << 30, 2, 6), (1, 2 * DECODE_MEMORY, 1, 2), (2, DECODE_MEMORY, 1, 1)],
+)
+def test_unusual_pictures_leave_room_for_photos(
+    classifier, colour_bundle, pictures, monkeypatch, cores, memory, children, all_pictures
 ):
     monkeypatch.setattr(service_module, "cores", lambda: cores)
-    monkeypatch.setattr(service_module, "memory", lambda: 64 << 30)
+    monkeypatch.setattr(service_module, "memory", lambda: memory)
+    unusual, inside, peaks, lock = b"GIF", Counter(), Counter(), threading.Lock()
+
+    def count(name):
+        with lock:
+            inside[name] += 1
+            peaks[name] = max(peaks[name], inside[name])
+            peaks["all"] = max(peaks["all"], inside.total())
+        time.sleep(0.02)  # so that one that waited for no turn would be in here too
+        with lock:
+            inside[name] -= 1
+        return decode(pictures["red"], classifier.input)
+
+    monkeypatch.setattr(
+        service_module, "decode_ordinary", lambda data, *_: None if data == unusual else count("photo")
+    )
+    monkeypatch.setattr(isolation, "decode_isolated", lambda *_: count("child"))
     crowded = Service(classifier, Settings(colour_bundle))
-    assert crowded._child_slots._initial_value == children
-    assert (crowded._child_slots is crowded._decode_slots) == (cores == 1)
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(crowded.classify, [unusual, pictures["red"]] * 16))
+    assert (peaks["child"], peaks["all"]) == (children, all_pictures)
 
 
 def test_a_fault_while_decoding_is_a_500_whose_cause_the_log_has(service, pictures, monkeypatch):

@@ -13,7 +13,7 @@ from shutterless.runtime.image.opener import detect_format, open_file, strip_met
 from shutterless.runtime.image.work import Work, exceeds
 
 FORMATS = ("JPEG", "PNG", "WEBP")
-MAX_WORK = Work(seconds=0.9, memory=230_000_000)
+MAX_WORK = Work(seconds=0.55, memory=230_000_000)
 MAX_PIECES = 5000  # a PNG of 20 MB has 2,400 chunks
 SMALL_MEMORY = 32_000_000  # for which there is always room
 

@@ -14,7 +14,7 @@ RUN_LENGTH_NS = 150  # a pixel of a BMP that Pillow unpacks in Python
 PIECE_NS = 9_000  # a segment, chunk, strip or tile, which Pillow reads in Python
 CONVERT_NS, TURN_NS = 14, 7
 # A byte of a JPEG with one scan and with several, a sample in each scan, and a pixel of the result.
-BASELINE_BYTE_NS, SCAN_BYTE_NS, SCAN_SAMPLE_NS, JPEG_PIXEL_NS = 18, 75, 1.0, 14
+BASELINE_BYTE_NS, SCAN_BYTE_NS, SCAN_SAMPLE_NS, JPEG_PIXEL_NS = 18, 70, 1.0, 14
 
 # Bytes of a pixel in Pillow's memory; in all other modes it has four.
 PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
