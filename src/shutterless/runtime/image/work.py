@@ -8,7 +8,7 @@ from shutterless.runtime.problems import ImageError
 # CPU time at worst, in nanoseconds, as scripts/measure_pictures.py measures it: of a codec for each pixel and
 # for each byte of the file, and of what comes after it for each pixel.
 PIXEL_NS = {"PNG": 8, "GIF": 12, "BMP": 6, "TIFF": 8, "WEBP": 35, "AVIF": 40, "HEIF": 40}
-BYTE_NS = {"PNG": 12, "GIF": 20, "BMP": 1, "TIFF": 12, "WEBP": 25, "AVIF": 120, "HEIF": 120}
+BYTE_NS = {"PNG": 12, "GIF": 20, "BMP": 1, "TIFF": 12, "WEBP": 25, "AVIF": 120, "HEIF": 180}
 SAMPLE_BYTE_NS = 5  # a byte of samples in a PNG or TIFF
 RUN_LENGTH_NS = 150  # a pixel of a BMP that Pillow unpacks in Python
 PIECE_NS = 9_000  # a segment, chunk, strip or tile, which Pillow reads in Python
