@@ -12,6 +12,7 @@ from typing import BinaryIO
 from shutterless.errors import OutputError, cannot_write
 from shutterless.runtime.json_types import JsonObject
 from shutterless.runtime.model.prediction import Prediction
+from shutterless.utils.escaping import escape_formula, one_line, to_json
 from shutterless.utils.progress import Progress, silent
 
 COLUMNS = ("source", "label", "confidence", "accepted", "code", "detail", "model")
@@ -82,7 +83,7 @@ class AnswerFile:
 
     def require_model(self, model: str) -> None:
         """Raise `OutputError` if the file has answers of another model than this version."""
-        if self._models - {"", model}:
+        if self._models - {"", _cell(model)}:
             raise OutputError(
                 "answers-of-another-model",
                 f"{self._stream.name} has answers of another model",
@@ -91,7 +92,7 @@ class AnswerFile:
 
     def has(self, source: str) -> bool:
         """Tell whether the file has an answer for a picture."""
-        return _one_line(source) in self._sources
+        return _cell(source) in self._sources
 
     def write(self, answer: Answer) -> None:
         """Append an answer and flush it to the disk.
@@ -106,8 +107,8 @@ class AnswerFile:
             self._stream.flush()
         except OSError as error:
             raise cannot_write(self._stream.name, error) from error
-        self._sources.add(_one_line(answer.source))
-        self._models.add(answer.model)
+        self._sources.add(_cell(answer.source))
+        self._models.add(_cell(answer.model))
 
     def _take(self, line: bytes) -> None:
         try:
@@ -205,10 +206,9 @@ def _not_ours(stream: BinaryIO) -> OutputError:
     )
 
 
-def _one_line(text: str) -> str:
-    """Return a file name on one line of UTF-8, with line breaks and invalid bytes escaped."""
-    text = text.encode(errors="backslashreplace").decode()
-    return text.replace("\n", "\\n").replace("\r", "\\r")
+def _cell(text: str) -> str:
+    """Return a text as a cell of a CSV file has it, by which pictures are also recognized."""
+    return escape_formula(one_line(text))
 
 
 class _Csv:
@@ -220,7 +220,7 @@ class _Csv:
 
     def to_line(self, answer: Answer) -> str:
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerow(map(_one_line, answer.to_row()))
+        csv.writer(text, lineterminator="\n").writerow(map(_cell, answer.to_row()))
         return text.getvalue()
 
     def from_line(self, line: str) -> tuple[str, str]:
@@ -237,14 +237,13 @@ class _JsonLines:
         return line.startswith(beginning[: len(line)])
 
     def to_line(self, answer: Answer) -> str:
-        text = json.dumps(answer.to_json(), ensure_ascii=False) + "\n"
-        return text.encode(errors="backslashreplace").decode()
+        return to_json(answer.to_json()) + "\n"
 
     def from_line(self, line: str) -> tuple[str, str]:
         answer = json.loads(line)
         if not ("label" in answer or "code" in answer):
             raise ValueError(line)
-        return _one_line(answer["source"]), answer.get("model", "")
+        return _cell(answer["source"]), _cell(answer.get("model", ""))
 
 
 _FORMATS: dict[str, _Csv | _JsonLines] = {".csv": _Csv(), ".jsonl": _JsonLines()}

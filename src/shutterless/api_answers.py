@@ -12,6 +12,7 @@ from shutterless.runtime.json_types import JsonObject, ModelDocument
 
 MAX_PAUSE = 30.0  # seconds
 MAX_TEXT = 500  # characters of an untrusted text that are shown
+MAX_SCORE = 1.01  # a quantized model rounds its probabilities
 
 SMALLER = "Shrink it: 2,000 pixels on the longer side are more than a model uses."
 ADDRESS = "Give the API's root URL, its stage, or …/predict."
@@ -129,11 +130,17 @@ def _document(response: Response) -> JsonObject:
 def _is_prediction(document: JsonObject) -> bool:
     scores = document.get("scores")
     return (
-        isinstance(document.get("label"), str)
-        and isinstance(document.get("accepted"), bool)
+        isinstance(document.get("accepted"), bool)
         and isinstance(scores, dict)
-        and all(isinstance(score, float | int) for score in (document.get("confidence"), *scores.values()))
+        and document.get("label") in list(scores)  # an unhashable label would be an error in a dict
+        and all(len(label) <= MAX_TEXT for label in scores)
+        and all(map(_is_score, (document.get("confidence"), *scores.values())))
     )
+
+
+def _is_score(value: object) -> bool:
+    """Tell whether a value is a probability; JSON in Python may have NaN, Infinity and huge integers."""
+    return type(value) in (float, int) and 0 <= value <= MAX_SCORE  # type: ignore[operator]
 
 
 def _advice(response: Response) -> str:

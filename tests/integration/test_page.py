@@ -34,7 +34,11 @@ FLAGS = [
 CALLING = Path(__file__).parents[2] / "docs" / "calling.md"
 LIMIT = 4_400_000
 KEY = "a-key-of-the-owner"
-HOSTILE = ('<img src=x onerror="document.title=1">', "</script><script>document.title=2</script>", "w" * 200)
+HOSTILE = (
+    '<img src=x onerror="document.title=1">',
+    "</script><script>document.title=2</script>",
+    "\u202e" + "w" * 199,
+)
 
 needs_chromium = pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"there is no browser at {CHROMIUM}")
 
@@ -466,6 +470,7 @@ def test_labels_and_names_of_strangers_are_shown_and_not_obeyed(visit, gateway, 
     gateway.answers["/predict"] = ours("unreadable-image", HOSTILE[1])
     drop(page, (HOSTILE[0], "image/png", b"none"))
     expect(page.get_by_role("status")).to_contain_text(HOSTILE[1])
+    assert "\u202e" not in page.content()
     assert page.title() == "What is in this photo?"
     assert page.locator("script").count() == 1
     assert pixels_beyond(page) == 0

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from shutterless.dataset.types import SPLITS, Dataset, Photo
 from shutterless.errors import RunError
 from shutterless.files import MAX_TABLE_BYTES, atomic_file, read_text
+from shutterless.utils.escaping import escape_formula, unescape_formula
 
 COLUMNS = ("path", "label", "split", "group", "sha256")
 # The columns of earlier versions, and those that may not be empty.
@@ -25,7 +26,7 @@ def write_split(dataset: Dataset, file: Path) -> None:
     with atomic_file(file) as draft, draft.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows(astuple(photo) for photo in dataset.photos)
+        writer.writerows(map(escape_formula, astuple(photo)) for photo in dataset.photos)
 
 
 def read_split(file: Path) -> tuple[Photo, ...]:
@@ -48,7 +49,7 @@ def read_split(file: Path) -> tuple[Photo, ...]:
 def _parse_photo(file: Path, number: int, columns: list[str], row: list[str]) -> Photo:
     if len(row) != len(columns) or not all(row[: len(REQUIRED)]):
         raise _unreadable(file, f"row {number} does not have the fields {', '.join(columns)}")
-    photo = Photo(*row)
+    photo = Photo(*map(unescape_formula, row))
     if photo.sha256 and not SHA256.fullmatch(photo.sha256):
         raise _unreadable(file, f"the SHA-256 in row {number} is not 64 hex digits: {photo.sha256[:80]}")
     if photo.split not in SPLITS:

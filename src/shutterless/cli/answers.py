@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli.console import Rows, print_result, say, to_json
+from shutterless.cli.console import Rows, print_result, say
 from shutterless.errors import ShutterlessError
+from shutterless.utils.escaping import to_json
 from shutterless.utils.messages import plural
 
 if TYPE_CHECKING:

@@ -4,10 +4,8 @@ Texts are printed literally, without markup or control characters: labels and fi
 could otherwise contain commands for the terminal.
 """
 
-import json
 import sys
 import time
-import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +19,8 @@ from rich.progress import Progress as RichProgress
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from shutterless.runtime.plain_text import plain
+from shutterless.utils.escaping import to_json
 from shutterless.utils.progress import Progress
 
 if TYPE_CHECKING:
@@ -37,18 +37,6 @@ SECONDS_BETWEEN_LINES = 15  # of progress, where there is no terminal
 
 class ReaderGoneError(Exception):
     """Standard output was closed, as by `| head`."""
-
-
-def plain(text: str) -> str:
-    """Replace control characters except line breaks and tabs, so that a terminal obeys none of them."""
-
-    def replacement(character: str) -> str:
-        return " " if unicodedata.category(character) == "Zs" else "\ufffd"
-
-    return "".join(
-        character if character.isprintable() or character in "\n\t" else replacement(character)
-        for character in text
-    )
 
 
 def say(text: str) -> None:
@@ -84,19 +72,6 @@ def format_period(period: timedelta) -> str:
     if hours >= 48:
         return f"{hours // 24} days"
     return f"{hours} hours" if hours > 1 else "hour"
-
-
-def to_json(document: "Json", indent: int | None = None) -> str:
-    """Format JSON with Unicode characters, but with control characters and lone surrogates escaped."""
-
-    def escape(character: str) -> str:
-        units = character.encode("utf-16-be", "surrogatepass")  # above U+FFFF, JSON takes two surrogates
-        return "".join(f"\\u{units[place : place + 2].hex()}" for place in range(0, len(units), 2))
-
-    text = json.dumps(document, indent=indent, ensure_ascii=False)
-    return "".join(
-        character if character.isprintable() or character == "\n" else escape(character) for character in text
-    )
 
 
 @dataclass

@@ -11,6 +11,8 @@ import numpy.typing as npt
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
+from shutterless.runtime.plain_text import plain
+
 SHARED = "shutterless.utils"  # its templates hold the style and the script
 
 
@@ -20,7 +22,8 @@ def render_page(package: str, template: str, context: Mapping[str, object]) -> s
     Args:
         package: Package whose folder `templates` holds the template.
         template: Name of the template.
-        context: Variables of the template. Text in them is escaped, so it may be untrusted.
+        context: Variables of the template. Text in them is escaped and has no control characters, so it
+            may be untrusted.
 
     Returns:
         An HTML document that needs no other file and runs no script but ours.
@@ -29,6 +32,7 @@ def render_page(package: str, template: str, context: Mapping[str, object]) -> s
         loader=ChoiceLoader([PackageLoader(package), PackageLoader(SHARED)]),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_without_controls,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -36,6 +40,11 @@ def render_page(package: str, template: str, context: Mapping[str, object]) -> s
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = environment.get_template(template)
     return page.render(context, script=script, script_hash=f"sha256-{digest}")
+
+
+def _without_controls(value: object) -> object:
+    """Replace control characters in what a template inserts, except markup of our own."""
+    return plain(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def data_uri(pixels: npt.NDArray[np.uint8], quality: int) -> str:

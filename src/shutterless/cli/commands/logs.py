@@ -14,7 +14,8 @@ from shutterless.cli.aws_options import (
     find_environment,
     find_place,
 )
-from shutterless.cli.console import INTERRUPTED, print_json, print_result, say, to_json
+from shutterless.cli.console import INTERRUPTED, print_json, print_result, say
+from shutterless.utils.escaping import to_json
 
 if TYPE_CHECKING:
     from shutterless.deploy import LogEntry

@@ -24,10 +24,11 @@ from shutterless.evaluation.report.report import (
     write_report,
 )
 from shutterless.runtime.image.decoder import InputSpec
+from shutterless.runtime.plain_text import plain
 
 pytestmark = pytest.mark.slow
 
-LABELS = ('<img src=x onerror="alert(1)">', "$\\frac{a}{$ 猫", "plain & simple")
+LABELS = ('<img src=x onerror="alert(1)">', "$\\frac{a}{$ 猫", "plain & \u202esimple")
 RECIPE = """
 name = "</pre><script>alert(1)</script>"
 [run]
@@ -140,7 +141,11 @@ def test_names_and_labels_are_shown_as_text_and_never_become_elements(page):
     assert page.tags.count("script") == 1 and "i" not in page.tags
     assert not [name for name, _ in page.attributes if name.startswith("on")]
     for text in (*LABELS, "<script>alert(1)</script>", '"><svg onload=x 000>.png', "<i>run"):
-        assert text in page.text
+        assert plain(text) in page.text
+
+
+def test_no_label_changes_the_direction_of_other_text(folder):
+    assert "\u202e" not in (folder / "report.html").read_text("utf-8")
 
 
 def test_the_page_holds_all_that_it_shows_and_leads_nowhere_else(page, folder):
