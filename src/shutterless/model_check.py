@@ -1,25 +1,26 @@
-"""Check an untrusted model in a sandboxed child process before it runs in this one.
+"""Check an untrusted model in a child process with limits before it runs in this one.
 
 A `.tflite` file holds no code, but LiteRT, which is written in C++, trusts it: a model of a kilobyte can run
-for ever, use all memory, or crash the process. So `open_bundle` runs a bundle's model once in a child process
+for ever, use all memory, or crash the process. So `open_bundle` runs a bundle's model in a child process
 with limits. Models that passed are remembered by their SHA-256.
 """
 
+import hashlib
 import json
 import os
+import platform
+import random
 import signal
+import stat
 import subprocess
 import sys
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
-
-import numpy as np
-from ai_edge_litert import __version__ as litert_version
-from ai_edge_litert.interpreter import Interpreter
 
 import shutterless
 from shutterless.errors import BundleError, ShutterlessError
-from shutterless.runtime.model.bundle import Bundle, read_bundle
+from shutterless.runtime.model.bundle import Bundle, parse_description, read_bundle
 from shutterless.runtime.model.classifier import Classifier
 from shutterless.utils.cache import cache_folder
 
@@ -27,6 +28,10 @@ from shutterless.utils.cache import cache_folder
 CPU_SECONDS, WALL_SECONDS = 60, 180
 # Limits of address space: for Python and its libraries, and for the weights: in the file, loaded, unpacked.
 BASE_BYTES, BYTES_PER_MODEL_BYTE = 2 << 30, 8
+# Models that are remembered; the oldest are forgotten.
+MAX_RECORDS = 1000
+# The list of processors is as long as there are many; the first tells what they can do.
+PROCESSOR_BYTES = 4096
 
 
 def open_bundle(path: str | Path) -> Bundle:
@@ -36,7 +41,7 @@ def open_bundle(path: str | Path) -> Bundle:
         path: The bundle's folder.
 
     Returns:
-        The bundle, with its model in memory.
+        The bundle, with its model in memory: what happens to the folder afterwards changes nothing.
 
     Raises:
         BundleError: The bundle does not verify, or its model fails the check; see `check_model`.
@@ -51,6 +56,8 @@ def open_bundle(path: str | Path) -> Bundle:
 def check_model(bundle: Bundle) -> None:
     """Load and run a bundle's model in a child process with limits on time and memory.
 
+    The child gets the model that was read, not the folder, which may have changed.
+
     Args:
         bundle: What `read_bundle` returned.
 
@@ -58,12 +65,18 @@ def check_model(bundle: Bundle) -> None:
         BundleError: The model crashes, does not finish, has loops, gives no probabilities, or cannot be
             loaded.
     """
-    command = [sys.executable, "-P", "-m", __name__, str(bundle.path), bundle.sha256]
+    command = [sys.executable, "-P", "-m", __name__, str(bundle.path)]
     # The child imports from the same folders as this process, but not from the working folder.
     path = os.pathsep.join(folder for folder in sys.path if folder)
-    environment = {**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
+    content = json.dumps(bundle.to_json()).encode() + b"\n" + bundle.model
     try:
-        child = subprocess.run(command, env=environment, capture_output=True, timeout=WALL_SECONDS)
+        child = subprocess.run(
+            command,
+            env={**os.environ, "PYTHONPATH": path},
+            input=content,
+            capture_output=True,
+            timeout=WALL_SECONDS,
+        )
     except subprocess.TimeoutExpired:
         raise _endless(bundle) from None
     except OSError as error:
@@ -81,22 +94,46 @@ def check_model(bundle: Bundle) -> None:
 def remember(bundle: Bundle) -> None:
     """Record in the cache, if it can be written, that a bundle's model passed the check on this machine."""
     with suppress(OSError, RuntimeError):
-        file = _record(bundle)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch()
+        record = _record(bundle)
+        record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not _is_private(record.parent):
+            record.parent.chmod(0o700)  # an error if it is somebody else's
+        records = sorted(record.parent.iterdir(), key=lambda file: file.lstat().st_mtime)
+        for oldest in records[: max(0, len(records) - MAX_RECORDS + 1)]:
+            oldest.unlink()
+        record.touch(mode=0o600)
 
 
 def is_remembered(bundle: Bundle) -> bool:
     """Tell whether a bundle's model has passed the check on this machine before."""
     with suppress(OSError, RuntimeError):  # RuntimeError: there is no home folder
-        return _record(bundle).is_file()
+        record = _record(bundle)
+        return stat.S_ISREG(record.lstat().st_mode) and _is_private(record) and _is_private(record.parent)
     return False
 
 
 def _record(bundle: Bundle) -> Path:
-    """Return the empty file that records that a model passed this check with this LiteRT."""
-    name = f"{bundle.sha256}-{shutterless.__version__}-{litert_version}"
-    return cache_folder("checked-models") / name
+    """Return the empty file that records that a model passed this check, with this LiteRT and processor."""
+    context = (shutterless.__version__, version("ai-edge-litert"), *_processor())
+    digest = hashlib.sha256("\n".join(context).encode()).hexdigest()
+    return cache_folder("checked-models") / f"{bundle.sha256}-{digest[:16]}"
+
+
+def _processor() -> tuple[str, ...]:
+    """Return what LiteRT chooses its code by; a home folder may be shared by different machines."""
+    with suppress(OSError), Path("/proc/cpuinfo").open(errors="replace") as stream:
+        lines = stream.read(PROCESSOR_BYTES).splitlines()
+        features = [line for line in lines if line.startswith(("flags", "Features"))]
+        return platform.machine(), *features[:1]
+    return platform.machine(), platform.processor()
+
+
+def _is_private(file: Path) -> bool:
+    """Tell whether nobody but this user, and root, could have made or changed a file or folder."""
+    if not hasattr(os, "getuid"):  # Windows, where the cache is in the user's own folder
+        return True
+    status = file.lstat()
+    return status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _endless(bundle: Bundle) -> BundleError:
@@ -112,7 +149,8 @@ def _crash(bundle: Bundle, child: subprocess.CompletedProcess[bytes]) -> BundleE
         return _endless(bundle)
     reason = f"exit code {child.returncode}"
     if child.returncode < 0:
-        reason = signal.Signals(-child.returncode).name
+        with suppress(ValueError):  # a real-time signal has no name
+            reason = signal.Signals(-child.returncode).name
     elif lines := child.stderr.decode(errors="replace").split("\n"):
         reason = next((line for line in reversed(lines) if line.strip()), reason)
     return BundleError(
@@ -122,13 +160,12 @@ def _crash(bundle: Bundle, child: subprocess.CompletedProcess[bytes]) -> BundleE
     )
 
 
-def main(folder: str, sha256: str) -> None:
-    """Run the model, in the child process, and print the error as JSON (code, message, hint), or null."""
+def main(folder: str) -> None:
+    """Run the model on standard input, and print the error as JSON (code, message, hint), or null."""
+    description, model = sys.stdin.buffer.readline(), sys.stdin.buffer.read()
     try:
-        bundle = read_bundle(folder)
-        if bundle.sha256 != sha256:
-            raise BundleError("changed-bundle", f"{folder} has changed while it was being read", "Try again.")
-        limit_process(len(bundle.model))
+        bundle = parse_description(description, Path(folder)).with_model(model)
+        limit_process(len(model))
         _run(bundle)
         problem = None
     except ShutterlessError as error:
@@ -143,17 +180,17 @@ def main(folder: str, sha256: str) -> None:
 
 
 def _run(bundle: Bundle) -> None:
-    """Run the model on a black picture and on noise; without loops it takes equally long for any picture."""
-    if Interpreter(model_content=bundle.model).num_subgraphs() > 1:
+    """Run the model on three pictures: black, white and noise. Without loops, any takes equally long."""
+    classifier = Classifier(bundle)
+    if classifier.has_branches:
         raise BundleError(
             "endless-model",
             f"The model of {bundle.path} has loops or branches",
             "It could run forever on some pictures. `shutterless convert` makes no such models.",
         )
-    classifier = Classifier(bundle)
-    classifier.warm_up()
-    shape = (1, bundle.input.height, bundle.input.width, 3)
-    classifier.probabilities(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
+    size = bundle.input.height * bundle.input.width * 3
+    for pixels in (bytes(size), b"\xff" * size, random.Random(0).randbytes(size)):
+        classifier.check(pixels)
 
 
 def limit_process(model_bytes: int) -> None:

@@ -13,14 +13,20 @@ def serve(
     host: str = "127.0.0.1",
     ready: Callable[[str], None] = lambda url: None,
     write: Log = to_stderr,
+    *,
+    reload: bool = False,
 ) -> None:
     """Serve a bundle over HTTP until SIGINT or SIGTERM; running requests are finished.
+
+    The bundle is held in memory. On SIGHUP it is read again: if it verifies and its model can be run
+    safely, it answers from the next request on; if not, the log has the reason and nothing changes.
 
     Args:
         settings: The bundle, the port (0 for any free one), and how pictures are fetched.
         host: IP address to listen on.
         ready: Called with the URL once the port is open.
-        write: Called with a log entry for every request.
+        write: Called with a log entry for every request and reload.
+        reload: Whether to read the bundle again, too, when its folder has changed.
 
     Raises:
         BundleError: The bundle does not verify, or its model cannot be run safely.
@@ -33,5 +39,4 @@ def serve(
         >>> shutterless.serve(shutterless.Settings(Path("bundle")), ready=print)  # doctest: +SKIP
         http://127.0.0.1:8080
     """
-    open_bundle(settings.bundle)
-    http_server.serve(settings, host, ready, write)
+    http_server.serve(settings, host, ready, write, read=open_bundle, reload=reload)

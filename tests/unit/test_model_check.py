@@ -16,7 +16,7 @@ from shutterless import model_check
 from shutterless.deploy import deployer
 from shutterless.deploy.cost import local_latency
 from shutterless.errors import BundleError
-from shutterless.model_check import check_model, open_bundle, remember
+from shutterless.model_check import check_model, is_remembered, open_bundle, remember
 from shutterless.runtime.model.bundle import read_bundle, write_bundle
 from shutterless.runtime.settings import Settings
 from shutterless.serving import serve
@@ -117,13 +117,17 @@ def test_what_litert_says_of_a_model_is_passed_on(colour_bundle, tmp_path):
     bundle = write_bundle(tmp_path / "bundle", b"no model", read_bundle(colour_bundle))
     with pytest.raises(BundleError) as caught:
         check_model(bundle)
-    assert caught.value.code == "crashing-model"
+    assert caught.value.code == "unreadable-model"
 
 
-def test_a_bundle_that_changes_while_it_is_read_is_refused(colour_bundle):
+def test_the_model_that_was_read_is_checked_whatever_becomes_of_the_folder(crashing, colour_bundle, tmp_path):
+    bad, good = read_bundle(crashing), read_bundle(shutil.copytree(colour_bundle, tmp_path / "good"))
+    shutil.rmtree(good.path)
+    shutil.copytree(colour_bundle, crashing, dirs_exist_ok=True)
+    check_model(good)
     with pytest.raises(BundleError) as caught:
-        check_model(read_bundle(colour_bundle).replace(sha256="0" * 64))
-    assert caught.value.code == "changed-bundle"
+        check_model(bad)
+    assert caught.value.code == "crashing-model"
 
 
 @pytest.mark.parametrize("script", ["exec sleep 600", "kill -XCPU $$"])
@@ -187,13 +191,60 @@ def test_a_model_that_has_not_passed_is_checked_each_time(crashing, cache):
     assert not cache.exists()
 
 
-def test_another_model_or_litert_is_checked(colour_bundle, monkeypatch):
+def change_litert(monkeypatch):
+    monkeypatch.setattr(model_check, "version", lambda package: "99")
+
+
+def change_processor(monkeypatch):
+    monkeypatch.setattr(model_check, "_processor", lambda: ("x86_64", "flags: none"))
+
+
+@pytest.mark.parametrize("change", [change_litert, change_processor])
+def test_with_another_litert_or_processor_a_model_is_checked_again(colour_bundle, monkeypatch, change):
     bundle = open_bundle(colour_bundle)
-    forbid_children(monkeypatch)
-    monkeypatch.setattr(model_check, "litert_version", "99")
-    with pytest.raises(AssertionError, match="a child process"):
-        open_bundle(colour_bundle)
-    assert not model_check.is_remembered(bundle.replace(sha256="0" * 64))
+    assert is_remembered(bundle)
+    assert not is_remembered(bundle.replace(sha256="0" * 64))
+    change(monkeypatch)
+    assert not is_remembered(bundle)
+
+
+def open_folder(folder, record):
+    folder.chmod(0o777)
+
+
+def open_record(folder, record):
+    record.chmod(0o666)
+
+
+def link_record(folder, record):
+    record.rename(folder / "another")
+    record.symlink_to("another")
+
+
+@pytest.mark.parametrize("tamper", [open_folder, open_record, link_record])
+def test_a_record_that_others_may_have_made_is_not_trusted(colour_bundle, cache, tamper):
+    bundle = open_bundle(colour_bundle)
+    (record,) = cache.iterdir()
+    tamper(cache, record)
+    assert not is_remembered(bundle)
+
+
+def test_the_cache_is_closed_to_others_again_with_the_next_check(colour_bundle, cache):
+    cache.mkdir(mode=0o777)
+    cache.chmod(0o777)
+    assert is_remembered(open_bundle(colour_bundle))
+    assert cache.stat().st_mode & 0o077 == 0
+
+
+def test_the_oldest_records_are_forgotten(colour_bundle, cache, monkeypatch):
+    monkeypatch.setattr(model_check, "MAX_RECORDS", 3)
+    bundle = read_bundle(colour_bundle)
+    bundles = [bundle.replace(sha256=digit * 64) for digit in "01234"]
+    for seconds, each in enumerate(bundles):
+        remember(each)
+        for file in cache.glob(f"{each.sha256}*"):
+            os.utime(file, (seconds, seconds))
+    assert [is_remembered(each) for each in bundles] == [False, False, True, True, True]
 
 
 def test_convert_remembers_its_own_model(colour_run, tmp_path, monkeypatch):

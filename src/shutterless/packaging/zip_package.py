@@ -30,7 +30,7 @@ MAX_UNZIPPED = 250 * 1024 * 1024
 UNUSED_WHEELS = ("awslambdaric", "h11", "simplejson", "snapshot_restore_py")
 UNUSED_MODULES = (
     *("__main__.py", "runtime_client.py"),
-    *("http_app.py", "http_connection.py", "http_framing.py", "http_server.py"),
+    *("http_app.py", "http_connection.py", "http_framing.py", "http_server.py", "reloader.py"),
 )
 
 # The first member, and stored, so that its text shows whose zip it is.

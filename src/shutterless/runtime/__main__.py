@@ -16,7 +16,9 @@ def main() -> int:
     try:
         _serve()
     except ShutterlessError as error:
-        print(f"error: {error.message}\n{error.hint}", file=sys.stderr)
+        from shutterless.runtime.plain_text import plain
+
+        print(plain(f"error: {error.message}\n{error.hint}"), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130

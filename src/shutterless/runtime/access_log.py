@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TextIO
 
+from shutterless.errors import ShutterlessError
 from shutterless.runtime.http_messages import Response
 from shutterless.runtime.settings import Settings
 
@@ -53,11 +54,9 @@ def make_record(
         start_time: `time.perf_counter()` when the request began.
         response: What was answered.
     """
-    now = time.time()
     is_error = response.status >= 500
     return {
-        "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now % 1 * 1000):03}Z",
-        "level": "error" if is_error else "info",
+        **_time_and_level(is_error),
         "request_id": request_id,
         "route": route,
         "status": response.status,
@@ -67,6 +66,21 @@ def make_record(
         **({"errors": 1} if is_error else {}),
         **({"error": _describe_error(response.cause)} if response.cause else {}),
     }
+
+
+def make_reload_record(model_version: str, error: Exception | None = None) -> Record:
+    """Return the log record of a reload.
+
+    Args:
+        model_version: Version of the model that answers from now on.
+        error: Why it is still the old one.
+    """
+    record = {**_time_and_level(error is not None), "event": "reload", "model": model_version}
+    if error is None:
+        return record
+    if isinstance(error, ShutterlessError):
+        return {**record, "code": error.code, "detail": error.message}
+    return {**record, "code": "internal", "error": _describe_error(error)}
 
 
 def choose_log(settings: Settings) -> Log:
@@ -104,6 +118,14 @@ def _write(record: Record, stream: TextIO) -> None:
     with contextlib.suppress(OSError, ValueError):  # a full disk or a closed pipe must not cost an answer
         stream.write(json.dumps(record) + "\n")  # in one piece, because threads write between each other
         stream.flush()
+
+
+def _time_and_level(is_error: bool) -> Record:
+    now = time.time()
+    return {
+        "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now % 1 * 1000):03}Z",
+        "level": "error" if is_error else "info",
+    }
 
 
 def _outcome(document: object) -> Record:

@@ -251,6 +251,7 @@ class Service:
         return page_response(self._settings.urls)
 
     def _health(self, request: Request) -> Response:
+        self._classifier.check_health()
         return json_response(200, {"status": "ok", "version": self.model_version})
 
     def _model(self, request: Request) -> Response:

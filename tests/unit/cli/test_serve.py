@@ -2,7 +2,7 @@ import socket
 
 import pytest
 
-from shutterless.cli.commands.serve import say_request
+from shutterless.cli.commands.serve import say_record
 from shutterless.cli.console import console
 
 
@@ -21,7 +21,7 @@ def test_an_unknown_kind_of_urls_is_refused(error_of, colour_bundle):
 
 
 def test_ctrl_c_ends_it_without_an_error(shutterless, colour_bundle, monkeypatch):
-    def stop(settings, host, ready, write):
+    def stop(settings, host, ready, write, **options):
         ready("http://127.0.0.1:1")
         raise KeyboardInterrupt
 
@@ -45,6 +45,14 @@ LINE = {"time": "2026-11-25T00:36:13.430Z", "status": 200, "route": "POST /predi
         ({"code": "too-large"}, "00:36:13  200  POST /predict  28 ms  too-large\n"),
         ({}, "00:36:13  200  POST /predict  28 ms\n"),
         (
+            {"event": "reload", "model": "abc"},
+            "00:36:13  bundle reloaded; model abc answers\n",
+        ),
+        (
+            {"event": "reload", "model": "abc", "code": "corrupt-bundle", "detail": "it is\x1b[2J corrupt"},
+            "00:36:13  bundle not reloaded: it is\ufffd[2J corrupt; model abc answers\n",
+        ),
+        (
             {
                 "code": "internal",
                 "request_id": "r-7",
@@ -56,5 +64,5 @@ LINE = {"time": "2026-11-25T00:36:13.430Z", "status": 200, "route": "POST /predi
 )
 def test_a_person_at_a_terminal_gets_each_request_in_a_few_words(entry, words, capsys, monkeypatch):
     monkeypatch.setattr(console, "width", 200)
-    say_request({**LINE, **entry})
+    say_record({**LINE, **entry})
     assert capsys.readouterr().err == words

@@ -25,14 +25,19 @@ def serve(
         int, typer.Option(metavar="N", min=0, max=65535, help="Port to listen on; 0 for any free one.")
     ] = 8080,
     urls: Urls = "public",
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Load the bundle again whenever its folder has changed.")
+    ] = False,
 ) -> None:
     """Serve a bundle over HTTP on this machine: a web page and the API.
 
-    Requests are answered by the same code as on Lambda. Press Ctrl-C to stop.
+    Requests are answered by the same code as on Lambda. Press Ctrl-C to stop. The bundle is held in memory;
+    send SIGHUP to load it again. A bundle that is damaged or fails the check never replaces a good one.
 
     \b
     Examples:
       shutterless serve bundle
+      shutterless serve bundle --reload
       shutterless serve bundle --host 0.0.0.0 --port 80 --urls off
     """
     from shutterless.runtime.access_log import to_stderr
@@ -41,7 +46,8 @@ def serve(
 
     settings = Settings(bundle, urls=check_urls(urls, "--urls"), port=port)
     try:
-        serve_bundle(settings, host, say_ready, say_request if console.is_terminal else to_stderr)
+        write = say_record if console.is_terminal else to_stderr
+        serve_bundle(settings, host, say_ready, write, reload=reload)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
 
@@ -54,8 +60,17 @@ def say_ready(url: str) -> None:
     say(f"Page: {url}/   API: POST {url}/predict   As Lambda: POST {url}{INVOCATIONS}   Stop: Ctrl-C")
 
 
-def say_request(record: "Record") -> None:
-    """Print a record of the access log in a few words, for a person at a terminal."""
+def say_record(record: "Record") -> None:
+    """Print a record of the log in a few words, for a person at a terminal."""
+    if record.get("event") == "reload":
+        reason = f"bundle not reloaded: {record.get('detail', record.get('code'))}"
+        what = reason if "code" in record else "bundle reloaded"
+        say(f"{str(record['time'])[11:19]}  {what}; model {record['model']} answers")
+    else:
+        _say_request(record)
+
+
+def _say_request(record: "Record") -> None:
     label, confidence = record.get("label", record.get("code", "")), record.get("confidence")
     what = ", ".join(label) if isinstance(label, list) else str(label)
     if isinstance(confidence, float):

@@ -13,16 +13,22 @@ from collections import deque
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from shutterless.errors import InputError
 from shutterless.runtime import access_log
 from shutterless.runtime.adapters.http_app import App
 from shutterless.runtime.adapters.http_connection import BODY_TIMEOUT, Connection, State
+from shutterless.runtime.adapters.reloader import Reloader, reload_on_hangup, stamp
 from shutterless.runtime.host_resources import cores, max_open_files, memory
 from shutterless.runtime.http_messages import Request, Response
+from shutterless.runtime.model.bundle import read_bundle
 from shutterless.runtime.problems import Problem
 from shutterless.runtime.service import Service
 from shutterless.runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from shutterless.runtime.service import ReadBundle
 
 # Seconds that a stopped server gives running requests: as long as a body may take.
 STOP_TIMEOUT = BODY_TIMEOUT
@@ -48,26 +54,35 @@ def serve(
     host: str = "127.0.0.1",
     ready: Callable[[str], None] = lambda url: None,
     write: access_log.Log = access_log.to_stderr,
+    *,
+    read: "ReadBundle" = read_bundle,
+    reload: bool = False,
 ) -> None:
     """Serve a bundle over HTTP until SIGINT or SIGTERM; running requests are finished.
 
-    The model is loaded before the port is opened. A second signal ends the process at once.
+    The model is loaded before the port is opened. A second signal ends the process at once. On SIGHUP the
+    bundle is loaded again, see `Reloader`.
 
     Args:
         settings: Names the bundle and the port; port 0 takes a free one.
         host: Address to listen on.
         ready: Called with the URL once the port is open.
         write: Takes the log record of every request.
+        read: Reads and verifies the bundle.
+        reload: Whether the bundle is loaded again, too, when its folder has changed.
 
     Raises:
         BundleError: If the bundle cannot be loaded.
         InputError: `cannot-listen` if the port is taken.
         KeyboardInterrupt: At the end, if it was SIGINT that stopped it.
     """
-    app = App(Service.load(settings), write)
+    loaded = stamp(settings.bundle)
+    app = App(Service.load(settings, read), write)
+    reloader = Reloader(app, read, write, loaded, watch=reload)
     with _listen(host, settings.port) as listener:
         server = Server(app, listener)
-        with _stop_on_signals(server) as signals:
+        with _stop_on_signals(server) as signals, reload_on_hangup(reloader.request, server.stop):
+            reloader.start()
             name = f"[{host}]" if ":" in host else host
             ready(f"http://{name}:{listener.getsockname()[1]}")
             server.run()

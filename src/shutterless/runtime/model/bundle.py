@@ -25,6 +25,8 @@ FORMAT_VERSION = 1
 # A stranger's bundle may have a description of ten thousand labels with long names, nested far deeper than
 # ours, and as large a model as a FlatBuffers file can be.
 MAX_DESCRIPTION_BYTES, MAX_DEPTH, MAX_MODEL_BYTES = 10_000_000, 16, 2**31
+# Names and labels get into every answer; folder names have up to 255 bytes.
+MAX_LABELS, MAX_TEXT = 100_000, 500
 MAX_TEMPERATURE = 1e6
 MODEL, DESCRIPTION = "model.tflite", "bundle.json"
 # The hashes of the training run's photos, for `evaluate`; serving does not need them.
@@ -90,6 +92,18 @@ class Bundle(Record):
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
+    def with_model(self, model: bytes) -> Bundle:
+        """Return the bundle with the content of its model file.
+
+        Raises:
+            BundleError: `corrupt-bundle` if it is not the file with this SHA-256.
+        """
+        digest = hashlib.sha256(model).hexdigest()
+        if digest != self.sha256:
+            reason = f"{MODEL} has the SHA-256 {digest[:12]}…, not {self.sha256[:12]}…"
+            raise _corrupt(self.path, reason)
+        return self.replace(model=model)
+
     def to_json(self) -> JsonObject:
         """Return the content of bundle.json."""
         members = {
@@ -123,31 +137,44 @@ def read_bundle(path: str | Path) -> Bundle:
         ('bundle', 'float16')
     """
     path = Path(path)
+    description = parse_description(_read(path, DESCRIPTION, MAX_DESCRIPTION_BYTES), path)
+    return description.with_model(_read(path, MODEL, MAX_MODEL_BYTES))
+
+
+def parse_description(text: bytes, path: Path) -> Bundle:
+    """Parse and verify the content of bundle.json.
+
+    Args:
+        text: The content.
+        path: The bundle's folder, for messages.
+
+    Returns:
+        The bundle, without its model.
+
+    Raises:
+        BundleError: `unsupported-bundle-format` or `corrupt-bundle`.
+    """
     try:
-        document = _parse_json(_read(path / DESCRIPTION, MAX_DESCRIPTION_BYTES))
-        model = _read(path / MODEL, MAX_MODEL_BYTES)
+        document = _parse_json(text)
+    except (ValueError, RecursionError) as error:
+        raise _corrupt(path, f"{DESCRIPTION} is not valid JSON: {error}") from error
+    return _parse(path, document).replace(path=path)
+
+
+def _read(folder: Path, name: str, max_bytes: int) -> bytes:
+    """Return the content of a regular file; anything else, such as a pipe, might block or never end."""
+    try:
+        with open(folder / name, "rb", opener=_open_without_waiting) as stream:
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
+                raise OSError(errno.EINVAL, f"not a regular file of at most {max_bytes:,} bytes")
+            return stream.read(status.st_size)
     except OSError as error:
         raise BundleError(
             "not-a-bundle",
-            f"{path} is not a bundle: {error.filename}: {error.strerror}",
+            f"{folder} is not a bundle: {folder / name}: {error.strerror}",
             "Give the folder that `shutterless convert -o` wrote.",
         ) from error
-    except (ValueError, RecursionError) as error:
-        raise _corrupt(path, f"{DESCRIPTION} is not valid JSON: {error}") from error
-    bundle = _parse(path, document).replace(path=path, model=model)
-    digest = hashlib.sha256(model).hexdigest()
-    if digest != bundle.sha256:
-        raise _corrupt(path, f"{MODEL} has the SHA-256 {digest[:12]}…, not {bundle.sha256[:12]}…")
-    return bundle
-
-
-def _read(file: Path, max_bytes: int) -> bytes:
-    """Return the content of a regular file; anything else, such as a pipe, might block or never end."""
-    with open(file, "rb", opener=_open_without_waiting) as stream:
-        status = os.fstat(stream.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
-            raise OSError(errno.EINVAL, f"not a regular file of at most {max_bytes:,} bytes", str(file))
-        return stream.read(status.st_size)
 
 
 def _open_without_waiting(file: str, flags: int) -> int:
@@ -162,10 +189,17 @@ def _parse_json(data: bytes) -> Json:
 
     def parse_finite(text: str) -> float:
         if not math.isfinite(number := float(text)):
-            raise ValueError(f"{text} is too large")
+            raise ValueError(f"{text[:20]} is too large")
         return number
 
-    document: Json = json.loads(data, parse_constant=reject, parse_float=parse_finite)
+    def unique(members: list[tuple[str, Json]]) -> dict[str, Json]:
+        if len(mapping := dict(members)) < len(members):
+            raise ValueError("it has a member twice")
+        return mapping
+
+    document: Json = json.loads(
+        data, parse_constant=reject, parse_float=parse_finite, object_pairs_hook=unique
+    )
     if _is_deeper(document, MAX_DEPTH):
         raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
     return document
@@ -221,10 +255,9 @@ def _to_text(bundle: Bundle) -> str:
         ) from error
 
 
+_TEXTS = ("name", "precision", "backbone", "recipe", "dataset_fingerprint", "created", "sha256")
 _TYPES: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(
-        ("name", "precision", "backbone", "recipe", "dataset_fingerprint", "created", "sha256"), str
-    ),
+    **dict.fromkeys(_TEXTS, str),
     **dict.fromkeys(("temperature", "threshold"), (int, float)),
     **dict.fromkeys(("input", "accuracy", "made_with"), dict),
     "labels": list,
@@ -234,10 +267,11 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 def _parse(path: Path, document: Json) -> Bundle:
     if not isinstance(document, dict):
         raise _corrupt(path, f"{DESCRIPTION} is not a JSON object")
-    if document.get("format_version") != FORMAT_VERSION:
+    version = document.get("format_version")
+    if type(version) is not int or version != FORMAT_VERSION:
         raise BundleError(
             "unsupported-bundle-format",
-            f"{path} has the bundle format {document.get('format_version')!r}, not {FORMAT_VERSION}",
+            f"{path} has the bundle format {repr(version)[:MAX_TEXT]}, not {FORMAT_VERSION}",
             "Convert the run again, or install the version of shutterless that made the bundle.",
         )
     if member := next(_invalid_members(document), ""):
@@ -256,23 +290,36 @@ def _invalid_members(document: dict[str, Any]) -> Iterator[str]:
     for member, kind in _TYPES.items():
         if not isinstance(document.get(member), kind) or isinstance(document[member], bool):
             yield member
+    yield from (member for member in _TEXTS if not _is_text(document[member]))
     labels, files, spec = document["labels"], document.get("files", {}), document["input"]
-    if not all(isinstance(label, str) and label for label in labels) or len({*labels}) < max(2, len(labels)):
+    is_long = len(labels) > MAX_LABELS
+    if is_long or not all(map(_is_label, labels)) or len({*labels}) < max(2, len(labels)):
         yield "labels"
     if not 0 < document["temperature"] <= MAX_TEMPERATURE:
         yield "temperature"
     if not 0 <= document["threshold"] <= 1:
         yield "threshold"
-    if not isinstance(files, dict) or not all(isinstance(digest, str) for digest in files.values()):
+    if not isinstance(files, dict) or not all(map(_is_text, files.values())):
         yield "files"
     has_fields = spec.keys() == set(InputSpec.field_names)
     if not has_fields or not all(type(spec[side]) is int for side in ("height", "width")):
         yield "input"
 
 
-def _corrupt(path: Path, reason: str) -> BundleError:
+def _is_text(value: object) -> bool:
+    """Tell whether a value is a text that is not too long and can be written as UTF-8."""
+    if not isinstance(value, str) or len(value) > MAX_TEXT:
+        return False
+    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def _is_label(value: object) -> bool:
+    return bool(value) and _is_text(value)
+
+
+def _corrupt(path: Path | None, reason: str) -> BundleError:
     return BundleError(
         "corrupt-bundle",
-        f"The bundle {path} is corrupt: {reason}",
+        f"The bundle {path} is corrupt: {reason[:MAX_TEXT]}",
         "It was changed or damaged: convert the run again, or copy the bundle again.",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,10 @@ from shutterless.runtime.model.prediction import Prediction
 if TYPE_CHECKING:  # NumPy is only imported for many pictures at once: serving has none
     import numpy as np
     import numpy.typing as npt
+
+
+# A model that has answered within this time is healthy.
+HEALTH_SECONDS = 10.0
 
 
 class Pixels(Protocol):
@@ -40,6 +45,9 @@ class Model(Protocol):
 
     def run(self, pixels: bytes) -> list[float]:
         """Return the output for an input."""
+
+    def count_subgraphs(self) -> int:
+        """Return the number of subgraphs: 1, or more with loops or branches."""
 
 
 class Classifier:
@@ -71,6 +79,7 @@ class Classifier:
         first = self._load()
         _check_tensors(first, bundle)
         self._idle = [first]
+        self._last_run = -HEALTH_SECONDS
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -86,6 +95,11 @@ class Classifier:
     def threshold(self) -> float:
         """The confidence from which an answer is accepted."""
         return self.bundle.threshold
+
+    @property
+    def has_branches(self) -> bool:
+        """Whether the model has loops or branches, so that its time may depend on the picture."""
+        return self._idle[0].count_subgraphs() > 1
 
     def probabilities(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Return the scores of several pictures.
@@ -115,16 +129,32 @@ class Classifier:
         """Run the model once, so that the first picture takes no longer than the others.
 
         Raises:
-            BundleError: `not-probabilities` if its scores are not finite and positive with a sum of 1.
+            BundleError: `not-probabilities`, see `check`.
         """
-        scores = self._infer(bytes(self.input.height * self.input.width * 3))
+        self.check(bytes(self.input.height * self.input.width * 3))
+
+    def check(self, pixels: bytes) -> None:
+        """Check that the scores of one picture are probabilities.
+
+        Args:
+            pixels: The picture, row by row, in RGB.
+
+        Raises:
+            BundleError: `not-probabilities` if they are not finite and positive with a sum of 1.
+        """
+        scores = self._infer(pixels)
         tolerance = 0.01 + len(scores) / 512  # an int8 model rounds each score to the next 256th
-        if not (all(map(_is_positive, scores)) and abs(sum(scores) - 1) <= tolerance):
-            raise BundleError(
-                "not-probabilities",
-                f"The scores of the model of {self.bundle.path} are not probabilities",
-                "Train again with a lower learning rate if they are not finite, and convert again.",
-            )
+        if abs(sum(scores) - 1) > tolerance:
+            raise self._not_probabilities()
+
+    def check_health(self) -> None:
+        """Run the model on a black picture, unless it has classified any in the last `HEALTH_SECONDS`.
+
+        Raises:
+            BundleError: `not-probabilities`, see `check`.
+        """
+        if time.monotonic() - self._last_run > HEALTH_SECONDS:
+            self.warm_up()
 
     def classify(self, pixels: Pixels) -> Prediction:
         """Classify one picture.
@@ -142,10 +172,25 @@ class Classifier:
         )
 
     def _infer(self, pixels: bytes) -> Sequence[float]:
+        """Return the scores of one picture.
+
+        Raises:
+            BundleError: `not-probabilities` if one is negative or not finite; such scores are never served.
+        """
         with self._borrowed() as model:
             scores = model.run(pixels)
+        if not (min(scores) >= 0 and sum(scores) < math.inf):  # false, too, if any is NaN
+            raise self._not_probabilities()
+        self._last_run = time.monotonic()
         temperature = self.bundle.temperature
         return scores if temperature == 1 else _divide_logits(scores, temperature)
+
+    def _not_probabilities(self) -> BundleError:
+        return BundleError(
+            "not-probabilities",
+            f"The scores of the model of {self.bundle.path} are not probabilities",
+            "Train again with a lower learning rate if they are not finite, and convert again.",
+        )
 
     @contextmanager
     def _borrowed(self) -> Iterator[Model]:
@@ -173,19 +218,14 @@ class Classifier:
 def _divide_logits(scores: list[float], temperature: float) -> Sequence[float]:
     """Return softmax(logits / T) of softmax(logits), in float32: p^(1/T), scaled to add up to 1 again.
 
-    The highest is scaled to 1 first, so that a low temperature cannot make all of them vanish. Scores that
-    are no probabilities stay what they are.
+    The highest is scaled to 1 first, so that a low temperature cannot make all of them vanish.
     """
     highest = max(scores)
-    if not (highest > 0 and all(map(_is_positive, scores))):
+    if not highest:
         return scores
     powers = [(score / highest) ** (1 / temperature) for score in scores]
     total = sum(powers)
     return array("f", [power / total for power in powers])
-
-
-def _is_positive(score: float) -> bool:
-    return 0 <= score < math.inf
 
 
 def load_model(content: bytes, threads: int) -> Model:

@@ -37,6 +37,11 @@ class InterpretedModel:
         scores: list[float] = self._interpreter.get_tensor(self._output).ravel().tolist()
         return scores
 
+    def count_subgraphs(self) -> int:
+        """Return the number of subgraphs: 1, or more with loops or branches."""
+        count: int = self._interpreter.num_subgraphs()
+        return count
+
 
 def _describe(details: dict[str, npt.NDArray[np.int32]]) -> str:
     return f"{np.dtype(details['dtype']).name}{[int(side) for side in details['shape']]}"

@@ -71,6 +71,7 @@ FUNCTIONS: dict[str, tuple[type, ...]] = {
     "LiteRtCreateOpaqueOptions": (c_char_p, c_void_p, c_void_p, _RESULT),
     "LiteRtAddOpaqueOptions": (_HANDLE, _HANDLE),
     "LiteRtCreateCompiledModel": (_HANDLE, _HANDLE, _HANDLE, _RESULT),
+    "LiteRtGetNumModelSubgraphs": (_HANDLE, _COUNT),
     "LiteRtGetModelSignature": (_HANDLE, c_size_t, _RESULT),
     "LiteRtGetNumSignatureInputs": (_HANDLE, _COUNT),
     "LiteRtGetNumSignatureOutputs": (_HANDLE, _COUNT),
@@ -151,6 +152,7 @@ class CompiledModel:
         self._objects: list[tuple[Callable[[c_void_p], None], c_void_p]] = []  # and their destructors
         self._content = content  # which the model reads from for as long as it lives
         model, self._compiled, self._signature = c_void_p(), c_void_p(), c_void_p()
+        self._model = model
         library.LiteRtCreateModelFromBuffer(_environment(library), content, len(content), byref(model))
         self._objects.append((library.LiteRtDestroyModel, model))
         with _cpu_options(library, threads) as options:
@@ -185,6 +187,12 @@ class CompiledModel:
         with self._locked(self._output, READ) as (address, size):
             return (ctypes.c_float * (size // 4)).from_address(address)[:]
 
+    def count_subgraphs(self) -> int:
+        """Return the number of subgraphs: 1, or more with loops or branches."""
+        count = c_size_t()
+        self._library.LiteRtGetNumModelSubgraphs(self._model, byref(count))
+        return count.value
+
     def _tensors(self, kind: str) -> tuple[str, c_void_p]:
         """Return the types of all inputs or outputs, and a buffer for the first of them."""
         count = c_size_t()
@@ -195,6 +203,8 @@ class CompiledModel:
             get_tensor = getattr(self._library, f"LiteRtGetSignature{kind}TensorByIndex")
             get_tensor(self._signature, index, byref(tensor))
             self._library.LiteRtGetRankedTensorType(tensor, byref(tensor_type))
+        if not types:
+            raise RuntimeError(f"the model has no {kind.lower()}")
         get_requirements = getattr(self._library, f"LiteRtGetCompiledModel{kind}BufferRequirements")
         get_requirements(self._compiled, 0, 0, byref(requirements))
         self._library.LiteRtCreateManagedTensorBufferFromRequirements(

@@ -226,7 +226,41 @@ def test_a_description_that_is_no_object_is_refused(folder, text):
     assert_corrupt(folder, "bundle.json")
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None, ...])
+def test_a_member_that_is_there_twice_is_refused(folder):
+    file = folder / "bundle.json"
+    file.write_text(file.read_text().replace('"threshold":', '"threshold": 0.5, "threshold":'))
+    assert_corrupt(folder, "bundle.json")
+
+
+@pytest.mark.parametrize("member", ["name", "backbone", "sha256"])
+@pytest.mark.parametrize("text", ["x" * (bundle_module.MAX_TEXT + 1), "\udcff", "\ud83d"], ids=ascii)
+def test_a_text_that_is_too_long_or_is_no_unicode_is_refused(folder, member, text):
+    describe(folder, **{member: text})
+    assert_corrupt(folder, repr(member))
+
+
+@pytest.mark.parametrize("label", ["x" * (bundle_module.MAX_TEXT + 1), "\udcff"], ids=ascii)
+def test_a_label_that_is_too_long_or_is_no_unicode_is_refused(folder, label):
+    describe(folder, labels=["hat", label])
+    assert_corrupt(folder, "'labels'")
+
+
+def test_there_may_be_only_so_many_labels(folder):
+    describe(folder, labels=[*map(str, range(bundle_module.MAX_LABELS + 1))])
+    assert_corrupt(folder, "'labels'")
+    describe(folder, labels=[*map(str, range(bundle_module.MAX_LABELS))])
+    assert len(read_bundle(folder).labels) == bundle_module.MAX_LABELS
+
+
+def test_no_message_repeats_more_than_a_line_of_a_description(folder):
+    describe(folder, format_version="x" * 100_000)
+    assert len(refusal(folder)[1]) < 1000
+    members = json.loads((folder / "bundle.json").read_text())["input"]
+    describe(folder, format_version=1, input={**members, "resize": "x" * 100_000})
+    assert len(refusal(folder)[1]) < 1000
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None, ..., True, 1.0])
 def test_another_format_is_refused_with_what_to_do(folder, version):
     describe(folder, format_version=version)
     code, message = refusal(folder)

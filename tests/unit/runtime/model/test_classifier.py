@@ -206,6 +206,29 @@ def test_a_model_whose_scores_are_no_probabilities_is_refused(scored, monkeypatc
     assert caught.value.code == "not-probabilities"
 
 
+@pytest.mark.parametrize("scores", [[np.nan, 0.5, 0.5, 0], [0.5, 0.5, np.inf, 0], [0.5, 0.5, 0.5, -0.5]])
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_scores_that_are_not_finite_or_negative_are_never_returned(scored, monkeypatch, scores, temperature):
+    classifier = scored(temperature=temperature)
+    monkeypatch.setattr(classifier._idle[0], "run", lambda pixels: list(scores))
+    for classify in (classifier.classify, lambda picture: classifier.probabilities(picture[np.newaxis])):
+        with pytest.raises(BundleError) as caught:
+            classify(BLACK)
+        assert caught.value.code == "not-probabilities"
+
+
+def test_a_model_is_run_for_its_health_unless_it_has_just_answered(scored, monkeypatch):
+    classifier = scored()
+    clock = iter((0.0, 5.0, 50.0, 51.0, 52.0)).__next__
+    monkeypatch.setattr(classifier_module.time, "monotonic", clock)
+    classifier.classify(BLACK)
+    monkeypatch.setattr(classifier._idle[0], "run", lambda pixels: [np.nan] * 4)
+    classifier.check_health()
+    with pytest.raises(BundleError) as caught:
+        classifier.check_health()
+    assert caught.value.code == "not-probabilities"
+
+
 def test_scores_that_are_rounded_to_8_bits_are_probabilities(scored, monkeypatch):
     classifier = scored()
     monkeypatch.setattr(classifier._idle[0], "run", lambda pixels: [63 / 256] * 3 + [64 / 256])

@@ -51,6 +51,7 @@ def without_library(monkeypatch):
 def test_every_function_is_called_and_every_object_is_destroyed(library, model):
     compiled = CompiledModel(library, model, threads=1)
     compiled.run(bytes(32 * 32 * 3))
+    assert compiled.count_subgraphs() == 1
     assert not library.calls.keys() & {"LiteRtDestroyModel", "LiteRtDestroyCompiledModel"}
     del compiled
     gc.collect()
