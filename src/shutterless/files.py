@@ -195,6 +195,26 @@ def read_text(file: Path, limit: int = MAX_TEXT_BYTES) -> str:
     return data.decode("utf-8")
 
 
+def parse_json(text: str) -> object:
+    """Parse JSON; a text that is nested too deep is a ValueError, too."""
+    import json
+
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+
+
+def parse_toml(text: str) -> dict[str, object]:
+    """Parse TOML; a text that is nested too deep is a ValueError, too."""
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+
+
 @contextmanager
 def atomic_file(file: Path) -> Iterator[Path]:
     """Write a file completely or not at all.

@@ -77,10 +77,12 @@ def read_history(file: Path) -> tuple[Epoch, ...]:
 
     Raises:
         OSError: The file cannot be read.
-        KeyError: A column is missing.
-        ValueError: A value is not a number.
+        ValueError: It is no CSV, a column is missing, or a value is not a number.
     """
     if not file.is_file():
         return ()
-    with io.StringIO(read_text(file), newline="") as stream:
-        return tuple(map(Epoch.from_row, csv.DictReader(stream)))
+    try:
+        with io.StringIO(read_text(file), newline="") as stream:
+            return tuple(map(Epoch.from_row, csv.DictReader(stream)))
+    except (csv.Error, KeyError, TypeError) as error:
+        raise ValueError(f"it is not a history: {error}") from error

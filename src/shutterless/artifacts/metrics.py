@@ -6,7 +6,7 @@ from typing import TypedDict, cast
 
 from shutterless.artifacts.run_files import METRICS
 from shutterless.errors import RunError
-from shutterless.files import MAX_TABLE_BYTES, atomic_file, read_text
+from shutterless.files import MAX_TABLE_BYTES, atomic_file, parse_json, read_text
 from shutterless.runtime.json_types import JsonObject
 
 
@@ -59,11 +59,14 @@ def read_metrics(run: Path) -> RunMetrics:
             "unfinished-run", f"{run} has no {METRICS}", "Its training was interrupted; evaluate it."
         )
     try:
-        return cast(RunMetrics, dict(json.loads(read_text(file, MAX_TABLE_BYTES))))
+        document = parse_json(read_text(file, MAX_TABLE_BYTES))
+        if not isinstance(document, dict):
+            raise ValueError("it is not a JSON object")
     except (OSError, ValueError) as error:
         raise RunError(
             "unreadable-metrics", f"{file} cannot be read: {error}", "Evaluate the run."
         ) from error
+    return cast(RunMetrics, document)
 
 
 def write_metrics(file: Path, metrics: RunMetrics) -> None:

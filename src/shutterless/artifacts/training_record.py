@@ -112,5 +112,11 @@ def read_training_photos(bundle: Bundle) -> TrainingRecord | None:
             "Convert the run again.",
         )
     lines = [line.split() for line in content.splitlines()]
+    if not all(len(line) in (2, 3) and line[1] in SPLITS for line in lines):
+        raise BundleError(
+            "changed-training-photos",
+            f"{bundle.path / TRAINING_PHOTOS} is not a record of training photos",
+            "Convert the run again.",
+        )
     groups = {digits: group for digits, _, *numbers in lines for group in numbers}
     return TrainingRecord({digits: split for digits, split, *_ in lines}, groups)

@@ -1,8 +1,6 @@
 """How a model was made, read from the folder of its run or bundle."""
 
-import json
 import shlex
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,7 @@ from shutterless.artifacts.run_files import HISTORY, METRICS, RECIPE, SPLIT
 from shutterless.artifacts.split import read_split
 from shutterless.dataset import Photo
 from shutterless.errors import RunError
-from shutterless.files import MAX_TABLE_BYTES, read_text
+from shutterless.files import MAX_TABLE_BYTES, parse_json, parse_toml, read_text
 from shutterless.runtime.model.bundle import DESCRIPTION, read_bundle
 
 
@@ -90,17 +88,20 @@ def _of_run(folder: Path) -> Provenance:
     file = folder / METRICS
     try:
         recipe = read_text(folder / RECIPE)
-        document = tomllib.loads(recipe)
-        metrics = json.loads(read_text(file, MAX_TABLE_BYTES)) if file.is_file() else {"made_with": {}}
-        made_with, accuracies = _texts(metrics["made_with"]), _accuracies(metrics)
+        document = parse_toml(recipe)
+        settings = _table(document.get("run", {}))
+        metrics = _table(
+            parse_json(read_text(file, MAX_TABLE_BYTES)) if file.is_file() else {"made_with": {}}
+        )
+        made_with, accuracies = _texts(_table(metrics["made_with"])), _accuracies(metrics)
         history = read_history(folder / HISTORY)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise RunError(
             "unreadable-run",
             f"The run {folder} cannot be read: {error}",
             "Give the folder that `shutterless train -o` wrote.",
         ) from error
-    recipe_name, settings = str(document.get("name", "")), document.get("run", {})
+    recipe_name = str(document.get("name", ""))
     facts = {"recipe": recipe_name, **{name.replace("_", " "): value for name, value in settings.items()}}
     return Provenance(
         folder.resolve().name,
@@ -115,12 +116,15 @@ def _of_run(folder: Path) -> Provenance:
 
 
 def _accuracies(metrics: Mapping[str, Any]) -> tuple[SplitAccuracy, ...]:
-    splits = ((split, metrics.get(split)) for split in ("validation", "test"))
-    return tuple(
-        SplitAccuracy(split, int(figures["right"]), int(figures["photos"]))
-        for split, figures in splits
-        if figures and "right" in figures  # older runs recorded shares alone
-    )
+    tables = {split: _table(metrics.get(split) or {}) for split in ("validation", "test")}
+    accuracies = [
+        SplitAccuracy(split, int(table["right"]), int(table["photos"]))
+        for split, table in tables.items()
+        if "right" in table  # older runs recorded shares alone
+    ]
+    if not all(0 <= accuracy.right <= accuracy.photos > 0 for accuracy in accuracies):
+        raise ValueError("it has impossible counts")
+    return tuple(accuracies)
 
 
 def _train_command(folder: Path, recipe: str, settings: Mapping[str, Any]) -> str:
@@ -130,6 +134,13 @@ def _train_command(folder: Path, recipe: str, settings: Mapping[str, Any]) -> st
             options += [f"--{option.replace('_', '-')}", str(settings[option])]
     words = ["shutterless", "train", str(settings.get("photos", "photos")), "-o", str(folder), *options]
     return shlex.join(words)
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    """Return a table of a document, which anybody may have changed."""
+    if not isinstance(value, dict):
+        raise ValueError("it has a value where a table belongs")
+    return value
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:

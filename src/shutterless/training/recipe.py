@@ -1,6 +1,5 @@
 """Recipes: how a classifier is trained, as validated TOML, shipped with the package or written by users."""
 
-import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shutterless.errors import RecipeError
-from shutterless.files import read_text
+from shutterless.files import parse_toml, read_text
 from shutterless.training.backbones.scaling import Scaling
 from shutterless.utils.messages import did_you_mean
 
@@ -275,8 +274,8 @@ def parse_recipe(text: str, source: str) -> Recipe:
         RecipeError: A line or a field is wrong (`invalid-recipe`).
     """
     try:
-        document = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: also a number of thousands of digits
+        document = parse_toml(text)
+    except ValueError as error:  # ValueError: also a number of thousands of digits
         raise RecipeError(
             "invalid-recipe", f"The recipe {source} is not valid TOML: {error}", "Correct that line."
         ) from error

@@ -1,6 +1,6 @@
 """Load the run folder that a training has written."""
 
-import tomllib
+import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +16,12 @@ from shutterless.artifacts.split import read_split
 from shutterless.artifacts.training_record import TrainingRecord
 from shutterless.dataset import Photo
 from shutterless.errors import RunError, ShutterlessError
-from shutterless.files import atomic_file, read_text
+from shutterless.files import atomic_file, parse_toml, read_text
 from shutterless.runtime.image.decoder import InputSpec
 from shutterless.training.recipe import Recipe
+
+# The largest networks of keras.applications have weights of 1 GB, and descriptions of 1 MB.
+MAX_WEIGHTS_BYTES, MAX_CONFIG_BYTES = 8 << 30, 50 << 20
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,7 +44,7 @@ class Run:
         """Return recipe, backbone, number of labels and validation accuracy, on one line."""
         try:
             state = f"validation {self.metrics['validation']['accuracy']:.1%}"
-        except (ShutterlessError, KeyError, TypeError):
+        except (ShutterlessError, KeyError, TypeError, ValueError):
             state = "unfinished"
         facts = (self.recipe.name, self.settings.backbone, f"{len(self.labels):,} labels", state)
         return f"Run('{self.path}': {', '.join(facts)})"
@@ -72,6 +75,7 @@ class Run:
                 "Its training did not finish an epoch; train again.",
             )
         try:
+            _require_possible_sizes(file)
             return keras.models.load_model(file, compile=False)
         except Exception as error:
             raise RunError("unreadable-model", f"{file} does not load: {error}", "Train again.") from error
@@ -138,7 +142,7 @@ def load_run(path: str | Path) -> Run:
     if not is_run(path):
         raise RunError("not-a-run", f"{path} is not a run folder", suggest_run(path))
     try:
-        document = tomllib.loads(read_text(path / RECIPE))
+        document = parse_toml(read_text(path / RECIPE))
         settings = Settings.model_validate(document.pop("run", {}))
         recipe = Recipe.model_validate(document)
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, no TOML or no recipe
@@ -146,6 +150,15 @@ def load_run(path: str | Path) -> Run:
             "unreadable-run", f"{path / RECIPE} cannot be read: {error}", "Train again."
         ) from error
     return Run(path, settings, recipe, read_split(path / SPLIT))
+
+
+def _require_possible_sizes(file: Path) -> None:
+    """Refuse a model file that unpacks to more than the largest network could need."""
+    with zipfile.ZipFile(file) as archive:
+        for entry in archive.infolist():
+            limit = MAX_CONFIG_BYTES if entry.filename.endswith(".json") else MAX_WEIGHTS_BYTES
+            if entry.file_size > limit:
+                raise ValueError(f"{entry.filename} would have {entry.file_size:,} bytes")
 
 
 def write_recipe(file: Path, recipe: Recipe, settings: Settings) -> None:

@@ -2,7 +2,7 @@ import csv
 
 import pytest
 
-from shutterless.artifacts.history import Epoch, best_of, write_history
+from shutterless.artifacts.history import Epoch, best_of, read_history, write_history
 from shutterless.errors import OutputError
 
 
@@ -33,3 +33,23 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path):
         write_history(tmp_path / "file" / "history.csv", [epoch(1, 0.5, 0.1)])
     assert caught.value.code == "cannot-write"
     assert "history.csv" in caught.value.message
+
+
+HEADER = "phase,epoch,seconds,learning_rate,loss,accuracy,val_loss,val_accuracy,best\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "phase\nhead\n",
+        HEADER + "head,1\n",
+        HEADER + "x" * 200_000 + "\n",
+        HEADER + f"head,{'9' * 5000},1,1,1,1,1,1,True\n",
+        HEADER + "\0\n",
+    ],
+    ids=["columns", "short", "long", "huge", "nul"],
+)
+def test_a_history_of_strangers_is_read_or_refused_as_invalid(tmp_path, text):
+    (tmp_path / "history.csv").write_text(text)
+    with pytest.raises(ValueError):
+        read_history(tmp_path / "history.csv")

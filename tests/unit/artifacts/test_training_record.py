@@ -7,7 +7,7 @@ import pytest
 from shutterless.artifacts.training_record import TrainingRecord, read_training_photos
 from shutterless.dataset import Photo
 from shutterless.errors import BundleError
-from shutterless.runtime.model.bundle import TRAINING_PHOTOS, read_bundle
+from shutterless.runtime.model.bundle import TRAINING_PHOTOS, read_bundle, write_bundle
 
 pytestmark = pytest.mark.slow
 
@@ -71,6 +71,14 @@ def test_a_changed_record_is_refused_and_a_missing_one_is_none(colour_bundle, tm
     assert caught.value.code == "changed-training-photos"
     (bundle / TRAINING_PHOTOS).unlink()
     assert read_training_photos(read_bundle(bundle)) is None
+
+
+@pytest.mark.parametrize("text", ["\n", "0123\n", "0123 train 1 2\n", "0123 nowhere\n"])
+def test_a_record_of_strangers_is_refused_if_it_is_none(described, tmp_path, text):
+    bundle = write_bundle(tmp_path / "bundle", b"", described, text)
+    with pytest.raises(BundleError) as caught:
+        read_training_photos(bundle)
+    assert caught.value.code == "changed-training-photos"
 
 
 def test_a_record_that_the_description_does_not_name_is_not_believed(colour_bundle, tmp_path):

@@ -43,3 +43,30 @@ def test_a_history_that_cannot_be_read_is_refused(history, colour_run, tmp_path)
     with pytest.raises(RunError) as caught:
         read_provenance(run)
     assert caught.value.code == "unreadable-run"
+
+
+METRICS = '{"made_with": {}, "validation": %s}'
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("recipe.toml", "x = " + "[" * 100_000),
+        ("recipe.toml", "run = 3"),
+        ("metrics.json", "[" * 100_000),
+        ("metrics.json", "[]"),
+        ("metrics.json", "{}"),
+        ("metrics.json", METRICS % "3"),
+        ("metrics.json", METRICS % '{"right": NaN, "photos": 1}'),
+        ("metrics.json", METRICS % '{"right": Infinity, "photos": 1}'),
+        ("metrics.json", METRICS % '{"right": 0, "photos": 0}'),
+        ("metrics.json", METRICS % '{"right": 2, "photos": 1}'),
+        ("metrics.json", METRICS % '{"right": "x", "photos": 1}'),
+    ],
+)
+def test_a_run_of_strangers_is_read_or_refused(colour_run, tmp_path, name, text):
+    run = shutil.copytree(colour_run, tmp_path / "run")
+    (run / name).write_text(text)
+    with pytest.raises(RunError) as caught:
+        read_provenance(run)
+    assert caught.value.code == "unreadable-run"

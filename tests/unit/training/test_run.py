@@ -8,6 +8,7 @@ from shutterless.artifacts.run_files import RECIPE
 from shutterless.dataset import Photo, read_pixels
 from shutterless.errors import RunError
 from shutterless.training import MODEL, is_run, load_run
+from shutterless.training import run as run_module
 
 
 def test_a_run_knows_what_it_was_trained_on(colour_run, colour_photos):
@@ -47,8 +48,9 @@ def copy(colour_run, tmp_path):
     return shutil.copytree(colour_run, tmp_path / "copy")
 
 
-def test_a_recipe_that_was_tampered_with_is_refused(copy):
-    (copy / RECIPE).write_text("name = 1")
+@pytest.mark.parametrize("text", ["name = 1", "x = " + "[" * 100_000], ids=["a number", "too deep"])
+def test_a_recipe_that_was_tampered_with_is_refused(copy, text):
+    (copy / RECIPE).write_text(text)
     with pytest.raises(RunError) as caught:
         load_run(copy)
     assert caught.value.code == "unreadable-run"
@@ -66,6 +68,23 @@ def test_a_network_that_is_damaged_is_refused(copy):
     with pytest.raises(RunError) as caught:
         _ = load_run(copy).model
     assert caught.value.code == "unreadable-model"
+
+
+def test_a_network_whose_file_unpacks_to_too_much_is_refused_before_it_is_read(copy, monkeypatch):
+    assert load_run(copy).model
+    monkeypatch.setattr(run_module, "MAX_CONFIG_BYTES", 100)
+    with pytest.raises(RunError) as caught:
+        _ = load_run(copy).model
+    assert caught.value.code == "unreadable-model"
+    assert "config.json" in caught.value.message or "metadata.json" in caught.value.message
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[1]", "3"], ids=["too deep", "a list", "a number"])
+def test_metrics_that_were_tampered_with_are_refused(copy, text):
+    (copy / "metrics.json").write_text(text)
+    with pytest.raises(RunError) as caught:
+        _ = load_run(copy).metrics
+    assert caught.value.code == "unreadable-metrics"
 
 
 def test_metrics_of_an_interrupted_run_are_missed_in_words(copy):

@@ -1,6 +1,7 @@
 """Checkpoints: the state of a training after an epoch, from which it can be resumed exactly."""
 
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -99,6 +100,7 @@ def read_checkpoint(file: Path) -> Checkpoint | None:
         return None
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as state:
+            _require_uncompressed(state.zip)
             epochs = tuple(Epoch(**epoch) for epoch in json.loads(state["epochs"].item()))
             return Checkpoint(epochs, _group(state, "variable"), _group(state, "optimizer"))
     except Exception as error:  # a damaged zip archive raises whatever its damage leads to
@@ -107,6 +109,12 @@ def read_checkpoint(file: Path) -> Checkpoint | None:
             f"{file} is damaged: {error}",
             "Train again, into another folder; this one keeps its best model.",
         ) from error
+
+
+def _require_uncompressed(archive: zipfile.ZipFile) -> None:
+    """Refuse what `write_checkpoint` does not write: a small file that unpacks to a huge one."""
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+        raise ValueError("it is compressed")
 
 
 def _assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -> None:

@@ -89,3 +89,13 @@ def test_a_full_disk_is_told_in_words_and_leaves_the_one_before(file, monkeypatc
     assert caught.value.code == "cannot-write"
     assert [path.name for path in file.parent.iterdir()] == [CHECKPOINT]
     assert file.read_bytes() == before
+
+
+def test_a_compressed_one_which_could_unpack_to_anything_is_refused(file):
+    write_checkpoint(file, EPOCHS, network())
+    with np.load(file) as state:
+        arrays = dict(state)
+    np.savez_compressed(file, **arrays)
+    with pytest.raises(ShutterlessError) as caught:
+        read_checkpoint(file)
+    assert caught.value.code == "damaged-checkpoint"
