@@ -178,8 +178,8 @@ def read_header(data: bytes) -> Header:
     Raises:
         ImageError: As `decode` does.
     """
-    opened = open_picture(data)
-    picture, is_sideways = opened.picture, opened.orientation in SIDEWAYS
+    header = open_picture(data)
+    picture, is_sideways = header.picture, header.orientation in SIDEWAYS
     width, height = reversed(picture.size) if is_sideways else picture.size
     return Header(str(picture.format), width, height)
 

@@ -81,9 +81,9 @@ def open_file(kind: str, file: PictureFile) -> OpenedPicture:
         raise ImageError("unsupported-format", "the LAB colour space is not supported; save it in RGB")
     exif = picture.info.get("exif", b"") if kind in ("WEBP", "AVIF") else b""
     orientation = exif_orientation(exif) if exif else file.orientation
-    opened = OpenedPicture(picture, orientation, len(file.data), file.scans, file.pieces)
-    check_work(opened)
-    return opened
+    result = OpenedPicture(picture, orientation, len(file.data), file.scans, file.pieces)
+    check_work(result)
+    return result
 
 
 def detect_format(data: bytes) -> str:
