@@ -3,6 +3,8 @@
 import os
 import time
 from pathlib import Path
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import boto3
 import botocore.session
@@ -23,6 +25,21 @@ MAX_AGE_S = 300
 # What sessions depend on, and each session with the time when it was made.
 _Key = tuple[str | None, ...]
 _sessions: dict[_Key, tuple[boto3.Session, float]] = {}
+
+
+class Identity(NamedTuple):
+    """Whose credentials a session has.
+
+    Attributes:
+        account: The number of the account.
+        partition: `aws`, `aws-cn` or `aws-us-gov`.
+    """
+
+    account: str
+    partition: str
+
+
+_identities: WeakKeyDictionary[boto3.Session, Identity] = WeakKeyDictionary()
 
 
 def connect(profile: str | None = None, region: str | None = None) -> boto3.Session:
@@ -52,9 +69,17 @@ def connect(profile: str | None = None, region: str | None = None) -> boto3.Sess
     if session is None or time.monotonic() > start_time + MAX_AGE_S:
         with aws_errors(profile):
             session = _create(profile, region)
-            _sts(session).get_caller_identity()
+            read_identity(session)
         _sessions[key] = (session, time.monotonic())
     return session
+
+
+def read_identity(session: boto3.Session) -> Identity:
+    """Return whose credentials a session has; AWS is asked once."""
+    if session not in _identities:
+        answer = _sts(session).get_caller_identity()
+        _identities[session] = Identity(answer["Account"], answer["Arn"].split(":")[1])
+    return _identities[session]
 
 
 def _create(profile: str | None, region: str | None) -> boto3.Session:

@@ -13,6 +13,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from shutterless.deploy.aws.errors import aws_errors, error_code
+from shutterless.deploy.aws.session import read_identity
 from shutterless.deploy.aws.waiting import poll
 from shutterless.deploy.option_values import TAG
 from shutterless.deploy.template.code import bucket_name
@@ -79,8 +80,7 @@ class Bucket:
 
 def find_bucket(session: boto3.Session) -> Bucket:
     """Return the bucket of a session's account and region, whether or not it exists."""
-    identity = session.client("sts").get_caller_identity()
-    account, partition = identity["Account"], identity["Arn"].split(":")[1]
+    account, partition = read_identity(session)
     name = bucket_name(account, session.region_name)
     place: Place = {"Bucket": name, "ExpectedBucketOwner": account}
     return Bucket(session.client("s3"), place, f"arn:{partition}:s3:::{name}")
