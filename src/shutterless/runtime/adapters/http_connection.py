@@ -62,6 +62,7 @@ class Connection:
             not wait. A client that sends a body at `MIN_RATE` stays at the present.
         deadline: Until when it waits.
         body_size: Bytes of a request's body that it holds.
+        counted_size: Those that its server has counted.
         is_last: Whether the connection is closed after the next answer.
     """
 
@@ -71,6 +72,7 @@ class Connection:
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         self.stream = stream
+        self.counted_size = 0
         self.is_last = False
         self._is_at_end = False
         self._output = memoryview(b"")

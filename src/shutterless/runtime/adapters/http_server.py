@@ -111,7 +111,7 @@ class Server:
         self._running, self._max_running = 0, min(QUEUE_SLOTS_PER_CORE * cores(), MAX_QUEUE_SLOTS)
         self._max_connections = min(MAX_CONNECTIONS, max_open_files() // 2)
         self._drops = 1 + self._max_connections // 64  # at once, because finding them takes time
-        self._max_bodies = max(MIN_BODIES, int(memory() * BODIES_SHARE))
+        self._bodies_size, self._max_bodies = 0, max(MIN_BODIES, int(memory() * BODIES_SHARE))
         self._next_expiry = 0.0
         self._is_stopping = False
 
@@ -239,7 +239,9 @@ class Server:
         connection.answer(self._app.reject(problem, connection.request))
 
     def _update(self, connection: Connection) -> None:
-        """Let the selector watch for what a connection waits for now, and remove it at its end."""
+        """Note what a connection holds and waits for now, and remove it at its end."""
+        self._bodies_size += connection.body_size - connection.counted_size
+        connection.counted_size = connection.body_size
         events, watched_events = connection.events, self._connections[connection]
         if not watched_events and events:
             self._selector.register(connection.stream, events, connection)
@@ -273,7 +275,7 @@ class Server:
 
     def _make_room(self) -> None:
         """Drop the slowest of those who send a body while all bodies together are too large."""
-        while sum(connection.body_size for connection in self._connections) > self._max_bodies:
+        while self._bodies_size > self._max_bodies:
             if not self._drop_slowest([State.BODY]):
                 return
 
