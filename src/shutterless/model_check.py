@@ -65,7 +65,7 @@ def check_model(bundle: Bundle) -> None:
         BundleError: The model crashes, does not finish, has loops, gives no probabilities, or cannot be
             loaded.
     """
-    command = [sys.executable, "-P", "-m", __name__, str(bundle.path)]
+    command = [sys.executable, "-P", "-m", __name__, bundle.folder]
     # The child imports from the same folders as this process, but not from the working folder.
     path = os.pathsep.join(folder for folder in sys.path if folder)
     content = json.dumps(bundle.to_json()).encode() + b"\n" + bundle.model
@@ -82,7 +82,7 @@ def check_model(bundle: Bundle) -> None:
     except OSError as error:
         raise BundleError(
             "model-not-checked",
-            f"The model of {bundle.path} cannot be checked: {error.strerror}: {sys.executable}",
+            f"The model of {bundle.folder} cannot be checked: {error.strerror}: {sys.executable}",
             "shutterless starts Python to check a new model.",
         ) from error
     if child.returncode:
@@ -139,7 +139,7 @@ def _is_private(file: Path) -> bool:
 def _endless(bundle: Bundle) -> BundleError:
     return BundleError(
         "endless-model",
-        f"The model of {bundle.path} does not finish",
+        f"The model of {bundle.folder} does not finish",
         f"It was stopped after {CPU_SECONDS} s. Do not use it.",
     )
 
@@ -155,7 +155,7 @@ def _crash(bundle: Bundle, child: subprocess.CompletedProcess[bytes]) -> BundleE
         reason = next((line for line in reversed(lines) if line.strip()), reason)
     return BundleError(
         "crashing-model",
-        f"The model of {bundle.path} crashes: {reason}",
+        f"The model of {bundle.folder} crashes: {reason}",
         "It is damaged or malicious, or needs too much memory. If it is yours, convert it again.",
     )
 
@@ -164,7 +164,7 @@ def main(folder: str) -> None:
     """Run the model on standard input, and print the error as JSON (code, message, hint), or null."""
     description, model = sys.stdin.buffer.readline(), sys.stdin.buffer.read()
     try:
-        bundle = parse_description(description, Path(folder)).with_model(model)
+        bundle = parse_description(description, folder).with_model(model)
         limit_process(len(model))
         _run(bundle)
         problem = None
@@ -185,7 +185,7 @@ def _run(bundle: Bundle) -> None:
     if classifier.has_branches:
         raise BundleError(
             "endless-model",
-            f"The model of {bundle.path} has loops or branches",
+            f"The model of {bundle.folder} has loops or branches",
             "It could run forever on some pictures. `shutterless convert` makes no such models.",
         )
     size = bundle.input.height * bundle.input.width * 3

@@ -180,7 +180,7 @@ def test_a_model_that_has_passed_is_not_checked_again(colour_bundle, tmp_path, m
     copied = shutil.copytree(colour_bundle, tmp_path / "copied")
     first = open_bundle(colour_bundle)
     forbid_children(monkeypatch)
-    assert open_bundle(copied) == first.replace(path=copied)
+    assert open_bundle(copied) == first.replace(folder=str(copied))
 
 
 def test_a_model_that_has_not_passed_is_checked_each_time(crashing, cache):

@@ -178,7 +178,6 @@ def _describe(run: Run, name: str) -> Bundle:
 
     packages = ("shutterless", "keras", "ai-edge-litert", "pillow", "numpy")
     return Bundle(
-        path=None,
         name=name,
         labels=run.labels,
         input=run.input,

@@ -55,7 +55,7 @@ def test_a_bundle_records_which_photos_show_one_thing(colour_bundle, tmp_path):
     folder = shutil.copytree(colour_bundle, tmp_path / "bundle")
     (folder / TRAINING_PHOTOS).write_text(record.to_text())
     digest = hashlib.sha256(record.to_text().encode()).hexdigest()
-    bundle = read_bundle(colour_bundle).replace(path=folder, files={TRAINING_PHOTOS: digest})
+    bundle = read_bundle(colour_bundle).replace(folder=str(folder), files={TRAINING_PHOTOS: digest})
     recorded = read_training_photos(bundle)
     assert recorded.by_content == record.by_content
     one, other, single = recorded.with_groups([*photos, Photo("x/3", "x", "test", "", C)])

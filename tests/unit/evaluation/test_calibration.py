@@ -65,7 +65,9 @@ def test_scores_are_scaled_as_the_bundle_will_serve_them(monkeypatch, tmp_path):
             return scores[pixels[0]].tolist()
 
     monkeypatch.setattr("shutterless.runtime.model.classifier.load_model", lambda *arguments: Model())
-    bundle = Bundle("x", tuple("abcde"), InputSpec(1, 1), "", "", "", "", "", temperature=0.7, path=tmp_path)
+    bundle = Bundle(
+        "x", tuple("abcde"), InputSpec(1, 1), "", "", "", "", "", temperature=0.7, folder=str(tmp_path)
+    )
     pixels = np.repeat(np.arange(200, dtype=np.uint8), 3).reshape(200, 1, 1, 3)
     np.testing.assert_array_equal(Classifier(bundle).probabilities(pixels), apply_temperature(scores, 0.7))
 

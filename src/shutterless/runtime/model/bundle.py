@@ -10,7 +10,6 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,8 @@ from shutterless.runtime.image.decoder import InputSpec
 from shutterless.runtime.record import Record
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from shutterless.runtime.json_types import Json, JsonObject
 
 FORMAT_VERSION = 1
@@ -55,7 +56,7 @@ class Bundle(Record):
             `accepted_precision` reached and the accepted fraction, `coverage`.
         made_with: Package → version.
         files: Name → SHA-256 of the bundle's other files.
-        path: The folder that it was read from.
+        folder: The folder that it was read from, empty if there is none.
         model: Content of model.tflite when the bundle was read; a later change of the folder changes
             nothing here.
     """
@@ -74,8 +75,15 @@ class Bundle(Record):
     accuracy: Mapping[str, Json] = EMPTY
     made_with: Mapping[str, Json] = EMPTY
     files: Mapping[str, str] = EMPTY
-    path: Path | None = None
+    folder: str = ""
     model: bytes = b""
+
+    @property
+    def path(self) -> Path | None:
+        """The folder that it was read from."""
+        from pathlib import Path  # not for serving: a twentieth of a cold start
+
+        return Path(self.folder) if self.folder else None
 
     @cached_property
     def version(self) -> str:
@@ -101,7 +109,7 @@ class Bundle(Record):
         digest = hashlib.sha256(model).hexdigest()
         if digest != self.sha256:
             reason = f"{MODEL} has the SHA-256 {digest[:12]}…, not {self.sha256[:12]}…"
-            raise _corrupt(self.path, reason)
+            raise _corrupt(self.folder, reason)
         return self.replace(model=model)
 
     def to_json(self) -> JsonObject:
@@ -113,7 +121,7 @@ class Bundle(Record):
             **{name: dict(getattr(self, name)) for name in ("accuracy", "made_with", "files")},
             "version": self.version,
         }
-        del members["path"], members["model"]
+        del members["folder"], members["model"]
         return {"format_version": FORMAT_VERSION, **members}
 
     def __repr__(self) -> str:
@@ -136,17 +144,17 @@ def read_bundle(path: str | Path) -> Bundle:
         >>> bundle.name, bundle.precision
         ('bundle', 'float16')
     """
-    path = Path(path)
-    description = parse_description(_read(path, DESCRIPTION, MAX_DESCRIPTION_BYTES), path)
-    return description.with_model(_read(path, MODEL, MAX_MODEL_BYTES))
+    folder = os.fspath(path)
+    description = parse_description(_read(folder, DESCRIPTION, MAX_DESCRIPTION_BYTES), folder)
+    return description.with_model(_read(folder, MODEL, MAX_MODEL_BYTES))
 
 
-def parse_description(text: bytes, path: Path) -> Bundle:
+def parse_description(text: bytes, folder: str) -> Bundle:
     """Parse and verify the content of bundle.json.
 
     Args:
         text: The content.
-        path: The bundle's folder, for messages.
+        folder: The bundle's folder, for messages.
 
     Returns:
         The bundle, without its model.
@@ -157,14 +165,14 @@ def parse_description(text: bytes, path: Path) -> Bundle:
     try:
         document = _parse_json(text)
     except (ValueError, RecursionError) as error:
-        raise _corrupt(path, f"{DESCRIPTION} is not valid JSON: {error}") from error
-    return _parse(path, document).replace(path=path)
+        raise _corrupt(folder, f"{DESCRIPTION} is not valid JSON: {error}") from error
+    return _parse(folder, document).replace(folder=folder)
 
 
-def _read(folder: Path, name: str, max_bytes: int) -> bytes:
+def _read(folder: str, name: str, max_bytes: int) -> bytes:
     """Return the content of a regular file; anything else, such as a pipe, might block or never end."""
     try:
-        with open(folder / name, "rb", opener=_open_without_waiting) as stream:
+        with open(os.path.join(folder, name), "rb", opener=_open_without_waiting) as stream:
             status = os.fstat(stream.fileno())
             if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
                 raise OSError(errno.EINVAL, f"not a regular file of at most {max_bytes:,} bytes")
@@ -172,7 +180,7 @@ def _read(folder: Path, name: str, max_bytes: int) -> bytes:
     except OSError as error:
         raise BundleError(
             "not-a-bundle",
-            f"{folder} is not a bundle: {folder / name}: {error.strerror}",
+            f"{folder} is not a bundle: {os.path.join(folder, name)}: {error.strerror}",
             "Give the folder that `shutterless convert -o` wrote.",
         ) from error
 
@@ -218,7 +226,7 @@ def write_bundle(folder: Path, model: bytes, bundle: Bundle, training_photos: st
     Args:
         folder: Where to write it.
         model: Content of the model file.
-        bundle: Its description; hashes and path are set here.
+        bundle: Its description; hashes and folder are set here.
         training_photos: Content of the file `TRAINING_PHOTOS`, which is left out if empty.
 
     Returns:
@@ -234,7 +242,7 @@ def write_bundle(folder: Path, model: bytes, bundle: Bundle, training_photos: st
     record = training_photos.encode()
     files = {TRAINING_PHOTOS: hashlib.sha256(record).hexdigest()} if record else {}
     digest = hashlib.sha256(model).hexdigest()
-    bundle = bundle.replace(sha256=digest, files=files, path=folder, model=model)
+    bundle = bundle.replace(sha256=digest, files=files, folder=str(folder), model=model)
     text = _to_text(bundle)
     with atomic_directory(folder, "the bundle") as draft:
         (draft / MODEL).write_bytes(model)
@@ -264,23 +272,23 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def _parse(path: Path, document: Json) -> Bundle:
+def _parse(folder: str, document: Json) -> Bundle:
     if not isinstance(document, dict):
-        raise _corrupt(path, f"{DESCRIPTION} is not a JSON object")
+        raise _corrupt(folder, f"{DESCRIPTION} is not a JSON object")
     version = document.get("format_version")
     if type(version) is not int or version != FORMAT_VERSION:
         raise BundleError(
             "unsupported-bundle-format",
-            f"{path} has the bundle format {repr(version)[:MAX_TEXT]}, not {FORMAT_VERSION}",
+            f"{folder} has the bundle format {repr(version)[:MAX_TEXT]}, not {FORMAT_VERSION}",
             "Convert the run again, or install the version of shutterless that made the bundle.",
         )
     if member := next(_invalid_members(document), ""):
-        raise _corrupt(path, f"{DESCRIPTION} has no valid {member!r}")
+        raise _corrupt(folder, f"{DESCRIPTION} has no valid {member!r}")
     members = {member: document[member] for member in _TYPES}
     try:
         members["input"] = InputSpec(**document["input"])
     except InputError as error:
-        raise _corrupt(path, f"{DESCRIPTION} has no valid 'input': {error.message}") from error
+        raise _corrupt(folder, f"{DESCRIPTION} has no valid 'input': {error.message}") from error
     labels, files = tuple(document["labels"]), document.get("files", {})
     return Bundle(**{**members, "labels": labels, "files": files})
 
@@ -317,9 +325,9 @@ def _is_label(value: object) -> bool:
     return bool(value) and _is_text(value)
 
 
-def _corrupt(path: Path | None, reason: str) -> BundleError:
+def _corrupt(folder: str, reason: str) -> BundleError:
     return BundleError(
         "corrupt-bundle",
-        f"The bundle {path} is corrupt: {reason[:MAX_TEXT]}",
+        f"The bundle {folder} is corrupt: {reason[:MAX_TEXT]}",
         "It was changed or damaged: convert the run again, or copy the bundle again.",
     )

@@ -70,7 +70,7 @@ class Classifier:
         Raises:
             BundleError: If the model does not load, or its input and output are not what the bundle says.
         """
-        if bundle.path is None:
+        if not bundle.folder:
             raise BundleError(
                 "bundle-without-folder", "The bundle was not read from a folder", "Use read_bundle."
             )
@@ -188,7 +188,7 @@ class Classifier:
     def _not_probabilities(self) -> BundleError:
         return BundleError(
             "not-probabilities",
-            f"The scores of the model of {self.bundle.path} are not probabilities",
+            f"The scores of the model of {self.bundle.folder} are not probabilities",
             "Train again with a lower learning rate if they are not finite, and convert again.",
         )
 
@@ -210,7 +210,7 @@ class Classifier:
         except (ValueError, RuntimeError) as error:
             raise BundleError(
                 "unreadable-model",
-                f"LiteRT cannot load the model of {self.bundle.path}: {error}",
+                f"LiteRT cannot load the model of {self.bundle.folder}: {error}",
                 "Convert the run again.",
             ) from error
 
@@ -255,7 +255,7 @@ def _check_tensors(model: Model, bundle: Bundle) -> None:
     if types != bundle_types:
         raise BundleError(
             "mismatched-model",
-            f"The model of {bundle.path} maps {types[0]} to {types[1]}, but its bundle says "
+            f"The model of {bundle.folder} maps {types[0]} to {types[1]}, but its bundle says "
             f"{bundle_types[0]} to {bundle_types[1]}",
             "Convert the run again.",
         )

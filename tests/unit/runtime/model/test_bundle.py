@@ -73,7 +73,7 @@ def fill_the_disk(monkeypatch, error: BaseException) -> None:
 def test_what_is_written_is_read_again(folder):
     written = write_bundle(folder, MODEL, BUNDLE)
     assert read_bundle(folder) == written
-    assert written == BUNDLE.replace(sha256=written.sha256, path=folder, model=MODEL)
+    assert written == BUNDLE.replace(sha256=written.sha256, folder=str(folder), model=MODEL)
 
 
 def test_the_folder_holds_the_model_and_its_description(folder):
@@ -392,7 +392,7 @@ def test_an_older_bundle_survives_a_full_disk_and_an_interrupt(folder, monkeypat
 
 def test_a_bundle_may_be_copied_elsewhere(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
-    assert read_bundle(copy) == read_bundle(folder).replace(path=copy)
+    assert read_bundle(copy) == read_bundle(folder).replace(folder=str(copy))
 
 
 @pytest.mark.parametrize("name", ["bundle.json", "model.tflite"])

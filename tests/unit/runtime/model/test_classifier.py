@@ -34,7 +34,9 @@ def scored(tmp_path, monkeypatch):
     monkeypatch.setattr(classifier_module, "load_model", lambda content, threads: Model())
 
     def make(**members) -> Classifier:
-        bundle = Bundle("x", ("d", "c", "b", "a"), InputSpec(2, 3), "float32", "", "", "", "", path=tmp_path)
+        bundle = Bundle(
+            "x", ("d", "c", "b", "a"), InputSpec(2, 3), "float32", "", "", "", "", folder=str(tmp_path)
+        )
         return Classifier(bundle.replace(**members))
 
     return make
@@ -189,7 +191,7 @@ def test_a_file_that_is_no_model_is_refused(colour_bundle, tmp_path, model):
 
 def test_a_bundle_that_was_not_read_from_a_folder_is_refused(colour_bundle):
     with pytest.raises(BundleError) as caught:
-        Classifier(read_bundle(colour_bundle).replace(path=None))
+        Classifier(read_bundle(colour_bundle).replace(folder=""))
     assert caught.value.code == "bundle-without-folder"
 
 
