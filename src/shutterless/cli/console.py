@@ -19,8 +19,7 @@ from rich.progress import Progress as RichProgress
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from shutterless.runtime.plain_text import plain
-from shutterless.utils.escaping import to_json
+from shutterless.utils.escaping import plain, to_json
 from shutterless.utils.progress import Progress
 
 if TYPE_CHECKING:

@@ -16,9 +16,11 @@ def main() -> int:
     try:
         _serve()
     except ShutterlessError as error:
-        from shutterless.runtime.plain_text import plain
-
-        print(plain(f"error: {error.message}\n{error.hint}"), file=sys.stderr)
+        for line in (
+            f"error: {error.message}",
+            error.hint,
+        ):  # which may quote the bundle: no control characters
+            print(*filter(str.isprintable, line), sep="", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130

@@ -1,16 +1,34 @@
-"""Text of strangers, such as labels and file names, in JSON and CSV files that people open."""
+"""Text of strangers, such as labels and file names, on terminals and pages, and in JSON and CSV files."""
 
 import json
 import re
 import unicodedata
+from typing import TYPE_CHECKING
 
-from shutterless.runtime.json_types import Json
+if TYPE_CHECKING:
+    from shutterless.runtime.json_types import Json
 
+# Zero-width joiners: letters of Persian and Indic scripts, and many emoji, need them.
+JOINERS = "\u200c\u200d"
 # What spreadsheet programs take for the beginning of a formula, behind any apostrophes that escape it.
 FORMULA = re.compile("'*[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]")
 
 
-def to_json(document: Json, indent: int | None = None) -> str:
+def plain(text: str) -> str:
+    """Replace control characters, so that a terminal obeys none of them and text keeps its direction.
+
+    Line breaks, tabs and the zero-width joiners stay. Other spaces become plain ones.
+    """
+    return text if text.isprintable() else "".join(map(_replace_control, text))
+
+
+def _replace_control(character: str) -> str:
+    if character.isprintable() or character in "\n\t" + JOINERS:
+        return character
+    return " " if unicodedata.category(character) == "Zs" else "\ufffd"
+
+
+def to_json(document: "Json", indent: int | None = None) -> str:
     """Format JSON with Unicode characters, but with control characters and lone surrogates escaped."""
     text = json.dumps(document, indent=indent, ensure_ascii=False)
     return text if text.isprintable() else "".join(map(_escape_in_json, text))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
-from shutterless.runtime.plain_text import plain
+from shutterless.utils.escaping import plain
 
 SHARED = "shutterless.utils"  # its templates hold the style and the script
 

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shutterless.runtime.plain_text import JOINERS, plain
-from shutterless.utils.escaping import escape_formula, one_line, to_json, unescape_formula
+from shutterless.utils.escaping import JOINERS, escape_formula, one_line, plain, to_json, unescape_formula
 
 # Any text, lone surrogates included, with more than its share of what terminals and spreadsheets obey.
 TEXTS = st.text(

@@ -24,7 +24,7 @@ from shutterless.evaluation.report.report import (
     write_report,
 )
 from shutterless.runtime.image.decoder import InputSpec
-from shutterless.runtime.plain_text import plain
+from shutterless.utils.escaping import plain
 
 pytestmark = pytest.mark.slow
 
