@@ -8,7 +8,6 @@ inside the photos folder.
 import errno
 import os
 import re
-import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shutterless.errors import OutputError, cannot_write
+from shutterless.text_files import has_mark
 
 # Name of a draft: the name of its output, hidden, with a random token.
 DRAFT = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part", re.DOTALL)
@@ -23,12 +23,6 @@ NEW, OLD = "new", "old"
 # renameat2(2): paths are relative to the working folder; the two names are exchanged.
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 NOT_SUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.EXDEV, errno.ENOTSUP, errno.EPERM)
-# A recipe, a description or a price table is a few kilobytes.
-MAX_TEXT_BYTES = 10_000_000
-# A list of a million photos with long names, or the confusions of a thousand labels, is larger.
-MAX_TABLE_BYTES = 300_000_000
-# A mark is in the head of a page.
-HEAD_BYTES = 2000
 
 
 @dataclass(frozen=True)
@@ -154,65 +148,6 @@ def ensure_outside(folder: Path, photos: Path) -> None:
 def entries(folder: Path) -> set[str]:
     """Return the names in `folder`, without drafts that a killed process left behind."""
     return {path.name for path in folder.iterdir() if not DRAFT.fullmatch(path.name)}
-
-
-def has_mark(file: Path, mark: bytes) -> bool:
-    """Tell whether a text is near the beginning of a regular file that can be read."""
-    try:
-        return mark in read_head(file, HEAD_BYTES)
-    except OSError:
-        return False
-
-
-def read_head(file: Path, size: int) -> bytes:
-    """Return up to `size` bytes from the start of a file.
-
-    Raises:
-        OSError: It is not a regular file (reading a pipe or a device might never end), or cannot be read.
-    """
-    _require_regular(file)
-    with file.open("rb", buffering=0) as stream:
-        return stream.read(size)
-
-
-def read_text(file: Path, limit: int = MAX_TEXT_BYTES) -> str:
-    """Return the text of a UTF-8 file, with its line ends unchanged.
-
-    Args:
-        file: The file.
-        limit: Maximum size in bytes.
-
-    Raises:
-        OSError: It is not a regular file (reading a pipe or a device might never end), is larger than
-            `limit`, or cannot be read.
-        UnicodeDecodeError: It is not UTF-8.
-    """
-    _require_regular(file)
-    with file.open("rb") as stream:
-        data = stream.read(limit + 1)
-    if len(data) > limit:
-        raise OSError(errno.EFBIG, f"it has more than {limit:,} bytes", str(file))
-    return data.decode("utf-8")
-
-
-def parse_json(text: str) -> object:
-    """Parse JSON; a text that is nested too deep is a ValueError, too."""
-    import json
-
-    try:
-        return json.loads(text)
-    except RecursionError as error:
-        raise ValueError("it is nested too deep") from error
-
-
-def parse_toml(text: str) -> dict[str, object]:
-    """Parse TOML; a text that is nested too deep is a ValueError, too."""
-    import tomllib
-
-    try:
-        return tomllib.loads(text)
-    except RecursionError as error:
-        raise ValueError("it is nested too deep") from error
 
 
 @contextmanager
@@ -360,11 +295,3 @@ def _replace_entries(target: Path, new: Path) -> None:
             (target / name).unlink()
     for entry in sorted(new.iterdir()):
         entry.replace(target / entry.name)
-
-
-def _require_regular(file: Path) -> None:
-    mode = file.stat().st_mode
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
-    if not stat.S_ISREG(mode):
-        raise OSError(errno.EINVAL, "it is not a regular file", str(file))

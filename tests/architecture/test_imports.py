@@ -17,6 +17,7 @@ FOLDERS = sorted({module.parent for module in MODULES})
 # A part may import those before it, never one behind it.
 ORDER = (
     "errors",
+    "text_files",
     "files",
     "runtime",
     "utils",

@@ -1,7 +1,5 @@
 """Outputs written whole or not at all, also when the process is killed in the middle."""
 
-import errno
-import os
 import signal
 import subprocess
 import sys
@@ -24,8 +22,6 @@ from shutterless.files import (
     ensure_empty,
     ensure_outside,
     ensure_replaceable,
-    read_head,
-    read_text,
     recognise_output,
 )
 
@@ -255,23 +251,3 @@ def test_an_output_among_the_photos_is_refused(tmp_path, inside):
     assert caught.value.code == "output-inside-photos"
     ensure_outside(tmp_path / "photos-run", tmp_path / "photos")
     ensure_outside(tmp_path, tmp_path / "photos")
-
-
-def test_text_is_read_from_plain_files_within_bounds(tmp_path):
-    file = tmp_path / "text"
-    file.write_bytes("é\r\n".encode())
-    os.mkfifo(tmp_path / "pipe")
-    assert read_text(file, 4) == "é\r\n"
-    assert read_head(file, 2) == "é".encode()
-    with pytest.raises(OSError) as caught:
-        read_text(file, 3)
-    assert caught.value.errno == errno.EFBIG
-    for path in (Path("/dev/zero"), tmp_path / "pipe"):
-        for read in (read_text, lambda path: read_head(path, 4)):
-            with pytest.raises(OSError) as caught:
-                read(path)
-            assert caught.value.errno == errno.EINVAL
-    with pytest.raises(IsADirectoryError):
-        read_text(tmp_path)
-    with pytest.raises(FileNotFoundError):
-        read_text(tmp_path / "nowhere")

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from shutterless.files import atomic_file, read_text
+from shutterless.files import atomic_file
+from shutterless.text_files import read_text
 
 REQUIRED_NUMBERS = ("seconds", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy")
 

@@ -6,8 +6,9 @@ from typing import TypedDict, cast
 
 from shutterless.artifacts.run_files import METRICS
 from shutterless.errors import RunError
-from shutterless.files import MAX_TABLE_BYTES, atomic_file, parse_json, read_text
+from shutterless.files import atomic_file
 from shutterless.runtime.json_types import JsonObject
+from shutterless.text_files import MAX_TABLE_BYTES, parse_json, read_text
 
 
 class SplitMetrics(TypedDict, total=False):

@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from shutterless.dataset.types import SPLITS, Dataset, Photo
 from shutterless.errors import RunError
-from shutterless.files import MAX_TABLE_BYTES, atomic_file, read_text
+from shutterless.files import atomic_file
+from shutterless.text_files import MAX_TABLE_BYTES, read_text
 from shutterless.utils.escaping import escape_formula, unescape_formula
 
 COLUMNS = ("path", "label", "split", "group", "sha256")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from shutterless.dataset.types import SPLITS, Photo
 from shutterless.errors import BundleError
-from shutterless.files import MAX_TABLE_BYTES, read_text
 from shutterless.runtime.model.bundle import TRAINING_PHOTOS, Bundle
+from shutterless.text_files import MAX_TABLE_BYTES, read_text
 
 # 64 bits: among a million photos the chance that two share them is 1 in 37 million.
 HASH_DIGITS = 16

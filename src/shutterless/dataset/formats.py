@@ -3,7 +3,7 @@
 import struct
 from pathlib import Path
 
-from shutterless.files import read_head
+from shutterless.text_files import read_head
 
 # Files with these suffixes count as pictures; the decoder then goes by their content alone.
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic"))

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from shutterless.deploy.options import OptionChanges, Options, check_changes, check_name
 from shutterless.errors import InputError
-from shutterless.files import read_text
+from shutterless.text_files import read_text
 from shutterless.utils.messages import did_you_mean
 
 FILE = Path("shutterless.toml")

@@ -11,8 +11,8 @@ from shutterless.artifacts.run_files import HISTORY, METRICS, RECIPE, SPLIT
 from shutterless.artifacts.split import read_split
 from shutterless.dataset import Photo
 from shutterless.errors import RunError
-from shutterless.files import MAX_TABLE_BYTES, parse_json, parse_toml, read_text
 from shutterless.runtime.model.bundle import DESCRIPTION, read_bundle
+from shutterless.text_files import MAX_TABLE_BYTES, parse_json, parse_toml, read_text
 
 
 @dataclass(frozen=True)

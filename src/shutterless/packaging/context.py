@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shutterless.errors import InputError, PackagingError
-from shutterless.files import CONTEXT, atomic_directory, ensure_replaceable, read_text
+from shutterless.files import CONTEXT, atomic_directory, ensure_replaceable
 from shutterless.model_check import open_bundle
 from shutterless.packaging import layers
 from shutterless.packaging.bytecode import Python, compile_layers, local_python
 from shutterless.packaging.platforms import Platform, check_platform
 from shutterless.packaging.wheels import fetch_wheels
+from shutterless.text_files import read_text
 from shutterless.utils.progress import Progress, automatic
 
 BASE_IMAGE = "python:3.13-slim-trixie"

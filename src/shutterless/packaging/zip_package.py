@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shutterless.errors import OutputError, PackagingError
-from shutterless.files import atomic_file, ensure_writable, has_mark
+from shutterless.files import atomic_file, ensure_writable
 from shutterless.model_check import open_bundle
 from shutterless.packaging import layers
 from shutterless.packaging.bytecode import Python, compile_layers, local_python
 from shutterless.packaging.platforms import Platform, check_platform
 from shutterless.packaging.wheels import fetch_wheels
+from shutterless.text_files import has_mark
 from shutterless.utils.progress import Progress, automatic
 from shutterless.utils.zip_file import Member, write_zip
 

@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shutterless.errors import RecipeError
-from shutterless.files import parse_toml, read_text
+from shutterless.text_files import parse_toml, read_text
 from shutterless.training.backbones.scaling import Scaling
 from shutterless.utils.messages import did_you_mean
 

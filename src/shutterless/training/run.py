@@ -16,8 +16,9 @@ from shutterless.artifacts.split import read_split
 from shutterless.artifacts.training_record import TrainingRecord
 from shutterless.dataset import Photo
 from shutterless.errors import RunError, ShutterlessError
-from shutterless.files import atomic_file, parse_toml, read_text
+from shutterless.files import atomic_file
 from shutterless.runtime.image.decoder import InputSpec
+from shutterless.text_files import parse_toml, read_text
 from shutterless.training.recipe import Recipe
 
 # The largest networks of keras.applications have weights of 1 GB, and descriptions of 1 MB.

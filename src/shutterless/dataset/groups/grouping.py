@@ -18,7 +18,7 @@ from shutterless.dataset.groups.union_find import UnionFind
 from shutterless.dataset.photo_stats import PhotoStats
 from shutterless.dataset.types import REASONS, Group, Photo
 from shutterless.errors import DatasetError, InputError
-from shutterless.files import MAX_TABLE_BYTES, read_text
+from shutterless.text_files import MAX_TABLE_BYTES, read_text
 from shutterless.utils.progress import Progress, silent
 
 AUTO, NONE, FOLDER = "auto", "none", "folder"

@@ -16,7 +16,8 @@ from shutterless.deploy.aws.errors import aws_errors
 from shutterless.deploy.aws.session import connect
 from shutterless.deploy.cost.prices import read_table
 from shutterless.errors import DeployError, OutputError
-from shutterless.files import atomic_file, ensure_writable, has_mark
+from shutterless.files import atomic_file, ensure_writable
+from shutterless.text_files import has_mark
 
 # The API knows every region, but is only offered in three.
 ENDPOINTS = {"eu": "eu-central-1", "ap": "ap-south-1"}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypedDict, cast
 
 from shutterless.errors import DeployError, InputError
-from shutterless.files import read_text
+from shutterless.text_files import read_text
 
 TABLE = Path(__file__).with_name("prices.toml")
 

@@ -38,9 +38,9 @@ from shutterless.files import (
     ensure_outside,
     ensure_writable,
     entries,
-    read_text,
 )
 from shutterless.files import REPORT as REPORT_KIND
+from shutterless.text_files import read_text
 from shutterless.utils.html import render_page
 from shutterless.utils.messages import plural
 
