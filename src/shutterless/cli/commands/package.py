@@ -38,7 +38,10 @@ def package(
     ],
     format: Annotated[
         Format,
-        typer.Option(help="A folder to build a container image from, or a zip for Lambda's Python 3.13."),
+        typer.Option(
+            metavar="NAME",
+            help="context: a folder to build a container image from. zip: a file for Lambda's Python 3.13.",
+        ),
     ] = Format.CONTEXT,
     platform: Platform = "linux/amd64",
     base_image: BaseImage = None,
@@ -51,7 +54,7 @@ def package(
         ),
     ] = True,
 ) -> None:
-    """Write the build context of a container image to a folder, or a zip for Lambda to a file.
+    """Write a zip for Lambda, or the build context of a container image.
 
     To inspect it or to use it elsewhere; `shutterless image build` and `shutterless deploy` do everything in
     one step. A zip needs no Docker.
@@ -60,7 +63,7 @@ def package(
     Examples:
       shutterless package bundle -o context
       docker build -t clothes context
-      shutterless package bundle -o function.zip --format zip --platform linux/arm64
+      shutterless package bundle -o function.zip --format zip
     """
     from shutterless import packaging
 
