@@ -124,14 +124,11 @@ def test_an_earlier_zip_is_replaced_and_any_other_file_is_not(colour_bundle, tmp
     assert zipfile.ZipFile(tmp_path / "other.zip").namelist() == ["lambda_function.py"]
 
 
-@pytest.mark.parametrize("folder", ["file", "/proc"])  # where not even root makes one
-def test_a_file_that_cannot_be_written_is_refused_before_any_work(
-    colour_bundle, tmp_path, monkeypatch, folder
-):
+def test_a_file_that_cannot_be_written_is_refused_before_any_work(colour_bundle, tmp_path, monkeypatch):
     monkeypatch.setattr(zip_package, "fetch_wheels", None)
-    (tmp_path / "file").touch()
+    (tmp_path / "file").touch()  # below which not even root makes one
     with pytest.raises(OutputError) as caught:
-        build_zip(colour_bundle, tmp_path / folder / "function.zip")
+        build_zip(colour_bundle, tmp_path / "file" / "function.zip")
     assert caught.value.code == "cannot-write"
 
 
