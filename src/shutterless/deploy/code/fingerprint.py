@@ -10,7 +10,7 @@ from shutterless.deploy.options import Options
 from shutterless.runtime.model.bundle import Bundle
 
 # What of this package is in the code or builds it.
-SOURCES = ("__init__.py", "errors.py", "runtime", "packaging")
+SOURCES = ("__init__.py", "errors.py", "runtime", "packaging", "utils/zip_file.py")
 
 
 def code_fingerprint(bundle: Bundle, options: Options) -> str:

@@ -46,7 +46,7 @@ def package(monkeypatch, tmp_path):
     "name",
     [
         *("__init__.py", "errors.py", "runtime/service.py", "runtime/page/index.html"),
-        *("runtime/new.bin", "packaging/layers.py", "packaging/dependencies.txt"),
+        *("runtime/new.bin", "packaging/layers.py", "packaging/dependencies.txt", "utils/zip_file.py"),
     ],
 )
 def test_an_image_is_another_one_for_other_sources(bundle, package, name):
