@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
-from shutterless.deploy.aws.cloudformation.stack import read_stack, remove_stack
+from shutterless.deploy.aws.cloudformation.stack import remove_stack
 from shutterless.deploy.aws.ecr import delete_repository
 from shutterless.deploy.aws.errors import aws_errors, error_code
 from shutterless.deploy.aws.s3.bucket import find_bucket
@@ -14,7 +13,7 @@ from shutterless.deploy.aws.s3.objects import delete_zips, list_versions
 from shutterless.deploy.aws.session import connect
 from shutterless.deploy.option_values import Package
 from shutterless.deploy.options import check_name
-from shutterless.deploy.state import read_state
+from shutterless.deploy.state import State, read_state
 from shutterless.deploy.template.template import read_options, repository_name, stack_name
 from shutterless.errors import DeployError
 from shutterless.utils.messages import plural
@@ -45,7 +44,7 @@ def destroy(
     session = connect(profile, region)
     with aws_errors(profile):
         cloudformation = session.client("cloudformation")
-        package = _find_package(cloudformation, name)
+        package = _deployed_package(read_state(cloudformation, name))
         remove_stack(cloudformation, stack_name(check_name(name)), progress)
         if package != "zip":
             with _looking_for("image", package):
@@ -75,14 +74,15 @@ def list_resources(name: str, *, profile: str | None = None, region: str | None 
     session, log_group = connect(profile, region), f"/aws/lambda/{function}"
     resources = []
     with aws_errors(profile):
-        if stack := read_stack(session.client("cloudformation"), function):
-            resources.append(f"stack {stack.name} ({stack.status})")
+        state = read_state(session.client("cloudformation"), name)
+        if state.stack:
+            resources.append(f"stack {state.stack.name} ({state.stack.status})")
         if _exists(lambda: session.client("lambda").get_function(FunctionName=function)):
             resources.append(f"function {function}")
         groups = session.client("logs").describe_log_groups(logGroupNamePrefix=log_group)["logGroups"]
         if log_group in (group["logGroupName"] for group in groups):
             resources.append(f"log group {log_group}")
-        package = _find_package(session.client("cloudformation"), name)
+        package = _deployed_package(state)
         with _looking_for("image", package):
             if _exists(lambda: session.client("ecr").describe_repositories(repositoryNames=[repository])):
                 resources.append(f"repository {repository}, with its images")
@@ -107,10 +107,9 @@ def _looking_for(kind: Package, package: Package | None) -> Iterator[None]:
             raise
 
 
-def _find_package(cloudformation: BaseClient, name: str) -> Package | None:
+def _deployed_package(state: State) -> Package | None:
     """Return what a deployment is deployed as, None if nothing of its stack is in use."""
-    template = read_state(cloudformation, name).template
-    return read_options(template).package if template else None
+    return read_options(state.template).package if state.template else None
 
 
 def _exists(request: Callable[[], object]) -> bool:
