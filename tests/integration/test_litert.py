@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shutterless.conversion.export import Precision, to_tflite
+from shutterless.conversion.export import Exporter, Precision
 from shutterless.runtime.image.decoder import InputSpec, decode
 from shutterless.runtime.model.interpreter import InterpretedModel
 from shutterless.runtime.model.litert import CompiledModel, load_library
@@ -33,7 +33,8 @@ def test_in_every_precision_each_photo_gets_the_interpreters_scores_bit_for_bit(
     precision, colour_run, pictures
 ):
     arrays = [np.frombuffer(picture, np.uint8).reshape(32, 32, 3) for picture in pictures]
-    content = to_tflite(load_run(colour_run).model, precision, np.stack(arrays[-40:]))
+    with Exporter(load_run(colour_run).model, np.stack(arrays[-40:])) as exporter:
+        content = exporter.export(precision)
     compiled = CompiledModel(load_library(), content, threads=1)
     interpreted = InterpretedModel(content, threads=1)
     scores = [compiled.run(picture) for picture in pictures]

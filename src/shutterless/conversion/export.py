@@ -126,11 +126,3 @@ def _outer_layers(model: bytes) -> list[str]:
     places = [place for place, each in enumerate(graph.operators) if codes[each.opcodeIndex] in layers]
     outer = (*graph.operators[: places[0] + 1], *graph.operators[places[-1] :])
     return [graph.tensors[operator.outputs[0]].name.decode() for operator in outer]
-
-
-def to_tflite(
-    model: keras.Model, precision: Precision, calibration: Iterable[npt.NDArray[np.uint8]] = ()
-) -> bytes:
-    """Convert a Keras model to TFLite in one precision; see `Exporter`."""
-    with Exporter(model, calibration) as exporter:
-        return exporter.export(precision)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from shutterless.conversion.export import Precision, to_tflite
+from shutterless.conversion.export import Exporter, Precision
 from shutterless.training import load_run
 
 pytestmark = pytest.mark.slow
@@ -29,7 +29,8 @@ def pictures():
 )
 def test_the_file_takes_bytes_and_says_what_keras_says(precision, tolerance, colour_run, pictures):
     model = load_run(colour_run).model
-    interpreter = Interpreter(model_content=to_tflite(model, precision, pictures))
+    with Exporter(model, pictures) as exporter:
+        interpreter = Interpreter(model_content=exporter.export(precision))
     interpreter.allocate_tensors()
     (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
     assert (source["shape"].tolist(), source["dtype"]) == ([1, 32, 32, 3], np.uint8)
@@ -43,6 +44,7 @@ def test_the_file_takes_bytes_and_says_what_keras_says(precision, tolerance, col
 
 def test_lower_precision_makes_a_smaller_file(colour_run, pictures):
     model = load_run(colour_run).model
-    sizes = [len(to_tflite(model, precision, pictures)) for precision in SMALLER]
+    with Exporter(model, pictures) as exporter:
+        sizes = [len(exporter.export(precision)) for precision in SMALLER]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[1] < 0.6 * sizes[0]

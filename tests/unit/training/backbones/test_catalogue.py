@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from shutterless.conversion.export import Precision, to_tflite
+from shutterless.conversion.export import Exporter, Precision
 from shutterless.training.backbones.catalogue import BACKBONES, END
 from shutterless.training.model import build_model
 from shutterless.training.recipe import HeadConfig
@@ -111,7 +111,8 @@ def test_pixels_are_scaled_exactly_once_and_as_keras_documents_it(member, whole_
 
 
 def test_what_is_converted_agrees_with_keras(early, pixels):
-    interpreter = Interpreter(model_content=to_tflite(early.full, Precision.FLOAT32))
+    with Exporter(early.full) as exporter:
+        interpreter = Interpreter(model_content=exporter.export(Precision.FLOAT32))
     interpreter.allocate_tensors()
     for photo, expected in zip(pixels, early.full.predict_on_batch(pixels), strict=True):
         interpreter.set_tensor(interpreter.get_input_details()[0]["index"], photo[np.newaxis])
