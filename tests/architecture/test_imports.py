@@ -51,7 +51,7 @@ LIBRARIES = {
     "cleanlab": {"curation"},
     "jinja2": {"utils"},
     "h11": {"runtime"},
-    "keras": {"training", "conversion"},
+    "keras": {"training", "curation", "conversion"},
     "matplotlib": {"evaluation"},
     "numpy": {
         "runtime",

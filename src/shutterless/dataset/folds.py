@@ -31,13 +31,19 @@ def split_into_folds(dataset: Dataset, folds: int, *, seed: int) -> list[Dataset
             f"{len(groups):,} photos or groups of photos cannot be divided into {folds} folds",
             "Choose 2 folds or more; 5 or 10 are usual.",
         )
-    fold_of = _assign_folds(groups, folds, seed)
+    fold_of = assign_folds(groups, folds, seed)
     _require_two_folds_each(dataset, fold_of)
     return [_hold_out(dataset, fold, fold_of, seed) for fold in range(folds)]
 
 
-def _assign_folds(groups: dict[str, list[Photo]], folds: int, seed: int) -> dict[str, int]:
-    """Return path → fold: the largest groups first, each to the fold with the fewest photos of its label."""
+def assign_folds(groups: dict[str, list[Photo]], folds: int, seed: int) -> dict[str, int]:
+    """Return path → fold: the largest groups first, each to the fold with the fewest photos of its label.
+
+    Args:
+        groups: Name → photos that must stay together, from `by_group`.
+        folds: Number of folds.
+        seed: Decides the order of groups of the same size.
+    """
     label_sizes: Counter[tuple[int, str]] = Counter()
     sizes: Counter[int] = Counter()
     fold_of = {}
