@@ -13,8 +13,8 @@ from shutterless.text_files import MAX_TABLE_BYTES, read_text
 from shutterless.utils.escaping import escape_formula, unescape_formula
 
 COLUMNS = ("path", "label", "split", "group", "sha256")
-# The columns of earlier versions, and those that may not be empty.
-REQUIRED = COLUMNS[:3]
+# The columns of earlier versions. The label is empty for photos in `_other`, which fit none.
+FIRST_COLUMNS = COLUMNS[:3]
 SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -27,11 +27,11 @@ def write_split(dataset: Dataset, file: Path) -> None:
     with atomic_file(file) as draft, draft.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows(map(escape_formula, astuple(photo)) for photo in dataset.photos)
+        writer.writerows(map(escape_formula, astuple(photo)) for photo in (*dataset.photos, *dataset.other))
 
 
 def read_split(file: Path) -> tuple[Photo, ...]:
-    """Return the photos in split.csv, in their order.
+    """Return the photos in split.csv, in their order; those in `_other` have no label.
 
     Raises:
         RunError: The file is missing or malformed, or a photo's path is absolute or contains "..", by which
@@ -42,13 +42,13 @@ def read_split(file: Path) -> tuple[Photo, ...]:
         header, *rows = list(csv.reader(text, strict=True)) or [[]]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise _unreadable(file, str(error)) from error
-    if tuple(header) not in (COLUMNS, REQUIRED):
+    if tuple(header) not in (COLUMNS, FIRST_COLUMNS):
         raise _unreadable(file, f"its first line is not {','.join(COLUMNS)}")
     return tuple(_parse_photo(file, number, header, row) for number, row in enumerate(rows, start=2))
 
 
 def _parse_photo(file: Path, number: int, columns: list[str], row: list[str]) -> Photo:
-    if len(row) != len(columns) or not all(row[: len(REQUIRED)]):
+    if len(row) != len(columns) or not (row[0] and row[2]):
         raise _unreadable(file, f"row {number} does not have the fields {', '.join(columns)}")
     photo = Photo(*map(unescape_formula, row))
     if photo.sha256 and not SHA256.fullmatch(photo.sha256):

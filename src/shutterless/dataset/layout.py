@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shutterless.dataset.formats import SUFFIXES, is_picture, is_raw
-from shutterless.dataset.types import NOT_A_PICTURE, SPLITS, Photo, Skipped, Unreadable, printable
+from shutterless.dataset.types import NEW, NOT_A_PICTURE, OTHER, SPLITS, Photo, Skipped, Unreadable, printable
 from shutterless.errors import DatasetError
 from shutterless.files import recognise_output
 from shutterless.utils.messages import shortened
@@ -50,6 +50,7 @@ class Listing:
         root: The folder.
         split_folders: Split → its folder; empty if the folders are labels only.
         photos: Sorted by split, label and path.
+        other: The photos in folders called `OTHER` beside the labels; they have no label.
         labels: Split → names of its label folders.
         unreadable: Folders that cannot be opened, or that are named like a photo.
         skipped: Reason → paths of what is left out.
@@ -58,6 +59,7 @@ class Listing:
     root: Path
     split_folders: dict[str, Path] = field(default_factory=dict)
     photos: list[Photo] = field(default_factory=list)
+    other: list[Photo] = field(default_factory=list)
     labels: dict[str, set[str]] = field(default_factory=dict)
     unreadable: list[Unreadable] = field(default_factory=list)
     skipped: dict[str, list[str]] = field(default_factory=dict)
@@ -88,8 +90,10 @@ def find_photos(root: Path, default_split: str = "train") -> Listing:
     listing = Listing(root, find_split_folders(root))
     if listing.split_folders:
         _skip_others(listing, unwrap(root), [*listing.split_folders.values()])
+        _add_other(listing, {root, unwrap(root)}, split=NEW)
     for split, outer in (listing.split_folders or {default_split: root}).items():
         folder = unwrap(outer)
+        _add_other(listing, {outer, folder}, split=split)
         labels = label_folders(folder)
         listing.labels[split] = {label.name for label in labels}
         _skip_others(listing, folder, labels)
@@ -163,8 +167,8 @@ def subfolders(folder: Path) -> list[Path]:
 
 
 def label_folders(folder: Path) -> list[Path]:
-    """Return the folders in `folder` that may be labels or splits: not those that shutterless wrote."""
-    return [path for path in subfolders(folder) if not recognise_output(path)]
+    """Return the folders in `folder` that may be labels or splits: not `_other`, nor outputs of ours."""
+    return [path for path in subfolders(folder) if path.name != OTHER and not recognise_output(path)]
 
 
 def unwrap(folder: Path) -> Path:
@@ -250,12 +254,20 @@ def _holds_photos(folder: Path) -> bool:
 def _skip_others(listing: Listing, folder: Path, used: list[Path]) -> None:
     """Record what is next to the folders of labels or splits: photos, our outputs, other folders."""
     for path in sorted(folder.iterdir()):
-        if _is_hidden(path.name) or path in used:
+        if _is_hidden(path.name) or path in used or (path.name == OTHER and path.is_dir()):
             continue
         if path.is_dir():
             listing.skip(OUTPUT if recognise_output(path) else NOT_A_SPLIT, path)
         elif is_picture(path):
             listing.skip(OUTSIDE_LABELS, path)
+
+
+def _add_other(listing: Listing, folders: Iterable[Path], *, split: str) -> None:
+    """Add the photos that fit no label: those below a folder called `OTHER` in one of these folders."""
+    for folder in sorted(folders):
+        if (folder / OTHER).is_dir():
+            paths = map(listing.relative, _walk(listing, folder / OTHER))
+            listing.other.extend(Photo(path, "", split) for path in paths)
 
 
 def _walk(listing: Listing, top: Path) -> Iterator[Path]:

@@ -35,8 +35,9 @@ class Scan:
     """The result of reading every photo once.
 
     Attributes:
-        photos: The readable photos, with their splits and groups, sorted by path.
-        stats: Photo path → measurements, in the order of the photos.
+        photos: The readable photos with a label, with their splits and groups, sorted by path.
+        other: The readable photos in `_other`, likewise.
+        stats: Photo path → measurements of all photos.
         duplicates: The closest first.
         groups: Photos that show the same thing, sorted by name.
         unreadable: Files and folders that cannot be read, sorted by path.
@@ -44,6 +45,7 @@ class Scan:
     """
 
     photos: tuple[Photo, ...]
+    other: tuple[Photo, ...]
     stats: Mapping[str, PhotoStats]
     duplicates: tuple[Duplicates, ...]
     groups: tuple[Group, ...]
@@ -63,8 +65,8 @@ def load_dataset(
 
     If the folder has `train`, `validation` and `test` folders, they are the splits; without `validation`,
     a tenth of every label's training photos is used for it. A folder of labels only is split 80/10/10.
-    Photos of the same thing stay in one split. Files that cannot be read are left out and listed in
-    `unreadable`.
+    Photos of the same thing stay in one split. Photos in a folder called `_other` beside the labels are in
+    `other`. Files that cannot be read are left out and listed in `unreadable`.
 
     Args:
         root: The folder of photos.
@@ -106,7 +108,9 @@ def load_dataset(
     dataset = Dataset(root, labels, scan.photos, scan.unreadable, (), scan.groups)
     _require_trainable(dataset)
     warnings = (*split_gaps(dataset), *_scan_warnings(scan, by_label=not listing.split_folders))
-    return replace(dataset, warnings=warnings, skipped=listing.summary(), decoded=scan.decoded)
+    return replace(
+        dataset, warnings=warnings, skipped=listing.summary(), other=scan.other, decoded=scan.decoded
+    )
 
 
 def scan_photos(
@@ -133,6 +137,8 @@ def scan_photos(
         InputError: `group_by` is not a valid rule.
     """
     key_of = parse_group_by(group_by)
+    if listing.photos:
+        listing = replace(listing, photos=[*listing.photos, *listing.other])
     keep = spec if spec and fits_in_memory(len(listing.photos), spec) else None
 
     def measure(data: bytes) -> tuple[PhotoStats, npt.NDArray[np.uint8] | None]:
@@ -149,7 +155,8 @@ def scan_photos(
         return tuple(by_path[photo.path] for photo in related)
 
     return Scan(
-        photos,
+        tuple(photo for photo in photos if photo.label),
+        tuple(photo for photo in photos if not photo.label),
         {photo.path: photo_stats for photo, photo_stats in stats.items()},
         tuple(replace(each, photos=updated(each.photos)) for each in duplicates),
         tuple(replace(each, photos=updated(each.photos)) for each in groups),

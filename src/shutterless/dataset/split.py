@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from shutterless.dataset.types import Photo
+from shutterless.dataset.types import NEW, SPLITS, Photo
 
 # Part of every label's photos for validation, and for test, where no folders decide it.
 HOLDOUT_FRACTION = 0.1
@@ -15,14 +15,17 @@ def assign_splits(photos: Iterable[Photo], split_folders: Collection[str], *, se
     """Return the photos with the splits that training uses, sorted by path.
 
     Args:
-        photos: The photos, with the splits of their folders and their groups.
+        photos: The photos, with the splits of their folders and their groups. Photos whose split is `NEW`
+            go to the split of their group or, if it has none, are split like a folder of labels.
         split_folders: Splits that have a folder of their own; empty if the folders are labels only.
         seed: Decides which photos go to which split.
     """
+    fractions = {"validation": HOLDOUT_FRACTION, "test": HOLDOUT_FRACTION}
     if not split_folders:
-        fractions = {"validation": HOLDOUT_FRACTION, "test": HOLDOUT_FRACTION}
         return split_photos(photos, fractions, seed=seed)
-    photos = list(photos)
+    photos = _join_groups(photos)
+    new = [photo for photo in photos if photo.split == NEW]
+    photos = [*(photo for photo in photos if photo.split != NEW), *split_photos(new, fractions, seed=seed)]
     if "validation" not in split_folders:
         train = [photo for photo in photos if photo.split == "train"]
         others = [photo for photo in photos if photo.split != "train"]
@@ -53,6 +56,19 @@ def split_photos(photos: Iterable[Photo], fractions: Mapping[str, float], *, see
         splits |= _split_groups(names, sizes, fractions)
     result = (replace(photo, split=splits[name]) for name, members in groups.items() for photo in members)
     return tuple(sorted(result, key=lambda photo: photo.path))
+
+
+def _join_groups(photos: Iterable[Photo]) -> list[Photo]:
+    """Return the photos, those without a split in the split of their group that is closest to training."""
+    photos = list(photos)
+    order = (*SPLITS, NEW).index
+    splits = {
+        name: min((photo.split for photo in members), key=order) for name, members in by_group(photos).items()
+    }
+    return [
+        replace(photo, split=splits[photo.group or photo.path]) if photo.split == NEW else photo
+        for photo in photos
+    ]
 
 
 def by_group(photos: Iterable[Photo]) -> dict[str, list[Photo]]:

@@ -21,6 +21,7 @@ NOT_A_PICTURE = "not a picture"
 MAX_EXAMPLES, MAX_REASONS = 3, 5
 SPLITS = ("train", "validation", "test")
 NEW = "new"  # the split of photos that are in none, as of a folder that a model is measured on
+OTHER = "_other"  # the folder beside the labels for photos that fit none of them
 # Why photos count as showing the same thing, in JSON documents and in words.
 REASONS = {
     "group-by": "--group-by",
@@ -40,7 +41,7 @@ class Photo:
 
     Attributes:
         path: Path relative to the data set's folder, with `/` as separator.
-        label: Name of the label.
+        label: Name of the label; empty for a photo in `_other`, which fits no label.
         split: `train`, `validation`, `test` or `new`.
         group: Name of the group whose photos must stay in one split; empty for a photo on its own.
         sha256: SHA-256 of the file in hex; empty if it was not computed.
@@ -162,6 +163,8 @@ class Dataset:
         warnings: What may spoil a training or a measurement, a line each.
         groups: Photos that show the same thing, sorted by name.
         skipped: What was left out without being read, by reason.
+        other: The readable photos in folders called `_other` beside the labels, sorted by path. They fit no
+            label, and no label is trained on them.
         decoded: The photos' pixels, if they were asked for and fit in memory.
     """
 
@@ -172,6 +175,7 @@ class Dataset:
     warnings: tuple[str, ...]
     groups: tuple[Group, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    other: tuple[Photo, ...] = ()
     decoded: Decoded = field(default=NOTHING_DECODED, compare=False)
 
     def of(self, split: str) -> tuple[Photo, ...]:
@@ -206,7 +210,7 @@ class Dataset:
         and a data set that is copied elsewhere keeps neither its times nor its folder.
         """
         digest = hashlib.sha256()
-        for photo in self.photos:
+        for photo in (*self.photos, *self.other):
             digest.update("\0".join((photo.path, photo.label, photo.split, photo.sha256, "")).encode())
         return digest.hexdigest()
 

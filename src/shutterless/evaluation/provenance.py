@@ -109,7 +109,7 @@ def _of_run(folder: Path) -> Provenance:
         made_with,
         _train_command(folder, recipe_name, settings),
         recipe,
-        read_split(folder / SPLIT),
+        tuple(photo for photo in read_split(folder / SPLIT) if photo.label),
         history,
         accuracies,
     )

@@ -51,7 +51,7 @@ def require_same_photos(dataset: Dataset, earlier: Run) -> None:
     """
     if dataset.fingerprint == earlier.settings.dataset_fingerprint:
         return
-    changes = describe_changes(earlier.photos, dataset.photos)
+    changes = describe_changes((*earlier.photos, *earlier.other), (*dataset.photos, *dataset.other))
     raise RunError(
         "changed-photos",
         f"The photos in {dataset.root} have changed since {earlier.path} was started: {changes}",

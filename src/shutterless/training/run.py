@@ -34,12 +34,14 @@ class Run:
         settings: The settings in the table `run` of recipe.toml.
         recipe: The recipe as it was run.
         photos: The photos as split.csv recorded them before the training.
+        other: The photos in `_other`, which fit no label, recorded likewise.
     """
 
     path: Path
     settings: Settings
     recipe: Recipe
     photos: tuple[Photo, ...]
+    other: tuple[Photo, ...] = ()
 
     def __repr__(self) -> str:
         """Return recipe, backbone, number of labels and validation accuracy, on one line."""
@@ -113,8 +115,8 @@ class Run:
 
     @property
     def training_record(self) -> TrainingRecord:
-        """The photos that the model was trained on, by their content."""
-        return TrainingRecord.of(self.photos, self.settings.photos)
+        """The photos of the run, those in `_other` included, by their content."""
+        return TrainingRecord.of((*self.photos, *self.other), self.settings.photos)
 
     def of(self, split: str) -> tuple[Photo, ...]:
         """Return the photos of one split."""
@@ -150,7 +152,9 @@ def load_run(path: str | Path) -> Run:
         raise RunError(
             "unreadable-run", f"{path / RECIPE} cannot be read: {error}", "Train again."
         ) from error
-    return Run(path, settings, recipe, read_split(path / SPLIT))
+    photos = read_split(path / SPLIT)
+    labelled = tuple(photo for photo in photos if photo.label)
+    return Run(path, settings, recipe, labelled, tuple(photo for photo in photos if not photo.label))
 
 
 def _require_possible_sizes(file: Path) -> None:

@@ -30,6 +30,12 @@ def test_a_written_split_reads_back_the_same_with_groups_and_hashes(dataset, tmp
     assert [path.name for path in tmp_path.iterdir()] == ["split.csv"]
 
 
+def test_photos_that_fit_no_label_are_recorded_without_one(dataset, tmp_path):
+    other = (Photo("_other/1.jpg", "", "train", "_other/1.jpg", "0f" * 32), Photo("_other/2.jpg", "", "test"))
+    write_split(replace(dataset, other=other), tmp_path / "split.csv")
+    assert read_split(tmp_path / "split.csv") == (*dataset.photos, *other)
+
+
 def test_a_split_of_the_first_three_columns_is_still_read(tmp_path):
     (tmp_path / "split.csv").write_text("path,label,split\nhat/1.jpg,hat,train\n")
     assert read_split(tmp_path / "split.csv") == (Photo("hat/1.jpg", "hat", "train"),)
@@ -55,7 +61,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(dataset, tmp_path, 
         ("", "path,label,split,group,sha256"),
         ("path,label\n", "path,label,split,group,sha256"),
         ("path,label,split\na.jpg,hat\n", "row 2"),
-        ("path,label,split\na.jpg,,train\n", "row 2"),
+        ("path,label,split\na.jpg,hat,\n", "row 2"),
         ("path,label,split\na.jpg,hat,holiday\n", "'holiday'"),
         ("path,label,split,group,sha256\na.jpg,hat,train\n", "row 2"),
         ("path,label,split,group,sha256\na.jpg,hat,train,,beef\n", "beef"),

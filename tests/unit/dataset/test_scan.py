@@ -218,3 +218,48 @@ def test_a_data_set_that_leaves_nothing_for_validation_is_refused(tmp_path, make
     make_photos("dress")
     make_photos("hat")
     assert refusal(tmp_path).code == "no-validation-photos"
+
+
+def test_photos_in_other_fit_no_label_and_are_kept_apart(tmp_path, two_labels, make_photos):
+    before = load_dataset(tmp_path)
+    make_photos("_other", 10)
+    make_photos("_other/textures", 10)
+    dataset = load_dataset(tmp_path)
+    assert (dataset.labels, dataset.photos) == (before.labels, before.photos)
+    assert {photo.label for photo in dataset.other} == {""}
+    assert dataset.other[0].path == "_other/000.png"
+    counts = {split: sum(photo.split == split for photo in dataset.other) for split in SPLITS}
+    assert counts == {"train": 16, "validation": 2, "test": 2}
+    assert all(photo.sha256 for photo in dataset.other)
+    assert dataset.fingerprint != before.fingerprint
+    assert dataset.warnings == ()
+
+
+def test_other_in_a_split_has_that_split_and_beside_the_splits_is_divided(tmp_path, make_photos):
+    for split in ("train", "val"):
+        for label in ("dress", "hat"):
+            make_photos(f"{split}/{label}", 3)
+        make_photos(f"{split}/_other", 2)
+    make_photos("_other", 10)
+    dataset = load_dataset(tmp_path)
+    assert dataset.counts() == {label: {"train": 3, "validation": 3} for label in ("dress", "hat")}
+    splits = {split: [photo.path for photo in dataset.other if photo.split == split] for split in SPLITS}
+    assert {"train/_other/000.png", "train/_other/001.png"} <= set(splits["train"])
+    assert {"val/_other/000.png", "val/_other/001.png"} <= set(splits["validation"])
+    assert {split: len(paths) for split, paths in splits.items()} == {"train": 10, "validation": 3, "test": 1}
+
+
+def test_a_copy_of_a_labelled_photo_in_other_stays_in_its_split_and_is_a_conflict(tmp_path, make_photos):
+    for split in ("train", "val"):
+        for label in ("dress", "hat"):
+            make_photos(f"{split}/{label}", 3)
+    (tmp_path / "_other").mkdir()
+    (tmp_path / "_other/copy.png").write_bytes((tmp_path / "val/hat/000.png").read_bytes())
+    dataset = load_dataset(tmp_path)
+    assert [photo.split for photo in dataset.other] == ["validation"]
+    assert ["val/hat/000.png" in warning for warning in dataset.warnings] == [True]
+
+
+def test_other_alone_is_no_data_set(tmp_path, make_photos):
+    make_photos("_other", 3)
+    assert refusal(tmp_path).code == "no-photos"

@@ -4,7 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
-from shutterless.artifacts.run_files import RECIPE
+from shutterless.artifacts.run_files import RECIPE, SPLIT
 from shutterless.dataset import Photo, read_pixels
 from shutterless.errors import RunError
 from shutterless.training import MODEL, is_run, load_run
@@ -41,6 +41,16 @@ def test_a_folder_without_a_recipe_is_no_run(tmp_path):
     with pytest.raises(RunError) as caught:
         load_run(tmp_path)
     assert caught.value.code == "not-a-run"
+
+
+def test_photos_that_fit_no_label_are_recorded_but_are_not_the_runs_photos(copy):
+    digits = "0f" * 32
+    with (copy / SPLIT).open("a") as file:
+        file.write(f"_other/1.png,,train,,{digits}\n")
+    run = load_run(copy)
+    assert run.other == (Photo("_other/1.png", "", "train", "", digits),)
+    assert (run.labels, len(run.photos)) == (("blue", "green", "red"), 63)
+    assert run.training_record.by_content[digits[:16]] == "train"
 
 
 @pytest.fixture

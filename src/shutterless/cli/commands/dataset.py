@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shutterless.cli.console import make_table, print_json, print_result, progress_bar, say, show
+from shutterless.utils.messages import plural
 
 if TYPE_CHECKING:
     from shutterless.dataset.inspect.inspection import Inspection
@@ -127,6 +128,9 @@ def _show_inspection(inspection: "Inspection") -> None:
         print_result(
             "The folders are labels only: training will split the photos like this, with the same seed."
         )
+    if other := inspection.other:
+        splits = ", ".join(f"{split} {number:,}" for split, number in other.items())
+        print_result(f"{plural(sum(other.values()), 'photo')} in _other, which fit no label: {splits}")
     formats = ", ".join(f"{count:,} {name}" for name, count in inspection.formats.items())
     sides = (
         f"{name} {figures['smallest']:g} to {figures['largest']:g} px, median {figures['median']:g}"

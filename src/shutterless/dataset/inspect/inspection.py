@@ -12,7 +12,15 @@ from shutterless.dataset.inspect.findings import Finding, find_problems
 from shutterless.dataset.layout import find_photos
 from shutterless.dataset.photo_stats import PhotoStats
 from shutterless.dataset.scan import scan_photos, split_gaps
-from shutterless.dataset.types import NOT_A_PICTURE, Dataset, Photo, Unreadable, printable, totals
+from shutterless.dataset.types import (
+    NOT_A_PICTURE,
+    Dataset,
+    Photo,
+    Unreadable,
+    count_photos,
+    printable,
+    totals,
+)
 from shutterless.runtime.json_types import JsonObject
 from shutterless.utils.progress import Progress, automatic
 
@@ -25,7 +33,7 @@ class Inspection:
         dataset: Every readable photo, with its split in a training, and every label, whether it has photos
             to train on or not.
         has_split_folders: Whether folders decide the splits; if not, the seed does.
-        stats: The measurements of every photo, in the order of the photos.
+        stats: The measurements of every photo with a label, in the order of the photos.
         duplicates: Photos that are the same, the closest first.
         findings: Problems, the worst first.
     """
@@ -40,6 +48,11 @@ class Inspection:
     def totals(self) -> dict[str, int]:
         """Return split → number of photos."""
         return totals(self.dataset.counts())
+
+    @property
+    def other(self) -> dict[str, int]:
+        """Return split → number of photos in `_other`."""
+        return totals(count_photos(self.dataset.other, ()))
 
     @property
     def formats(self) -> dict[str, int]:
@@ -68,6 +81,7 @@ class Inspection:
             "splits_from": "folders" if self.has_split_folders else "seed",
             "counts": self.dataset.counts(),
             "totals": self.totals,
+            "other": self.other,
             "formats": self.formats,
             "sides": self.sides,
             "skipped": [asdict(each) for each in self.dataset.skipped],
@@ -112,6 +126,7 @@ def inspect_dataset(
         warnings=(),
         groups=scan.groups,
         skipped=listing.summary(),
+        other=scan.other,
     )
     outside_layout = (str(each) for each in dataset.skipped if each.reason != NOT_A_PICTURE)
     warnings = tuple(map(printable, (*outside_layout, *split_gaps(dataset))))

@@ -81,6 +81,14 @@ def test_the_json_document_can_be_written_whatever_the_names(photos):
     assert document["photos"] == 64 == sum(document["totals"].values())
 
 
+def test_photos_in_other_are_counted_apart(photos):
+    (photos / "train" / "_other").mkdir()
+    for number in range(3):
+        Image.new("RGB", (9, 9), (number, 99, 99)).save(photos / "train" / "_other" / f"{number}.png")
+    before = inspect_dataset(photos).to_json()
+    assert (before["other"], before["photos"]) == ({"train": 3}, 63)
+
+
 def test_a_folder_without_photos_is_refused(tmp_path):
     with pytest.raises(DatasetError) as caught:
         inspect_dataset(tmp_path)
