@@ -34,11 +34,11 @@ MAX_RECORDS = 1000
 PROCESSOR_BYTES = 4096
 
 
-def open_bundle(path: str | Path) -> Bundle:
+def open_bundle(bundle: str | Path | Bundle) -> Bundle:
     """Read a bundle and make sure that its model can be run safely in this process.
 
     Args:
-        path: The bundle's folder.
+        bundle: The bundle's folder, or a bundle that was read before.
 
     Returns:
         The bundle, with its model in memory: what happens to the folder afterwards changes nothing.
@@ -46,7 +46,7 @@ def open_bundle(path: str | Path) -> Bundle:
     Raises:
         BundleError: The bundle does not verify, or its model fails the check; see `check_model`.
     """
-    bundle = read_bundle(path)
+    bundle = bundle if isinstance(bundle, Bundle) else read_bundle(bundle)
     if not is_remembered(bundle):
         check_model(bundle)
         remember(bundle)

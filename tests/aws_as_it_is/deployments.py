@@ -33,25 +33,26 @@ def make_bundle(folder: Path, described: Bundle, model: str, name: str = "clothe
     return folder
 
 
-def layer(bundle: Path) -> str:
+def layer(bundle: Bundle) -> str:
     """Return the digest of the only layer of a bundle's image."""
-    return f"sha256:{hashlib.sha256(read_bundle(bundle).version.encode()).hexdigest()}"
+    return f"sha256:{hashlib.sha256(bundle.version.encode()).hexdigest()}"
 
 
-def digest(bundle: Path, package: str = "zip") -> str:
+def digest(bundle: Path | Bundle, package: str = "zip") -> str:
     """Return the digest of a bundle's zip, or of its image as moto makes it from the layers."""
+    bundle = bundle if isinstance(bundle, Bundle) else read_bundle(bundle)
     if package == "zip":
         return f"sha256:{hashlib.sha256(zip_body(bundle)).hexdigest()}"
     return f"sha256:{hashlib.sha256(layer(bundle).encode()).hexdigest()}"
 
 
-def publish(aws: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress) -> Code:
+def publish(aws: boto3.Session, name: str, bundle: Bundle, options: Options, progress: Progress) -> Code:
     """Store the code of a bundle as its options say: no Docker and no wheels needed."""
     publishers = {"image": publish_image, "zip": publish_zip}
     return publishers[options.package](aws, name, bundle, options, progress)
 
 
-def publish_zip(aws: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress) -> Code:
+def publish_zip(aws: boto3.Session, name: str, bundle: Bundle, options: Options, progress: Progress) -> Code:
     """Upload a zip without a runtime, another one for each model."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "function.zip")
@@ -59,15 +60,17 @@ def publish_zip(aws: boto3.Session, name: str, bundle: Path, options: Options, p
         return upload_zip(aws, name, file, digest(bundle, "zip").removeprefix("sha256:"), progress)
 
 
-def zip_body(bundle: Path) -> bytes:
+def zip_body(bundle: Bundle) -> bytes:
     """Return a zip that names the model of a bundle, with the same bytes each time."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(zipfile.ZipInfo("model"), read_bundle(bundle).version)
+        archive.writestr(zipfile.ZipInfo("model"), bundle.version)
     return file.getvalue()
 
 
-def publish_image(aws: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress) -> Code:
+def publish_image(
+    aws: boto3.Session, name: str, bundle: Bundle, options: Options, progress: Progress
+) -> Code:
     """Put an image without content into the registry, another one for each model."""
     tags, key = all_tags(name, options), options.image_kms_key
     repository = ensure_repository(aws, f"shutterless/{name}", tags=tags, kms_key=key)
@@ -81,7 +84,7 @@ def publish_image(aws: boto3.Session, name: str, bundle: Path, options: Options,
         ecr.put_image(
             repositoryName=repository.name,
             imageManifest=json.dumps(manifest),
-            imageTag=read_bundle(bundle).version,
+            imageTag=bundle.version,
         )
     return ImageCode(repository.uri, digest(bundle, "image"))
 
@@ -118,7 +121,7 @@ def events(account: Account, status: str) -> list[str]:
 def during_push(action: Callable[[], object]) -> Callable[..., Code]:
     """Return a publisher during whose push something else happens."""
 
-    def push(aws: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress) -> Code:
+    def push(aws: boto3.Session, name: str, bundle: Bundle, options: Options, progress: Progress) -> Code:
         code = publish(aws, name, bundle, options, progress)
         action()
         return code

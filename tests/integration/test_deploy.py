@@ -3,6 +3,7 @@
 import doctest
 import inspect
 import json
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -129,6 +130,17 @@ def test_a_second_deploy_builds_and_pushes_nothing(aws, bundles, package):
 
     deployer.deploy(bundles[0], NAME, publish=refuse, memory=3008)
     assert alias(aws) == ("2", {})
+
+
+def test_what_is_deployed_is_the_bundle_that_was_checked(aws, bundles, monkeypatch, tmp_path):
+    folder, find_target = shutil.copytree(bundles[0], tmp_path / "bundle"), deployer.find_target
+
+    def replace_folder(*arguments, **options):
+        (folder / "bundle.json").write_text("{}")
+        return find_target(*arguments, **options)
+
+    monkeypatch.setattr(deployer, "find_target", replace_folder)
+    assert read_bundle(bundles[0]).version in deploy(folder).model
 
 
 def test_a_zip_that_is_gone_from_the_bucket_is_uploaded_again(aws, bundles):

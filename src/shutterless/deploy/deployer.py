@@ -206,7 +206,7 @@ def deploy(
         if current_options and current_options.package == "image":
             tags, new_tags = all_tags(name, current_options), all_tags(name, target.options)
             change_tags(session, repository_name(name), tags, new_tags)
-        code = target.code or _provide_code(session, name, bundle, target.options, publish, progress)
+        code = target.code or _provide_code(session, name, contents, target.options, publish, progress)
         require_unmoved_state(cloudformation, state)
         rollout = Rollout(session, progress, question, canary_minutes, canary_ignore_answers)
         result = rollout.run(state, target.template(code, canary))
@@ -240,15 +240,15 @@ def _expected_code(
 def _provide_code(
     session: boto3.Session,
     name: str,
-    bundle: str | Path | LiveRelease,
+    contents: Bundle | LiveRelease,
     options: Options,
     publish: Publisher,
     progress: Progress,
 ) -> Code:
     """Build or copy the code for a deployment, and return it as AWS stores it."""
-    if isinstance(bundle, LiveRelease):
-        return bundle.copy_to(session, name, options, progress)
-    return publish(session, name, Path(bundle), options, progress)
+    if isinstance(contents, LiveRelease):
+        return contents.copy_to(session, name, options, progress)
+    return publish(session, name, contents, options, progress)
 
 
 def _stack_notes(stack: Stack | None, deployed: Template | None) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ from shutterless.errors import PackagingError
 from shutterless.packaging.container import ask, lambda_limits, running
 from shutterless.packaging.docker import WrongProcessorError
 from shutterless.packaging.platforms import Platform
-from shutterless.runtime.service import Service
+from shutterless.runtime.model.bundle import Bundle
+from shutterless.runtime.service import Service, load_classifier
 from shutterless.runtime.settings import Settings
 
 # Scores of one picture on two processors differ a little, because they add in another order.
@@ -29,7 +30,7 @@ class CheckResult:
     difference: float
 
 
-def check_image(tag: str, bundle: Path, platform: Platform) -> CheckResult | None:
+def check_image(tag: str, bundle: Bundle, platform: Platform) -> CheckResult | None:
     """Start an image under Lambda's limits, without a network, and compare its answer for a drawn photo.
 
     Args:
@@ -46,7 +47,8 @@ def check_image(tag: str, bundle: Path, platform: Platform) -> CheckResult | Non
     file = io.BytesIO()
     draw_garment("shirt", 256, Random(0)).save(file, "PNG")
     photo = file.getvalue()
-    bundle_scores = Service.load(Settings(bundle)).classify(photo)["scores"]
+    settings = Settings(Path(bundle.folder))
+    bundle_scores = Service(load_classifier(bundle, settings), settings).classify(photo)["scores"]
     try:
         with running(tag, ["--network", "none", "--platform", platform, *lambda_limits()]) as container:
             answer = ask(container, "/predict", photo)

@@ -14,6 +14,7 @@ from shutterless.packaging import layers
 from shutterless.packaging.bytecode import Python, compile_layers, local_python
 from shutterless.packaging.platforms import Platform, check_platform
 from shutterless.packaging.wheels import fetch_wheels
+from shutterless.runtime.model.bundle import Bundle
 from shutterless.text_files import read_text
 from shutterless.utils.progress import Progress, automatic
 
@@ -82,7 +83,7 @@ class Context:
 
 
 def package(
-    bundle: str | Path,
+    bundle: str | Path | Bundle,
     context: str | Path,
     *,
     platform: str = "linux/amd64",
@@ -92,7 +93,7 @@ def package(
     """Write the build context of a bundle's container image.
 
     Args:
-        bundle: The bundle's folder.
+        bundle: The bundle's folder, or a bundle that was read before.
         context: The folder to write. An earlier build context there is replaced, unless its Dockerfile or
             README.md has been edited.
         platform: `linux/amd64` or `linux/arm64`.
@@ -109,12 +110,13 @@ def package(
         >>> context.layers["bundle"]  # doctest: +SKIP
         4906216
     """
-    bundle, context = Path(bundle), Path(context)
-    return write_context(bundle, context, platform, base_image, lambda *_: local_python(), progress)
+    return write_context(
+        open_bundle(bundle), Path(context), platform, base_image, lambda *_: local_python(), progress
+    )
 
 
 def write_context(
-    bundle: Path,
+    bundle: Bundle,
     context: Path,
     platform: str,
     base_image: str | None,
@@ -127,16 +129,15 @@ def write_context(
         raise InputError(
             "invalid-image-name", f"{base!r} is not the name of an image", "Use one like python:3.13-slim."
         )
-    description = open_bundle(bundle)
     _check_replaceable(context)
     python = find_python(target, base)
     wheels = fetch_wheels(target, progress)
-    tag = image_tag(description.name)
+    tag = image_tag(bundle.name)
     with atomic_directory(context, "the build context") as folder:
         sizes = _write_layers(folder, bundle, wheels, python)
-        fields = {"platform": target, "base_image": base, "version": description.version}
+        fields = {"platform": target, "base_image": base, "version": bundle.version}
         (folder / "Dockerfile").write_text(DOCKERFILE.format(**fields), "utf-8")
-        (folder / "README.md").write_text(README.format(**fields, name=description.name, tag=tag), "utf-8")
+        (folder / "README.md").write_text(README.format(**fields, name=bundle.name, tag=tag), "utf-8")
     return Context(context, target, base, sizes, compiled=bool(python), tag=tag)
 
 
@@ -153,7 +154,7 @@ def _check_replaceable(context: Path) -> None:
             )
 
 
-def _write_layers(folder: Path, bundle: Path, wheels: list[Path], python: Python | None) -> dict[str, int]:
+def _write_layers(folder: Path, bundle: Bundle, wheels: list[Path], python: Python | None) -> dict[str, int]:
     """Write the layers' tars into the folder; return the size of each layer."""
     with tempfile.TemporaryDirectory(dir=folder) as draft:
         parts = dependencies, runtime, model = [Path(draft, name) for name in layers.LAYERS]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shutterless.errors import PackagingError
+from shutterless.model_check import open_bundle
 from shutterless.packaging import layers
 from shutterless.packaging.base_image import base_python
 from shutterless.packaging.check import CheckResult, check_image
@@ -17,6 +18,7 @@ from shutterless.packaging.docker import (
     inspect_image,
 )
 from shutterless.packaging.platforms import Platform
+from shutterless.runtime.model.bundle import Bundle
 from shutterless.utils.progress import Progress, automatic
 
 # What Lambda accepts. It refuses an index, which an image becomes with a provenance record
@@ -67,7 +69,7 @@ class Image:
 
 
 def build_image(
-    bundle: str | Path,
+    bundle: str | Path | Bundle,
     tag: str,
     *,
     platform: str = "linux/amd64",
@@ -78,7 +80,7 @@ def build_image(
     """Build a bundle's container image, and check that it answers as the bundle does.
 
     Args:
-        bundle: The bundle's folder.
+        bundle: The bundle's folder, or a bundle that was read before.
         tag: The image's name, with or without a `:version`.
         platform: `linux/amd64` or `linux/arm64`.
         base_image: An image with Python 3.13 and glibc; the small official one if not given.
@@ -95,8 +97,8 @@ def build_image(
         >>> sum(layer.bytes for layer in image.layers)  # doctest: +SKIP
         183921024
     """
-    bundle = Path(bundle)
     docker("version")  # fails without an engine, before anything is downloaded for it
+    bundle = open_bundle(bundle)
     progress(STAGE, 0, STEPS)
     with tempfile.TemporaryDirectory(prefix="shutterless-") as folder:
         context = write_context(bundle, Path(folder, "context"), platform, base_image, base_python, progress)

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 import shutterless
 from shutterless import errors, runtime
-from shutterless.runtime.model.bundle import DESCRIPTION, MODEL
+from shutterless.runtime.model.bundle import DESCRIPTION, MODEL, Bundle
 
 HOME = PurePosixPath("opt/shutterless")
 DEPENDENCIES, RUNTIME, BUNDLE = LAYERS = ("dependencies", "runtime", "bundle")
@@ -83,10 +83,10 @@ def write_runtime(folder: Path, unused: Sequence[str] = ()) -> None:
         shutil.copyfile(file, target / file.name)
 
 
-def write_bundle(folder: Path, bundle: Path) -> None:
-    """Copy a bundle's model and description into a folder."""
-    for name in (MODEL, DESCRIPTION):
-        _write(folder / name, (bundle / name).read_bytes())
+def write_bundle(folder: Path, bundle: Bundle) -> None:
+    """Write a bundle's model and description into a folder, as they were when it was read."""
+    _write(folder / MODEL, bundle.model)
+    _write(folder / DESCRIPTION, bundle.to_text().encode())
 
 
 def pack(layer: Path, archive: Path) -> None:

@@ -14,6 +14,7 @@ from shutterless.packaging import layers
 from shutterless.packaging.bytecode import Python, compile_layers, local_python
 from shutterless.packaging.platforms import Platform, check_platform
 from shutterless.packaging.wheels import fetch_wheels
+from shutterless.runtime.model.bundle import Bundle
 from shutterless.text_files import has_mark
 from shutterless.utils.progress import Progress, automatic
 from shutterless.utils.zip_file import Member, write_zip
@@ -85,7 +86,7 @@ class ZipPackage:
 
 
 def build_zip(
-    bundle: str | Path,
+    bundle: str | Path | Bundle,
     destination: str | Path,
     *,
     platform: str = "linux/amd64",
@@ -98,7 +99,7 @@ def build_zip(
     bytecode: each release of Python compiles a little differently.
 
     Args:
-        bundle: The bundle's folder.
+        bundle: The bundle's folder, or a bundle that was read before.
         destination: The file to write. An earlier zip of this function is replaced.
         platform: `linux/amd64` or `linux/arm64`.
         bytecode: Whether to add the modules' bytecode, if this machine has a Python 3.13. Without it, each
@@ -115,8 +116,8 @@ def build_zip(
         >>> package.bytes  # doctest: +SKIP
         13411920
     """
-    bundle, destination, target = Path(bundle), Path(destination), check_platform(platform)
-    open_bundle(bundle)
+    destination, target = Path(destination), check_platform(platform)
+    bundle = open_bundle(bundle)
     _check_replaceable(destination)
     wheels = [wheel for wheel in fetch_wheels(target, progress) if not wheel.name.startswith(UNUSED_WHEELS)]
     python = local_python() if bytecode else None
@@ -150,7 +151,7 @@ def _check_replaceable(destination: Path) -> None:
         )
 
 
-def _make_members(bundle: Path, wheels: Sequence[Path], python: Python | None) -> list[Member]:
+def _make_members(bundle: Bundle, wheels: Sequence[Path], python: Python | None) -> list[Member]:
     """Return all files of the zip, the entry point first and the others sorted."""
     copies: dict[str, Member] = {}
     for wheel in wheels:

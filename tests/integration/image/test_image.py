@@ -58,13 +58,13 @@ def test_equal_inputs_give_equal_layers_and_a_new_model_changes_its_own_alone(
     docker, image, colour_bundle, tmp_path
 ):
     digests = [layer.digest for layer in image.layers[1:]]
-    write_context(colour_bundle, tmp_path / "context", "linux/amd64", BASE, base_python, silent)
+    write_context(read_bundle(colour_bundle), tmp_path / "context", "linux/amd64", BASE, base_python, silent)
     assert layers_of(docker, tmp_path / "context", "--no-cache") == digests
 
     other = shutil.copytree(colour_bundle, tmp_path / "other")
     description = (other / "bundle.json").read_text().replace('"name": "colours"', '"name": "others"')
     (other / "bundle.json").write_text(description)
-    write_context(other, tmp_path / "changed", "linux/amd64", BASE, base_python, silent)
+    write_context(read_bundle(other), tmp_path / "changed", "linux/amd64", BASE, base_python, silent)
     changed = layers_of(docker, tmp_path / "changed")
     assert changed[:2] == digests[:2]
     assert changed[2] != digests[2]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -118,3 +119,18 @@ def small_package(small_wheel, monkeypatch) -> Path:
     for module in (base_image, context, zip_package):
         monkeypatch.setattr(module, "local_python", lambda: None)
     return small_wheel
+
+
+@pytest.fixture
+def replaced_bundle(colour_bundle, small_wheel, tmp_path, monkeypatch) -> Path:
+    """Return a bundle whose folder gets other content as soon as it has been checked."""
+    folder = shutil.copytree(colour_bundle, tmp_path / "replaced")
+
+    def replace_and_fetch(platform: str, progress: object) -> list[Path]:
+        (folder / "model.tflite").write_bytes(b"another model")
+        (folder / "bundle.json").write_text("{}")
+        return [small_wheel]
+
+    for module in (context, zip_package):
+        monkeypatch.setattr(module, "fetch_wheels", replace_and_fetch)
+    return folder

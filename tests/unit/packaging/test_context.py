@@ -113,7 +113,9 @@ def test_bytecode_is_the_same_each_time_and_is_used_instead_of_the_source(colour
 
     def layer(name):
         python = Python((sys.executable,))
-        context.write_context(colour_bundle, tmp_path / name, "linux/amd64", None, lambda *_: python, print)
+        context.write_context(
+            read_bundle(colour_bundle), tmp_path / name, "linux/amd64", None, lambda *_: python, print
+        )
         return tmp_path / name / "dependencies.tar"
 
     assert layer("first").read_bytes() == layer("second").read_bytes()

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from shutterless.errors import InputError, PackagingError
-from shutterless.packaging import build_image
+from shutterless.packaging import build_image, context, image
 from shutterless.packaging.container import lambda_limits
 from shutterless.packaging.docker import DockerError
 
@@ -119,3 +119,15 @@ def test_memory_that_lambda_does_not_offer_is_refused(memory):
     with pytest.raises(InputError) as caught:
         lambda_limits(memory)
     assert caught.value.code == "invalid-memory"
+
+
+def test_an_image_has_and_is_compared_with_the_bundle_that_was_checked(
+    engine, colour_bundle, replaced_bundle, monkeypatch
+):
+    engine()
+    bundles = []
+    monkeypatch.setattr(image, "check_image", lambda tag, bundle, platform: bundles.append(bundle))
+    monkeypatch.setattr(context.layers, "write_bundle", lambda folder, bundle: bundles.append(bundle))
+    build_image(replaced_bundle, "shop")
+    model = (colour_bundle / "model.tflite").read_bytes()
+    assert [bundle.model for bundle in bundles] == [model, model]

@@ -146,3 +146,11 @@ def test_a_damaged_bundle_is_refused(colour_bundle, tmp_path):
     with pytest.raises(BundleError) as caught:
         build_zip(damaged, tmp_path / "function.zip")
     assert caught.value.code == "corrupt-bundle"
+
+
+def test_a_zip_has_the_bundle_that_was_checked_whatever_is_in_its_folder_now(
+    colour_bundle, replaced_bundle, tmp_path
+):
+    with zipfile.ZipFile(build_zip(replaced_bundle, tmp_path / "function.zip").path) as archive:
+        for name in ("model.tflite", "bundle.json"):
+            assert archive.read(f"bundle/{name}") == (colour_bundle / name).read_bytes()

@@ -1,25 +1,24 @@
 """Build the image of a bundle and push it to Amazon ECR."""
 
-from pathlib import Path
-
 import boto3
 
 from shutterless.deploy.aws.ecr import ensure_repository, push
 from shutterless.deploy.options import Options
 from shutterless.deploy.template.code import Code, parse_code
 from shutterless.deploy.template.template import all_tags, repository_name
+from shutterless.runtime.model.bundle import Bundle
 from shutterless.utils.progress import Progress
 
 
 def publish_image(
-    session: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress
+    session: boto3.Session, name: str, bundle: Bundle, options: Options, progress: Progress
 ) -> Code:
     """Build the image of a bundle, push it to the repository of the deployment, and return it there.
 
     Args:
         session: The AWS session.
         name: The deployment's name.
-        bundle: The bundle's folder.
+        bundle: The bundle.
         options: How it is deployed.
         progress: Called as the work goes on.
 

@@ -25,14 +25,14 @@ def fits_zip(bundle: Bundle) -> bool:
 
 
 def publish_zip(
-    session: boto3.Session, name: str, bundle: Path, options: Options, progress: Progress
+    session: boto3.Session, name: str, bundle: Bundle, options: Options, progress: Progress
 ) -> Code:
     """Make the zip of a bundle, upload it to the account's bucket, and return it there.
 
     Args:
         session: The AWS session.
         name: The deployment's name.
-        bundle: The bundle's folder.
+        bundle: The bundle.
         options: How it is deployed.
         progress: Called as the work goes on.
 

@@ -5,6 +5,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from random import Random
@@ -60,16 +61,18 @@ def measure_start(bundle: Path) -> float:
         ShutterlessError: The bundle does not verify.
     """
     from shutterless.model_check import open_bundle
+    from shutterless.packaging.layers import write_bundle
 
-    open_bundle(bundle)
-    environment = {**os.environ, "SHUTTERLESS_BUNDLE": str(bundle), "OPENBLAS_NUM_THREADS": "1"}
     command = [sys.executable, "-P", "-c", START_PROGRAM]  # -P: import nothing from the working folder
-    outputs = [
-        subprocess.run(
-            command, env=environment, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        ).stdout
-        for _ in range(STARTS)
-    ]
+    with tempfile.TemporaryDirectory(prefix="shutterless-") as folder:
+        write_bundle(Path(folder), open_bundle(bundle))
+        environment = {**os.environ, "SHUTTERLESS_BUNDLE": folder, "OPENBLAS_NUM_THREADS": "1"}
+        outputs = [
+            subprocess.run(
+                command, env=environment, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            ).stdout
+            for _ in range(STARTS)
+        ]
     return statistics.median(float(output) * 1000 for output in outputs)
 
 

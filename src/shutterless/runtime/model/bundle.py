@@ -124,6 +124,21 @@ class Bundle(Record):
         del members["folder"], members["model"]
         return {"format_version": FORMAT_VERSION, **members}
 
+    def to_text(self) -> str:
+        """Return the text of bundle.json.
+
+        Raises:
+            BundleError: `invalid-figures` if a figure is not finite.
+        """
+        try:
+            return json.dumps(self.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        except ValueError as error:
+            raise BundleError(
+                "invalid-figures",
+                "Some of the bundle's figures are not finite numbers",
+                "The scores of the model are not finite: train again with a lower learning rate.",
+            ) from error
+
     def __repr__(self) -> str:
         return f"<Bundle {self.name!r}, version {self.version}>"
 
@@ -243,24 +258,13 @@ def write_bundle(folder: Path, model: bytes, bundle: Bundle, training_photos: st
     files = {TRAINING_PHOTOS: hashlib.sha256(record).hexdigest()} if record else {}
     digest = hashlib.sha256(model).hexdigest()
     bundle = bundle.replace(sha256=digest, files=files, folder=str(folder), model=model)
-    text = _to_text(bundle)
+    text = bundle.to_text()
     with atomic_directory(folder, "the bundle") as draft:
         (draft / MODEL).write_bytes(model)
         if record:
             (draft / TRAINING_PHOTOS).write_bytes(record)
         (draft / DESCRIPTION).write_text(text, "utf-8")
     return bundle
-
-
-def _to_text(bundle: Bundle) -> str:
-    try:
-        return json.dumps(bundle.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    except ValueError as error:
-        raise BundleError(
-            "invalid-figures",
-            "Some of the bundle's figures are not finite numbers",
-            "The scores of the model are not finite: train again with a lower learning rate.",
-        ) from error
 
 
 _TEXTS = ("name", "precision", "backbone", "recipe", "dataset_fingerprint", "created", "sha256")
