@@ -1,0 +1,1 @@
+"""Tell pictures that are like none of the labels, by their distance from the training photos."""

@@ -1,0 +1,45 @@
+"""Fit projections to the features of the training photos."""
+
+import numpy as np
+import numpy.typing as npt
+
+from shutterless.novelty.types import Floats, Projection, scale_to_unit_length
+
+MAX_SIZE = 64  # numbers in an embedding
+MAX_WEIGHTS = 82_000  # of a projection's matrix: 328 KB as float32
+
+
+def fit_projection(features: Floats, truth: npt.NDArray[np.int64], layer: str = "") -> Projection:
+    """Fit the projection behind the Mahalanobis++ distance.
+
+    The features are scaled to length 1, and the covariance within the labels, which all of them share, is
+    shrunk by Ledoit and Wolf's formula (Müller and Hein, "Mahalanobis++: Improving OOD Detection via Feature
+    Normalization", 2025, arXiv 2505.18032; Ledoit and Wolf, "A well-conditioned estimator for
+    large-dimensional covariance matrices", 2004).
+
+    Args:
+        features: Pooled features of the training photos, float32[photos, c].
+        truth: Index of each photo's label, int64[photos].
+        layer: Where the features are from, see `Projection`.
+
+    Returns:
+        A projection to at most 64 numbers, with the mean of each label as a centre.
+    """
+    from sklearn.covariance import LedoitWolf
+
+    units = scale_to_unit_length(features).astype(np.float64)
+    labels, indices = np.unique(truth, return_inverse=True)
+    means = np.stack([units[indices == index].mean(axis=0) for index in range(len(labels))])
+    covariance = LedoitWolf(assume_centered=True).fit(units - means[indices]).covariance_
+    variances, directions = np.linalg.eigh(covariance)
+    channels = features.shape[1]
+    size = max(1, min(MAX_SIZE, channels, MAX_WEIGHTS // channels))
+    smallest = max(float(variances[-1]) * 1e-9, 1e-12)  # a network's dead channels never vary
+    matrix = (directions / np.sqrt(np.maximum(variances, smallest)))[:, ::-1][:, :size]
+    mean = units.mean(axis=0)
+    return Projection(
+        layer,
+        mean.astype(np.float32),
+        matrix.astype(np.float32),
+        ((means - mean) @ matrix).astype(np.float32),
+    )

@@ -1,0 +1,76 @@
+"""What a model knows about its training photos: projections of its features, and the labels' centres."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A whitened projection of the features at one depth of the network.
+
+    Attributes:
+        layer: Layer of the backbone whose feature map is averaged over all places; empty for the pooled
+            features that the head reads.
+        mean: float32[c], subtracted after the feature vector has been scaled to length 1.
+        matrix: float32[c, d]. Afterwards, the photos of one label have unit variance in each direction.
+        centres: float32[n, d], such as the mean of each label's training photos.
+    """
+
+    layer: str
+    mean: Floats
+    matrix: Floats
+    centres: Floats
+
+    def embed(self, features: Floats) -> Floats:
+        """Project feature vectors.
+
+        Args:
+            features: float32[photos, c].
+
+        Returns:
+            float32[photos, d].
+        """
+        return np.asarray((scale_to_unit_length(features) - self.mean) @ self.matrix, np.float32)
+
+    def distances(self, features: Floats) -> Floats:
+        """Return each photo's squared distance from the nearest centre, float32[photos]; larger is stranger.
+
+        Args:
+            features: float32[photos, c].
+        """
+        embeddings = self.embed(features)
+        # |z - c|² without an array [photos, n, d], which thousands of photos and prototypes would fill.
+        squares = (embeddings**2).sum(axis=1, keepdims=True) + (self.centres**2).sum(axis=1)
+        nearest: Floats = (squares - 2 * embeddings @ self.centres.T).min(axis=1)
+        return np.maximum(nearest, 0)
+
+
+@dataclass(frozen=True)
+class NoveltyModel:
+    """Everything that the distances of a picture from the training photos are computed from.
+
+    Attributes:
+        projections: One per distance. The first one's projection is the picture's embedding.
+    """
+
+    projections: tuple[Projection, ...]
+
+    def distances(self, features: tuple[Floats, ...]) -> Floats:
+        """Return float32[photos, k], one distance per projection; larger is stranger.
+
+        Args:
+            features: float32[photos, c] for each projection.
+        """
+        pairs = zip(self.projections, features, strict=True)
+        return np.stack([projection.distances(each) for projection, each in pairs], axis=1)
+
+
+def scale_to_unit_length(features: Floats) -> Floats:
+    """Divide each row by its Euclidean length; a row of zeros stays as it is."""
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    units: Floats = (features / np.maximum(lengths, 1e-12)).astype(np.float32)
+    return units
