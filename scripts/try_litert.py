@@ -51,12 +51,12 @@ def memory_growth(bundle: Bundle, loads: int, calls: int) -> tuple[int, int]:
     sizes = []
     for _ in range(loads):
         model = load_compiled(bundle.model)
-        model.run(photo)
+        model.run(photo, [*model.outputs])
         sizes.append(resident_kilobytes())
     for number in range(calls):
         if number == calls // 10:
             before = resident_kilobytes()
-        model.run(photo)
+        model.run(photo, [*model.outputs])
     return sizes[-1] - max(sizes[: loads // 2]), resident_kilobytes() - before
 
 
@@ -104,7 +104,8 @@ def _run(content: bytes, photo: bytes, load: Load) -> None:
     signal.alarm(TIMEOUT)
     code = REFUSED
     try:
-        load(content).run(photo)
+        model = load(content)
+        model.run(photo, [*model.outputs])
         code = RAN
     finally:
         os._exit(code)

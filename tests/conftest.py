@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from shutterless.runtime.image.decoder import InputSpec
-from shutterless.runtime.model.bundle import Bundle
+from shutterless.runtime.model.bundle import Bundle, write_bundle
+from tests.small_models import describe_familiar, make_colour_model
 
 
 def pytest_addoption(parser):
@@ -129,3 +130,14 @@ def colour_bundle(colour_run, tmp_path_factory) -> Path:
     bundle = tmp_path_factory.mktemp("bundles") / "bundle"
     convert(colour_run, bundle, precision="float32", name="colours")
     return bundle
+
+
+@pytest.fixture(scope="session")
+def familiar_bundle(colour_photos, described, tmp_path_factory) -> Path:
+    """Return a bundle of format 2 that knows the colours. Of 18 validation photos, it may refuse one."""
+    draft = described.replace(name="colours", labels=tuple(COLOURS), threshold=0.5)
+    model = make_colour_model(np.array([*COLOURS.values()]) / 255)
+    folder = tmp_path_factory.mktemp("familiar") / "bundle"
+    photos = [file.read_bytes() for file in sorted((colour_photos / "validation").rglob("*.png"))]
+    familiar = describe_familiar(write_bundle(folder, model, draft), photos)
+    return write_bundle(folder, model, draft.replace(familiar=familiar)).path

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from shutterless.errors import OutputError, cannot_write
 from shutterless.runtime.json_types import JsonObject
@@ -41,7 +41,8 @@ class Answer:
     def to_json(self) -> JsonObject:
         """Return the source with the members of the prediction, or of the problem."""
         if self.prediction:
-            return {"source": self.source, **vars(self.prediction), "model": self.model}
+            members = cast("JsonObject", self.prediction.to_json())
+            return {"source": self.source, **members, "model": self.model}
         return {"source": self.source, "code": self.code, "detail": self.detail, "hint": self.hint}
 
     def to_row(self) -> tuple[str, ...]:

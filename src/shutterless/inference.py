@@ -129,15 +129,14 @@ class Classifier:
             raise type(error)(error.code, message, error.hint) from error
 
     def _predict_one(self, picture: Picture) -> Prediction:
-        scores = self._model.probabilities(self._pixels(picture)[np.newaxis])[0]
-        best = int(scores.argmax())
-        confidence = float(scores[best])
-        return Prediction(
-            label=self.labels[best],
-            confidence=confidence,
-            accepted=confidence >= (self._bundle.threshold if self._bundle else 0.0),
-            scores=dict(zip(self.labels, map(float, scores), strict=True)),
+        pixels = self._pixels(picture)
+        if isinstance(self._model, classifier.Classifier):
+            return self._model.classify(pixels)
+        scores = dict(
+            zip(self.labels, self._model.probabilities(pixels[np.newaxis])[0].tolist(), strict=True)
         )
+        label = max(scores, key=scores.__getitem__)
+        return Prediction(label, confidence=scores[label], accepted=True, scores=scores)
 
     def _pixels(self, picture: Picture) -> npt.NDArray[np.uint8]:
         """Return a picture as the model takes it, uint8[height, width, 3]."""

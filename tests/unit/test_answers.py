@@ -35,7 +35,7 @@ def test_a_csv_file_has_a_head_and_a_line_a_picture(tmp_path):
 def test_json_lines_have_every_score_and_the_source_as_it_is(tmp_path):
     write(tmp_path / "a.jsonl", *ALL)
     red, bad, strange = map(json.loads, (tmp_path / "a.jsonl").read_text("utf-8").splitlines())
-    assert red == {"source": "red.jpg", **vars(RED.prediction), "model": "abc"}
+    assert red == {"source": "red.jpg", **RED.prediction.to_json(), "model": "abc"}
     assert (bad["code"], bad["hint"], "label" in bad) == ("unreadable-image", "Save it again.", False)
     assert strange["source"] == STRANGE.source
 

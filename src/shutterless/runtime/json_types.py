@@ -31,13 +31,20 @@ class TimingDocument(TypedDict):
     infer: float
 
 
-class PredictionDocument(TypedDict):
-    """The prediction for one picture, with a score for every label."""
+class PredictionMembers(TypedDict):
+    """The prediction for one picture; see `Prediction`."""
 
     label: str
     confidence: float
     accepted: bool
     scores: dict[str, float]
+    familiar: NotRequired[bool]
+    novelty: NotRequired[float]
+
+
+class PredictionDocument(PredictionMembers):
+    """The prediction for one picture, with the model and its timing."""
+
     model: ModelDocument
     timing_ms: TimingDocument
 

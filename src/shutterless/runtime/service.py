@@ -217,10 +217,7 @@ class Service:
         infer_end = time.perf_counter()
         bundle = self._classifier.bundle
         return {
-            "label": prediction.label,
-            "confidence": prediction.confidence,
-            "accepted": prediction.accepted,
-            "scores": prediction.scores,
+            **prediction.to_json(),
             "model": {"name": bundle.name, "version": bundle.version},
             "timing_ms": {
                 "fetch": round(fetch_ms, 2),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from shutterless.errors import BundleError, InputError
 from shutterless.runtime.image.decoder import InputSpec
+from shutterless.runtime.model.familiarity import Familiarity, parse_familiar
 from shutterless.runtime.record import Record
 
 if TYPE_CHECKING:
@@ -22,13 +23,12 @@ if TYPE_CHECKING:
 
     from shutterless.runtime.json_types import Json, JsonObject
 
-FORMAT_VERSION = 1
+FORMATS = (1, 2)  # a bundle with `familiar`, whose model has named outputs, is written in format 2
 # A stranger's bundle may have a description of ten thousand labels with long names, nested far deeper than
 # ours, and as large a model as a FlatBuffers file can be.
 MAX_DESCRIPTION_BYTES, MAX_DEPTH, MAX_MODEL_BYTES = 10_000_000, 16, 2**31
 # Names and labels get into every answer; folder names have up to 255 bytes.
-MAX_LABELS, MAX_TEXT = 100_000, 500
-MAX_TEMPERATURE = 1e6
+MAX_LABELS, MAX_TEXT, MAX_TEMPERATURE = 100_000, 500, 1e6
 MODEL, DESCRIPTION = "model.tflite", "bundle.json"
 # The hashes of the training run's photos, for `evaluate`; serving does not need them.
 TRAINING_PHOTOS = "training_photos.txt"
@@ -56,6 +56,8 @@ class Bundle(Record):
             `accepted_precision` reached and the accepted fraction, `coverage`.
         made_with: Package → version.
         files: Name → SHA-256 of the bundle's other files.
+        familiar: What tells pictures like the training photos from others, see `familiarity`; or empty.
+        unknown: Members of bundle.json that only a later version understands.
         folder: The folder that it was read from, empty if there is none.
         model: Content of model.tflite when the bundle was read; a later change of the folder changes
             nothing here.
@@ -75,6 +77,8 @@ class Bundle(Record):
     accuracy: Mapping[str, Json] = EMPTY
     made_with: Mapping[str, Json] = EMPTY
     files: Mapping[str, str] = EMPTY
+    familiar: Mapping[str, Json] = EMPTY
+    unknown: Mapping[str, Json] = EMPTY
     folder: str = ""
     model: bytes = b""
 
@@ -89,7 +93,7 @@ class Bundle(Record):
     def version(self) -> str:
         """Version of the model: 12 hex digits of a hash of everything that changes an answer.
 
-        It is always computed. The member `version` of bundle.json is for people and is never read.
+        It is always computed; the member `version` of bundle.json is for people and is never read.
         """
         content = {
             "sha256": self.sha256,
@@ -97,8 +101,14 @@ class Bundle(Record):
             "input": self.input.to_dict(),
             "temperature": float(self.temperature),  # JSON may have 1 for 1.0
             "threshold": float(self.threshold),
+            **({"familiar": self.familiarity.to_dict()} if self.familiarity else {}),
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+    @cached_property
+    def familiarity(self) -> Familiarity | None:
+        """What pictures' distances are compared with; None if the model has no distances."""
+        return parse_familiar(self.familiar) if self.familiar else None
 
     def with_model(self, model: bytes) -> Bundle:
         """Return the bundle with the content of its model file.
@@ -118,11 +128,12 @@ class Bundle(Record):
             **self.to_dict(),
             "labels": list(self.labels),
             "input": self.input.to_dict(),
-            **{name: dict(getattr(self, name)) for name in ("accuracy", "made_with", "files")},
+            **{name: dict(getattr(self, name)) for name in ("accuracy", "made_with", "files", "familiar")},
             "version": self.version,
         }
-        del members["folder"], members["model"]
-        return {"format_version": FORMAT_VERSION, **members}
+        for name in ("folder", "model", "unknown", *([] if self.familiar else ["familiar"])):
+            del members[name]
+        return {"format_version": 2 if self.familiar else 1, **self.unknown, **members}
 
     def to_text(self) -> str:
         """Return the text of bundle.json.
@@ -280,10 +291,10 @@ def _parse(folder: str, document: Json) -> Bundle:
     if not isinstance(document, dict):
         raise _corrupt(folder, f"{DESCRIPTION} is not a JSON object")
     version = document.get("format_version")
-    if type(version) is not int or version != FORMAT_VERSION:
+    if type(version) is not int or version not in FORMATS:
         raise BundleError(
             "unsupported-bundle-format",
-            f"{folder} has the bundle format {repr(version)[:MAX_TEXT]}, not {FORMAT_VERSION}",
+            f"{folder} has the bundle format {repr(version)[:MAX_TEXT]}, not 1 or 2",
             "Convert the run again, or install the version of shutterless that made the bundle.",
         )
     if member := next(_invalid_members(document), ""):
@@ -293,8 +304,15 @@ def _parse(folder: str, document: Json) -> Bundle:
         members["input"] = InputSpec(**document["input"])
     except InputError as error:
         raise _corrupt(folder, f"{DESCRIPTION} has no valid 'input': {error.message}") from error
-    labels, files = tuple(document["labels"]), document.get("files", {})
-    return Bundle(**{**members, "labels": labels, "files": files})
+    members |= {member: document[member] for member in ("files", "familiar") if member in document}
+    try:
+        if "familiar" in document:
+            parse_familiar(document["familiar"])
+    except ValueError as error:
+        raise _corrupt(folder, f"{DESCRIPTION} has no valid 'familiar': {error}") from error
+    members["labels"] = tuple(document["labels"])
+    unknown = [name for name in document if name not in (*members, "format_version", "version")]
+    return Bundle(**members, unknown={name: document[name] for name in unknown})
 
 
 def _invalid_members(document: dict[str, Any]) -> Iterator[str]:

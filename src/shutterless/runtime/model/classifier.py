@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,6 +14,7 @@ from shutterless.runtime.image.decoder import InputSpec
 from shutterless.runtime.model.bundle import Bundle
 from shutterless.runtime.model.litert import CompiledModel, load_library
 from shutterless.runtime.model.notice import without_notice
+from shutterless.runtime.model.outputs import EMBEDDING, NOVELTY, PROBABILITIES, check_tensors
 from shutterless.runtime.model.prediction import Prediction
 
 if TYPE_CHECKING:  # NumPy is only imported for many pictures at once: serving has none
@@ -37,14 +38,14 @@ class Model(Protocol):
 
     Attributes:
         inputs: Types and shapes of its inputs, such as `uint8[1, 224, 224, 3]`.
-        outputs: Types and shapes of its outputs.
+        outputs: Name → type and shape of its outputs.
     """
 
     inputs: str
-    outputs: str
+    outputs: dict[str, str]
 
-    def run(self, pixels: bytes) -> list[float]:
-        """Return the output for an input."""
+    def run(self, pixels: bytes, outputs: Sequence[str]) -> list[list[float]]:
+        """Return the outputs with these names for an input."""
 
     def count_subgraphs(self) -> int:
         """Return the number of subgraphs: 1, or more with loops or branches."""
@@ -77,7 +78,10 @@ class Classifier:
         self.bundle = bundle
         self._threads = threads
         first = self._load()
-        _check_tensors(first, bundle)
+        self._lengths = check_tensors(first.inputs, first.outputs, bundle)
+        self._familiarity = bundle.familiarity
+        scores = PROBABILITIES if PROBABILITIES in first.outputs else next(iter(first.outputs))
+        self._outputs = [scores, NOVELTY] if self._familiarity else [scores]
         self._idle = [first]
         self._last_run = -HEALTH_SECONDS
 
@@ -113,17 +117,35 @@ class Classifier:
         Returns:
             float32[n, labels]; each row adds up to 1.
         """
-        from concurrent.futures import ThreadPoolExecutor
+        return self._map(lambda picture: self._infer(picture)[0], pixels, len(self.labels))
 
-        import numpy as np
+    def distances(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Return the distances of several pictures from the training photos; larger is stranger.
 
-        from shutterless.runtime.host_resources import cores
+        Args:
+            pixels: uint8[n, height, width, 3].
 
-        if len(pixels) == 1:
-            return np.array([self._infer(pixels.tobytes())], np.float32)
-        with ThreadPoolExecutor(max(1, cores() // self._threads)) as pool:
-            scores = [*pool.map(lambda picture: self._infer(picture.tobytes()), pixels)]
-        return np.array(scores, np.float32).reshape(-1, len(self.labels))
+        Returns:
+            float32[n, k], what `familiarity.combine` weights.
+
+        Raises:
+            BundleError: `no-embedding` if the model has no such output, `not-finite` if they are not finite.
+        """
+        return self._read_output(NOVELTY, pixels)
+
+    def embeddings(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Return the embeddings of several pictures: similar pictures are close to each other.
+
+        Args:
+            pixels: uint8[n, height, width, 3].
+
+        Returns:
+            float32[n, d].
+
+        Raises:
+            BundleError: `no-embedding` if the model has no such output, `not-finite` if they are not finite.
+        """
+        return self._read_output(EMBEDDING, pixels)
 
     def warm_up(self) -> None:
         """Run the model once, so that the first picture takes no longer than the others.
@@ -140,9 +162,10 @@ class Classifier:
             pixels: The picture, row by row, in RGB.
 
         Raises:
-            BundleError: `not-probabilities` if they are not finite and positive with a sum of 1.
+            BundleError: `not-probabilities` if they are not finite and positive with a sum of 1, `not-finite`
+                if the distances are not finite.
         """
-        scores = self._infer(pixels)
+        scores, _ = self._infer(pixels)
         tolerance = 0.01 + len(scores) / 512  # an int8 model rounds each score to the next 256th
         if abs(sum(scores) - 1) > tolerance:
             raise self._not_probabilities()
@@ -162,28 +185,35 @@ class Classifier:
         Args:
             pixels: What `decoder.decode` returns, or an array uint8[height, width, 3].
         """
-        scores = self._infer(pixels.tobytes())
-        confidence = max(scores)
+        scores, distances = self._infer(pixels.tobytes())
+        confidence, familiar, novelty = max(scores), None, None
+        if self._familiarity:
+            p_value = self._familiarity.p_value(distances)
+            familiar, novelty = p_value > self._familiarity.false_alarm_rate, 1 - p_value
         return Prediction(
             label=self.labels[scores.index(confidence)],
             confidence=confidence,
-            accepted=confidence >= self.bundle.threshold,
+            accepted=familiar is not False and confidence >= self.bundle.threshold,
             scores=dict(zip(self.labels, scores, strict=True)),
+            familiar=familiar,
+            novelty=novelty,
         )
 
-    def _infer(self, pixels: bytes) -> Sequence[float]:
-        """Return the scores of one picture.
+    def _infer(self, pixels: bytes) -> tuple[Sequence[float], Sequence[float]]:
+        """Return the scores and the distances of one picture; no distances if the bundle compares none.
 
         Raises:
-            BundleError: `not-probabilities` if one is negative or not finite; such scores are never served.
+            BundleError: `not-probabilities` if a score is negative or not finite, `not-finite` if a distance
+                is not; such answers are never served.
         """
-        with self._borrowed() as model:
-            scores = model.run(pixels)
+        scores, *others = self._run(pixels, self._outputs)
         if not (min(scores) >= 0 and sum(scores) < math.inf):  # false, too, if any is NaN
             raise self._not_probabilities()
+        distances = others[0] if others else []
+        self._check_finite(distances)
         self._last_run = time.monotonic()
         temperature = self.bundle.temperature
-        return scores if temperature == 1 else _divide_logits(scores, temperature)
+        return scores if temperature == 1 else _divide_logits(scores, temperature), distances
 
     def _not_probabilities(self) -> BundleError:
         return BundleError(
@@ -191,6 +221,50 @@ class Classifier:
             f"The scores of the model of {self.bundle.folder} are not probabilities",
             "Train again with a lower learning rate if they are not finite, and convert again.",
         )
+
+    def _read_output(self, name: str, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Return one of the outputs that a model of format 2 has, for several pictures."""
+        if not self._lengths.get(name):
+            raise BundleError(
+                "no-embedding",
+                f"The model of {self.bundle.folder} has no output {name}",
+                "Convert the run again.",
+            )
+
+        def read(picture: bytes) -> list[float]:
+            (values,) = self._run(picture, [name])
+            self._check_finite(values)
+            return values
+
+        return self._map(read, pixels, self._lengths[name])
+
+    def _map(
+        self, infer: Callable[[bytes], Sequence[float]], pixels: npt.NDArray[np.uint8], length: int
+    ) -> npt.NDArray[np.float32]:
+        """Return a row for each picture, float32[n, length], computed on all cores."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        import numpy as np
+
+        from shutterless.runtime.host_resources import cores
+
+        if len(pixels) == 1:
+            return np.array([infer(pixels.tobytes())], np.float32)
+        with ThreadPoolExecutor(max(1, cores() // self._threads)) as pool:
+            rows = [*pool.map(lambda picture: infer(picture.tobytes()), pixels)]
+        return np.array(rows, np.float32).reshape(-1, length)
+
+    def _run(self, pixels: bytes, outputs: Sequence[str]) -> list[list[float]]:
+        with self._borrowed() as model:
+            return model.run(pixels, outputs)
+
+    def _check_finite(self, values: Sequence[float]) -> None:
+        if not all(map(math.isfinite, values)):
+            raise BundleError(
+                "not-finite",
+                f"The model of {self.bundle.folder} gives distances that are not finite numbers",
+                "Convert the run again.",
+            )
 
     @contextmanager
     def _borrowed(self) -> Iterator[Model]:
@@ -245,17 +319,3 @@ def load_model(content: bytes, threads: int) -> Model:
     from shutterless.runtime.model.interpreter import InterpretedModel  # and NumPy
 
     return InterpretedModel(content, threads)
-
-
-def _check_tensors(model: Model, bundle: Bundle) -> None:
-    """Check that a model's input and output are what its bundle says."""
-    spec = bundle.input
-    types = model.inputs, model.outputs
-    bundle_types = f"uint8[1, {spec.height}, {spec.width}, 3]", f"float32[1, {len(bundle.labels)}]"
-    if types != bundle_types:
-        raise BundleError(
-            "mismatched-model",
-            f"The model of {bundle.folder} maps {types[0]} to {types[1]}, but its bundle says "
-            f"{bundle_types[0]} to {bundle_types[1]}",
-            "Convert the run again.",
-        )

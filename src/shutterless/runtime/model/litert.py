@@ -9,13 +9,14 @@ from __future__ import annotations
 import ctypes
 import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_void_p
 from importlib.machinery import PathFinder
 
 LIBRARY = "libLiteRt.so"
 MAX_RANK = 8
+MAX_TENSORS = 8  # inputs or outputs; a model of ours has one input and up to three outputs
 CPU_OPTIONS = b"xnnpack"
 CPU = 1  # a bit of LiteRtHwAccelerators
 READ, WRITE = 0, 1  # LiteRtTensorBufferLockMode
@@ -77,6 +78,7 @@ FUNCTIONS: dict[str, tuple[type, ...]] = {
     "LiteRtGetNumSignatureOutputs": (_HANDLE, _COUNT),
     "LiteRtGetSignatureInputTensorByIndex": (_HANDLE, c_size_t, _RESULT),
     "LiteRtGetSignatureOutputTensorByIndex": (_HANDLE, c_size_t, _RESULT),
+    "LiteRtGetSignatureOutputName": (_HANDLE, c_size_t, POINTER(c_char_p)),
     "LiteRtGetRankedTensorType": (_HANDLE, _TYPE),
     "LiteRtGetCompiledModelInputBufferRequirements": (_HANDLE, c_size_t, c_size_t, _RESULT),
     "LiteRtGetCompiledModelOutputBufferRequirements": (_HANDLE, c_size_t, c_size_t, _RESULT),
@@ -128,13 +130,13 @@ def _environment(library: ctypes.CDLL) -> c_void_p:
 
 
 class CompiledModel:
-    """A model with one input and one output, compiled by LiteRT's C library, with buffers of its own.
+    """A model with one input, compiled by LiteRT's C library, with buffers of its own.
 
     One thread at a time may run it.
 
     Attributes:
         inputs: Types and shapes of its inputs, such as `uint8[1, 224, 224, 3]`.
-        outputs: Types and shapes of its outputs.
+        outputs: Name → type and shape of its outputs.
     """
 
     def __init__(self, library: ctypes.CDLL, content: bytes, threads: int) -> None:
@@ -146,7 +148,8 @@ class CompiledModel:
             threads: How many threads a run may use.
 
         Raises:
-            RuntimeError: If the library refuses it.
+            RuntimeError: If the library refuses it, or it has too many inputs or outputs, or two outputs of
+                the same name.
         """
         self._library = library
         self._objects: list[tuple[Callable[[c_void_p], None], c_void_p]] = []  # and their destructors
@@ -159,21 +162,29 @@ class CompiledModel:
             library.LiteRtCreateCompiledModel(_environment(library), model, options, byref(self._compiled))
         self._objects.append((library.LiteRtDestroyCompiledModel, self._compiled))
         library.LiteRtGetModelSignature(model, 0, byref(self._signature))
-        self.inputs, self._input = self._tensors("Input")
-        self.outputs, self._output = self._tensors("Output")
+        inputs, outputs = self._tensor_types("Input"), self._tensor_types("Output")
+        self.inputs = ", ".join(map(str, inputs))
+        self.outputs = dict(zip(self._output_names(len(outputs)), map(str, outputs), strict=True))
+        if len(self.outputs) < len(outputs):
+            raise RuntimeError("two outputs of the model have the same name")
+        self._input = self._create_buffer("Input", 0, inputs[0])
+        buffers = [self._create_buffer("Output", index, type_) for index, type_ in enumerate(outputs)]
+        self._output_buffers = (c_void_p * len(buffers))(*(buffer.value for buffer in buffers))
+        self._output_indices = {name: index for index, name in enumerate(self.outputs)}
 
     def __del__(self) -> None:
         for destroy, handle in reversed(self._objects):
             destroy(handle)
 
-    def run(self, pixels: bytes) -> list[float]:
+    def run(self, pixels: bytes, outputs: Sequence[str]) -> list[list[float]]:
         """Run the model.
 
         Args:
             pixels: The input, uint8 in C order.
+            outputs: Names of the outputs to read, all of them float32.
 
         Returns:
-            The output, float32.
+            The content of these outputs, in C order.
 
         Raises:
             ValueError: If the input has another size.
@@ -183,9 +194,9 @@ class CompiledModel:
             if len(pixels) != size:
                 raise ValueError(f"the model takes {size:,} bytes, not {len(pixels):,}")
             ctypes.memmove(address, pixels, size)
-        self._library.LiteRtRunCompiledModel(self._compiled, 0, 1, byref(self._input), 1, byref(self._output))
-        with self._locked(self._output, READ) as (address, size):
-            return (ctypes.c_float * (size // 4)).from_address(address)[:]
+        buffers = self._output_buffers
+        self._library.LiteRtRunCompiledModel(self._compiled, 0, 1, byref(self._input), len(buffers), buffers)
+        return [self._read(buffers[self._output_indices[name]]) for name in outputs]
 
     def count_subgraphs(self) -> int:
         """Return the number of subgraphs: 1, or more with loops or branches."""
@@ -193,28 +204,42 @@ class CompiledModel:
         self._library.LiteRtGetNumModelSubgraphs(self._model, byref(count))
         return count.value
 
-    def _tensors(self, kind: str) -> tuple[str, c_void_p]:
-        """Return the types of all inputs or outputs, and a buffer for the first of them."""
-        count = c_size_t()
+    def _tensor_types(self, kind: str) -> list[TensorType]:
+        """Return the types of all inputs or outputs."""
+        count, tensor = c_size_t(), c_void_p()
         getattr(self._library, f"LiteRtGetNumSignature{kind}s")(self._signature, byref(count))
+        if not 1 <= count.value <= MAX_TENSORS:
+            raise RuntimeError(f"the model has {count.value:,} {kind.lower()}s, not 1 to {MAX_TENSORS}")
         types = [TensorType() for _ in range(count.value)]
-        tensor, requirements, buffer = c_void_p(), c_void_p(), c_void_p()
         for index, tensor_type in enumerate(types):
             get_tensor = getattr(self._library, f"LiteRtGetSignature{kind}TensorByIndex")
             get_tensor(self._signature, index, byref(tensor))
             self._library.LiteRtGetRankedTensorType(tensor, byref(tensor_type))
-        if not types:
-            raise RuntimeError(f"the model has no {kind.lower()}")
+        return types
+
+    def _output_names(self, count: int) -> Iterator[str]:
+        for index in range(count):
+            name = c_char_p()
+            self._library.LiteRtGetSignatureOutputName(self._signature, index, byref(name))
+            yield (name.value or b"").decode(errors="replace")
+
+    def _create_buffer(self, kind: str, index: int, tensor_type: TensorType) -> c_void_p:
+        """Return a buffer for an input or output, which is destroyed with the model."""
+        requirements, buffer = c_void_p(), c_void_p()
         get_requirements = getattr(self._library, f"LiteRtGetCompiledModel{kind}BufferRequirements")
-        get_requirements(self._compiled, 0, 0, byref(requirements))
+        get_requirements(self._compiled, 0, index, byref(requirements))
         self._library.LiteRtCreateManagedTensorBufferFromRequirements(
-            _environment(self._library), byref(types[0]), requirements, byref(buffer)
+            _environment(self._library), byref(tensor_type), requirements, byref(buffer)
         )
         self._objects.append((self._library.LiteRtDestroyTensorBuffer, buffer))
-        return ", ".join(map(str, types)), buffer
+        return buffer
+
+    def _read(self, buffer: int | None) -> list[float]:
+        with self._locked(buffer, READ) as (address, size):
+            return (ctypes.c_float * (size // 4)).from_address(address)[:]
 
     @contextmanager
-    def _locked(self, buffer: c_void_p, mode: int) -> Iterator[tuple[int, int]]:
+    def _locked(self, buffer: c_void_p | int | None, mode: int) -> Iterator[tuple[int, int]]:
         """Give the address and the size of a buffer's memory."""
         address, size = c_void_p(), c_size_t()
         self._library.LiteRtGetTensorBufferPackedSize(buffer, byref(size))

@@ -11,6 +11,7 @@ from shutterless.errors import BundleError, OutputError
 from shutterless.runtime.image.decoder import InputSpec
 from shutterless.runtime.model import bundle as bundle_module
 from shutterless.runtime.model.bundle import Bundle, read_bundle, write_bundle
+from shutterless.runtime.model.familiarity import Familiarity
 
 MODEL = b"the bytes of a model"
 BUNDLE = Bundle(
@@ -27,6 +28,13 @@ BUNDLE = Bundle(
     accuracy={"keras": 0.9, "bundle": 0.89, "agreement": 0.98, "calibration_error": 0.02, "images": 372},
     made_with={"keras": "3.13"},
 )
+FAMILIAR = {
+    "weights": [1.0, 0.25],
+    "scores": [0.5, 1.0, 1.0, 2.5],
+    "photos": 4,
+    "false_alarm_rate": 0.02,
+    "measured": {"auroc": 0.9, "labels": {"hat": 0.8}},
+}
 MEMBERS = sorted(BUNDLE.to_json().keys() - {"version", "format_version", "files"})
 
 
@@ -260,7 +268,7 @@ def test_no_message_repeats_more_than_a_line_of_a_description(folder):
     assert len(refusal(folder)[1]) < 1000
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None, ..., True, 1.0])
+@pytest.mark.parametrize("version", [0, 3, "1", None, ..., True, 1.0])
 def test_another_format_is_refused_with_what_to_do(folder, version):
     describe(folder, format_version=version)
     code, message = refusal(folder)
@@ -292,10 +300,75 @@ def test_the_record_of_the_training_photos_is_part_of_the_bundle_and_replaced_wi
     assert not (folder / "training_photos.txt").exists()
 
 
-def test_members_of_a_later_version_are_passed_over(folder):
+def test_members_of_a_later_version_are_kept(folder):
     before = read_bundle(folder)
-    describe(folder, colour="mauve", path="/etc", version="not from here")
+    members = {"colour": "mauve", "path": "/etc", "model": {"of": "later"}, "unknown": [1]}
+    describe(folder, **members, version="not from here")
+    bundle = read_bundle(folder)
+    assert bundle == before.replace(unknown=members)
+    assert bundle.version == before.version
+    document = write_bundle(folder, MODEL, bundle).to_json()
+    assert {**document, **members} == document == json.loads((folder / "bundle.json").read_text("utf-8"))
+
+
+def test_a_bundle_that_knows_what_is_familiar_is_of_format_2(folder):
+    written = write_bundle(folder, MODEL, BUNDLE.replace(familiar=FAMILIAR))
+    document = json.loads((folder / "bundle.json").read_text("utf-8"))
+    assert (document["format_version"], document["familiar"]) == (2, FAMILIAR)
+    assert read_bundle(folder) == written
+    assert read_bundle(folder).familiarity == Familiarity((1.0, 0.25), (0.5, 1.0, 1.0, 2.5), 0.02)
+
+
+def test_what_a_later_version_says_of_the_familiar_is_kept(folder):
+    familiar = {**FAMILIAR, "kinds": ["mahalanobis"], "measured": {"foreign": {"noticed": 0.9}}}
+    describe(folder, format_version=2, familiar=familiar)
+    bundle = read_bundle(folder)
+    assert write_bundle(folder, MODEL, bundle).to_json()["familiar"] == familiar
+
+
+def test_a_bundle_of_format_2_need_not_know_what_is_familiar(folder):
+    before = read_bundle(folder)
+    describe(folder, format_version=2)
     assert read_bundle(folder) == before
+    assert before.familiarity is None
+    assert before.to_json()["format_version"] == 1
+
+
+def test_the_version_of_a_bundle_of_format_1_is_what_it_always_was():
+    assert BUNDLE.replace(sha256="0" * 64).version == "e7bc5abe5975"
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({}, False),
+        ({"weights": [1.0, 0.5]}, False),
+        ({"scores": [0.5, 1.0, 1.0, 2.75]}, False),
+        ({"false_alarm_rate": 0.03}, False),
+        ({"weights": [1, 0.25]}, True),
+        ({"photos": 5}, True),
+        ({"measured": {}}, True),
+        ({"kinds": ["mahalanobis"]}, True),
+    ],
+)
+def test_the_version_changes_with_what_is_familiar(change, same):
+    familiar = BUNDLE.replace(familiar=FAMILIAR)
+    changed = BUNDLE.replace(familiar={**FAMILIAR, **change} if change else {})
+    assert (changed.version == familiar.version) is same
+
+
+@pytest.mark.parametrize("familiar", [None, [], {}, True, FAMILIAR["scores"]])
+def test_what_is_familiar_must_be_an_object(folder, familiar):
+    describe(folder, format_version=2, familiar=familiar)
+    assert_corrupt(folder, "'familiar'")
+
+
+@pytest.mark.parametrize("number", ["NaN", "1e999"])
+def test_what_is_familiar_has_finite_numbers(folder, number):
+    describe(folder, format_version=2, familiar={**FAMILIAR, "weights": [0.125]})
+    file = folder / "bundle.json"
+    file.write_text(file.read_text().replace("0.125", number))
+    assert_corrupt(folder, "bundle.json")
 
 
 @pytest.mark.parametrize("labels", [[], ["hat"], ["hat", "hat"], ["hat", ""], ["hat", 1], ["hat", ["cap"]]])

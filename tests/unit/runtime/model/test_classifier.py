@@ -12,9 +12,12 @@ from shutterless.errors import BundleError
 from shutterless.runtime.image.decoder import InputSpec, decode
 from shutterless.runtime.model import classifier as classifier_module
 from shutterless.runtime.model import notice as notice_module
+from shutterless.runtime.model import outputs
 from shutterless.runtime.model.bundle import Bundle, read_bundle, write_bundle
 from shutterless.runtime.model.classifier import Classifier, Prediction, load_model
+from shutterless.runtime.model.familiarity import combine
 from shutterless.runtime.model.litert import CompiledModel
+from tests.small_models import WEIGHTS, make_colour_model
 
 SCORES = [0.25, 0.375, 0.125, 0.25]
 BLACK = np.zeros((2, 3, 3), np.uint8)
@@ -25,11 +28,11 @@ def scored(tmp_path, monkeypatch):
     """Return a classifier whose model gives `SCORES` for any picture."""
 
     class Model:
-        inputs, outputs = "uint8[1, 2, 3, 3]", "float32[1, 4]"
+        inputs, outputs = "uint8[1, 2, 3, 3]", {"scores": "float32[1, 4]"}
 
-        def run(self, pixels: bytes) -> list[float]:
-            assert len(pixels) == 18
-            return list(SCORES)
+        def run(self, pixels: bytes, outputs: list[str]) -> list[list[float]]:
+            assert (len(pixels), outputs) == (18, ["scores"])
+            return [list(SCORES)]
 
     monkeypatch.setattr(classifier_module, "load_model", lambda content, threads: Model())
 
@@ -141,7 +144,7 @@ def test_models_are_loaded_when_two_predict_at_once_and_kept(colour_bundle, nois
     def load(content: bytes, threads: int) -> CompiledModel:
         model = load_model(content, threads)
         honest = model.run
-        model.run = lambda pixels: (both_inside.wait(60), honest(pixels))[1]
+        model.run = lambda *arguments: (both_inside.wait(60), honest(*arguments))[1]
         models.append(model)
         return model
 
@@ -157,7 +160,7 @@ def test_models_are_loaded_when_two_predict_at_once_and_kept(colour_bundle, nois
 def test_a_model_that_failed_is_used_again(scored, monkeypatch):
     classifier = scored()
     with monkeypatch.context() as patch:
-        patch.setattr(classifier._idle[0], "run", lambda pixels: 1 / 0)
+        patch.setattr(classifier._idle[0], "run", lambda pixels, outputs: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             classifier.classify(BLACK)
     assert len(classifier._idle) == 1
@@ -202,7 +205,7 @@ def test_a_bundle_that_was_not_read_from_a_folder_is_refused(colour_bundle):
 @pytest.mark.parametrize("temperature", [1.0, 2.0])
 def test_a_model_whose_scores_are_no_probabilities_is_refused(scored, monkeypatch, scores, temperature):
     classifier = scored(temperature=temperature)
-    monkeypatch.setattr(classifier._idle[0], "run", lambda pixels: list(scores))
+    monkeypatch.setattr(classifier._idle[0], "run", lambda pixels, outputs: [list(scores)])
     with pytest.raises(BundleError) as caught:
         classifier.warm_up()
     assert caught.value.code == "not-probabilities"
@@ -212,7 +215,7 @@ def test_a_model_whose_scores_are_no_probabilities_is_refused(scored, monkeypatc
 @pytest.mark.parametrize("temperature", [1.0, 2.0])
 def test_scores_that_are_not_finite_or_negative_are_never_returned(scored, monkeypatch, scores, temperature):
     classifier = scored(temperature=temperature)
-    monkeypatch.setattr(classifier._idle[0], "run", lambda pixels: list(scores))
+    monkeypatch.setattr(classifier._idle[0], "run", lambda pixels, outputs: [list(scores)])
     for classify in (classifier.classify, lambda picture: classifier.probabilities(picture[np.newaxis])):
         with pytest.raises(BundleError) as caught:
             classify(BLACK)
@@ -224,7 +227,7 @@ def test_a_model_is_run_for_its_health_unless_it_has_just_answered(scored, monke
     clock = iter((0.0, 5.0, 50.0, 51.0, 52.0)).__next__
     monkeypatch.setattr(classifier_module.time, "monotonic", clock)
     classifier.classify(BLACK)
-    monkeypatch.setattr(classifier._idle[0], "run", lambda pixels: [np.nan] * 4)
+    monkeypatch.setattr(classifier._idle[0], "run", lambda pixels, outputs: [[np.nan] * 4])
     classifier.check_health()
     with pytest.raises(BundleError) as caught:
         classifier.check_health()
@@ -233,8 +236,106 @@ def test_a_model_is_run_for_its_health_unless_it_has_just_answered(scored, monke
 
 def test_scores_that_are_rounded_to_8_bits_are_probabilities(scored, monkeypatch):
     classifier = scored()
-    monkeypatch.setattr(classifier._idle[0], "run", lambda pixels: [63 / 256] * 3 + [64 / 256])
+    monkeypatch.setattr(classifier._idle[0], "run", lambda pixels, outputs: [[63 / 256] * 3 + [64 / 256]])
     classifier.warm_up()
+
+
+@pytest.fixture(scope="module")
+def familiar(familiar_bundle) -> Classifier:
+    return Classifier(read_bundle(familiar_bundle))
+
+
+def test_a_picture_like_the_photos_is_familiar(familiar, pictures):
+    for label, picture in pictures.items():
+        prediction = familiar.classify(decode(picture, familiar.input))
+        assert (prediction.label, prediction.familiar, prediction.accepted) == (label, True, True)
+        assert 0 <= prediction.novelty < 0.94
+
+
+def test_a_picture_unlike_them_is_not_accepted_however_confident(familiar):
+    prediction = familiar.classify(np.full((32, 32, 3), (0, 0, 255), np.uint8))
+    assert (prediction.label, prediction.confidence > 0.9) == ("blue", True)
+    assert (prediction.familiar, prediction.accepted) == (False, False)
+    assert prediction.novelty == 1 - 1 / 19
+
+
+def test_the_novelty_counts_validation_photos(familiar, noise):
+    scores = familiar.bundle.familiar["scores"]
+    for pixels, distances in zip(noise, familiar.distances(noise), strict=True):
+        p_value = (1 + sum(score >= combine(WEIGHTS, distances) for score in scores)) / 19
+        prediction = familiar.classify(pixels)
+        assert (prediction.novelty, prediction.familiar) == (1 - p_value, p_value > 0.06)
+
+
+def test_distances_and_embeddings_of_many_pictures(familiar, noise):
+    embeddings, distances = familiar.embeddings(noise), familiar.distances(noise)
+    np.testing.assert_allclose(embeddings, noise.mean((1, 2)) / 255, atol=1e-5)
+    np.testing.assert_allclose(distances[:, 1], embeddings.mean(1), atol=1e-6)
+    assert embeddings.dtype == distances.dtype == np.float32
+    np.testing.assert_array_equal(familiar.embeddings(noise[:1]), embeddings[:1])
+    assert familiar.embeddings(noise[:0]).shape == (0, 3)
+
+
+def test_a_bundle_of_format_1_says_nothing_of_the_familiar(classifier, noise):
+    prediction = classifier.classify(noise[0])
+    assert (prediction.familiar, prediction.novelty) == (None, None)
+    for read in (classifier.embeddings, classifier.distances):
+        with pytest.raises(BundleError) as caught:
+            read(noise)
+        assert caught.value.code == "no-embedding"
+
+
+def test_a_model_of_format_2_answers_before_its_photos_are_measured(familiar, noise):
+    draft = Classifier(familiar.bundle.replace(familiar={}))
+    np.testing.assert_array_equal(draft.distances(noise), familiar.distances(noise))
+    assert draft.classify(noise[0]).scores == familiar.classify(noise[0]).scores
+    assert draft.classify(noise[0]).familiar is None
+
+
+CENTRES = [(0, 0, 1), (0, 1, 0), (1, 0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("model", "weights"),
+    [
+        (make_colour_model(CENTRES), [1.0]),
+        (make_colour_model(CENTRES), [1.0] * 3),
+        (make_colour_model(CENTRES[:2]), [1.0] * 2),
+        (make_colour_model(CENTRES, names=("probabilities", "embedding", "distances")), [1.0] * 2),
+        (make_colour_model(CENTRES, names=("x" * 10_000, "embedding", "novelty")), [1.0] * 2),
+        (None, [1.0] * 2),
+    ],
+)
+def test_outputs_that_are_not_what_the_bundle_says_are_refused(familiar, classifier, model, weights):
+    description = {**familiar.bundle.familiar, "weights": weights}
+    bundle = familiar.bundle.replace(familiar=description, model=model or classifier.bundle.model)
+    with pytest.raises(BundleError) as caught:
+        Classifier(bundle)
+    assert caught.value.code == "mismatched-model"
+    assert f"novelty float32[1, {len(weights)}]" in caught.value.message
+    assert len(caught.value.message) < 1000
+
+
+def test_outputs_of_absurd_lengths_are_refused(familiar, monkeypatch):
+    for limit in ("MAX_EMBEDDING", "MAX_DISTANCES"):
+        with monkeypatch.context() as patch, pytest.raises(BundleError) as caught:
+            patch.setattr(outputs, limit, 1)
+            Classifier(familiar.bundle)
+        assert caught.value.code == "mismatched-model"
+
+
+@pytest.mark.parametrize("scale", [np.nan, np.inf, -np.inf])
+def test_distances_that_are_not_finite_are_never_answered(familiar, noise, scale):
+    model = make_colour_model(CENTRES, scale=scale)
+    classifier = Classifier(familiar.bundle.replace(model=model))
+    for use in (
+        classifier.warm_up,
+        lambda: classifier.classify(noise[0]),
+        lambda: classifier.distances(noise),
+    ):
+        with pytest.raises(BundleError) as caught:
+            use()
+        assert caught.value.code == "not-finite"
 
 
 def test_a_bundle_that_is_replaced_changes_nothing_in_a_loaded_one(colour_bundle, tmp_path, noise):

@@ -13,6 +13,7 @@ from shutterless.runtime.model.bundle import read_bundle
 from shutterless.runtime.model.classifier import Classifier, load_model
 from shutterless.runtime.model.interpreter import InterpretedModel
 from shutterless.runtime.model.litert import CompiledModel, load_library
+from tests.small_models import make_colour_model
 
 pytestmark = pytest.mark.skipif(load_library() is None, reason="this system's LiteRT has no C library")
 
@@ -50,7 +51,7 @@ def without_library(monkeypatch):
 
 def test_every_function_is_called_and_every_object_is_destroyed(library, model):
     compiled = CompiledModel(library, model, threads=1)
-    compiled.run(bytes(32 * 32 * 3))
+    compiled.run(bytes(32 * 32 * 3), [*compiled.outputs])
     assert compiled.count_subgraphs() == 1
     assert not library.calls.keys() & {"LiteRtDestroyModel", "LiteRtDestroyCompiledModel"}
     del compiled
@@ -75,20 +76,52 @@ def test_results_are_those_of_the_python_interpreter_bit_for_bit(model):
     compiled, interpreted = load_model(model, threads=1), InterpretedModel(model, threads=1)
     assert isinstance(compiled, CompiledModel)
     assert (compiled.inputs, compiled.outputs) == (interpreted.inputs, interpreted.outputs)
-    assert (compiled.inputs, compiled.outputs) == ("uint8[1, 32, 32, 3]", "float32[1, 3]")
+    assert compiled.inputs == "uint8[1, 32, 32, 3]"
+    assert [*compiled.outputs.values()] == ["float32[1, 3]"]
     rng = np.random.default_rng(3)
     pictures = [rng.integers(0, 256, 32 * 32 * 3, np.uint8).tobytes() for _ in range(50)]
-    results = [compiled.run(picture) for picture in pictures]
-    assert results == [interpreted.run(picture) for picture in pictures]
-    assert len({tuple(scores) for scores in results}) == 50
+    results = [compiled.run(picture, [*compiled.outputs]) for picture in pictures]
+    assert results == [interpreted.run(picture, [*interpreted.outputs]) for picture in pictures]
+    assert len({tuple(scores) for (scores,) in results}) == 50
+
+
+def test_outputs_are_read_by_name_in_any_order():
+    model = make_colour_model([(0, 0, 1), (1, 0, 0)])
+    picture = bytes((0, 51, 102)) * 32 * 32
+    for loaded in (load_model(model, threads=1), InterpretedModel(model, threads=1)):
+        assert loaded.outputs == {
+            "probabilities": "float32[1, 2]",
+            "embedding": "float32[1, 3]",
+            "novelty": "float32[1, 2]",
+        }
+        (embedding,) = loaded.run(picture, ["embedding"])
+        assert embedding == pytest.approx([0, 0.2, 0.4])
+        novelty, probabilities = loaded.run(picture, ["novelty", "probabilities"])
+        assert novelty == pytest.approx([0.2**2 + 0.6**2, 0.2])
+        assert probabilities[0] == pytest.approx(1 - probabilities[1])
+
+
+def test_two_outputs_of_the_same_name_are_refused():
+    model = make_colour_model([(0, 0, 1), (1, 0, 0)], names=("a", "b", "a"))
+    for load in (load_model, InterpretedModel):
+        with pytest.raises(RuntimeError):
+            load(model, threads=1)
+
+
+def test_a_model_of_many_outputs_is_refused(monkeypatch, library):
+    monkeypatch.setattr(litert, "MAX_TENSORS", 2)
+    with pytest.raises(RuntimeError):
+        CompiledModel(library, make_colour_model([(0, 0, 1), (1, 0, 0)]), threads=1)
+    assert library.calls["LiteRtDestroyModel"] == library.calls["LiteRtDestroyCompiledModel"] == 1
 
 
 @pytest.mark.parametrize("change", [-1, 1])
 def test_an_input_of_another_size_is_refused(model, change):
     for loaded in (load_model(model, threads=1), InterpretedModel(model, threads=1)):
         with pytest.raises(ValueError):
-            loaded.run(bytes(32 * 32 * 3 + change))
-        assert len(loaded.run(bytes(32 * 32 * 3))) == 3
+            loaded.run(bytes(32 * 32 * 3 + change), [*loaded.outputs])
+        ((*scores,),) = loaded.run(bytes(32 * 32 * 3), [*loaded.outputs])
+        assert len(scores) == 3
 
 
 def test_without_the_library_the_python_interpreter_answers_alike(colour_bundle, without_library):
@@ -99,7 +132,7 @@ def test_without_the_library_the_python_interpreter_answers_alike(colour_bundle,
     rng = np.random.default_rng(4)
     pictures = rng.integers(0, 256, (8, 32, 32, 3), np.uint8)
     compiled = CompiledModel(load_library(), bundle.model, threads=1)
-    expected = [compiled.run(picture.tobytes()) for picture in pictures]
+    expected = [compiled.run(picture.tobytes(), [*compiled.outputs])[0] for picture in pictures]
     assert Classifier(bundle.replace(temperature=1.0)).probabilities(pictures).tolist() == expected
 
 
