@@ -43,7 +43,7 @@ ERRORS = {"unreadable-image", "unsupported-format", "too-large", "unusual-image"
 
 
 class Cost(NamedTuple):
-    """What a picture took: CPU seconds, megabytes above the process's own, how it ended, and its bytes."""
+    """What a picture took: CPU seconds, megabytes of the largest process, how it ended, and its bytes."""
 
     seconds: float
     megabytes: int
@@ -126,8 +126,7 @@ def measure(act: Callable[[], str], size: int) -> Cost:
     _, status, usage = os.wait4(pid, 0)
     if os.WIFSIGNALED(status):
         outcome = signal.Signals(os.WTERMSIG(status)).name
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return Cost(usage.ru_utime + usage.ru_stime, max(0, usage.ru_maxrss - own) // 1024, outcome, size)
+    return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss // 1024, outcome, size)
 
 
 def decode_unlimited(pictures: list[bytes]) -> str:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from shutterless.runtime.fetch_limits import FetchLimits
 from shutterless.runtime.host_resources import cores, memory
 from shutterless.runtime.http_messages import Request, Response, decode_base64, parse_json
 from shutterless.runtime.image.budget import Budget
-from shutterless.runtime.image.limits import MAX_BYTES
 from shutterless.runtime.image.ordinary import decode_ordinary
 from shutterless.runtime.model.bundle import Bundle, read_bundle
 from shutterless.runtime.model.classifier import Classifier
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 
 # Several pictures must fit Lambda's 6 MB and API Gateway's 29 s.
 MAX_IMAGES = 16
-# URLs fetched at once, by core and in all (each has an open file). Further ones are refused, so that hosts
-# that do not answer delay nobody but those who named them.
-FETCHES_PER_CORE, MAX_FETCHES = 32, 192
 # What each decoding may take, with its share of the service's own memory, see docs/security.md.
 DECODE_MEMORY = 512 << 20
 
@@ -71,7 +68,7 @@ class Service:
         # Unusual pictures may take long: they wait for each other, and photos for few of them.
         self._child_slots = threading.BoundedSemaphore(max(1, decodes // 2))
         self._has_room = memory() >= 2 * DECODE_MEMORY
-        self._fetch_slots = threading.BoundedSemaphore(min(FETCHES_PER_CORE * cores(), MAX_FETCHES))
+        self._fetch_limits = FetchLimits(settings)
 
     @classmethod
     def load(cls, settings: Settings, read: ReadBundle = read_bundle) -> Service:
@@ -166,13 +163,11 @@ class Service:
         url, image, budget = payload.get("url"), payload.get("image"), budget or Budget()
         start_time = time.perf_counter()
         if isinstance(url, str) and not isinstance(image, str):
-            data = self._fetch(url, budget)
-            fetch_ms = (time.perf_counter() - start_time) * 1000
-        elif isinstance(image, str) and not isinstance(url, str):
-            data, fetch_ms = _decode_image_member(image), 0.0
-        else:
-            raise Problem("invalid-request", "send either url or image (base64), as a string")
-        return self.classify(data, fetch_ms, budget)
+            with self._fetch_limits.fetch(url, budget) as data:
+                return self.classify(data, (time.perf_counter() - start_time) * 1000, budget)
+        if isinstance(image, str) and not isinstance(url, str):
+            return self.classify(_decode_image_member(image), 0.0, budget)
+        raise Problem("invalid-request", "send either url or image (base64), as a string")
 
     def classify(
         self, data: bytes, fetch_ms: float = 0.0, budget: Budget | None = None
@@ -287,21 +282,6 @@ class Service:
             return self.predict_one(payload, budget)
         except Problem as problem:
             return problem.to_json()
-
-    def _fetch(self, url: str, budget: Budget) -> bytes:
-        from shutterless.runtime import fetch  # TLS and HTTP cost a cold start that many never need
-
-        if not budget.seconds:
-            raise Problem("fetch-failed", "the pictures before this one took all the time")
-        timeout = min(fetch.TIMEOUT, budget.seconds)
-        policy = fetch.Policy(self._settings.urls, self._settings.url_hosts, timeout)
-        if not self._fetch_slots.acquire(blocking=False):
-            raise Problem("busy", "too many URLs are being fetched", headers={"Retry-After": "1"})
-        try:
-            with budget.measured():
-                return fetch.fetch(url, policy, max_bytes=MAX_BYTES, count=budget.count_bytes)
-        finally:
-            self._fetch_slots.release()
 
 
 @contextmanager

@@ -68,7 +68,8 @@ def fetch(url: str, policy: Policy, *, max_bytes: int, count: Count = bool) -> b
         except Problem as problem:
             if not redirects:
                 raise
-            raise Problem(problem.code, f"after a redirect: {problem.detail}") from problem
+            detail = f"after a redirect: {problem.detail}"
+            raise Problem(problem.code, detail, headers=problem.headers) from problem
         if location is None:
             return body
         url = location

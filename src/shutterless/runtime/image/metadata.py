@@ -51,7 +51,7 @@ class PictureFile(NamedTuple):
     Attributes:
         data: The file.
         orientation: EXIF orientation, 1 to 8.
-        scans: Passes over the pixels of a JPEG, 0 for other formats.
+        scans: Passes over the pixels of a JPEG: 1 if it is decoded as it is read. 0 for other formats.
         pieces: Segments or chunks that are left of a JPEG or PNG, which Pillow reads one by one.
     """
 
@@ -82,7 +82,8 @@ def strip_jpeg(data: bytes) -> PictureFile:
     else:
         raise ImageError("unreadable-image", DAMAGED)
     has_scans = frame[0] in PROGRESSIVE or _byte(data, at + 4) < frame[1]
-    scans = data.count(b"\xff\xda\0", at) if has_scans else 1
+    # libjpeg holds one that may have several in memory as a whole, and passes over it again at the end.
+    scans = max(2, data.count(b"\xff\xda\0", at)) if has_scans else 1
     if scans > MAX_SCANS:
         raise ImageError("unreadable-image", f"the JPEG has more than {MAX_SCANS} scans")
     file = b"".join((*pieces, memoryview(data)[at:]))

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from shutterless.errors import BundleError, InputError
-from shutterless.runtime import service as service_module
+from shutterless.runtime import fetch_limits
 from shutterless.runtime.adapters import http_connection
 from shutterless.runtime.adapters import http_server as server_module
 from shutterless.runtime.adapters.http_app import INVOCATIONS, App
@@ -418,8 +418,8 @@ def test_the_slowest_body_makes_way_when_all_bodies_are_too_large(service, runni
 def test_hosts_that_do_not_answer_keep_no_photo_waiting(
     classifier, colour_bundle, running, monkeypatch, pictures, web
 ):
-    monkeypatch.setattr(service_module, "FETCHES_PER_CORE", 1)
-    monkeypatch.setattr(service_module, "cores", lambda: 1)
+    monkeypatch.setattr(fetch_limits, "FETCHES_PER_CORE", 1)
+    monkeypatch.setattr(fetch_limits, "cores", lambda: 1)
     asked, go_on = threading.Event(), threading.Event()
 
     def wait(handler) -> None:

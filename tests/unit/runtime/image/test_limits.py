@@ -94,6 +94,11 @@ def test_samples_times_scans_are_bounded(undecoded):
     assert problem(more[:at] + b"\xff\xda\0\x08\1\1\0\0\0\x10" * 70 + more[at:]) == "too-large"
 
 
+def test_a_progressive_jpeg_s_coefficients_take_memory_even_if_it_has_one_scan():
+    scans = jpeg(14_000, 14_000, progressive=True).split(b"\xff\xda", 2)
+    assert work(b"\xff\xda".join(scans[:2])).memory > 14_000 * 14_000 * 1.5 * 2
+
+
 @pytest.mark.parametrize(("subsampling", "samples"), [("4:2:0", 1.5), ("4:4:4", 3)])
 def test_a_progressive_jpeg_s_coefficients_take_memory_for_each_sample(subsampling, samples, undecoded):
     baseline = work(jpeg(5000, 5000, subsampling=subsampling))

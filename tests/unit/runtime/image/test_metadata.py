@@ -205,6 +205,8 @@ def test_scans_are_counted_where_there_can_be_several():
     assert strip_jpeg(encode("JPEG")).scans == 1
     assert strip_jpeg(encode("JPEG") + encode("JPEG")).scans == 1
     assert strip_jpeg(encode("JPEG", progressive=True)).scans == 10
+    one_scan = encode("JPEG", progressive=True).split(b"\xff\xda", 2)
+    assert strip_jpeg(b"\xff\xda".join(one_scan[:2])).scans == 2
     assert strip_tiff(encode("TIFF")).scans == 0
     tiff = encode("TIFF", compression="jpeg")
     assert strip_tiff(tiff).scans == 1
