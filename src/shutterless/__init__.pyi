@@ -11,6 +11,12 @@ from shutterless.conversion.converter import Conversion as Conversion
 from shutterless.conversion.converter import convert as convert
 from shutterless.conversion.selection import Candidate as Candidate
 from shutterless.conversion.selection import ConversionRefusedError as ConversionRefusedError
+from shutterless.curation.fix_problems import FixProblem as FixProblem
+from shutterless.curation.fix_problems import FixRefusedError as FixRefusedError
+from shutterless.curation.fixes import DatasetFix as DatasetFix
+from shutterless.curation.fixes import fix_dataset as fix_dataset
+from shutterless.curation.fixes import undo_fixes as undo_fixes
+from shutterless.curation.journal import FixStep as FixStep
 from shutterless.dataset.inspect.findings import Finding as Finding
 from shutterless.dataset.inspect.inspection import Inspection as Inspection
 from shutterless.dataset.inspect.inspection import inspect_dataset as inspect_dataset

@@ -23,6 +23,8 @@ NEW, OLD = "new", "old"
 # renameat2(2): paths are relative to the working folder; the two names are exchanged.
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
 NOT_SUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.EXDEV, errno.ENOTSUP, errno.EPERM)
+# What a file system without hard links answers, or one where this file may not get another link.
+NO_HARD_LINKS = (errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.EMLINK)
 
 
 @dataclass(frozen=True)
@@ -201,6 +203,54 @@ def atomic_directory(folder: Path, what: str) -> Iterator[Path]:
                 _replace(target, new)
     except OSError as error:
         raise cannot_write(f"{what} to {folder}", error) from error
+
+
+def move_file(source: Path, target: Path) -> None:
+    """Move a file, also to another file system, without ever replacing one.
+
+    Its bytes and its modification time stay the same. An interruption leaves it at one of the two paths,
+    or at both, but never nowhere or in part.
+
+    Raises:
+        OSError: `target` exists (FileExistsError), or the file cannot be moved.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)  # fails if the target exists, unlike a renaming
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            _copy_file(source, target)
+        elif error.errno in NO_HARD_LINKS:
+            if os.path.lexists(target):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
+            source.rename(target)
+            return
+        else:
+            raise
+    source.unlink()
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    """Copy a file with its times; the target appears whole."""
+    import shutil
+
+    with _draft(target) as draft:
+        copy = draft / target.name
+        shutil.copy2(source, copy)
+        with copy.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        move_file(copy, target)
+        sync_folder(target.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the system write the names in a folder to the disk, where it can (Windows cannot)."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager

@@ -40,16 +40,29 @@ def read_text(file: Path, limit: int = MAX_TEXT_BYTES) -> str:
         limit: Maximum size in bytes.
 
     Raises:
+        OSError: As `read_bytes` raises it.
+        UnicodeDecodeError: It is not UTF-8.
+    """
+    return read_bytes(file, limit).decode("utf-8")
+
+
+def read_bytes(file: Path, limit: int = MAX_TEXT_BYTES) -> bytes:
+    """Return the content of a file.
+
+    Args:
+        file: The file.
+        limit: Maximum size in bytes.
+
+    Raises:
         OSError: It is not a regular file (reading a pipe or a device might never end), is larger than
             `limit`, or cannot be read.
-        UnicodeDecodeError: It is not UTF-8.
     """
     _require_regular(file)
     with file.open("rb") as stream:
         data = stream.read(limit + 1)
     if len(data) > limit:
         raise OSError(errno.EFBIG, f"it has more than {limit:,} bytes", str(file))
-    return data.decode("utf-8")
+    return data
 
 
 def parse_json(text: str) -> object:

@@ -28,6 +28,16 @@ def prepare_photos(folder: Path) -> shutterless.Dataset:
     return dataset
 
 
+def fix_photos(folder: Path) -> list[str]:
+    try:
+        fix: shutterless.DatasetFix = shutterless.fix_dataset(folder, "findings.csv", dry_run=True)
+    except shutterless.FixRefusedError as refusal:
+        problems: tuple[shutterless.FixProblem, ...] = refusal.problems
+        return [f"{problem.row}: {problem.reason}" for problem in problems]
+    steps: tuple[shutterless.FixStep, ...] = shutterless.undo_fixes(folder, skip_changed=True).steps
+    return [step.new_path for step in (*fix.steps, *steps)]
+
+
 def train(dataset: shutterless.Dataset) -> shutterless.Run:
     def on_epoch(epoch: shutterless.Epoch) -> None:
         print(epoch.phase, epoch.epoch, epoch.val_accuracy)

@@ -1,4 +1,4 @@
-"""`shutterless dataset`: get, draw and inspect folders of labelled photos."""
+"""`shutterless dataset`: get, draw, inspect and fix folders of labelled photos."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shutterless.cli import dataset_fix
 from shutterless.cli.console import make_table, print_json, print_result, progress_bar, say, show
 from shutterless.utils.messages import plural
 
@@ -23,7 +24,7 @@ GroupBy = Annotated[
 
 MAX_NAMED = 5  # photos, or groups of them, listed below a finding
 
-app = typer.Typer(no_args_is_help=True, help="Get, draw and inspect folders of labelled photos.")
+app = typer.Typer(no_args_is_help=True, help="Get, draw, inspect and fix folders of labelled photos.")
 
 
 @app.command()
@@ -118,6 +119,9 @@ def inspect(
         say(f"Report: {page}")
     if strict and inspection.findings:
         raise typer.Exit(1)
+
+
+app.command()(dataset_fix.fix)
 
 
 def _show_inspection(inspection: "Inspection") -> None:
