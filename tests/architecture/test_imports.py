@@ -66,6 +66,7 @@ LIBRARIES = {
         "inference",
         "deploy",
     },
+    "pyarrow": {"dataset"},
     "pydantic": {"artifacts", "training"},
     "rich": {"cli"},
     "scipy": {"novelty", "evaluation", "curation"},

@@ -100,3 +100,24 @@ def test_photos_changed_in_their_place_keep_their_split_with_a_warning(colour_ru
     predictions = predict_folder(load_model(run), on_warning=warnings.append)
     assert predictions.splits == {"test": 9}
     assert ["test/red/00.png" in warning for warning in warnings] == [True]
+
+
+def test_a_run_that_was_trained_on_a_table_finds_its_photos(colour_run, colour_photos, tmp_path):
+    flat(colour_photos, tmp_path / "pictures")
+    rows = [
+        (f"pictures/{file.parent.name}/{file.name}", file.parent.name) for file in tmp_path.rglob("*.png")
+    ]
+    (tmp_path / "photos.csv").write_text(
+        "path,label\n" + "".join(f"{path},{label}\n" for path, label in rows)
+    )
+    run = shutil.copytree(colour_run, tmp_path / "run")
+    recipe = (run / "recipe.toml").read_text()
+    (run / "recipe.toml").write_text(recipe.replace(str(colour_photos), str(tmp_path / "photos.csv")))
+    assert load_model(run).settings.root == tmp_path
+    assert splits(run) == {"test": 9}
+    assert splits(colour_run, tmp_path / "photos.csv", split="all") == {
+        "train": 36,
+        "validation": 18,
+        "test": 9,
+    }
+    assert shutterless.evaluate(run).right == 9

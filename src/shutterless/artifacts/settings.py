@@ -5,13 +5,14 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from shutterless.dataset.groups.grouping import NONE
+from shutterless.dataset.sources.table import photos_root
 
 
 class Settings(BaseModel):
     """The settings of a run that are not part of its recipe.
 
     Attributes:
-        photos: Folder of the photos.
+        photos: Folder of the photos, or the table that lists them.
         dataset_fingerprint: SHA-256 of all photos, labels and splits, see `Dataset.fingerprint`.
         backbone: Name of the network.
         weights: `imagenet`, `none` or a file.
@@ -31,3 +32,8 @@ class Settings(BaseModel):
     image_size: int
     seed: int
     group_by: str = NONE  # the default is for runs made before there were groups
+
+    @property
+    def root(self) -> Path:
+        """The folder that the paths of the photos are relative to."""
+        return photos_root(self.photos)

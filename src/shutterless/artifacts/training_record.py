@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from shutterless.dataset.sources.table import photos_root
 from shutterless.dataset.types import SPLITS, Photo
 from shutterless.errors import BundleError
 from shutterless.runtime.model.bundle import TRAINING_PHOTOS, Bundle
@@ -25,31 +26,31 @@ class TrainingRecord:
     Attributes:
         by_content: The first `HASH_DIGITS` hex digits of the photo's SHA-256 → split.
         groups: The same digits → group, for photos that are in one.
-        root: The folder of the run's photos, to recognise photos by their paths if they were changed or if
-            their hashes were not recorded. None for a bundle.
-        by_path: Path below this folder → split. Empty for a bundle.
+        source: The folder of the run's photos, or the table that lists them, to recognise photos by their
+            paths if they were changed or if their hashes were not recorded. None for a bundle.
+        by_path: Path below the folder → split. Empty for a bundle.
     """
 
     by_content: Mapping[str, str]
     groups: Mapping[str, str] = field(default_factory=dict)
-    root: Path | None = None
+    source: Path | None = None
     by_path: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, photos: Iterable[Photo], root: Path | None = None) -> "TrainingRecord":
+    def of(cls, photos: Iterable[Photo], source: Path | None = None) -> "TrainingRecord":
         """Return the record of a run's photos.
 
         Args:
             photos: The photos. If the same content is in several splits, the one closest to training counts.
-            root: The folder of the photos.
+            source: The folder of the photos, or the table that lists them.
         """
         by_content: dict[str, str] = {}
         for photo in sorted(photos, key=lambda photo: SPLITS.index(photo.split)):
             if photo.sha256:
                 by_content.setdefault(photo.sha256[:HASH_DIGITS], photo.split)
         groups = {photo.sha256[:HASH_DIGITS]: photo.group for photo in photos if photo.sha256 and photo.group}
-        by_path = {photo.path: photo.split for photo in photos} if root else {}
-        return cls(by_content, groups, root, by_path)
+        by_path = {photo.path: photo.split for photo in photos} if source else {}
+        return cls(by_content, groups, source, by_path)
 
     def split_of(self, photo: Photo, root: Path) -> str | None:
         """Return the split of a photo in the run; None if it was not one of the run's photos.
@@ -81,7 +82,7 @@ class TrainingRecord:
         ]
 
     def _is_root(self, folder: Path) -> bool:
-        return self.root is not None and folder.resolve() == self.root.resolve()
+        return self.source is not None and folder.resolve() == photos_root(self.source).resolve()
 
     def to_text(self) -> str:
         """Return the record as text: a line with hash, split and, if any, the group's number per photo."""

@@ -23,6 +23,7 @@ from shutterless.conversion.selection import (
 )
 from shutterless.conversion.trial import rate, try_precisions
 from shutterless.dataset import Photo, decode_once, read_pixels, verify_photos
+from shutterless.dataset.sources.table import photos_root
 from shutterless.errors import InputError, RunError
 from shutterless.evaluation import Calibration, predict_labelled
 from shutterless.evaluation.calibration import PRECISION
@@ -79,7 +80,7 @@ def convert(
             `max_drop` and keeps the calibration error; see `Candidate`.
         max_drop: Validation accuracy that may be lost, from 0 to 1.
         accept_precision: Share of accepted answers that must be right, see `calibrate`.
-        photos: The folder of the run's photos, if they have moved.
+        photos: The folder of the run's photos, or their table, if they have moved.
         name: The bundle's name; that of its folder by default.
         progress: Called with what is being done, the number of finished steps and that of all steps.
 
@@ -103,8 +104,8 @@ def convert(
     run, bundle = Path(run), Path(bundle)
     ensure_replaceable(bundle, BUNDLE)
     source = load_run(run)
-    root = Path(photos) if photos else source.settings.photos
-    ensure_outside(bundle, root)
+    ensure_outside(bundle, Path(photos) if photos else source.settings.photos)
+    root = photos_root(Path(photos)) if photos else source.settings.root
     precisions = _parse_precision(precision)
     validation = _validation_photos(source)
     needs_photos = any(each.needs_photos for each in precisions)

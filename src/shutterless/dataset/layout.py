@@ -54,6 +54,8 @@ class Listing:
         labels: Split → names of its label folders.
         unreadable: Folders that cannot be opened, or that are named like a photo.
         skipped: Reason → paths of what is left out.
+        groups: Path → group, for photos that a table or groups.csv says belong together.
+        table: The table that lists the photos; None if they were found in folders.
     """
 
     root: Path
@@ -63,6 +65,8 @@ class Listing:
     labels: dict[str, set[str]] = field(default_factory=dict)
     unreadable: list[Unreadable] = field(default_factory=list)
     skipped: dict[str, list[str]] = field(default_factory=dict)
+    groups: dict[str, str] = field(default_factory=dict)
+    table: Path | None = None
 
     def skip(self, reason: str, path: Path) -> None:
         """Record a file or folder as left out."""
@@ -176,7 +180,7 @@ def unwrap(folder: Path) -> Path:
     inner = label_folders(folder)
     while len(inner) == 1 and not _holds_photos(folder) and not _holds_photos(inner[0]):
         deeper = label_folders(inner[0])
-        if not deeper or _split_of(inner[0].name):
+        if not deeper or split_of(inner[0].name):
             break
         folder, inner = inner[0], deeper
     return folder
@@ -186,7 +190,7 @@ def _folders_by_split(root: Path, folders: list[Path]) -> dict[str, Path]:
     splits: dict[str, Path] = {}
     names = _without_common_words([folder.name for folder in folders])
     for folder, name in zip(folders, names, strict=True):
-        split = _split_of(name) or _split_of(folder.name)
+        split = split_of(name) or split_of(folder.name)
         if split in splits:
             raise DatasetError(
                 "duplicate-split",
@@ -208,14 +212,14 @@ def _without_common_words(names: list[str]) -> list[str]:
     return [" ".join(some) for some in words]
 
 
-def _split_of(name: str) -> str:
-    """Return the split that a name such as training_set or val means; empty if it means none."""
+def split_of(name: str) -> str:
+    """Return the split that a name such as training_set or val stands for; empty if it stands for none."""
     word = re.sub(r"[\W_]+", "", name.lower())
     return next((split for split, pattern in SPLIT_NAMES.items() if pattern.fullmatch(word)), "")
 
 
 def _may_be_label(folder: Path) -> bool:
-    return folder.name.lower() in LABEL_WORDS or not _split_of(folder.name)
+    return folder.name.lower() in LABEL_WORDS or not split_of(folder.name)
 
 
 def _refuse_photos_without_labels(root: Path, splits: list[Path]) -> None:

@@ -12,9 +12,11 @@ import numpy.typing as npt
 
 from shutterless.dataset.groups.duplicates import Duplicates, find_duplicates
 from shutterless.dataset.groups.grouping import AUTO, find_groups, leaking, parse_group_by, with_groups
-from shutterless.dataset.layout import LAYOUT_HINT, OUTSIDE_LABELS, Listing, find_photos
+from shutterless.dataset.layout import LAYOUT_HINT, OUTSIDE_LABELS, Listing
 from shutterless.dataset.loader import fits_in_memory
 from shutterless.dataset.photo_stats import PhotoStats, measure_photo
+from shutterless.dataset.sources.records import require_whole_groups
+from shutterless.dataset.sources.table import list_photos
 from shutterless.dataset.split import assign_splits
 from shutterless.dataset.types import SPLITS, Dataset, Decoded, Group, Photo, Unreadable, printable
 from shutterless.errors import DatasetError
@@ -61,7 +63,7 @@ def load_dataset(
     spec: InputSpec | None = None,
     progress: Progress = automatic,
 ) -> Dataset:
-    """Load a folder of labelled photos for training.
+    """Load labelled photos for training.
 
     If the folder has `train`, `validation` and `test` folders, they are the splits; without `validation`,
     a tenth of every label's training photos is used for it. A folder of labels only is split 80/10/10.
@@ -69,9 +71,11 @@ def load_dataset(
     `other`. Files that cannot be read are left out and listed in `unreadable`.
 
     Args:
-        root: The folder of photos.
-        seed: Decides which photos go to which split, where no folders do.
-        group_by: Which photos show the same thing; see `parse_group_by`.
+        root: The folder of photos, or a table (CSV, JSON Lines or Parquet) with the columns path (or
+            file_name), label and, optionally, split and group.
+        seed: Decides which photos go to which split, where no folder or row does.
+        group_by: Which photos show the same thing; see `parse_group_by`. With `auto`, the groups of the
+            table, or of groups.csv in the folder, replace the rules.
         spec: A model's input: photos are also decoded for it and kept in `decoded`, if they fit in memory.
         progress: Called while photos are read.
 
@@ -82,8 +86,9 @@ def load_dataset(
         DatasetError: The folder cannot be opened or its layout is unclear (see `find_split_folders`), it
             has nothing to train or validate on (`no-photos`, `no-readable-photos`, `no-training-photos`,
             `no-validation-photos`), its labels are not enough (`single-label`,
-            `label-without-training-photos`), or the file of groups is wrong (`unreadable-groups`,
-            `missing-column`).
+            `label-without-training-photos`), the file of groups is wrong (`unreadable-groups`,
+            `missing-column`), the table is (see `list_photos`), or the splits divide a group of the table or
+            of groups.csv (`divided-group`).
         InputError: `group_by` is not a valid rule (`invalid-group-by`).
 
     Example:
@@ -94,7 +99,9 @@ def load_dataset(
         (10, 100)
     """
     root = Path(root)
-    listing = find_photos(root)
+    listing = list_photos(root)
+    if group_by == AUTO:
+        require_whole_groups(listing)
     if "train" not in listing.labels:
         raise DatasetError(
             "no-training-photos",
@@ -105,7 +112,9 @@ def load_dataset(
         listing, seed=seed, group_by=group_by, spec=spec, progress=progress, what="checking photos"
     )
     labels = tuple(sorted(listing.labels["train"]))
-    dataset = Dataset(root, labels, scan.photos, scan.unreadable, (), scan.groups)
+    dataset = Dataset(
+        listing.root, labels, scan.photos, scan.unreadable, (), scan.groups, table=listing.table
+    )
     _require_trainable(dataset)
     warnings = (*split_gaps(dataset), *_scan_warnings(scan, by_label=not listing.split_folders))
     return replace(
@@ -137,6 +146,8 @@ def scan_photos(
         InputError: `group_by` is not a valid rule.
     """
     key_of = parse_group_by(group_by)
+    if key_of == AUTO and listing.groups:
+        key_of = lambda photo: listing.groups.get(photo.path)  # noqa: E731
     if listing.photos:
         listing = replace(listing, photos=[*listing.photos, *listing.other])
     keep = spec if spec and fits_in_memory(len(listing.photos), spec) else None
@@ -213,8 +224,8 @@ def _read_photo(
     try:
         str(path).encode()  # split.csv, which will name it, is UTF-8
         if not path.is_file():  # reading a pipe or a device might never end
-            reason = "the link leads nowhere" if path.is_symlink() else "not a regular file"
-            return Unreadable(photo.path, reason)
+            reason = "not a regular file" if path.exists() else "there is no such file"
+            return Unreadable(photo.path, "the link leads nowhere" if path.is_symlink() else reason)
         data = decoder.read(path)
         return replace(photo, sha256=hashlib.sha256(data).hexdigest()), examine(data)
     except Problem as problem:

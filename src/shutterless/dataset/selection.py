@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from shutterless.dataset.integrity import content_hash
-from shutterless.dataset.layout import find_photos
 from shutterless.dataset.loader import fits_in_memory
 from shutterless.dataset.scan import read_photos, split_gaps
+from shutterless.dataset.sources.table import list_photos
 from shutterless.dataset.types import NEW, SPLITS, Dataset, Decoded, Photo
 from shutterless.errors import DatasetError, InputError
 from shutterless.runtime.image import decoder
@@ -57,7 +57,7 @@ def load_labelled(
     A photo has the split that `split_of` returns, else that of its folder, else `new`.
 
     Args:
-        root: A folder of labels, or of splits with labels below.
+        root: A folder of labels, or of splits with labels below; or a table, see `list_photos`.
         labels: The model's labels, in its order.
         split: train, validation (or val, valid), test, new or all. By default test and new, which the
             model has not seen, or validation if there are neither.
@@ -77,7 +77,8 @@ def load_labelled(
         InputError: There is no such split (`unknown-split`), or `label_map` names a label that the folder
             (`unused-label-map`) or the model (`unknown-label`) does not have.
     """
-    listing = find_photos(root, NEW)
+    listing = list_photos(root, NEW)
+    root = listing.root
     photos = _recorded(root, listing.photos, split_of, progress) if split_of else listing.photos
     photos = _renamed(photos, label_map or {}, labels)
     selection = _of_split(root, photos, split)

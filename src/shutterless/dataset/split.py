@@ -23,7 +23,7 @@ def assign_splits(photos: Iterable[Photo], split_folders: Collection[str], *, se
     fractions = {"validation": HOLDOUT_FRACTION, "test": HOLDOUT_FRACTION}
     if not split_folders:
         return split_photos(photos, fractions, seed=seed)
-    photos = _join_groups(photos)
+    photos = join_groups(photos)
     new = [photo for photo in photos if photo.split == NEW]
     photos = [*(photo for photo in photos if photo.split != NEW), *split_photos(new, fractions, seed=seed)]
     if "validation" not in split_folders:
@@ -58,7 +58,7 @@ def split_photos(photos: Iterable[Photo], fractions: Mapping[str, float], *, see
     return tuple(sorted(result, key=lambda photo: photo.path))
 
 
-def _join_groups(photos: Iterable[Photo]) -> list[Photo]:
+def join_groups(photos: Iterable[Photo]) -> list[Photo]:
     """Return the photos, those without a split in the split of their group that is closest to training."""
     photos = list(photos)
     order = (*SPLITS, NEW).index

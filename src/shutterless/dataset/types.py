@@ -24,7 +24,7 @@ NEW = "new"  # the split of photos that are in none, as of a folder that a model
 OTHER = "_other"  # the folder beside the labels for photos that fit none of them
 # Why photos count as showing the same thing, in JSON documents and in words.
 REASONS = {
-    "group-by": "--group-by",
+    "group-by": "your own groups",
     "content": "identical files",
     "near-duplicate": "near duplicates",
     "crop": "crops of one photo",
@@ -165,6 +165,7 @@ class Dataset:
         skipped: What was left out without being read, by reason.
         other: The readable photos in folders called `_other` beside the labels, sorted by path. They fit no
             label, and no label is trained on them.
+        table: The table that lists the photos; None if they were found in folders.
         decoded: The photos' pixels, if they were asked for and fit in memory.
     """
 
@@ -176,7 +177,13 @@ class Dataset:
     groups: tuple[Group, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     other: tuple[Photo, ...] = ()
+    table: Path | None = None
     decoded: Decoded = field(default=NOTHING_DECODED, compare=False)
+
+    @property
+    def source(self) -> Path:
+        """Return what the data set was loaded from: its table or, without one, its folder."""
+        return self.table or self.root
 
     def of(self, split: str) -> tuple[Photo, ...]:
         """Return the photos of one split, sorted by path; empty if there are none."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from shutterless.artifacts.training_record import TrainingRecord, read_training_photos
 from shutterless.dataset import SPLITS, Photo, PhotoReader, Selection, label_indices, load_labelled
+from shutterless.dataset.sources.table import photos_root
 from shutterless.dataset.types import NEW, NOTHING_DECODED, Decoded
 from shutterless.errors import BundleError, InputError, RunError
 from shutterless.evaluation.metrics import Metrics, measure
@@ -96,8 +97,8 @@ def predict_folder(
 
     Args:
         model: What `load_model` returns, or anything else with `labels`, `input` and `probabilities`.
-        photos: The folder; by default the run's own. Photos of the training run are recognised by their
-            content, wherever they are.
+        photos: The folder, or a table of photos; by default the run's own. Photos of the training run are
+            recognised by their content, wherever they are.
         split: train, validation (or val, valid), test, new or all. Photos that were not part of the run
             have the split of their folder, else new. By default test and new; validation if there are
             neither.
@@ -126,9 +127,10 @@ def predict_folder(
             f"Give shutterless.load_model({str(model)!r}).",
         )
     record = training_record(model)
-    root = own_photos(model) if photos is None else Path(photos)
+    source = own_photos(model) if photos is None else Path(photos)
+    root = photos_root(source)
     selection = load_labelled(
-        root,
+        source,
         labels=model.labels,
         split=split,
         split_of=(lambda photo: record.split_of(photo, root)) if record else None,
@@ -157,26 +159,26 @@ def training_record(model: Predictor) -> TrainingRecord | None:
 
 
 def own_photos(model: Predictor) -> Path:
-    """Return the folder of the photos a run was trained on.
+    """Return the folder of the photos a run was trained on, or their table.
 
     Raises:
         BundleError: The model does not record it, as a bundle never does.
-        RunError: The folder is gone.
+        RunError: It is gone.
     """
     record = training_record(model)
-    if record is None or record.root is None:
+    if record is None or record.source is None:
         raise BundleError(
             "no-photos-recorded",
             "A bundle does not record where its photos are",
             "Give the folder of photos to measure it on.",
         )
-    if not record.root.is_dir():
+    if not record.source.exists():
         raise RunError(
             "missing-photos",
-            f"The run's photos are not in {record.root}",
-            "Give the folder where they are now.",
+            f"The run's photos are no longer at {record.source}",
+            "Give the folder or table where they are now.",
         )
-    return record.root
+    return record.source
 
 
 def _doubts(selection: Selection, record: TrainingRecord | None) -> list[str]:

@@ -68,7 +68,7 @@ class TrainingConfig:
     def settings(self, dataset: Dataset) -> Settings:
         """Return what recipe.toml records in addition to the recipe."""
         return Settings(
-            photos=dataset.root.resolve(),
+            photos=dataset.source.resolve(),
             dataset_fingerprint=dataset.fingerprint,
             backbone=self.backbone.name,
             weights=self.weights_source,

@@ -59,7 +59,8 @@ def train(
 
     Args:
         photos: A folder with one folder of photos for each label, or with `train`, `validation` and `test`
-            that hold such folders. Or a data set, whose splits are kept.
+            that hold such folders. Or a table of photos, see `load_dataset`. Or a data set, whose splits
+            are kept.
         run: The run folder to write.
         recipe: Name of a shipped recipe, or a TOML file; `quick` by default.
         backbone: Name in the catalogue; the recipe's by default.
@@ -101,7 +102,7 @@ def train(
     """
     run = Path(run)
     ensure_writable(run)
-    ensure_outside(run, photos.root if isinstance(photos, Dataset) else Path(photos))
+    ensure_outside(run, photos.source if isinstance(photos, Dataset) else Path(photos))
     progress = _interruptible(progress)
     with interruptible(), locked(run):
         if not resume:

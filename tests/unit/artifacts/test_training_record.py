@@ -41,7 +41,7 @@ def test_a_run_without_hashes_recognises_its_photos_by_their_names(tmp_path):
 
 def test_a_bundle_records_the_photos_of_its_run(colour_run, colour_bundle):
     record = read_training_photos(read_bundle(colour_bundle))
-    assert record is not None and record.root is None
+    assert record is not None and record.source is None
     assert sorted(record.by_content.values()).count("train") == 36
     assert len(record.by_content) == 63
     text = (colour_bundle / TRAINING_PHOTOS).read_text()

@@ -517,3 +517,20 @@ def test_a_training_that_learned_nothing_warns(colour_photos, tmp_path):
     warnings = []
     train(photos, tmp_path / "run", epochs=1, on_warning=warnings.append, **QUICKLY)
     assert warnings[-1].startswith("Nothing was learned")
+
+
+def test_a_run_may_be_written_beside_the_table_that_lists_its_photos(colour_photos, tmp_path):
+    class StopHereError(Exception):
+        pass
+
+    def stop(config, dataset):
+        assert config.settings(dataset).photos == tmp_path / "photos.csv"
+        assert {photo.path.split("/")[0] for photo in dataset.photos} == {"pictures"}
+        raise StopHereError
+
+    shutil.copytree(colour_photos, tmp_path / "pictures")
+    paths = [file.relative_to(tmp_path) for file in sorted(tmp_path.rglob("*.png"))]
+    rows = [f"{path.as_posix()},{path.parts[2]},{path.parts[1]}\n" for path in paths]
+    (tmp_path / "photos.csv").write_text("path,label,split\n" + "".join(rows))
+    with pytest.raises(StopHereError):
+        train(tmp_path / "photos.csv", tmp_path / "run", **QUICKLY, on_start=stop)

@@ -77,7 +77,7 @@ def download(
 
 @app.command()
 def inspect(
-    photos: Annotated[Path, typer.Argument(metavar="PHOTOS", help="A folder of labelled photos.")],
+    photos: Annotated[Path, typer.Argument(metavar="PHOTOS", help="A folder or a table of labelled photos.")],
     report: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Also write a page with pictures into this folder.")
     ] = None,
@@ -130,7 +130,7 @@ def _show_inspection(inspection: "Inspection") -> None:
     _show_counts(inspection.dataset.counts())
     if not inspection.has_split_folders:
         print_result(
-            "The folders are labels only: training will split the photos like this, with the same seed."
+            "Nothing gives the splits: training will split the photos like this, with the same seed."
         )
     if other := inspection.other:
         splits = ", ".join(f"{split} {number:,}" for split, number in other.items())

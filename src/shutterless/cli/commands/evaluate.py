@@ -28,7 +28,7 @@ def evaluate(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A run or a bundle.")],
     photos: Annotated[
         Path | None,
-        typer.Argument(metavar="PHOTOS", help="A folder of labelled photos.  [default: the run's]"),
+        typer.Argument(metavar="PHOTOS", help="A folder or table of labelled photos.  [default: the run's]"),
     ] = None,
     split: Annotated[
         str | None,

@@ -24,7 +24,8 @@ def train(
     photos: Annotated[
         Path | None,
         typer.Argument(
-            metavar="PHOTOS", help="<label>/*.jpg, or train/ validation/ test/ with labels below."
+            metavar="PHOTOS",
+            help="<label>/*.jpg, or train/ validation/ test/ with labels below; or a table: .csv, .parquet.",
         ),
     ] = None,
     run: Annotated[

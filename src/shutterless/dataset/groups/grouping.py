@@ -19,6 +19,7 @@ from shutterless.dataset.photo_stats import PhotoStats
 from shutterless.dataset.types import REASONS, Group, Photo
 from shutterless.errors import DatasetError, InputError
 from shutterless.text_files import MAX_TABLE_BYTES, read_text
+from shutterless.utils.escaping import unescape_formula
 from shutterless.utils.progress import Progress, silent
 
 AUTO, NONE, FOLDER = "auto", "none", "folder"
@@ -150,7 +151,7 @@ def parse_group_by(group_by: str | Path) -> KeyOf | str:
     if text == FOLDER:
         return lambda photo: f"{photo.label}/{folder}" if (folder := parse_file_name(photo).folder) else None
     if text.lower().endswith(".csv"):
-        groups = _read_groups(Path(text))
+        groups = read_groups(Path(text))
         return lambda photo: groups.get(photo.path)
     return _parse_expression(text)
 
@@ -178,8 +179,12 @@ def _invalid_group_by(expression: str, reason: str) -> InputError:
     )
 
 
-def _read_groups(file: Path) -> dict[str, str]:
-    """Return path → group from a CSV file with these columns."""
+def read_groups(file: Path) -> dict[str, str]:
+    """Return path → group from a CSV file with these columns.
+
+    Raises:
+        DatasetError: The file cannot be read (`unreadable-groups`) or lacks a column (`missing-column`).
+    """
     hint = "It needs the columns path and group; paths are relative to the folder of photos."
     try:
         text = read_text(file, MAX_TABLE_BYTES).removeprefix("\ufeff")
@@ -189,4 +194,4 @@ def _read_groups(file: Path) -> dict[str, str]:
         raise DatasetError("unreadable-groups", f"Cannot read the groups in {file}: {error}", hint) from error
     if not {"path", "group"} <= set(reader.fieldnames or ()):
         raise DatasetError("missing-column", f"{file} lacks the column path or group", hint)
-    return {row["path"]: row["group"] for row in rows if row["path"] and row["group"]}
+    return {unescape_formula(row["path"]): row["group"] for row in rows if row["path"] and row["group"]}

@@ -9,9 +9,9 @@ from statistics import median
 from shutterless.dataset.groups.duplicates import Duplicates
 from shutterless.dataset.groups.grouping import AUTO
 from shutterless.dataset.inspect.findings import Finding, find_problems
-from shutterless.dataset.layout import find_photos
 from shutterless.dataset.photo_stats import PhotoStats
 from shutterless.dataset.scan import scan_photos, split_gaps
+from shutterless.dataset.sources.table import list_photos
 from shutterless.dataset.types import (
     NOT_A_PICTURE,
     Dataset,
@@ -75,7 +75,7 @@ class Inspection:
     def to_json(self) -> JsonObject:
         """Return a JSON object; photos are named by their paths below the data set's folder."""
         return {
-            "path": printable(str(self.dataset.root)),
+            "path": printable(str(self.dataset.source)),
             "photos": len(self.stats),
             "bytes": sum(each.size for each in self.stats.values()),
             "splits_from": "folders" if self.has_split_folders else "seed",
@@ -98,7 +98,7 @@ def inspect_dataset(
     """Decode every photo of a labelled folder once, and report what it contains and its problems.
 
     Args:
-        root: The folder of photos.
+        root: The folder of photos, or a table of them, as for `load_dataset`.
         seed: Training's seed: it decides the splits where no folders do.
         group_by: Which photos show the same thing; see `parse_group_by`.
         progress: Called while photos are read.
@@ -115,11 +115,10 @@ def inspect_dataset(
         >>> [finding.kind for finding in inspection.findings]
         ['few-photos', 'small']
     """
-    root = Path(root)
-    listing = find_photos(root)
+    listing = list_photos(Path(root))
     scan = scan_photos(listing, seed=seed, group_by=group_by, progress=progress, what="inspecting photos")
     dataset = Dataset(
-        root,
+        listing.root,
         labels=tuple(sorted({printable(label) for labels in listing.labels.values() for label in labels})),
         photos=scan.photos,
         unreadable=tuple(Unreadable(printable(file.path), file.reason) for file in scan.unreadable),
@@ -127,6 +126,7 @@ def inspect_dataset(
         groups=scan.groups,
         skipped=listing.summary(),
         other=scan.other,
+        table=listing.table,
     )
     outside_layout = (str(each) for each in dataset.skipped if each.reason != NOT_A_PICTURE)
     warnings = tuple(map(printable, (*outside_layout, *split_gaps(dataset))))

@@ -72,7 +72,7 @@ def write_inspection(inspection: Inspection, folder: str | Path, *, progress: Pr
         'index.html'
     """
     folder = Path(folder)
-    require_report_folder(folder, inspection.dataset.root)
+    require_report_folder(folder, inspection.dataset.source)
     samples = _select_samples(inspection)
     paths = {photo.path for photos in samples.values() for photo in photos} | _paths_in_groups(inspection)
     thumbnails = _thumbnails(inspection, paths, progress)
