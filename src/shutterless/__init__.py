@@ -29,6 +29,7 @@ _EXPORTS = {
     ),
     "runtime.problems": ("ImageError", "Problem"),
     "dataset.types": ("Dataset", "Photo"),
+    "dataset.importer": ("ImportedDataset", "import_dataset"),
     "dataset.scan": ("load_dataset",),
     "dataset.synthetic.render": ("draw_sample",),
     "dataset.public.download": ("download_dataset",),

@@ -17,6 +17,8 @@ from shutterless.curation.fixes import DatasetFix as DatasetFix
 from shutterless.curation.fixes import fix_dataset as fix_dataset
 from shutterless.curation.fixes import undo_fixes as undo_fixes
 from shutterless.curation.journal import FixStep as FixStep
+from shutterless.dataset.importer import ImportedDataset as ImportedDataset
+from shutterless.dataset.importer import import_dataset as import_dataset
 from shutterless.dataset.inspect.findings import Finding as Finding
 from shutterless.dataset.inspect.inspection import Inspection as Inspection
 from shutterless.dataset.inspect.inspection import inspect_dataset as inspect_dataset

@@ -22,6 +22,10 @@ def prepare_photos(folder: Path) -> shutterless.Dataset:
     findings: tuple[shutterless.Finding, ...] = inspection.findings
     page: Path = shutterless.write_inspection(inspection, "inspection")
     print(page, [finding.advice for finding in findings])
+    imported: shutterless.ImportedDataset = shutterless.import_dataset(
+        "photos.csv", folder / "photos", format="table", root=folder, link=True, progress=show_progress
+    )
+    print(imported.format, imported.counts(), [str(reason) for reason in imported.skipped], imported.renamed)
     dataset = shutterless.load_dataset(folder, seed=1, group_by="auto", progress=show_progress)
     first: shutterless.Photo = dataset.photos[0]
     print(first.path, first.label, dataset.labels, dataset.counts())

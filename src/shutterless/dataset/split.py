@@ -9,6 +9,7 @@ from shutterless.dataset.types import NEW, SPLITS, Photo
 
 # Part of every label's photos for validation, and for test, where no folders decide it.
 HOLDOUT_FRACTION = 0.1
+FRACTIONS = {"validation": HOLDOUT_FRACTION, "test": HOLDOUT_FRACTION}
 
 
 def assign_splits(photos: Iterable[Photo], split_folders: Collection[str], *, seed: int) -> tuple[Photo, ...]:
@@ -20,12 +21,9 @@ def assign_splits(photos: Iterable[Photo], split_folders: Collection[str], *, se
         split_folders: Splits that have a folder of their own; empty if the folders are labels only.
         seed: Decides which photos go to which split.
     """
-    fractions = {"validation": HOLDOUT_FRACTION, "test": HOLDOUT_FRACTION}
     if not split_folders:
-        return split_photos(photos, fractions, seed=seed)
-    photos = join_groups(photos)
-    new = [photo for photo in photos if photo.split == NEW]
-    photos = [*(photo for photo in photos if photo.split != NEW), *split_photos(new, fractions, seed=seed)]
+        return split_photos(photos, FRACTIONS, seed=seed)
+    photos = assign_new(photos, seed=seed)
     if "validation" not in split_folders:
         train = [photo for photo in photos if photo.split == "train"]
         others = [photo for photo in photos if photo.split != "train"]
@@ -56,6 +54,13 @@ def split_photos(photos: Iterable[Photo], fractions: Mapping[str, float], *, see
         splits |= _split_groups(names, sizes, fractions)
     result = (replace(photo, split=splits[name]) for name, members in groups.items() for photo in members)
     return tuple(sorted(result, key=lambda photo: photo.path))
+
+
+def assign_new(photos: Iterable[Photo], *, seed: int) -> list[Photo]:
+    """Return the photos, those whose split is `NEW` in that of their group or, if it has none, in any."""
+    photos = join_groups(photos)
+    new = [photo for photo in photos if photo.split == NEW]
+    return [*(photo for photo in photos if photo.split != NEW), *split_photos(new, FRACTIONS, seed=seed)]
 
 
 def join_groups(photos: Iterable[Photo]) -> list[Photo]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from shutterless.dataset.groups.grouping import read_groups
-from shutterless.dataset.layout import Listing, find_photos
+from shutterless.dataset.layout import Listing, find_photos, split_of
 from shutterless.dataset.sources.paths import relative_path
 from shutterless.dataset.sources.records import Records
 from shutterless.dataset.sources.rows import is_table, read_rows
@@ -42,14 +42,16 @@ def photos_root(source: Path) -> Path:
     return source.parent if is_table(source) else source
 
 
-def read_table(table: Path, root: Path, records: Records | None = None, *, split: str = "") -> Records:
+def read_table(
+    table: Path, root: Path, records: Records | None = None, *, splits_from_folders: bool = False
+) -> Records:
     """Return what a table says about its photos.
 
     Args:
         table: The table.
         root: The folder that its paths are relative to.
         records: Where to add the photos; their paths are relative to its listing's root.
-        split: The split of rows that give none.
+        splits_from_folders: Whether a row without a split has that of a folder in its path, as `train/`.
 
     Raises:
         DatasetError: The table cannot be read (see `read_rows`), contradicts itself (see `Records.add`), or
@@ -61,6 +63,7 @@ def read_table(table: Path, root: Path, records: Records | None = None, *, split
         where = f"row {number:,} of {table}"
         if path := row.get("path") or row.get("file_name"):
             path = (prefix / relative_path(path, root, where)).as_posix()
-            part = row.get("split") or split
-            records.add(path, row.get("label", ""), part, row.get("group", ""), where=where)
+            folders = map(split_of, path.split("/")[:-1] if splits_from_folders else ())
+            split = row.get("split") or next(filter(None, folders), "")
+            records.add(path, row.get("label", ""), split, row.get("group", ""), where=where)
     return records

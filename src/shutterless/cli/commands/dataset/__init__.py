@@ -1,13 +1,14 @@
 """`shutterless dataset`: get, draw, inspect and fix folders of labelled photos."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli import dataset_fix
-from shutterless.cli.console import make_table, print_json, print_result, progress_bar, say, show
+from shutterless.cli.commands.dataset.fix import fix
+from shutterless.cli.commands.dataset.import_photos import import_photos, show_counts
+from shutterless.cli.console import print_json, print_result, progress_bar, say
 from shutterless.utils.messages import plural
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def sample(
     with progress_bar() as progress:
         draw_sample(folder, per_label=per_label, size=size, seed=seed, progress=progress)
         counts = load_dataset(folder, progress=progress).counts()
-    _show_counts(counts)
+    show_counts(counts)
     say(f"Next: shutterless train {folder} -o run --backbone tiny")
 
 
@@ -71,7 +72,7 @@ def download(
     with progress_bar() as progress:
         download_dataset(name, folder, progress=progress)
         counts = load_dataset(folder, progress=progress).counts()
-    _show_counts(counts)
+    show_counts(counts)
     say(f"Next: shutterless dataset inspect {folder}")
 
 
@@ -121,13 +122,14 @@ def inspect(
         raise typer.Exit(1)
 
 
-app.command()(dataset_fix.fix)
+app.command("import")(import_photos)
+app.command()(fix)
 
 
 def _show_inspection(inspection: "Inspection") -> None:
     from shutterless.dataset.types import summarize_groups
 
-    _show_counts(inspection.dataset.counts())
+    show_counts(inspection.dataset.counts())
     if not inspection.has_split_folders:
         print_result(
             "Nothing gives the splits: training will split the photos like this, with the same seed."
@@ -159,15 +161,3 @@ def _show_files(groups: Sequence[Sequence[str]]) -> None:
         print_result(f"    {' = '.join(group[:MAX_NAMED])}{more}")
     if len(groups) > MAX_NAMED:
         print_result(f"    and {len(groups) - MAX_NAMED:,} more: --json lists them all")
-
-
-def _show_counts(counts: Mapping[str, Mapping[str, int]]) -> None:
-    from shutterless.dataset.inspect.plots import count_rows
-
-    head, *rows, total = count_rows(counts)
-    listing = make_table(*head)
-    for row in rows:
-        listing.add_row(*row)
-    listing.add_section()
-    listing.add_row(*total)
-    show(listing)
