@@ -66,12 +66,11 @@ def assign_new(photos: Iterable[Photo], *, seed: int) -> list[Photo]:
 def join_groups(photos: Iterable[Photo]) -> list[Photo]:
     """Return the photos, those without a split in the split of their group that is closest to training."""
     photos = list(photos)
+    groups = by_group(photo for photo in photos if photo.group)  # a group may be called like a photo's path
     order = (*SPLITS, NEW).index
-    splits = {
-        name: min((photo.split for photo in members), key=order) for name, members in by_group(photos).items()
-    }
+    splits = {name: min((photo.split for photo in members), key=order) for name, members in groups.items()}
     return [
-        replace(photo, split=splits[photo.group or photo.path]) if photo.split == NEW else photo
+        replace(photo, split=splits[photo.group]) if photo.split == NEW and photo.group else photo
         for photo in photos
     ]
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shutterless.dataset.split import split_photos
-from shutterless.dataset.types import Photo
+from shutterless.dataset.split import join_groups, split_photos
+from shutterless.dataset.types import NEW, Photo
 
 SHARES = {"validation": 0.1, "test": 0.1}
 
@@ -86,3 +86,8 @@ def test_a_group_more_leaves_nearly_all_others_where_they_were():
     before = split_photos(in_groups("hat", *[4] * 60), SHARES, seed=1)
     after = split_photos(in_groups("hat", *[4] * 61), SHARES, seed=1)
     assert len(set(before) - set(after)) <= 8
+
+
+def test_a_group_that_is_called_like_another_photo_does_not_follow_it():
+    photos = [Photo("a", "x", "train"), Photo("b", "x", "test", "a"), Photo("c", "x", NEW, "a")]
+    assert [photo.split for photo in join_groups(photos)] == ["train", "test", "test"]
