@@ -133,6 +133,14 @@ def colour_bundle(colour_run, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def plain_bundle(described, tmp_path_factory) -> Path:
+    """Return a bundle of format 1, whose model has one output."""
+    model = make_colour_model(np.array([*COLOURS.values()]) / 255, names=("scores",))
+    folder = tmp_path_factory.mktemp("plain") / "bundle"
+    return write_bundle(folder, model, described.replace(name="colours", labels=tuple(COLOURS))).path
+
+
+@pytest.fixture(scope="session")
 def familiar_bundle(colour_photos, described, tmp_path_factory) -> Path:
     """Return a bundle of format 2 that knows the colours. Of 18 validation photos, it may refuse one."""
     draft = described.replace(name="colours", labels=tuple(COLOURS), threshold=0.5)

@@ -84,7 +84,7 @@ def _named(name: str, index: int) -> schema.TensorMapT:
 def make_colour_model(
     centres: Sequence[Sequence[float]],
     side: int = 32,
-    names: tuple[str, str, str] = (PROBABILITIES, EMBEDDING, NOVELTY),
+    names: Sequence[str] = (PROBABILITIES, EMBEDDING, NOVELTY),
     scale: float = 1.0,
 ) -> bytes:
     """Return a model whose embedding is the mean colour, and whose labels are colours.
@@ -93,7 +93,8 @@ def make_colour_model(
         centres: Each label's colour, 0 to 1. The first distance is the square of that from the nearest
             colour, the second is the brightness.
         side: Sides of the picture.
-        names: What probabilities, embedding and distances are called; the signature has them in reverse.
+        names: What probabilities, embedding and distances are called, in which order the signature has
+            them in reverse. A model of format 1 has the first output only.
         scale: What the distances are multiplied by, such as infinity.
     """
     graph, labels = Graph(), len(centres)
@@ -116,8 +117,8 @@ def make_colour_model(
     brightness = graph.add(Operators.MEAN, [embedding, axis], (1, 1), kept)
     both = graph.add(Operators.CONCATENATION, [nearest, brightness], (1, 2), concatenation)
     distances = graph.add(Operators.MUL, [both, graph.constant(scale)], (1, 2), schema.MulOptionsT())
-    outputs = zip(names, (probabilities, embedding, distances), strict=True)
-    return graph.finish(pixels, [*outputs][::-1])
+    outputs = [*zip(names, (probabilities, embedding, distances), strict=False)]
+    return graph.finish(pixels, outputs[::-1])
 
 
 def describe_familiar(draft: Bundle, photos: Sequence[bytes]) -> JsonObject:

@@ -15,7 +15,7 @@ from shutterless.runtime.model.prediction import Prediction
 from shutterless.utils.escaping import escape_formula, one_line, to_json
 from shutterless.utils.progress import Progress, silent
 
-COLUMNS = ("source", "label", "confidence", "accepted", "code", "detail", "model")
+COLUMNS = ("source", "label", "confidence", "accepted", "familiar", "novelty", "code", "detail", "model")
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,11 @@ class Answer:
 
     def to_row(self) -> tuple[str, ...]:
         """Return the cells of a CSV file, in the order of `COLUMNS`."""
-        figures = ("", "", "")
+        figures = [""] * 5
         if answer := self.prediction:
-            figures = (answer.label, f"{answer.confidence:.4f}", str(answer.accepted).lower())
+            figures[:3] = answer.label, f"{answer.confidence:.4f}", str(answer.accepted).lower()
+            if answer.familiar is not None:
+                figures[3:] = str(answer.familiar).lower(), f"{answer.novelty:.4f}"
         return (self.source, *figures, self.code, self.detail, self.model)
 
 
@@ -225,7 +227,9 @@ class _Csv:
         return text.getvalue()
 
     def from_line(self, line: str) -> tuple[str, str]:
-        ((source, _label, _confidence, _accepted, _code, _detail, model),) = csv.reader([line], strict=True)
+        ((source, *cells, model),) = csv.reader([line], strict=True)
+        if len(cells) != len(COLUMNS) - 2:
+            raise ValueError(line)
         return source, model
 
 

@@ -47,8 +47,10 @@ class ApiPrediction(TypedDict):
     Attributes:
         label: The most probable label.
         confidence: Its score, 0 to 1.
-        accepted: Whether the confidence reaches the model's threshold; if not, the answer is "not sure".
+        accepted: Whether the picture is familiar and the confidence reaches the model's threshold.
         scores: Label → score, in the model's order; they add up to 1.
+        familiar: Whether the picture is like the photos that the model was trained on, if the model can tell.
+        novelty: How unlike them it is, 0 to 1, if the model can tell.
         model: The model that answered.
         timing_ms: Step (fetch, decode, infer) → milliseconds.
     """
@@ -57,6 +59,8 @@ class ApiPrediction(TypedDict):
     confidence: float
     accepted: bool
     scores: dict[str, float]
+    familiar: NotRequired[bool]
+    novelty: NotRequired[float]
     model: NotRequired[ModelDocument]
     timing_ms: NotRequired[dict[str, float]]
 
@@ -135,6 +139,9 @@ def _is_prediction(document: JsonObject) -> bool:
         and document.get("label") in list(scores)  # an unhashable label would be an error in a dict
         and all(len(label) <= MAX_TEXT for label in scores)
         and all(map(_is_score, (document.get("confidence"), *scores.values())))
+        and isinstance(document.get("familiar", True), bool)
+        and _is_score(document.get("novelty", 0))
+        and ("familiar" in document) == ("novelty" in document)
     )
 
 

@@ -149,7 +149,12 @@ class _Api:
                 raise
             return Answer(source, code=error.code, detail=error.message, hint=error.hint)
         prediction = Prediction(
-            document["label"], document["confidence"], document["accepted"], document["scores"]
+            label=document["label"],
+            confidence=document["confidence"],
+            accepted=document["accepted"],
+            scores=document["scores"],
+            familiar=document.get("familiar"),
+            novelty=document.get("novelty"),
         )
         model = document.get("model")  # whose type nobody has checked
         version = str(model.get("version", "")) if isinstance(model, dict) else ""

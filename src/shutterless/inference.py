@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from PIL import Image
 
 from shutterless.answers import Answer, answer_sources
 from shutterless.artifacts.run_files import is_run, suggest_run
-from shutterless.errors import InputError, ShutterlessError
+from shutterless.errors import BundleError, InputError, ShutterlessError
 from shutterless.models import load_model
 from shutterless.runtime.host_resources import cores
 from shutterless.runtime.image import decoder, limits
@@ -27,6 +27,7 @@ from shutterless.utils.progress import Progress, automatic
 if TYPE_CHECKING:
     from shutterless.evaluation import Predictor
 
+Result = TypeVar("Result")
 Picture = StrPath | bytes | Image.Image | npt.NDArray[np.uint8]
 
 
@@ -99,12 +100,32 @@ class Classifier:
             InputError: Something is not a picture, such as an array of floats.
             Problem: A file or URL cannot be read or decoded. Among several pictures, the message says which.
         """
-        if isinstance(pictures, str | os.PathLike | bytes | Image.Image | np.ndarray):
-            return self._predict_one(pictures)
-        if not isinstance(pictures, Iterable):
-            raise _not_a_picture(pictures)
-        predictions = map_ahead(self._predict_numbered, enumerate(pictures), self._workers)
-        return list(predictions) if isinstance(pictures, Sequence) else predictions
+        return self._apply(self._predict_one, pictures)
+
+    @overload
+    def embed(self, pictures: Picture) -> npt.NDArray[np.float32]: ...  # type: ignore[overload-overlap]
+    @overload
+    def embed(self, pictures: Sequence[Picture]) -> list[npt.NDArray[np.float32]]: ...
+    @overload
+    def embed(self, pictures: Iterator[Picture]) -> Iterator[npt.NDArray[np.float32]]: ...
+
+    def embed(
+        self, pictures: Picture | Sequence[Picture] | Iterator[Picture]
+    ) -> npt.NDArray[np.float32] | list[npt.NDArray[np.float32]] | Iterator[npt.NDArray[np.float32]]:
+        """Return the embedding of one picture or several: pictures that look alike to the model are close.
+
+        Args:
+            pictures: As for `predict`.
+
+        Returns:
+            float32[d] for one picture, a list of them for several, an iterator for an iterator.
+
+        Raises:
+            BundleError: `no-embedding` if the model has none: a run, or a bundle of format 1.
+            InputError: Something is not a picture.
+            Problem: A file or URL cannot be read or decoded.
+        """
+        return self._apply(self._embed_one, pictures)
 
     def answer(self, sources: Iterable[str]) -> Generator[Answer]:
         """Yield an answer for each file or URL, in their order: a prediction or a problem.
@@ -119,14 +140,26 @@ class Classifier:
         except Problem as problem:
             return Answer(source, code=problem.code, detail=problem.detail, hint=problem.hint)
 
-    def _predict_numbered(self, item: tuple[int, Picture]) -> Prediction:
-        index, picture = item
-        try:
-            return self._predict_one(picture)
-        except ShutterlessError as error:
-            name = f", {os.fspath(picture)}" if isinstance(picture, str | os.PathLike) else ""
-            message = f"pictures[{index}]{name}: {error.message}"
-            raise type(error)(error.code, message, error.hint) from error
+    def _apply(
+        self, function: Callable[[Picture], Result], pictures: Picture | Sequence[Picture] | Iterator[Picture]
+    ) -> Result | list[Result] | Iterator[Result]:
+        """Apply a function to one picture or to several, whose errors then say which picture it was."""
+        if isinstance(pictures, str | os.PathLike | bytes | Image.Image | np.ndarray):
+            return function(pictures)
+        if not isinstance(pictures, Iterable):
+            raise _not_a_picture(pictures)
+
+        def apply(item: tuple[int, Picture]) -> Result:
+            index, picture = item
+            try:
+                return function(picture)
+            except ShutterlessError as error:
+                name = f", {os.fspath(picture)}" if isinstance(picture, str | os.PathLike) else ""
+                message = f"pictures[{index}]{name}: {error.message}"
+                raise type(error)(error.code, message, error.hint) from error
+
+        results = map_ahead(apply, enumerate(pictures), self._workers)
+        return list(results) if isinstance(pictures, Sequence) else results
 
     def _predict_one(self, picture: Picture) -> Prediction:
         pixels = self._pixels(picture)
@@ -137,6 +170,11 @@ class Classifier:
         )
         label = max(scores, key=scores.__getitem__)
         return Prediction(label, confidence=scores[label], accepted=True, scores=scores)
+
+    def _embed_one(self, picture: Picture) -> npt.NDArray[np.float32]:
+        if isinstance(self._model, classifier.Classifier):
+            return self._model.embeddings(self._pixels(picture)[np.newaxis])[0]
+        raise BundleError("no-embedding", f"{self._path} is a run", "Convert it and load the bundle.")
 
     def _pixels(self, picture: Picture) -> npt.NDArray[np.uint8]:
         """Return a picture as the model takes it, uint8[height, width, 3]."""

@@ -280,6 +280,19 @@ def test_an_answer_that_is_not_accepted_is_not_sure(visit, photo):
     expect(page.get_by_role("status")).to_contain_text("Answers below 100.0\u00a0% are marked")
 
 
+@needs_chromium
+def test_a_picture_that_is_not_familiar_looks_like_no_label(visit, photo, gateway):
+    page = visit()
+    best = {"label": "red", "confidence": 0.97, "accepted": False, "scores": {"red": 0.97, "blue": 0.03}}
+    gateway.answers["/predict"] = as_json({**best, "familiar": False, "novelty": 0.99})
+    page.set_input_files("#file", photo)
+    expect(heading(page)).to_have_text("This looks like none of my labels")
+    expect(page.get_by_role("status")).to_contain_text("red, 97.0\u00a0%")
+    gateway.answers["/predict"] = as_json({**best, "familiar": True, "novelty": 0.5})
+    page.set_input_files("#file", photo)
+    expect(heading(page)).to_have_text("Not sure")
+
+
 def ours(code, detail="it says why", **headers):
     response = problem_response(Problem(code, detail))
     return response.replace(headers={**response.headers, **headers})

@@ -26,10 +26,25 @@ def test_a_csv_file_has_a_head_and_a_line_a_picture(tmp_path):
     write(tmp_path / "a.csv", *ALL)
     head, red, bad, strange = csv.reader(io.StringIO((tmp_path / "a.csv").read_text("utf-8")))
     assert tuple(head) == COLUMNS
-    assert red == ["red.jpg", "red", "0.7500", "false", "", "", "abc"]
-    assert bad == ['bad, "worse".jpg', "", "", "", "unreadable-image", "it is damaged", ""]
+    assert red == ["red.jpg", "red", "0.7500", "false", "", "", "", "", "abc"]
+    assert bad == ['bad, "worse".jpg', "", "", "", "", "", "unreadable-image", "it is damaged", ""]
     assert strange[:2] == [r"two\nlines\udcff.jpg", "hüt"]
     assert len((tmp_path / "a.csv").read_text("utf-8").splitlines()) == 4
+
+
+def test_a_row_says_whether_a_picture_is_familiar():
+    answer = Answer("a.jpg", RED.prediction.replace(familiar=False, novelty=0.98765), "abc")
+    assert dict(zip(COLUMNS, answer.to_row(), strict=True)) == {
+        "source": "a.jpg",
+        "label": "red",
+        "confidence": "0.7500",
+        "accepted": "false",
+        "familiar": "false",
+        "novelty": "0.9877",
+        "code": "",
+        "detail": "",
+        "model": "abc",
+    }
 
 
 def test_json_lines_have_every_score_and_the_source_as_it_is(tmp_path):

@@ -34,6 +34,11 @@ def answer(document: object, status: int = 200, **headers: str) -> Response:
         {"label": "shoes"},
         {"label": ["hat"]},
         {"accepted": 1},
+        {"familiar": True},
+        {"novelty": 0.5},
+        {"familiar": 1, "novelty": 0.5},
+        {"familiar": True, "novelty": "0.5"},
+        {"familiar": True, "novelty": 2.0},
     ],
     ids=str,
 )

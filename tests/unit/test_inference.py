@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import shutterless
-from shutterless.errors import InputError, OutputError, ShutterlessError
+from shutterless.errors import BundleError, InputError, OutputError, ShutterlessError
 from shutterless.inference import Classifier
 from shutterless.runtime.model.prediction import Prediction
 
@@ -131,6 +131,31 @@ def test_among_several_pictures_the_error_says_which(model, photo, wrong, code, 
     assert "pictures[1]" in caught.value.message
     if isinstance(wrong, str):
         assert wrong in caught.value.message
+
+
+def test_embeddings_of_one_picture_and_of_several(familiar_bundle, photo):
+    model = shutterless.load(familiar_bundle)
+    one = model.embed(photo)
+    np.testing.assert_allclose(one, np.asarray(opened(photo)).mean((0, 1)) / 255, atol=0.01)
+    assert (one.shape, one.dtype) == ((3,), np.float32)
+    for several in (model.embed([photo, opened(photo)]), [*model.embed(iter([photo, photo]))]):
+        np.testing.assert_array_equal(several, [one, one])
+    with pytest.raises(ShutterlessError) as caught:
+        model.embed([photo, b"no picture"])
+    assert "pictures[1]" in caught.value.message
+
+
+def test_predictions_in_python_say_whether_the_picture_is_familiar(familiar_bundle, photo):
+    model = shutterless.load(familiar_bundle)
+    known, strange = model.predict([photo, Image.new("RGB", (8, 8), "yellow")])
+    assert (known.familiar, known.accepted) == (True, True)
+    assert (strange.familiar, strange.accepted, strange.novelty) == (False, False, 1 - 1 / 19)
+
+
+def test_a_model_without_an_embedding_says_so(plain_bundle, photo):
+    with pytest.raises(BundleError) as caught:
+        shutterless.load(plain_bundle).embed(photo)
+    assert caught.value.code == "no-embedding"
 
 
 def test_a_folder_that_is_not_a_model_is_an_error(tmp_path):

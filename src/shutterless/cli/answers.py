@@ -1,17 +1,19 @@
 """Options and output that `predict` and `call` share: one answer per picture, as they come."""
 
+import itertools
 import os
 import sys
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from shutterless.cli.console import Rows, print_result, say
 from shutterless.errors import ShutterlessError
+from shutterless.runtime.model.prediction import NONE_OF_THE_LABELS, NOT_SURE, describe_verdict
 from shutterless.utils.escaping import to_json
 from shutterless.utils.messages import plural
 
@@ -48,13 +50,21 @@ class Summary:
 
     answered: int = 0
     unsure: int = 0
+    unfamiliar: int = 0
     unreadable: int = 0
 
     def add(self, answer: "Answer") -> None:
         """Count one more answer."""
         self.answered += 1
-        self.unsure += answer.prediction is not None and not answer.prediction.accepted
-        self.unreadable += answer.prediction is None
+        verdict = answer.prediction.verdict if answer.prediction else None
+        self.unsure += verdict == NOT_SURE
+        self.unfamiliar += verdict == NONE_OF_THE_LABELS
+        self.unreadable += verdict is None
+
+    def __str__(self) -> str:
+        unfamiliar = f"{self.unfamiliar:,} {NONE_OF_THE_LABELS}, " if self.unfamiliar else ""
+        counts = f"{self.unsure:,} {NOT_SURE}, {unfamiliar}{self.unreadable:,} unreadable"
+        return f"{plural(self.answered, 'picture')}: {counts}"
 
 
 def show_answers(answers: Generator["Answer"], *, output: Path | None, top: int, as_json: bool) -> bool:
@@ -89,9 +99,21 @@ def show_answers(answers: Generator["Answer"], *, output: Path | None, top: int,
     if document:
         document.end()
     if summary.answered > 1:
-        pictures = plural(summary.answered, "picture")
-        say(f"{pictures}: {summary.unsure:,} not sure, {summary.unreadable:,} unreadable")
+        say(str(summary))
     return not summary.unreadable
+
+
+def describe_outcome(record: Mapping[str, object]) -> str:
+    """Return the result of a request in the log: labels with their confidence, its problem, or its route."""
+    if "label" not in record:
+        return str(record.get("code") or record.get("route", ""))
+    values = (record.get(name) for name in ("label", "confidence", "accepted", "familiar"))
+    columns: Iterator[list[Any]] = (each if isinstance(each, list) else [each] for each in values)
+    predictions = []
+    for label, confidence, *verdict in itertools.zip_longest(*columns):  # `familiar` may be missing
+        reason = describe_verdict(*verdict)
+        predictions.append(f"{label} {confidence:.2f}{reason and f' ({reason})'}")
+    return ", ".join(predictions)
 
 
 def _ignore(answer: "Answer") -> None:
@@ -99,7 +121,7 @@ def _ignore(answer: "Answer") -> None:
 
 
 def _row_printer(top: int) -> Callable[["Answer"], None]:
-    """Return what prints a row per picture: name, label, score, "not sure", and the next best labels."""
+    """Return what prints a row per picture: name, label, score, verdict, and the next best labels."""
     rows = Rows()
 
     def print_row(answer: "Answer") -> None:
@@ -108,9 +130,8 @@ def _row_printer(top: int) -> Callable[["Answer"], None]:
             rows.add(answer.source, "", "", "unreadable", reason)
             return
         (label, score), *others = answer.prediction.top(top)
-        unsure = "" if answer.prediction.accepted else "not sure"
         others_text = ", ".join(f"{other} {value:.4f}" for other, value in others)
-        rows.add(answer.source, label, f"{score:.4f}", unsure, others_text)
+        rows.add(answer.source, label, f"{score:.4f}", answer.prediction.verdict, others_text)
 
     return print_row
 

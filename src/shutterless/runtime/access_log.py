@@ -21,6 +21,15 @@ from shutterless.runtime.settings import Settings
 Record = dict[str, object]
 Log = Callable[[Record], None]
 
+# CloudWatch's metrics, and their units.
+UNITS = {
+    "duration_ms": "Milliseconds",
+    "confidence": "None",
+    "rejected": "Count",
+    "unfamiliar": "Count",
+    "errors": "Count",
+}
+
 # A request id from outside goes into the log and back to the sender, so it may hold nothing that means
 # anything there.
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
@@ -102,8 +111,7 @@ def _to_cloudwatch(function: str, version: str, record: Record) -> None:
     which a healthy function never sends, also has the version as a dimension, for the alarms of a canary.
     The label is a member, by which Logs Insights groups for nothing.
     """
-    units = {"duration_ms": "Milliseconds", "confidence": "None", "rejected": "Count", "errors": "Count"}
-    metrics = [{"Name": name, "Unit": unit} for name, unit in units.items() if record.get(name, []) != []]
+    metrics = [{"Name": name, "Unit": unit} for name, unit in UNITS.items() if record.get(name, []) != []]
     directives = [{"Namespace": "shutterless", "Dimensions": [["function"]], "Metrics": metrics}]
     if "errors" in record:
         errors = [{"Name": "errors", "Unit": "Count"}]
@@ -129,21 +137,34 @@ def _time_and_level(is_error: bool) -> Record:
 
 
 def _outcome(document: object) -> Record:
-    """Return label, confidence and acceptance of a prediction, lists of them for several, or the code."""
+    """Return the members of a prediction without its scores, lists of them for several, or the code."""
     if not isinstance(document, Mapping):
         return {}
     if "code" in document:
         return {"code": document["code"]}
-    columns = ("label", "confidence", "accepted")
     if "label" in document:
-        return {**{name: document[name] for name in columns}, "rejected": int(not document["accepted"])}
+        return {**{name: document[name] for name in _columns([document])}, **_counts([document])}
     if "predictions" not in document:
         return {}
     predictions = [each for each in document["predictions"] if "label" in each]
     return {
-        **{name: [each[name] for each in predictions] for name in columns},
-        "rejected": sum(not each["accepted"] for each in predictions),
+        **{name: [each[name] for each in predictions] for name in _columns(predictions)},
+        **_counts(predictions),
         "codes": [each["code"] for each in document["predictions"] if "code" in each],
+    }
+
+
+def _columns(predictions: list[Mapping[str, object]]) -> tuple[str, ...]:
+    is_known = any("familiar" in each for each in predictions)
+    return ("label", "confidence", "accepted", *(("familiar", "novelty") if is_known else ()))
+
+
+def _counts(predictions: list[Mapping[str, object]]) -> Record:
+    """Return how many predictions are not accepted, and for how many the picture is not familiar."""
+    unfamiliar = [not each["familiar"] for each in predictions if "familiar" in each]
+    return {
+        "rejected": sum(not each["accepted"] for each in predictions),
+        **({"unfamiliar": sum(unfamiliar)} if unfamiliar else {}),
     }
 
 

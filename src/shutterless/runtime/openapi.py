@@ -9,6 +9,18 @@ OBJECT: JsonObject = {"type": "object"}
 TEXT: JsonObject = {"type": "string"}
 NON_NEGATIVE: JsonObject = {"type": "number", "minimum": 0}
 FRACTION: JsonObject = {"type": "number", "minimum": 0, "maximum": 1}
+# Members of an answer, if the model can tell pictures like its training photos from others.
+FAMILIAR: JsonObject = {
+    "familiar": {
+        "type": "boolean",
+        "description": "False if the picture is like none of the labels; then it is not accepted either",
+    },
+    "novelty": {
+        **FRACTION,
+        "description": "How unlike the training photos the picture is: the share of validation photos that "
+        "are more like them",
+    },
+}
 BASE64: JsonObject = {"type": "string", "contentEncoding": "base64", "description": "A data: URI works, too."}
 FILE: JsonObject = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
 HEADERS: JsonObject = {
@@ -124,7 +136,7 @@ def _schemas(bundle: Bundle, max_images: int) -> JsonObject:
         "Problem": _object_schema(
             type=TEXT, title=TEXT, status={"type": "integer"}, detail=TEXT, code={"enum": [*KINDS]}
         ),
-        "Model": _model_schema(),
+        "Model": _model_schema(bundle),
         "Health": _object_schema(status={"const": "ok"}, version=TEXT),
     }
 
@@ -133,15 +145,19 @@ def _prediction_schema(bundle: Bundle) -> JsonObject:
     return _object_schema(
         label={"enum": [*bundle.labels]},
         confidence=FRACTION,
-        accepted={"type": "boolean"},
+        accepted={"type": "boolean", "description": "Whether the answer can be trusted, see the model"},
         scores={**_object_schema(**dict.fromkeys(bundle.labels, FRACTION)), "additionalProperties": False},
+        **(FAMILIAR if bundle.familiarity else {}),
         model=_object_schema(name=TEXT, version=TEXT),
         timing_ms=_object_schema(fetch=NON_NEGATIVE, decode=NON_NEGATIVE, infer=NON_NEGATIVE),
     )
 
 
-def _model_schema() -> JsonObject:
+def _model_schema(bundle: Bundle) -> JsonObject:
     pixels: JsonObject = {"type": "integer", "minimum": 1}
+    familiar = _object_schema(
+        photos={"type": "integer", "minimum": 0}, false_alarm_rate=FRACTION, measured=OBJECT
+    )
     return _object_schema(
         name=TEXT,
         version=TEXT,
@@ -152,6 +168,7 @@ def _model_schema() -> JsonObject:
         accuracy=OBJECT,
         backbone=TEXT,
         created=TEXT,
+        **({"familiar": familiar} if bundle.familiarity else {}),
     )
 
 

@@ -51,6 +51,7 @@ PUBLIC_MEMBERS = (
     "backbone",
     "created",
 )
+PUBLIC_FAMILIAR = ("photos", "false_alarm_rate", "measured")
 # How pictures begin, unsupported formats included: neither JSON nor a form begins like that.
 SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"II+\0", b"MM\0*", b"MM\0+", b"RIFF")
 BOX_SIGNATURE = b"ftyp"  # AVIF and HEIC, after four bytes
@@ -247,8 +248,12 @@ class Service:
         return json_response(200, {"status": "ok", "version": self.model_version})
 
     def _model(self, request: Request) -> Response:
-        description = self._classifier.bundle.to_json()
-        return json_response(200, {member: description[member] for member in PUBLIC_MEMBERS})
+        bundle = self._classifier.bundle
+        description = bundle.to_json()
+        document = {member: description[member] for member in PUBLIC_MEMBERS}
+        if bundle.familiar:
+            document["familiar"] = {name: bundle.familiar[name] for name in PUBLIC_FAMILIAR}
+        return json_response(200, document)
 
     def _openapi(self, request: Request) -> Response:
         from shutterless.runtime.openapi import describe_api  # a function answers without it

@@ -8,7 +8,7 @@ def test_a_bill_is_shown_with_its_prices_date_and_the_free_tier_apart(shutterles
     result = shutterless("cost", "--duration", 100, "--region", "us-east-1")
     assert (result.exit_code, result.stderr) == (0, "")
     assert "Lambda duration\t17,275 GB-s\t0.29\n" in result.stdout
-    assert "total\t100,000 requests\t2.03\n" in result.stdout
+    assert "total\t100,000 requests\t2.33\n" in result.stdout
     assert "$0.00000731" in result.stdout
     assert "$0.40 a month" in result.stdout
     assert "Prices of 2025-09 for us-east-1" in result.stdout

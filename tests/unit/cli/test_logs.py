@@ -32,14 +32,35 @@ def lines(shutterless, *arguments):
     [
         (ONE, "200    41 ms  pants 0.97  r-1"),
         (ONE | {"accepted": False}, "200    41 ms  pants 0.97 (not sure)  r-1"),
+        (ONE | {"accepted": False, "familiar": False}, "200    41 ms  pants 0.97 (none of the labels)  r-1"),
+        (ONE | {"accepted": False, "familiar": True}, "200    41 ms  pants 0.97 (not sure)  r-1"),
         (RECORD | {"status": 422, "code": "unreadable-image"}, "422    41 ms  unreadable-image  r-1"),
         (RECORD | {"route": "/health"}, "200    41 ms  /health  r-1"),
         (
             RECORD | {"label": ["hat", "shoes"], "confidence": [0.9, 0.5], "accepted": [True, False]},
             "200    41 ms  hat 0.90, shoes 0.50 (not sure)  r-1",
         ),
+        (
+            RECORD
+            | {
+                "label": ["a", "b"],
+                "confidence": [1, 0.5],
+                "accepted": [True, False],
+                "familiar": [True, False],
+            },
+            "200    41 ms  a 1.00, b 0.50 (none of the labels)  r-1",
+        ),
     ],
-    ids=["answer", "not sure", "problem", "no picture", "several pictures"],
+    ids=[
+        "answer",
+        "not sure",
+        "none of the labels",
+        "familiar",
+        "problem",
+        "no picture",
+        "several",
+        "several, familiar or not",
+    ],
 )
 def test_a_request_is_one_readable_line(shutterless, log, record, words):
     log(json.dumps(record))

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from shutterless import inference
 from shutterless.runtime.model.bundle import read_bundle
@@ -58,6 +59,23 @@ def test_a_summary_counts_what_is_not_sure_and_what_is_unreadable(
     assert "10 pictures: 9 not sure, 1 unreadable" in done.stderr
     assert done.stdout.count("\tnot sure\t") == 9
     assert done.exit_code == 1
+
+
+def test_a_picture_that_is_like_no_label_is_told_apart_from_one_that_is_not_sure(
+    shutterless, familiar_bundle, photo, tmp_path
+):
+    Image.new("RGB", (32, 32), "yellow").save(tmp_path / "yellow.png")
+    result = shutterless("predict", familiar_bundle, photo, tmp_path / "yellow.png")
+    assert [line.split("\t")[3] for line in result.stdout.splitlines()] == ["", "none of the labels"]
+    assert "2 pictures: 0 not sure, 1 none of the labels, 0 unreadable" in result.stderr
+    result = shutterless("predict", familiar_bundle, photo, tmp_path / "yellow.png", "--json")
+    known, strange = json.loads(result.stdout)["predictions"]
+    assert (known["familiar"], known["accepted"]) == (True, True)
+    assert (strange["familiar"], strange["accepted"], strange["novelty"]) == (False, False, 1 - 1 / 19)
+    shutterless("predict", familiar_bundle, photo, tmp_path / "yellow.png", "-o", tmp_path / "a.csv")
+    rows = [line.split(",") for line in (tmp_path / "a.csv").read_text().splitlines()]
+    assert rows[0][3:6] == ["accepted", "familiar", "novelty"]
+    assert rows[2][3:6] == ["false", "false", "0.9474"]
 
 
 def test_an_empty_name_does_not_stand_for_the_current_folder(

@@ -37,10 +37,13 @@ LINE = {"time": "2026-11-25T00:36:13.430Z", "status": 200, "route": "POST /predi
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        ({"label": "hat", "confidence": 0.987}, "00:36:13  200  POST /predict  28 ms  hat 0.99\n"),
         (
-            {"label": ["hat", "cap"], "confidence": [0.9, 0.5]},
-            "00:36:13  200  POST /predict  28 ms  hat, cap\n",
+            {"label": "hat", "confidence": 0.987, "accepted": True},
+            "00:36:13  200  POST /predict  28 ms  hat 0.99\n",
+        ),
+        (
+            {"label": ["hat", "cap"], "confidence": [0.9, 0.5], "accepted": [False, True]},
+            "00:36:13  200  POST /predict  28 ms  hat 0.90 (not sure), cap 0.50\n",
         ),
         ({"code": "too-large"}, "00:36:13  200  POST /predict  28 ms  too-large\n"),
         ({}, "00:36:13  200  POST /predict  28 ms\n"),

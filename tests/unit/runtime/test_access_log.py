@@ -19,6 +19,8 @@ from shutterless.runtime.settings import Settings
 
 ANSWER = {"label": "hat", "confidence": 0.75, "accepted": True, "scores": {}}
 UNSURE = {"label": "cap", "confidence": 0.25, "accepted": False, "scores": {}}
+FAMILIAR = {**ANSWER, "familiar": True, "novelty": 0.5}
+STRANGE = {**ANSWER, "accepted": False, "familiar": False, "novelty": 0.99}
 
 
 def record(response: Response) -> dict:
@@ -53,6 +55,31 @@ def test_a_line_has_what_came_of_a_request():
                 "confidence": [0.75, 0.25],
                 "accepted": [True, False],
                 "rejected": 1,
+                "codes": ["too-large"],
+            },
+        ),
+        (
+            STRANGE,
+            {
+                "label": "hat",
+                "confidence": 0.75,
+                "accepted": False,
+                "familiar": False,
+                "novelty": 0.99,
+                "rejected": 1,
+                "unfamiliar": 1,
+            },
+        ),
+        (
+            {"predictions": [FAMILIAR, STRANGE, {"code": "too-large"}]},
+            {
+                "label": ["hat", "hat"],
+                "confidence": [0.75, 0.75],
+                "accepted": [True, False],
+                "familiar": [True, False],
+                "novelty": [0.5, 0.99],
+                "rejected": 1,
+                "unfamiliar": 1,
                 "codes": ["too-large"],
             },
         ),
@@ -182,6 +209,7 @@ def test_errors_are_counted_by_function_and_by_version_and_nothing_else_by_versi
             ["duration_ms", "confidence", "rejected"],
         ),
         (Response(200, {}, b"", {"predictions": [{"code": "too-large"}]}), ["duration_ms", "rejected"]),
+        (Response(200, {}, b"", FAMILIAR), ["duration_ms", "confidence", "rejected", "unfamiliar"]),
         (Response(404, {}, b"", {"code": "not-found"}), ["duration_ms"]),
         (Response(500, {}, b"", {"code": "internal"}, ValueError("x")), ["duration_ms", "errors"]),
     ],

@@ -1,17 +1,21 @@
 import json
 
+import jsonschema
 import pytest
+from openapi_spec_validator import validate
 
-from shutterless.runtime import openapi
 from shutterless.runtime.http_messages import Request
 from shutterless.runtime.model.bundle import read_bundle
+from shutterless.runtime.model.classifier import Classifier
+from shutterless.runtime.openapi import describe_api
 from shutterless.runtime.problems import KINDS
-from shutterless.runtime.service import MAX_IMAGES, ROUTES
+from shutterless.runtime.service import MAX_IMAGES, ROUTES, Service
+from shutterless.runtime.settings import Settings
 
 
 @pytest.fixture
 def document(colour_bundle):
-    return openapi.describe_api(read_bundle(colour_bundle), MAX_IMAGES)
+    return describe_api(read_bundle(colour_bundle), MAX_IMAGES)
 
 
 def test_the_description_is_served(service, document):
@@ -53,6 +57,27 @@ def test_every_reference_leads_somewhere(document):
 
 
 def test_it_is_open_api(document):
-    from openapi_spec_validator import validate
-
     validate(document)
+
+
+def schema_of(document, name):
+    return {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+
+
+@pytest.mark.parametrize("kind", ["familiar_bundle", "plain_bundle"])
+def test_answers_are_as_described(kind, request, pictures):
+    bundle = read_bundle(request.getfixturevalue(kind))
+    service, document = Service(Classifier(bundle), Settings(bundle.folder)), describe_api(bundle, MAX_IMAGES)
+    validate(document)
+    for path, name in (("/predict", "Answer"), ("/model", "Model"), ("/health", "Health")):
+        method = "POST" if path == "/predict" else "GET"
+        answer = json.loads(service.respond(Request(method, path, {}, body=pictures["red"])).body)
+        jsonschema.validate(answer, schema_of(document, name))
+    prediction = document["components"]["schemas"]["Prediction"]
+    assert ("familiar" in prediction["required"]) == (kind == "familiar_bundle")
+
+
+def test_the_examples_are_as_described(document):
+    for name, schema in document["components"]["schemas"].items():
+        for example in schema.get("examples", ()):
+            jsonschema.validate(example, schema_of(document, name))

@@ -178,13 +178,10 @@ def test_an_answer_has_the_members_of_the_contract(service, classifier, pictures
     document = answer(service.respond(post({"image": base64_of(pictures["red"])})))
     timing = document.pop("timing_ms")
     prediction = classifier.classify(decode(pictures["red"], classifier.input))
-    assert document == {
-        "label": "red",
-        "confidence": prediction.confidence,
-        "accepted": True,
-        "scores": prediction.scores,
-        "model": {"name": "colours", "version": classifier.bundle.version},
-    }
+    assert (prediction.label, prediction.accepted) == ("red", True)
+    model = {"name": "colours", "version": classifier.bundle.version}
+    assert document == {**prediction.to_json(), "model": model}
+    assert list(document)[:4] == ["label", "confidence", "accepted", "scores"]
     assert list(document["scores"]) == LABELS
     assert list(timing) == ["fetch", "decode", "infer"]
     assert timing["fetch"] == 0
@@ -195,6 +192,33 @@ def test_a_confidence_below_the_threshold_is_not_accepted(colour_bundle, picture
     sure = Classifier(read_bundle(colour_bundle).replace(threshold=1.0))
     document = Service(sure, Settings(colour_bundle)).predict({"image": base64_of(pictures["red"])})
     assert (document["label"], document["accepted"]) == ("red", document["confidence"] == 1)
+
+
+@pytest.fixture(scope="session")
+def familiar_service(familiar_bundle) -> Service:
+    return Service(Classifier(read_bundle(familiar_bundle)), Settings(familiar_bundle))
+
+
+def test_an_answer_says_whether_the_picture_is_familiar(familiar_service, pictures):
+    images = [{"image": base64_of(data)} for data in (pictures["red"], encoded("PNG", "yellow"))]
+    known, strange = answer(familiar_service.respond(post({"images": images})))["predictions"]
+    assert (known["label"], known["familiar"], known["accepted"]) == ("red", True, True)
+    assert (strange["familiar"], strange["accepted"], strange["novelty"]) == (False, False, 1 - 1 / 19)
+    assert answer(familiar_service.respond(post(images[1]))).keys() == strange.keys()
+    members = ["label", "confidence", "accepted", "scores", "familiar", "novelty", "model", "timing_ms"]
+    assert list(strange) == members
+
+
+def test_a_model_of_format_1_answers_as_before(plain_bundle, pictures):
+    service = Service(Classifier(read_bundle(plain_bundle)), Settings(plain_bundle))
+    document = answer(service.respond(post({"image": base64_of(pictures["red"])})))
+    assert list(document) == ["label", "confidence", "accepted", "scores", "model", "timing_ms"]
+    assert "familiar" not in json.loads(service.respond(Request("GET", "/model")).body)
+
+
+def test_the_model_tells_its_false_alarm_rate_and_what_was_measured(familiar_service):
+    document = json.loads(familiar_service.respond(Request("GET", "/model")).body)
+    assert document["familiar"] == {"photos": 18, "false_alarm_rate": 0.06, "measured": {"auroc": 0.9}}
 
 
 def test_a_url_is_fetched(service, pictures, web):
@@ -229,9 +253,9 @@ def test_a_picture_is_told_by_its_first_bytes_whatever_its_type_says(service, pi
     assert answer(service.respond(post(pictures["green"], kind)))["label"] == "green"
 
 
-def encoded(kind: str) -> bytes:
+def encoded(kind: str, colour: str = "red") -> bytes:
     file = io.BytesIO()
-    Image.new("RGB", (8, 8), "red").save(file, kind)
+    Image.new("RGB", (8, 8), colour).save(file, kind)
     return file.getvalue()
 
 
@@ -277,7 +301,7 @@ def test_several_pictures_get_an_answer_or_a_problem_each_in_their_order(service
         "invalid-request",
         "green",
     ]
-    assert list(predictions[0]) == ["label", "confidence", "accepted", "scores", "model", "timing_ms"]
+    assert list(predictions[0])[:4] == ["label", "confidence", "accepted", "scores"]
     assert list(predictions[1]) == ["type", "title", "status", "detail", "code"]
 
 

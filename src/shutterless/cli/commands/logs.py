@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shutterless.cli.answers import describe_outcome
 from shutterless.cli.aws_options import (
     Config,
     Env,
@@ -84,16 +85,5 @@ def _line(entry: "LogEntry") -> str:
     if "request_id" not in record:
         return f"{time}  {entry.text}"
     duration = f"{record.get('duration_ms', 0):.0f} ms"
-    return f"{time}  {record.get('status', '')}  {duration:>7}  {_outcome(record)}  {record['request_id']}"
-
-
-def _outcome(record: "JsonObject") -> str:
-    """Return the result of a request: its labels with their confidence, its problem, or its route."""
-    if "label" not in record:
-        return str(record.get("code") or record.get("route", ""))
-    values = (record.get(key) for key in ("label", "confidence", "accepted"))
-    labels, confidences, decisions = (each if isinstance(each, list) else [each] for each in values)
-    return ", ".join(
-        f"{label} {confidence:.2f}{'' if is_accepted else ' (not sure)'}"
-        for label, confidence, is_accepted in zip(labels, confidences, decisions, strict=True)
-    )
+    outcome = describe_outcome(record)
+    return f"{time}  {record.get('status', '')}  {duration:>7}  {outcome}  {record['request_id']}"

@@ -71,10 +71,9 @@ def say_record(record: "Record") -> None:
 
 
 def _say_request(record: "Record") -> None:
-    label, confidence = record.get("label", record.get("code", "")), record.get("confidence")
-    what = ", ".join(label) if isinstance(label, list) else str(label)
-    if isinstance(confidence, float):
-        what += f" {confidence:.2f}"
+    from shutterless.cli.answers import describe_outcome
+
+    what = describe_outcome(record) if "label" in record else record.get("code", "")
     time, milliseconds = str(record["time"])[11:19], f"{record['duration_ms']:.0f} ms"
     words = (time, record["status"], record["route"], milliseconds, what)
     say("  ".join(map(str, words)).rstrip())

@@ -17,8 +17,8 @@ LOG_BYTES = 1_200
 # CloudWatch compresses the logs it keeps; the examples of its price page assume this ratio.
 LOG_COMPRESSION = 0.15
 ALARMS = 4  # error answers, crashes, throttles, slow calls: see alarms.py
-# Duration, confidence, rejected: see runtime/access_log.py. That of errors is only sent with errors.
-METRICS = 3
+# Duration, confidence, rejected, unfamiliar: see runtime/access_log.py. That of errors is sent with errors.
+METRICS = 4
 MONTH_HOURS = MONTH_S / 3600
 # What keeps the code of all versions, and its price. Lambda's own copies of zips are free.
 CODE_STORAGE = {"zip": ("Zips kept", "s3_gb_month"), "image": ("Images kept", "ecr_gb_month")}

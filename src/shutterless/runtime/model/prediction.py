@@ -36,10 +36,8 @@ class Prediction(Record):
 
     @property
     def verdict(self) -> str:
-        """Why the answer is not accepted: `none of the labels` or `not sure`; empty if it is."""
-        if self.familiar is False:
-            return NONE_OF_THE_LABELS
-        return "" if self.accepted else NOT_SURE
+        """Why the answer is not accepted, see `describe_verdict`; empty if it is."""
+        return describe_verdict(self.accepted, self.familiar)
 
     def to_json(self) -> PredictionMembers:
         """Return the members of an answer, without `familiar` and `novelty` if the model can't tell."""
@@ -79,3 +77,15 @@ class Prediction(Record):
             for label, score in self.top(5)
         )
         return f"<table>{rows}</table>{self.verdict.capitalize()}"
+
+
+def describe_verdict(accepted: bool, familiar: bool | None = None) -> str:
+    """Return why an answer is not accepted: `none of the labels` or `not sure`; empty if it is.
+
+    Args:
+        accepted: Whether it is accepted.
+        familiar: Whether the picture is familiar; None if the model can't tell.
+    """
+    if familiar is False:
+        return NONE_OF_THE_LABELS
+    return "" if accepted else NOT_SURE

@@ -15,7 +15,7 @@ SPARSE = {
     "Logs written": 0.00006,
     "Logs kept": 0.000000532603,
     "Alarms": 0.40,
-    "Metrics": 0.115201,
+    "Metrics": 0.153601,
     "Zips kept": 0.001725,
 }
 BUSY = {
@@ -27,14 +27,14 @@ BUSY = {
     "Logs written": 1.20,
     "Logs kept": 0.0106521,
     "Alarms": 0.40,
-    "Metrics": 0.90,
+    "Metrics": 1.20,
     "Zips kept": 0.001725,
 }
 IDLE = {"Alarms": 0.40, "Zips kept": 0.001725}
 
 
 @pytest.mark.parametrize(
-    ("requests", "items", "total"), [(100, SPARSE, 0.517971), (2_000_000, BUSY, 10.8331), (0, IDLE, 0.401725)]
+    ("requests", "items", "total"), [(100, SPARSE, 0.556371), (2_000_000, BUSY, 11.1331), (0, IDLE, 0.401725)]
 )
 def test_a_bill_worked_out_by_hand_is_met_within_two_percent(requests, items, total):
     bill = estimate_cost(Workload(12, requests=requests, start_ms=200), load_prices("us-east-1"))

@@ -34,16 +34,16 @@ def test_the_default_of_100_000_requests_of_100_ms():
         "Logs written": near(0.12 * 0.50),
         "Logs kept": near(0.12 * 0.15 * 30 / (730 / 24) * 0.03),
         "Alarms": near(0.40),
-        "Metrics": near(0.90),
+        "Metrics": near(1.20),
         "Zips kept": near(0.001725),
     }
 
 
 def test_sums_of_a_bill_are_those_of_its_items():
     bill = estimate_cost(Workload(100), US)
-    assert bill.monthly_usd == near(2.0330788)
+    assert bill.monthly_usd == near(2.3330788)
     assert bill.fixed_usd == near(0.40 + 0.001725)
-    assert bill.per_request_usd == near((bill.monthly_usd - bill.fixed_usd - 0.90) / 100_000)
+    assert bill.per_request_usd == near((bill.monthly_usd - bill.fixed_usd - 1.20) / 100_000)
 
 
 def test_the_free_tier_is_listed_apart_and_covers_no_more_than_there_is():
@@ -105,7 +105,7 @@ def test_regions_differ():
 
 def test_metrics_are_billed_in_hours_with_requests():
     """730 requests, one an hour on average, fall into 1 - 1/e of the hours."""
-    assert usd(Workload(100, requests=730))["Metrics"] == near(0.90 * 0.6321206)
+    assert usd(Workload(100, requests=730))["Metrics"] == near(1.20 * 0.6321206)
 
 
 def test_alarms_are_those_of_the_template():
@@ -170,7 +170,7 @@ def test_what_lambda_does_not_offer_is_refused(wrong, code):
 
 def test_a_bill_as_json_has_its_sums_and_where_its_prices_are_from():
     document = estimate_cost(Workload(100), US).to_json()
-    assert document["monthly_usd"] == near(2.0330788)
+    assert document["monthly_usd"] == near(2.3330788)
     assert document["prices"]["region"] == "us-east-1"
     assert document["items"][0] == {
         "name": "Lambda requests",

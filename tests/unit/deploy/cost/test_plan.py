@@ -78,7 +78,7 @@ def test_alarms_and_metrics_have_a_line():
         line for line in describe_costs(Options(), Workload(20.0), PRICES) if line.startswith("Alarms")
     ]
     assert "$0.40 a month" in line
-    assert "$0.90 a month" in line
+    assert "$1.20 a month" in line
 
 
 def test_snapshots_that_remain_without_snapstart_are_billed_and_named():

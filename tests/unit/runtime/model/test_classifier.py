@@ -276,7 +276,8 @@ def test_distances_and_embeddings_of_many_pictures(familiar, noise):
     assert familiar.embeddings(noise[:0]).shape == (0, 3)
 
 
-def test_a_bundle_of_format_1_says_nothing_of_the_familiar(classifier, noise):
+def test_a_bundle_of_format_1_says_nothing_of_the_familiar(plain_bundle, noise):
+    classifier = Classifier(read_bundle(plain_bundle))
     prediction = classifier.classify(noise[0])
     assert (prediction.familiar, prediction.novelty) == (None, None)
     for read in (classifier.embeddings, classifier.distances):
@@ -303,12 +304,12 @@ CENTRES = [(0, 0, 1), (0, 1, 0), (1, 0, 0)]
         (make_colour_model(CENTRES[:2]), [1.0] * 2),
         (make_colour_model(CENTRES, names=("probabilities", "embedding", "distances")), [1.0] * 2),
         (make_colour_model(CENTRES, names=("x" * 10_000, "embedding", "novelty")), [1.0] * 2),
-        (None, [1.0] * 2),
+        (make_colour_model(CENTRES, names=("probabilities",)), [1.0] * 2),
     ],
 )
-def test_outputs_that_are_not_what_the_bundle_says_are_refused(familiar, classifier, model, weights):
+def test_outputs_that_are_not_what_the_bundle_says_are_refused(familiar, model, weights):
     description = {**familiar.bundle.familiar, "weights": weights}
-    bundle = familiar.bundle.replace(familiar=description, model=model or classifier.bundle.model)
+    bundle = familiar.bundle.replace(familiar=description, model=model)
     with pytest.raises(BundleError) as caught:
         Classifier(bundle)
     assert caught.value.code == "mismatched-model"

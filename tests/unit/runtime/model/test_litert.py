@@ -49,16 +49,16 @@ def without_library(monkeypatch):
     monkeypatch.setattr(classifier_module, "load_library", lambda: None)
 
 
-def test_every_function_is_called_and_every_object_is_destroyed(library, model):
-    compiled = CompiledModel(library, model, threads=1)
+def test_every_function_is_called_and_every_object_is_destroyed(library):
+    compiled = CompiledModel(library, make_colour_model([(0, 0, 1), (1, 0, 0)]), threads=1)
     compiled.run(bytes(32 * 32 * 3), [*compiled.outputs])
     assert compiled.count_subgraphs() == 1
     assert not library.calls.keys() & {"LiteRtDestroyModel", "LiteRtDestroyCompiledModel"}
     del compiled
     gc.collect()
     assert library.calls.keys() == {*litert.FUNCTIONS, *litert.DESTRUCTORS}
-    assert library.calls["LiteRtDestroyTensorBuffer"] == 2
-    assert {library.calls[name] for name in litert.DESTRUCTORS} == {1, 2}
+    assert library.calls["LiteRtDestroyTensorBuffer"] == 4
+    assert {library.calls[name] for name in litert.DESTRUCTORS} == {1, 4}
 
 
 def test_what_was_made_of_a_damaged_model_is_destroyed(library, model):
@@ -77,12 +77,13 @@ def test_results_are_those_of_the_python_interpreter_bit_for_bit(model):
     assert isinstance(compiled, CompiledModel)
     assert (compiled.inputs, compiled.outputs) == (interpreted.inputs, interpreted.outputs)
     assert compiled.inputs == "uint8[1, 32, 32, 3]"
-    assert [*compiled.outputs.values()] == ["float32[1, 3]"]
+    assert "float32[1, 3]" in compiled.outputs.values()
     rng = np.random.default_rng(3)
     pictures = [rng.integers(0, 256, 32 * 32 * 3, np.uint8).tobytes() for _ in range(50)]
-    results = [compiled.run(picture, [*compiled.outputs]) for picture in pictures]
-    assert results == [interpreted.run(picture, [*interpreted.outputs]) for picture in pictures]
-    assert len({tuple(scores) for (scores,) in results}) == 50
+    names = [*compiled.outputs]
+    results = [compiled.run(picture, names) for picture in pictures]
+    assert results == [interpreted.run(picture, names) for picture in pictures]
+    assert len({str(result) for result in results}) == 50
 
 
 def test_outputs_are_read_by_name_in_any_order():
@@ -120,8 +121,7 @@ def test_an_input_of_another_size_is_refused(model, change):
     for loaded in (load_model(model, threads=1), InterpretedModel(model, threads=1)):
         with pytest.raises(ValueError):
             loaded.run(bytes(32 * 32 * 3 + change), [*loaded.outputs])
-        ((*scores,),) = loaded.run(bytes(32 * 32 * 3), [*loaded.outputs])
-        assert len(scores) == 3
+        assert len(loaded.run(bytes(32 * 32 * 3), [*loaded.outputs])) == len(loaded.outputs)
 
 
 def test_without_the_library_the_python_interpreter_answers_alike(colour_bundle, without_library):
@@ -132,7 +132,8 @@ def test_without_the_library_the_python_interpreter_answers_alike(colour_bundle,
     rng = np.random.default_rng(4)
     pictures = rng.integers(0, 256, (8, 32, 32, 3), np.uint8)
     compiled = CompiledModel(load_library(), bundle.model, threads=1)
-    expected = [compiled.run(picture.tobytes(), [*compiled.outputs])[0] for picture in pictures]
+    names = [name for name in compiled.outputs if name not in ("embedding", "novelty")]
+    expected = [compiled.run(picture.tobytes(), names)[0] for picture in pictures]
     assert Classifier(bundle.replace(temperature=1.0)).probabilities(pictures).tolist() == expected
 
 
