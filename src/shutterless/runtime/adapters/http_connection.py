@@ -19,6 +19,7 @@ from shutterless.runtime.adapters.http_framing import (
     check_head,
     find_chunk_end,
     find_head_end,
+    join_chunks,
     to_request,
 )
 from shutterless.runtime.http_messages import Request, Response
@@ -189,7 +190,8 @@ class Connection:
         end = find_head_end(self._input, self._checked)
         self._checked = len(self._input)
         if end:
-            self._feed(end)
+            self._http.receive_data(bytes(self._input[:end]))
+            del self._input[:end]
             head = self._http.next_event()
             assert isinstance(head, h11.Request)
             check_head(head)
@@ -200,11 +202,6 @@ class Connection:
             if self._input:
                 raise _cut_off()
             self.close()
-
-    def _feed(self, count: int) -> None:
-        """Give h11 the next bytes of the input."""
-        self._http.receive_data(bytes(self._input[:count]))
-        del self._input[:count]
 
     def _check_length(self) -> None:
         """Refuse a body that is too large before it is sent, or ask for one that is not."""
@@ -223,10 +220,9 @@ class Connection:
         while not isinstance(event := self._http.next_event(), h11.EndOfMessage):
             if isinstance(event, h11.Data):
                 self._body += event.data
-                self._chunks += event.chunk_end
                 self._check_body()
-            elif end := self._find_part():
-                self._feed(end)
+            elif part := self._take_part():
+                self._http.receive_data(part)
             elif self._is_at_end:
                 raise _cut_off()
             else:
@@ -235,16 +231,22 @@ class Connection:
         request, self._body = self.request.replace(body=bytes(self._body)), bytearray()
         return request
 
-    def _find_part(self) -> int:
-        """Return where the next part of the body ends: a chunk, or what has arrived; 0 if there is none."""
+    def _take_part(self) -> bytes:
+        """Take the next part of the body from the input: chunks, or what has arrived; it may be empty."""
         assert self.request is not None
         self.body_size = len(self._body) + len(self._input)
         if "transfer-encoding" in self.request.headers:
             if self.body_size > MAX_BODY + MAX_HEAD:
                 raise _too_large()
-            return find_chunk_end(self._input)
-        length = int(self.request.headers.get("content-length", 0))
-        return min(len(self._input), length - len(self._body))
+            part, end, count = join_chunks(self._input, MAX_SMALL_CHUNKS)
+            self._chunks += count
+            end = end or find_chunk_end(self._input)
+        else:
+            length = int(self.request.headers.get("content-length", 0))
+            part, end = b"", min(len(self._input), length - len(self._body))
+        part = part or bytes(self._input[:end])
+        del self._input[:end]
+        return part
 
     def _check_body(self) -> None:
         if len(self._body) > MAX_BODY:

@@ -25,6 +25,7 @@ _REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [\x21-\x7e]+ HTTP/[0-9
 # A CR or LF alone, a line that continues the one before, a control character.
 _FORBIDDEN = re.compile(rb"\r(?!\n|\Z)|(?<!\r)\n|\n[ \t]|[\0-\x08\v\f\x0e-\x1f\x7f]")
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t\x20-\x7e\x80-\xff]*)?")
+_CHUNK_LINE_END = re.compile(_CHUNK_LINE.pattern + rb"\r\n")
 # A host and a port as RFC 3986 section 3.2 has them, without a user.
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|(?:[\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?", re.ASCII)
 
@@ -53,6 +54,34 @@ def find_head_end(data: bytearray, start: int = 0) -> int:
     if line_end >= 0 and not _REQUEST_LINE.fullmatch(data, 0, line_end):
         raise _malformed("this is not HTTP/1.1")
     return end if is_whole else 0
+
+
+def join_chunks(data: bytearray, max_count: int) -> tuple[bytes, int, int]:
+    """Join the whole chunks that `data` begins with, because each would cost h11 thirty microseconds.
+
+    The last chunk, which is empty, is left to `find_chunk_end`, and so is one with a malformed line.
+
+    Args:
+        data: What has been received.
+        max_count: Join no more than so many.
+
+    Returns:
+        The chunks as one, where they end in `data`, and how many they are; empty and zeros if there is none.
+
+    Raises:
+        Problem: If a chunk does not end where its size says.
+    """
+    pieces, at = [], 0
+    while len(pieces) < max_count and (line := _CHUNK_LINE_END.match(data, at)):
+        end = line.end() + int(line[1], 16)
+        if end == line.end() or end + 2 > len(data) or line.end() - at > MAX_CHUNK_LINE:
+            break
+        if data[end : end + 2] != b"\r\n":
+            raise _malformed("a chunk of the body is malformed")
+        pieces.append(data[line.end() : end])
+        at = end + 2
+    content = b"".join(pieces)
+    return b"%x\r\n%b\r\n" % (len(content), content) if pieces else b"", at, len(pieces)
 
 
 def find_chunk_end(data: bytearray) -> int:

@@ -10,7 +10,13 @@ import socket
 import pytest
 
 from shutterless.runtime.adapters.http_connection import MAX_BODY
-from shutterless.runtime.adapters.http_framing import MAX_FIELDS, MAX_HEAD, MAX_REQUEST_LINE
+from shutterless.runtime.adapters.http_framing import (
+    MAX_CHUNK_LINE,
+    MAX_FIELDS,
+    MAX_HEAD,
+    MAX_REQUEST_LINE,
+    join_chunks,
+)
 from shutterless.runtime.http_messages import Request, Response
 
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -273,3 +279,19 @@ def test_a_request_may_arrive_byte_by_byte(port):
         stream.shutdown(socket.SHUT_WR)
         answers = b"".join(iter(lambda: stream.recv(65536), b""))
     assert outcomes(answers) == ["POST /a 2", "GET /a 0"]
+
+
+@pytest.mark.parametrize(
+    ("data", "joined"),
+    [
+        (b"1\r\na\r\n2;x=y\r\nbc\r\n0\r\n\r\n", (b"3\r\nabc\r\n", 17, 2)),
+        (b"1\r\na\r\n" * 5, (b"3\r\naaa\r\n", 18, 3)),
+        (b"1\r\na\r\n2\r\nb", (b"1\r\na\r\n", 6, 1)),
+        (b"2\r\nb", (b"", 0, 0)),
+        (b"0\r\n\r\n", (b"", 0, 0)),
+        (b"x\r\na\r\n", (b"", 0, 0)),
+        (b"1;" + b"x" * MAX_CHUNK_LINE + b"\r\na\r\n", (b"", 0, 0)),
+    ],
+)
+def test_whole_chunks_are_read_as_one(data, joined):
+    assert join_chunks(bytearray(data), 3) == joined
