@@ -4,9 +4,12 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given
 from rich.console import Console
 
 from shutterless.cli import console
+from shutterless.utils.escaping import JOINERS, plain
+from tests.texts import TEXTS
 
 ERASE_LINE = "\x1b[2K"
 # What strangers write: rich's markup, its emoji, a terminal's commands, a reversed text, half a letter.
@@ -141,3 +144,27 @@ def test_who_stops_reading_ends_a_command_without_a_word():
         command.stdout.close()
         assert command.stderr.read() == b""
     assert command.returncode == console.PIPE_CLOSED
+
+
+@given(TEXTS)
+def test_every_way_to_a_terminal_shows_text_literally(text):
+    written, stdout = io.StringIO(), io.StringIO()
+    terminal = Console(file=written, force_terminal=True, color_system=None, width=10_000)
+    table = console.make_table(text, "figure")
+    table.add_row(text, text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(console, "console", terminal)
+        patch.setattr(console, "output", terminal)
+        patch.setattr(sys, "stdout", stdout)
+        console.say(text)
+        console.warn(text)
+        console.say_error(text, text)
+        console.show(table)
+        console.show_note(table)
+        console.print_result(text)
+    assert all(
+        each.isprintable() or each in "\n\t" + JOINERS for each in written.getvalue() + stdout.getvalue()
+    )
+    assert stdout.getvalue() == f"{plain(text)}\n"
+    if "\n" not in text and "\t" not in text:
+        assert written.getvalue().count(plain(text)) >= 8

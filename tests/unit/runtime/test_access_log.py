@@ -8,14 +8,16 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
 
 from shutterless.runtime import access_log
 from shutterless.runtime.adapters.lambda_function import handle
-from shutterless.runtime.http_messages import Response
+from shutterless.runtime.http_messages import Request, Response
 from shutterless.runtime.problems import Problem
 from shutterless.runtime.responses import error_response
 from shutterless.runtime.service import Service
 from shutterless.runtime.settings import Settings
+from tests.texts import TEXTS
 
 ANSWER = {"label": "hat", "confidence": 0.75, "accepted": True, "scores": {}}
 UNSURE = {"label": "cap", "confidence": 0.25, "accepted": False, "scores": {}}
@@ -316,3 +318,25 @@ def test_nothing_that_was_sent_is_logged_when_it_fails_inside(shut, event, monke
     except Problem as problem:
         assert SECRET not in problem.detail
     assert SECRET not in capsys.readouterr().err
+
+
+@given(TEXTS, TEXTS, TEXTS, TEXTS)
+def test_a_line_is_ascii_json_with_nothing_that_was_sent(service, method, path, request_id, label):
+    request = Request(method, path, {"x-request-id": request_id})
+    response = Response(200, {}, b"", {**ANSWER, "label": label})
+    chosen_id = access_log.choose_request_id(request.headers)
+    with contextlib.redirect_stderr(io.StringIO()) as stream:
+        access_log.to_stderr(
+            access_log.make_record(chosen_id, service.find_route(request), "v", time.perf_counter(), response)
+        )
+    line, end = stream.getvalue()[:-1], stream.getvalue()[-1:]
+    document = json.loads(line)
+    assert line.isascii()
+    assert line.isprintable()
+    assert end == "\n"
+    assert document["label"] == json.loads(json.dumps(label))
+    assert document["request_id"] in (request_id, chosen_id)
+    assert re.fullmatch(
+        r"[A-Za-z0-9_.:-]{1,64}", access_log.add_request_id(response, chosen_id).headers["X-Request-Id"]
+    )
+    assert re.fullmatch(r"(GET|HEAD|POST|OPTIONS|\?) (/[a-z.]*|\?)", document["route"])

@@ -5,14 +5,10 @@ import unicodedata
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from shutterless.utils.escaping import JOINERS, escape_formula, one_line, plain, to_json, unescape_formula
+from tests.texts import TEXTS
 
-# Any text, lone surrogates included, with more than its share of what terminals and spreadsheets obey.
-TEXTS = st.text(
-    st.characters() | st.characters(categories=("Cs", "Cc", "Cf")) | st.sampled_from("=+-@'\t\r\n\u202e\x9b")
-)
 FORMULAS = "=+-@\t\r＝＋－＠"
 BIDI_CLASSES = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 

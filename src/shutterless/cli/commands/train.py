@@ -1,6 +1,5 @@
 """`shutterless train`: train a classifier."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -121,7 +120,7 @@ def train(
 
     if show_recipe:
         training.load_recipe(recipe or "quick")
-        sys.stdout.write(training.recipe_text(recipe or "quick"))
+        print_result(training.recipe_text(recipe or "quick").removesuffix("\n"))
         return
     if backbone == "list":
         _list_backbones()

@@ -71,7 +71,8 @@ def join_chunks(data: bytearray, max_count: int) -> tuple[bytes, int, int]:
     Raises:
         Problem: If a chunk does not end where its size says.
     """
-    pieces, at = [], 0
+    pieces: list[bytearray] = []
+    at = 0
     while len(pieces) < max_count and (line := _CHUNK_LINE_END.match(data, at)):
         end = line.end() + int(line[1], 16)
         if end == line.end() or end + 2 > len(data) or line.end() - at > MAX_CHUNK_LINE:
