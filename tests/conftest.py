@@ -57,6 +57,15 @@ def checked_models(tmp_path_factory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def cached_features(tmp_path_factory) -> Iterator[None]:
+    """Keep the features of photos in a folder of the tests, not in the user's cache."""
+    folder = tmp_path_factory.mktemp("features")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shutterless.curation.feature_cache.cache_folder", lambda name: folder)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def base_digest() -> Iterator[str]:
     """Let no deploy ask Docker for the newest base image, which would take a network."""
     digest = f"sha256:{'ba5e' * 16}"

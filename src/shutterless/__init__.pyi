@@ -16,6 +16,7 @@ from shutterless.curation.fix_problems import FixRefusedError as FixRefusedError
 from shutterless.curation.fixes import DatasetFix as DatasetFix
 from shutterless.curation.fixes import fix_dataset as fix_dataset
 from shutterless.curation.fixes import undo_fixes as undo_fixes
+from shutterless.curation.inspection import inspect_features as inspect_features
 from shutterless.curation.journal import FixStep as FixStep
 from shutterless.dataset.importer import ImportedDataset as ImportedDataset
 from shutterless.dataset.importer import import_dataset as import_dataset
@@ -23,6 +24,7 @@ from shutterless.dataset.inspect.findings import Finding as Finding
 from shutterless.dataset.inspect.inspection import Inspection as Inspection
 from shutterless.dataset.inspect.inspection import inspect_dataset as inspect_dataset
 from shutterless.dataset.inspect.report import write_inspection as write_inspection
+from shutterless.dataset.inspect.suggestions import Suggestion as Suggestion
 from shutterless.dataset.public.download import download_dataset as download_dataset
 from shutterless.dataset.scan import load_dataset as load_dataset
 from shutterless.dataset.synthetic.render import draw_sample as draw_sample

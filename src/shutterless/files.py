@@ -67,7 +67,7 @@ FIGURES = Output("a report's figures", frozenset({FIGURES_LIST}))
 INSPECTION = Output(
     "an inspection",
     frozenset({"index.html"}),
-    frozenset({"counts.png", "samples.png"}),
+    frozenset({"counts.png", "samples.png", "findings.csv"}),
     (("index.html", INSPECTION_MARK),),
 )
 CONTEXT = Output(

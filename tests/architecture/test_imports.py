@@ -72,6 +72,7 @@ LIBRARIES = {
     "scipy": {"novelty", "evaluation", "curation"},
     "sklearn": {"novelty", "evaluation", "curation"},
     "tensorflow": {"training", "conversion"},
+    "threadpoolctl": {"curation"},
     "tomli_w": {"training"},
     "typer": {"cli"},
 }

@@ -20,8 +20,10 @@ def prepare_photos(folder: Path) -> shutterless.Dataset:
     shutterless.download_dataset("clothing", folder / "clothing", progress=show_progress)
     inspection: shutterless.Inspection = shutterless.inspect_dataset(folder, seed=1, group_by="none")
     findings: tuple[shutterless.Finding, ...] = inspection.findings
+    inspection = shutterless.inspect_features(folder, model="run")
     page: Path = shutterless.write_inspection(inspection, "inspection")
-    print(page, [finding.advice for finding in findings])
+    first_suggestion: shutterless.Suggestion = findings[0].suggestions[0]
+    print(page, first_suggestion.action, [finding.advice for finding in findings])
     imported: shutterless.ImportedDataset = shutterless.import_dataset(
         "photos.csv", folder / "photos", format="table", root=folder, link=True, progress=show_progress
     )

@@ -1,4 +1,4 @@
-"""The networks that photos can be compared with: a backbone with its ImageNet weights, or a run."""
+"""The networks that photos can be compared with: a backbone with its ImageNet weights, a run or a bundle."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from shutterless.artifacts.run_files import MODEL, is_run
 from shutterless.curation.embedding import DEFAULT_MODEL, Embedder, weights_hash
-from shutterless.errors import InputError
+from shutterless.model_check import open_bundle
 from shutterless.runtime.image.decoder import InputSpec
 from shutterless.runtime.model.bundle import DESCRIPTION
+from shutterless.runtime.model.classifier import Classifier
 from shutterless.training.backbones.builder import build_backbone, find_backbone
 from shutterless.training.backbones.scaling import scale
 from shutterless.training.run import load_run
@@ -41,26 +42,48 @@ class Network:
         return np.asarray(self.model.predict_on_batch(pixels), np.float32)
 
 
+@dataclass(frozen=True)
+class BundleNetwork:
+    """The embedding of a bundle of format 2."""
+
+    classifier: Classifier
+
+    @property
+    def name(self) -> str:
+        """The bundle's name."""
+        return f"the bundle {self.classifier.bundle.name}"
+
+    @property
+    def identity(self) -> str:
+        """A hash that changes with everything that changes the features."""
+        return f"{self.classifier.bundle.sha256} {self.input}"
+
+    @property
+    def input(self) -> InputSpec:
+        """Size and resizing of the model's input."""
+        return self.classifier.input
+
+    def features(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Return the embeddings float32[n, d] of uint8[n, height, width, 3]."""
+        return self.classifier.embeddings(pixels)
+
+
 def load_network(model: str | Path = DEFAULT_MODEL) -> Embedder:
     """Return the network that a user names.
 
     Args:
-        model: A run folder, or the name of a backbone, which has its ImageNet weights.
+        model: The folder of a run or of a bundle, or the name of a backbone, which has its ImageNet weights.
 
     Raises:
         RunError: The run is damaged or unfinished.
+        BundleError: The bundle does not verify, or has no embedding (`no-embedding`), as with format 1.
         RecipeError: There is no such backbone, or its weights cannot be loaded, as without a network.
-        InputError: It is a folder, but not a run (`not-a-run`).
     """
     folder = Path(model)
     if is_run(folder):
         return _run_network(folder)
     if (folder / DESCRIPTION).is_file():
-        raise InputError(
-            "bundle-without-features",
-            f"{folder} is a bundle, which gives labels and not the features of its network",
-            "Give the run folder that it was converted from, or the name of a backbone.",
-        )
+        return BundleNetwork(Classifier(open_bundle(folder)))
     return backbone_network(str(model))
 
 

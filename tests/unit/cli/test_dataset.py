@@ -54,3 +54,21 @@ def test_download_of_an_unknown_data_set_lists_the_known_ones(error_of, tmp_path
     error = error_of("dataset", "download", "shoes", tmp_path / "photos")
     assert error.code == "unknown-dataset"
     assert "clothing" in error.hint
+
+
+def test_inspect_with_features_draws_a_map(shutterless, colour_run, colour_photos, tmp_path):
+    report = tmp_path / "report"
+    done = shutterless(
+        "dataset", "inspect", colour_photos, "--features", "--model", colour_run, "--report", report
+    )
+    assert done.exit_code == 0
+    assert "<circle" in (report / "index.html").read_text("utf-8")
+
+
+def test_inspect_wants_features_for_a_model(error_of, colour_photos):
+    assert error_of("dataset", "inspect", colour_photos, "--model", "tiny").code == "conflicting-options"
+
+
+def test_inspect_refuses_an_unknown_backbone(error_of, colour_photos):
+    error = error_of("dataset", "inspect", colour_photos, "--features", "--model", "mobilenetv4")
+    assert error.code == "unknown-backbone"

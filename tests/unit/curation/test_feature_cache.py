@@ -5,6 +5,7 @@ import pytest
 
 from shutterless.curation import feature_cache
 from shutterless.curation.feature_cache import FeatureCache
+from shutterless.utils import cache
 
 ONES, TWOS = np.ones(4, np.float32), np.full(4, 2, np.float32)
 
@@ -93,11 +94,11 @@ def test_a_file_that_another_process_has_locked_is_left_alone(file, monkeypatch)
 
 
 def test_without_a_home_there_is_no_file(monkeypatch):
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(feature_cache, "cache_folder", lambda name: (_ for _ in ()).throw(RuntimeError()))
     assert feature_cache.default_file() is None
 
 
 def test_the_file_is_in_the_user_s_cache(monkeypatch, tmp_path):
     monkeypatch.setitem(os.environ, "XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(feature_cache, "cache_folder", cache.cache_folder)
     assert feature_cache.default_file() == tmp_path / "shutterless" / "features" / "features.sqlite"

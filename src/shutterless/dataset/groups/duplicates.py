@@ -16,7 +16,7 @@ from shutterless.runtime.json_types import JsonObject
 # 99 % when 1 % is cropped from every edge; 28 % when 2 % is; few when the thing is photographed again. Of
 # the 5.8 million pairs of clothing photos one is within 32, and is the same photo; of the next two, at 36
 # and 38, one shows two things. The drawn sample has pairs of two things from 34 on.
-MAX_DISTANCE = 32
+HASH_BITS, MAX_DISTANCE = 256, 32
 # Below this contrast a photo is almost one colour, and its hash is a hash of noise.
 MIN_CONTRAST = 3.0
 # Pairs compared at once: 32 MB.
@@ -30,14 +30,29 @@ class Duplicates(RelatedPhotos):
     Attributes:
         exact: Whether their files are equal byte for byte.
         distance: The largest number of bits, of 256, in which the hashes of linked photos differ.
+        similarity: The smallest cosine of the features of linked photos; None if they were not compared.
     """
 
     exact: bool
     distance: int
+    similarity: float | None = None
+
+    @property
+    def evidence(self) -> str:
+        """Return why the photos are the same, in a few words."""
+        if self.exact:
+            return "the files are identical"
+        hashes = f"{self.distance} of {HASH_BITS} bits of the hashes differ"
+        return hashes if self.similarity is None else f"{hashes}, similarity {self.similarity:.2f}"
 
     def to_json(self) -> JsonObject:
         """Return the duplicates as a JSON object."""
-        return {"exact": self.exact, "distance": self.distance, "photos": self.photos_to_json()}
+        return {
+            "exact": self.exact,
+            "distance": self.distance,
+            "similarity": self.similarity,
+            "photos": self.photos_to_json(),
+        }
 
 
 def find_duplicates(stats: Mapping[Photo, PhotoStats]) -> tuple[Duplicates, ...]:

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from shutterless.dataset.groups.duplicates import MIN_CONTRAST, Duplicates
 from shutterless.dataset.groups.grouping import leaking
+from shutterless.dataset.inspect.suggestions import Suggestion, suggest_removal
 from shutterless.dataset.photo_stats import PhotoStats
 from shutterless.dataset.types import Dataset, Photo
 from shutterless.runtime.json_types import JsonObject
@@ -37,6 +38,7 @@ class Finding:
         advice: What to do about it.
         files: Paths of the photos concerned, grouped where several belong together; empty if the problem
             is not about single photos.
+        suggestions: What could be done about some of the photos.
     """
 
     kind: str
@@ -44,6 +46,7 @@ class Finding:
     title: str
     advice: str
     files: tuple[tuple[str, ...], ...] = ()
+    suggestions: tuple[Suggestion, ...] = ()
 
     def to_json(self) -> JsonObject:
         """Return the finding as a JSON object."""
@@ -53,6 +56,7 @@ class Finding:
             "title": self.title,
             "advice": self.advice,
             "files": [list(paths) for paths in self.files],
+            "suggestions": [suggestion.to_json() for suggestion in self.suggestions],
         }
 
 
@@ -73,10 +77,22 @@ def find_problems(
     findings = (
         *_layout_findings(dataset, warnings),
         *_size_findings(dataset),
-        *_leak_findings(leaking(dataset.groups, duplicates)),
-        *_duplicate_findings(duplicates),
+        *duplicate_findings(dataset, stats, duplicates),
         *_photo_findings(stats),
     )
+    return worst_first(findings)
+
+
+def duplicate_findings(
+    dataset: Dataset, stats: Mapping[Photo, PhotoStats], duplicates: Sequence[Duplicates]
+) -> tuple[Finding, ...]:
+    """Return the findings about photos that are the same, or of the same thing in more than one split."""
+    leaks = leaking(dataset.groups, duplicates)
+    return (*_leak_findings(leaks), *_duplicate_findings(duplicates, stats))
+
+
+def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return the findings in the order of their levels."""
     return tuple(sorted(findings, key=lambda finding: get_args(Level).index(finding.level)))
 
 
@@ -88,6 +104,7 @@ def _layout_findings(dataset: Dataset, warnings: Iterable[str]) -> Iterator[Find
             f"{plural(len(dataset.unreadable), 'file')} that cannot be read",
             "Training leaves them out. Download or export them again, or delete them.",
             tuple((file.path,) for file in dataset.unreadable),
+            tuple(Suggestion("unreadable", file.path, file.reason, "remove") for file in dataset.unreadable),
         )
     for warning in warnings:
         yield Finding(
@@ -137,10 +154,17 @@ def _leak_findings(leaks: list[tuple[Photo, ...]]) -> Iterator[Finding]:
             "The model has already seen these photos, so the accuracy measured on them is too high. Keep "
             "each group in one split, or use one folder per label and let training split them.",
             tuple(tuple(photo.path for photo in photos) for photos in leaks),
+            tuple(
+                suggest_removal("leakage", photo, f"the same thing is in {' and '.join(others)}")
+                for photos in leaks
+                if (others := sorted({photo.split for photo in photos} - {"train"}))
+                for photo in photos
+                if photo.split == "train"
+            ),
         )
 
 
-def _duplicate_findings(groups: Sequence[Duplicates]) -> Iterator[Finding]:
+def _duplicate_findings(groups: Sequence[Duplicates], stats: Mapping[Photo, PhotoStats]) -> Iterator[Finding]:
     if conflicts := [group for group in groups if len(group.labels) > 1]:
         yield Finding(
             "label-conflict",
@@ -148,6 +172,12 @@ def _duplicate_findings(groups: Sequence[Duplicates]) -> Iterator[Finding]:
             f"{plural(len(conflicts), 'group')} of duplicates under different labels",
             "Keep the photo under the right label and delete the others.",
             _paths(conflicts),
+            tuple(
+                suggest_removal("label-conflict", photo, f"the same photo is under {' and '.join(others)}")
+                for group in conflicts
+                for photo in group.photos
+                if (others := sorted(group.labels - {photo.label}))
+            ),
         )
     if exact := [group for group in groups if group.exact]:
         yield Finding(
@@ -156,6 +186,7 @@ def _duplicate_findings(groups: Sequence[Duplicates]) -> Iterator[Finding]:
             f"{plural(len(exact), 'group')} of files that are identical byte for byte",
             "Delete all but one of each: duplicates give one photo extra weight.",
             _paths(exact),
+            tuple(_surplus_copies("exact-duplicates", exact, stats)),
         )
     if near := [group for group in groups if not group.exact]:
         yield Finding(
@@ -165,7 +196,24 @@ def _duplicate_findings(groups: Sequence[Duplicates]) -> Iterator[Finding]:
             "Compare them side by side; some may be different things in one place. Delete copies of one "
             "photo, and keep photos of the same thing in one split.",
             _paths(near),
+            tuple(_surplus_copies("near-duplicates", near, stats)),
         )
+
+
+def _surplus_copies(
+    kind: str, groups: Iterable[Duplicates], stats: Mapping[Photo, PhotoStats]
+) -> Iterator[Suggestion]:
+    """Suggest to keep one photo of each group: one that is not for training, else the largest file.
+
+    Nothing is suggested for photos under different labels: which label is right has to be decided first.
+    """
+    for group in groups:
+        if len(group.labels) == 1:
+            original, *copies = sorted(
+                group.photos, key=lambda photo: (photo.split == "train", -stats[photo].size, photo.path)
+            )
+            for photo in copies:
+                yield suggest_removal(kind, photo, f"looks the same as {original.path} ({group.evidence})")
 
 
 def _photo_findings(stats: Mapping[Photo, PhotoStats]) -> Iterator[Finding]:
@@ -176,6 +224,7 @@ def _photo_findings(stats: Mapping[Photo, PhotoStats]) -> Iterator[Finding]:
             f"{plural(len(blank), 'photo')} nearly all one colour",
             "Nothing can be learned from them: delete them, or export them again.",
             tuple((photo.path,) for photo in blank),
+            tuple(suggest_removal("blank", photo, "nearly all one colour") for photo in blank),
         )
     if small := [photo for photo, each in stats.items() if min(each.width, each.height) < MIN_SIDE]:
         yield Finding(

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 
@@ -36,6 +36,8 @@ class Inspection:
         stats: The measurements of every photo with a label, in the order of the photos.
         duplicates: Photos that are the same, the closest first.
         findings: Problems, the worst first.
+        places: Photo path → where it is on a map of the photos, (x, y) within 0 and 1; empty if the photos
+            were not compared by features. Of many photos only some are on the map.
     """
 
     dataset: Dataset
@@ -43,6 +45,7 @@ class Inspection:
     stats: Mapping[Photo, PhotoStats]
     duplicates: tuple[Duplicates, ...]
     findings: tuple[Finding, ...]
+    places: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def totals(self) -> dict[str, int]:
@@ -89,6 +92,7 @@ class Inspection:
             "duplicates": [group.to_json() for group in self.duplicates],
             "groups": [group.to_json() for group in self.dataset.groups],
             "findings": [finding.to_json() for finding in self.findings],
+            "places": {path: list(place) for path, place in self.places.items()},
         }
 
 

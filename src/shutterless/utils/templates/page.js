@@ -76,6 +76,69 @@ function makeThreshold(panel) {
   update();
 }
 
+function makeSavable(bar) {
+  const [head, ...rows] = JSON.parse(bar.dataset.table);
+  const [id, accept] = [head.indexOf("id"), head.indexOf("accept")];
+  const rowOf = new Map(rows.map((row) => [row[id], row]));
+  const boxes = [...document.querySelectorAll("input[data-id]")];
+  const status = bar.querySelector("[role=status]");
+  let unsaved = false;
+  const update = () => {
+    const count = rows.filter((row) => /^(yes|y|true|1|x)$/i.test(row[accept])).length;
+    status.textContent = `${count} of ${rows.length} suggestions accepted`;
+  };
+  for (const box of boxes) {
+    box.addEventListener("change", () => {
+      rowOf.get(box.dataset.id)[accept] = box.checked ? "yes" : "";
+      unsaved = true;
+      update();
+    });
+    box.closest("label").hidden = false;
+  }
+  bar.querySelector("button").addEventListener("click", () => {
+    const quote = (cell) => /[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
+    const text = "\ufeff" + [head, ...rows].map((row) => row.map(quote).join(",") + "\n").join("");
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
+    link.download = "findings.csv";
+    link.click();
+    URL.revokeObjectURL(link.href);
+    unsaved = false;
+  });
+  addEventListener("beforeunload", (event) => { if (unsaved) event.preventDefault(); });
+  bar.hidden = false;
+  update();
+}
+
+function makeMap(figure) {
+  const { side, columns } = figure.dataset;
+  const [caption, preview] = [figure.querySelector("figcaption"), figure.querySelector(".preview")];
+  const buttons = [...figure.parentElement.querySelectorAll("button[data-label]")];
+  let chosen = null;
+  const show = ({ target }) => {
+    if (!(target instanceof SVGCircleElement)) return;
+    chosen?.classList.remove("chosen");
+    chosen = target;
+    chosen.classList.add("chosen");
+    const [index, scale] = [Number(target.dataset.index), preview.clientWidth / side || 2];
+    preview.style.backgroundSize = `${columns * side * scale}px auto`;
+    preview.style.backgroundPosition = `${-(index % columns) * side * scale}px ${-Math.floor(index / columns) * side * scale}px`;
+    caption.lastElementChild.textContent = target.textContent;
+    caption.hidden = false;
+  };
+  figure.addEventListener("pointerover", show);
+  figure.addEventListener("click", show);
+  for (const button of buttons) {
+    button.addEventListener("click", () => {
+      const only = button.getAttribute("aria-pressed") !== "true";
+      for (const other of buttons) other.setAttribute("aria-pressed", only && other === button);
+      for (const group of figure.querySelectorAll("g[data-label]")) {
+        group.classList.toggle("dim", only && group.dataset.label !== button.dataset.label);
+      }
+    });
+  }
+}
+
 function reveal() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   for (let fold = target?.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
@@ -88,6 +151,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
 }
 document.querySelectorAll("pre").forEach(addCopyButton);
 document.querySelectorAll(".threshold").forEach(makeThreshold);
+document.querySelectorAll(".save").forEach(makeSavable);
+document.querySelectorAll(".map").forEach(makeMap);
 addEventListener("hashchange", reveal);
 addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((fold) => { fold.open = true; }));
 if (location.hash) reveal();

@@ -81,6 +81,7 @@ def test_groups_come_with_the_exact_ones_first(found):
     assert first.to_json() == {
         "exact": True,
         "distance": 0,
+        "similarity": None,
         "photos": [
             {"path": "hat/train/3.png", "label": "hat", "split": "train"},
             {"path": "hat/train/4.png", "label": "hat", "split": "train"},

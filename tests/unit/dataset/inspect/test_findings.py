@@ -91,6 +91,22 @@ def test_odd_photos_are_named(look, kind):
     )
 
 
+def test_copies_beyond_the_first_are_to_be_removed_and_those_not_for_training_stay():
+    same = (GOOD[0], GOOD[1], GOOD[40])
+    found = faults(GOOD, duplicates=[Duplicates(same, exact=True, distance=0)])
+    kinds = ("leakage", "exact-duplicates")
+    assert [[each.path for each in found[kind].suggestions] for kind in kinds] == [
+        [GOOD[0].path, GOOD[1].path]
+    ] * 2
+    assert {each.action for kind in kinds for each in found[kind].suggestions} == {"remove"}
+
+
+def test_of_one_photo_under_two_labels_each_may_be_removed_and_no_label_is_preferred():
+    found = faults(GOOD, duplicates=[Duplicates((GOOD[0], GOOD[20]), exact=False, distance=7)])
+    assert len(found["label-conflict"].suggestions) == 2
+    assert found["near-duplicates"].suggestions == ()
+
+
 def test_a_finding_as_json_has_all_there_is():
     finding = Finding("small", "low", "title", "advice", (("a", "b"),))
     assert finding.to_json() == {
@@ -99,4 +115,5 @@ def test_a_finding_as_json_has_all_there_is():
         "title": "title",
         "advice": "advice",
         "files": [["a", "b"]],
+        "suggestions": [],
     }

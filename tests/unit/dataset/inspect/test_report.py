@@ -12,7 +12,7 @@ from shutterless.dataset.inspect.report import require_report_folder, write_insp
 from shutterless.dataset.types import REASONS
 from shutterless.errors import DatasetError, OutputError
 
-FILES = ["counts.png", "index.html", "samples.png"]
+FILES = ["counts.png", "findings.csv", "index.html", "samples.png"]
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """`shutterless dataset`: get, draw, inspect and fix folders of labelled photos."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +9,7 @@ import typer
 from shutterless.cli.commands.dataset.fix import fix
 from shutterless.cli.commands.dataset.import_photos import import_photos, show_counts
 from shutterless.cli.console import print_json, print_result, progress_bar, say
+from shutterless.errors import InputError
 from shutterless.utils.messages import plural
 
 if TYPE_CHECKING:
@@ -82,6 +83,21 @@ def inspect(
     report: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Also write a page with pictures into this folder.")
     ] = None,
+    features: Annotated[
+        bool,
+        typer.Option(
+            "--features",
+            help="Also compare the photos by a network: label errors, more duplicates, outliers, a map.",
+        ),
+    ] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN|BUNDLE|BACKBONE",
+            help="The network for --features: a run, a bundle, or a backbone with ImageNet weights.",
+            show_default="mobilenetv2",
+        ),
+    ] = None,
     seed: Annotated[
         int,
         typer.Option(metavar="N", help="Seed of the split that training would make, without split folders."),
@@ -97,16 +113,27 @@ def inspect(
     \b
     Examples:
       shutterless dataset inspect photos
-      shutterless dataset inspect photos --report inspection --strict
+      shutterless dataset inspect photos --features --report inspection
+      shutterless dataset inspect photos --strict
     """
-    from shutterless.dataset.inspect.inspection import inspect_dataset
-
+    if model and not features:
+        raise InputError("conflicting-options", "--model is for --features", "Add --features.")
     if report:
         from shutterless.dataset.inspect.report import require_report_folder
 
         require_report_folder(report, photos)
     with progress_bar() as progress:
-        inspection = inspect_dataset(photos, seed=seed, group_by=group_by, progress=progress)
+        if features:
+            from shutterless.curation.embedding import DEFAULT_MODEL
+            from shutterless.curation.inspection import inspect_features
+
+            inspection = inspect_features(
+                photos, model=model or DEFAULT_MODEL, seed=seed, group_by=group_by, progress=progress
+            )
+        else:
+            from shutterless.dataset.inspect.inspection import inspect_dataset
+
+            inspection = inspect_dataset(photos, seed=seed, group_by=group_by, progress=progress)
         page = None
         if report:
             from shutterless.dataset.inspect.report import write_inspection
@@ -147,17 +174,19 @@ def _show_inspection(inspection: "Inspection") -> None:
         print_result(str(reason))
     for finding in inspection.findings:
         print_result(f"\n{finding.level}: {finding.title}\n  {finding.advice}")
-        _show_files(finding.files)
+        reasons = {each.path: each.reason for each in finding.suggestions}
+        _show_files(finding.files, reasons if all(len(paths) == 1 for paths in finding.files) else {})
     groups = inspection.dataset.groups
     for line in summarize_groups(groups):
         print_result(f"\n{line}\n  Training keeps each group in one split; --group-by overrides the rules.")
-    _show_files([[photo.path for photo in group.photos] for group in groups])
+    _show_files([[photo.path for photo in group.photos] for group in groups], {})
     print_result(f"\nFindings: {len(inspection.findings)}")
 
 
-def _show_files(groups: Sequence[Sequence[str]]) -> None:
+def _show_files(groups: Sequence[Sequence[str]], reasons: Mapping[str, str]) -> None:
     for group in groups[:MAX_NAMED]:
         more = f" and {len(group) - MAX_NAMED} more" if len(group) > MAX_NAMED else ""
-        print_result(f"    {' = '.join(group[:MAX_NAMED])}{more}")
+        reason = f": {reasons[group[0]]}" if group[0] in reasons else ""
+        print_result(f"    {' = '.join(group[:MAX_NAMED])}{more}{reason}")
     if len(groups) > MAX_NAMED:
         print_result(f"    and {len(groups) - MAX_NAMED:,} more: --json lists them all")
