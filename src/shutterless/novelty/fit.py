@@ -1,15 +1,35 @@
 """Fit projections to the features of the training photos."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
-from shutterless.novelty.types import Floats, Projection, scale_to_unit_length
+from shutterless.novelty.types import Floats, NoveltyModel, Projection, scale_to_unit_length
 
 MAX_SIZE = 64  # numbers in an embedding
-MAX_WEIGHTS = 82_000  # of a projection's matrix: 328 KB as float32
+MAX_BYTES = 370_000  # of all matrices and centres together
 
 
-def fit_projection(features: Floats, truth: npt.NDArray[np.int64], layer: str = "") -> Projection:
+def fit_novelty(
+    features: Mapping[str, Floats], truth: npt.NDArray[np.int64], *, max_bytes: int = MAX_BYTES
+) -> NoveltyModel:
+    """Fit a distance at each of several depths of a network.
+
+    Args:
+        features: Layer → pooled features of the training photos, float32[photos, c]. The first layer's
+            projection is a picture's embedding.
+        truth: Index of each photo's label, int64[photos].
+        max_bytes: Size of all matrices and centres together, as float32; it limits the projections' size.
+    """
+    rows = sum(each.shape[1] + len(np.unique(truth)) for each in features.values())
+    size = max(1, min(MAX_SIZE, max_bytes // (4 * rows)))
+    return NoveltyModel(tuple(fit_projection(each, truth, layer, size) for layer, each in features.items()))
+
+
+def fit_projection(
+    features: Floats, truth: npt.NDArray[np.int64], layer: str = "", size: int = MAX_SIZE
+) -> Projection:
     """Fit the projection behind the Mahalanobis++ distance.
 
     The features are scaled to length 1, and the covariance within the labels, which all of them share, is
@@ -21,9 +41,10 @@ def fit_projection(features: Floats, truth: npt.NDArray[np.int64], layer: str = 
         features: Pooled features of the training photos, float32[photos, c].
         truth: Index of each photo's label, int64[photos].
         layer: Where the features are from, see `Projection`.
+        size: Numbers to project to, at most.
 
     Returns:
-        A projection to at most 64 numbers, with the mean of each label as a centre.
+        A projection with the mean of each label as a centre.
     """
     from sklearn.covariance import LedoitWolf
 
@@ -32,8 +53,6 @@ def fit_projection(features: Floats, truth: npt.NDArray[np.int64], layer: str = 
     means = np.stack([units[indices == index].mean(axis=0) for index in range(len(labels))])
     covariance = LedoitWolf(assume_centered=True).fit(units - means[indices]).covariance_
     variances, directions = np.linalg.eigh(covariance)
-    channels = features.shape[1]
-    size = max(1, min(MAX_SIZE, channels, MAX_WEIGHTS // channels))
     smallest = max(float(variances[-1]) * 1e-9, 1e-12)  # a network's dead channels never vary
     matrix = (directions / np.sqrt(np.maximum(variances, smallest)))[:, ::-1][:, :size]
     mean = units.mean(axis=0)

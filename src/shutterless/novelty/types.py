@@ -1,5 +1,6 @@
 """What a model knows about its training photos: projections of its features, and the labels' centres."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,14 +60,13 @@ class NoveltyModel:
 
     projections: tuple[Projection, ...]
 
-    def distances(self, features: tuple[Floats, ...]) -> Floats:
+    def distances(self, features: Mapping[str, Floats]) -> Floats:
         """Return float32[photos, k], one distance per projection; larger is stranger.
 
         Args:
-            features: float32[photos, c] for each projection.
+            features: Layer of each projection → float32[photos, c].
         """
-        pairs = zip(self.projections, features, strict=True)
-        return np.stack([projection.distances(each) for projection, each in pairs], axis=1)
+        return np.stack([each.distances(features[each.layer]) for each in self.projections], axis=1)
 
 
 def scale_to_unit_length(features: Floats) -> Floats:

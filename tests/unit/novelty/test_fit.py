@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from shutterless.novelty import fit
-from shutterless.novelty.fit import MAX_SIZE, fit_projection
+from shutterless.novelty.fit import MAX_SIZE, fit_novelty, fit_projection
 from shutterless.novelty.types import NoveltyModel, Projection, scale_to_unit_length
 
 
@@ -34,7 +33,7 @@ def test_a_distance_is_that_from_the_nearest_centre(photos):
     each = ((z[:, None] - projection.centres) ** 2).sum(axis=2)
     assert projection.distances(features[:7]) == pytest.approx(each.min(axis=1), rel=1e-3)
     model = NoveltyModel((projection, projection))
-    assert model.distances((features, features)).shape == (1200, 2)
+    assert model.distances({"": features}).shape == (1200, 2)
 
 
 def test_what_is_like_no_label_is_farther_than_almost_every_photo(photos):
@@ -51,11 +50,14 @@ def test_brightness_does_not_matter(photos):
     assert projection.distances(3 * features) == pytest.approx(projection.distances(features), rel=1e-3)
 
 
-@pytest.mark.parametrize(("channels", "size"), [(8, 8), (100, MAX_SIZE), (250, 40)])
-def test_an_embedding_has_at_most_64_numbers_and_its_matrix_a_limit(monkeypatch, channels, size):
-    monkeypatch.setattr(fit, "MAX_WEIGHTS", 10_000)
-    features = np.random.default_rng(0).normal(size=(30, channels)).astype(np.float32)
-    assert fit_projection(features, np.arange(30) % 2).matrix.shape == (channels, size)
+@pytest.mark.parametrize(("max_bytes", "size"), [(370_000, MAX_SIZE), (20_000, 30), (0, 1)])
+def test_an_embedding_has_at_most_64_numbers_and_all_matrices_a_limit(max_bytes, size):
+    features = np.random.default_rng(0).normal(size=(30, 100)).astype(np.float32)
+    layers = {"": features, "block": features[:, :60]}
+    model = fit_novelty(layers, np.arange(30) % 2, max_bytes=max_bytes)
+    assert [each.layer for each in model.projections] == ["", "block"]
+    assert [each.matrix.shape for each in model.projections] == [(100, size), (60, min(60, size))]
+    assert model.distances(layers).shape == (30, 2)
 
 
 def test_features_that_never_vary_give_finite_distances():
