@@ -18,11 +18,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from shutterless.runtime.model.bundle import Bundle, read_bundle
-from shutterless.runtime.model.classifier import Model
 from shutterless.runtime.model.interpreter import InterpretedModel
 from shutterless.runtime.model.litert import CompiledModel, load_library
 from shutterless.runtime.model.notice import without_notice
 
+Model = CompiledModel | InterpretedModel
 Load = Callable[[bytes], Model]
 RAN, REFUSED = 0, 1
 LOADS = 40

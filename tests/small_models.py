@@ -9,9 +9,8 @@ from ai_edge_litert import schema_py_generated as schema
 from shutterless.runtime.image.decoder import decode
 from shutterless.runtime.json_types import JsonObject
 from shutterless.runtime.model.bundle import Bundle
-from shutterless.runtime.model.classifier import Classifier
+from shutterless.runtime.model.classifier import EMBEDDING, NOVELTY, PROBABILITIES, Classifier
 from shutterless.runtime.model.familiarity import combine
-from shutterless.runtime.model.outputs import EMBEDDING, NOVELTY, PROBABILITIES
 
 WEIGHTS = (4.0, 0.5)
 Operators = schema.BuiltinOperator

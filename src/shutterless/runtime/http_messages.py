@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -94,3 +95,42 @@ def decode_base64(text: str) -> bytes:
     """
     data = text.encode("ascii").translate(_URL_SAFE_TO_STANDARD, delete=b" \t\r\n").rstrip(b"=")
     return base64.b64decode(data + b"=" * (-len(data) % 4), validate=True)
+
+
+def parse_finite_json(data: bytes, max_depth: int) -> Json:
+    """Parse JSON that `json.dumps` can write again.
+
+    Args:
+        data: The document.
+        max_depth: How many levels of lists and objects it may have.
+
+    Raises:
+        ValueError: It is not valid, nested deeper, has a number that is not finite, or a member twice.
+    """
+
+    def reject(constant: str) -> None:
+        raise ValueError(f"{constant} is not a JSON value")
+
+    def parse_finite(text: str) -> float:
+        if not math.isfinite(number := float(text)):
+            raise ValueError(f"{text[:20]} is too large")
+        return number
+
+    def unique(members: list[tuple[str, Json]]) -> dict[str, Json]:
+        if len(mapping := dict(members)) < len(members):
+            raise ValueError("it has a member twice")
+        return mapping
+
+    document: Json = json.loads(
+        data, parse_constant=reject, parse_float=parse_finite, object_pairs_hook=unique
+    )
+    if _is_deeper(document, max_depth):
+        raise ValueError(f"it is nested deeper than {max_depth} levels")
+    return document
+
+
+def _is_deeper(value: Json, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    children = value.values() if isinstance(value, dict) else value
+    return not levels or any(_is_deeper(child, levels - 1) for child in children)

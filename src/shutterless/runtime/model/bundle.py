@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import math
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -14,14 +13,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from shutterless.errors import BundleError, InputError
+from shutterless.runtime.http_messages import parse_finite_json
 from shutterless.runtime.image.decoder import InputSpec
-from shutterless.runtime.model.familiarity import Familiarity, parse_familiar
 from shutterless.runtime.record import Record
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from shutterless.runtime.json_types import Json, JsonObject
+    from shutterless.runtime.model.familiarity import Familiarity
 
 FORMATS = (1, 2)  # a bundle with `familiar`, whose model has named outputs, is written in format 2
 # A stranger's bundle may have a description of ten thousand labels with long names, nested far deeper than
@@ -108,7 +108,11 @@ class Bundle(Record):
     @cached_property
     def familiarity(self) -> Familiarity | None:
         """What pictures' distances are compared with; None if the model has no distances."""
-        return parse_familiar(self.familiar) if self.familiar else None
+        if not self.familiar:
+            return None
+        from shutterless.runtime.model.familiarity import parse_familiar  # format 1 doesn't need it
+
+        return parse_familiar(self.familiar)
 
     def with_model(self, model: bytes) -> Bundle:
         """Return the bundle with the content of its model file.
@@ -189,7 +193,7 @@ def parse_description(text: bytes, folder: str) -> Bundle:
         BundleError: `unsupported-bundle-format` or `corrupt-bundle`.
     """
     try:
-        document = _parse_json(text)
+        document = parse_finite_json(text, MAX_DEPTH)
     except (ValueError, RecursionError) as error:
         raise _corrupt(folder, f"{DESCRIPTION} is not valid JSON: {error}") from error
     return _parse(folder, document).replace(folder=folder)
@@ -213,37 +217,6 @@ def _read(folder: str, name: str, max_bytes: int) -> bytes:
 
 def _open_without_waiting(file: str, flags: int) -> int:
     return os.open(file, flags | getattr(os, "O_NONBLOCK", 0))  # or else a pipe waits until it is written to
-
-
-def _parse_json(data: bytes) -> Json:
-    """Parse JSON that `json.dumps` can write again; raises `ValueError`."""
-
-    def reject(constant: str) -> None:
-        raise ValueError(f"{constant} is not a JSON value")
-
-    def parse_finite(text: str) -> float:
-        if not math.isfinite(number := float(text)):
-            raise ValueError(f"{text[:20]} is too large")
-        return number
-
-    def unique(members: list[tuple[str, Json]]) -> dict[str, Json]:
-        if len(mapping := dict(members)) < len(members):
-            raise ValueError("it has a member twice")
-        return mapping
-
-    document: Json = json.loads(
-        data, parse_constant=reject, parse_float=parse_finite, object_pairs_hook=unique
-    )
-    if _is_deeper(document, MAX_DEPTH):
-        raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
-    return document
-
-
-def _is_deeper(value: Json, levels: int) -> bool:
-    if not isinstance(value, dict | list):
-        return False
-    children = value.values() if isinstance(value, dict) else value
-    return not levels or any(_is_deeper(child, levels - 1) for child in children)
 
 
 def write_bundle(folder: Path, model: bytes, bundle: Bundle, training_photos: str = "") -> Bundle:
@@ -305,14 +278,14 @@ def _parse(folder: str, document: Json) -> Bundle:
     except InputError as error:
         raise _corrupt(folder, f"{DESCRIPTION} has no valid 'input': {error.message}") from error
     members |= {member: document[member] for member in ("files", "familiar") if member in document}
-    try:
-        if "familiar" in document:
-            parse_familiar(document["familiar"])
-    except ValueError as error:
-        raise _corrupt(folder, f"{DESCRIPTION} has no valid 'familiar': {error}") from error
     members["labels"] = tuple(document["labels"])
     unknown = [name for name in document if name not in (*members, "format_version", "version")]
-    return Bundle(**members, unknown={name: document[name] for name in unknown})
+    bundle = Bundle(**members, unknown={name: document[name] for name in unknown})
+    try:
+        _ = bundle.familiarity
+    except ValueError as error:
+        raise _corrupt(folder, f"{DESCRIPTION} has no valid 'familiar': {error}") from error
+    return bundle
 
 
 def _invalid_members(document: dict[str, Any]) -> Iterator[str]:
@@ -331,6 +304,8 @@ def _invalid_members(document: dict[str, Any]) -> Iterator[str]:
         yield "threshold"
     if not isinstance(files, dict) or not all(map(_is_text, files.values())):
         yield "files"
+    if "familiar" in document and not document["familiar"]:
+        yield "familiar"
     has_fields = spec.keys() == set(InputSpec.field_names)
     if not has_fields or not all(type(spec[side]) is int for side in ("height", "width")):
         yield "input"

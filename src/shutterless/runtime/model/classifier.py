@@ -5,25 +5,30 @@ from __future__ import annotations
 import math
 import time
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from shutterless.errors import BundleError
 from shutterless.runtime.image.decoder import InputSpec
 from shutterless.runtime.model.bundle import Bundle
-from shutterless.runtime.model.litert import CompiledModel, load_library
+from shutterless.runtime.model.litert import load_model
 from shutterless.runtime.model.notice import without_notice
-from shutterless.runtime.model.outputs import EMBEDDING, NOVELTY, PROBABILITIES, check_tensors
 from shutterless.runtime.model.prediction import Prediction
 
 if TYPE_CHECKING:  # NumPy is only imported for many pictures at once: serving has none
     import numpy as np
     import numpy.typing as npt
 
+    from shutterless.runtime.model.litert import Model
+
 
 # A model that has answered within this time is healthy.
 HEALTH_SECONDS = 10.0
+# Names of a model's outputs, and their longest lengths.
+PROBABILITIES, EMBEDDING, NOVELTY = "probabilities", "embedding", "novelty"
+MAX_LENGTH = 4096
+MAX_NAME = 100  # characters of a name in a message
 
 
 class Pixels(Protocol):
@@ -31,24 +36,6 @@ class Pixels(Protocol):
 
     def tobytes(self) -> bytes:
         """Return its pixels, row by row."""
-
-
-class Model(Protocol):
-    """A loaded model, which one thread at a time may run.
-
-    Attributes:
-        inputs: Types and shapes of its inputs, such as `uint8[1, 224, 224, 3]`.
-        outputs: Name → type and shape of its outputs.
-    """
-
-    inputs: str
-    outputs: dict[str, str]
-
-    def run(self, pixels: bytes, outputs: Sequence[str]) -> list[list[float]]:
-        """Return the outputs with these names for an input."""
-
-    def count_subgraphs(self) -> int:
-        """Return the number of subgraphs: 1, or more with loops or branches."""
 
 
 class Classifier:
@@ -78,7 +65,7 @@ class Classifier:
         self.bundle = bundle
         self._threads = threads
         first = self._load()
-        self._lengths = check_tensors(first.inputs, first.outputs, bundle)
+        self._lengths = _check_tensors(first.inputs, first.outputs, bundle)
         self._familiarity = bundle.familiarity
         scores = PROBABILITIES if PROBABILITIES in first.outputs else next(iter(first.outputs))
         self._outputs = [scores, NOVELTY] if self._familiarity else [scores]
@@ -302,20 +289,47 @@ def _divide_logits(scores: list[float], temperature: float) -> Sequence[float]:
     return array("f", [power / total for power in powers])
 
 
-def load_model(content: bytes, threads: int) -> Model:
-    """Load a model in the quickest way that this system has: LiteRT's C library, or else its interpreter.
+def _check_tensors(inputs: str, outputs: Mapping[str, str], bundle: Bundle) -> dict[str, int]:
+    """Check that a model's input and outputs are what its bundle says.
 
     Args:
-        content: The model file.
-        threads: How many threads a run may use.
+        inputs: Types and shapes of the model's inputs.
+        outputs: Name → type and shape of its outputs. A single one may have any name.
+        bundle: The bundle.
+
+    Returns:
+        Name → length of the outputs.
 
     Raises:
-        ValueError: If it cannot be loaded.
-        RuntimeError: Likewise.
+        BundleError: `mismatched-model` if they are not.
     """
-    library = load_library()
-    if library:
-        return CompiledModel(library, content, threads)
-    from shutterless.runtime.model.interpreter import InterpretedModel  # and NumPy
+    spec = bundle.input
+    lengths = {name: _length(tensor) for name, tensor in outputs.items()}
+    if len(lengths) == 1:
+        lengths = dict.fromkeys([PROBABILITIES], *lengths.values())
+    input_type = f"uint8[1, {spec.height}, {spec.width}, 3]"
+    distances = len(bundle.familiarity.weights) if bundle.familiarity else 0
+    is_valid = inputs == input_type and lengths.get(PROBABILITIES) == len(bundle.labels)
+    if distances or len(lengths) > 1:
+        is_valid = (
+            is_valid
+            and lengths.keys() == {PROBABILITIES, EMBEDDING, NOVELTY}
+            and all(1 <= lengths[name] <= MAX_LENGTH for name in (EMBEDDING, NOVELTY))
+            and distances in (0, lengths[NOVELTY])
+        )
+    if is_valid:
+        return lengths
+    described = ", ".join(f"{name[:MAX_NAME]} {tensor}" for name, tensor in outputs.items())
+    raise BundleError(
+        "mismatched-model",
+        f"The model of {bundle.folder} maps {inputs} to {described}, but its bundle says "
+        f"{input_type} to probabilities float32[1, {len(bundle.labels)}]"
+        + (f", embedding, and novelty float32[1, {distances}]" if distances else ""),
+        "Convert the run again.",
+    )
 
-    return InterpretedModel(content, threads)
+
+def _length(tensor: str) -> int:
+    """Return n for a tensor float32[1, n], and 0 for any other."""
+    digits = tensor.removeprefix("float32[1, ").removesuffix("]")
+    return int(digits) if digits.isdecimal() else 0

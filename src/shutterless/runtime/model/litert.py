@@ -13,6 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_void_p
 from importlib.machinery import PathFinder
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from shutterless.runtime.model.interpreter import InterpretedModel
+
+    Model: TypeAlias = "CompiledModel | InterpretedModel"
 
 LIBRARY = "libLiteRt.so"
 MAX_RANK = 8
@@ -248,6 +256,24 @@ class CompiledModel:
             yield address.value or 0, size.value
         finally:
             self._library.LiteRtUnlockTensorBuffer(buffer)
+
+
+def load_model(content: bytes, threads: int) -> Model:
+    """Load a model in the quickest way that this system has: LiteRT's C library, or else its interpreter.
+
+    Args:
+        content: The model file.
+        threads: How many threads a run may use.
+
+    Raises:
+        ValueError: If it cannot be loaded.
+        RuntimeError: Likewise.
+    """
+    if library := load_library():
+        return CompiledModel(library, content, threads)
+    from shutterless.runtime.model.interpreter import InterpretedModel  # and NumPy
+
+    return InterpretedModel(content, threads)
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from shutterless.errors import BundleError
 from shutterless.runtime.image.decoder import InputSpec, decode
 from shutterless.runtime.model import classifier as classifier_module
 from shutterless.runtime.model import notice as notice_module
-from shutterless.runtime.model import outputs
 from shutterless.runtime.model.bundle import Bundle, read_bundle, write_bundle
 from shutterless.runtime.model.classifier import Classifier, Prediction, load_model
 from shutterless.runtime.model.familiarity import combine
@@ -318,11 +317,12 @@ def test_outputs_that_are_not_what_the_bundle_says_are_refused(familiar, model, 
 
 
 def test_outputs_of_absurd_lengths_are_refused(familiar, monkeypatch):
-    for limit in ("MAX_EMBEDDING", "MAX_DISTANCES"):
-        with monkeypatch.context() as patch, pytest.raises(BundleError) as caught:
-            patch.setattr(outputs, limit, 1)
-            Classifier(familiar.bundle)
-        assert caught.value.code == "mismatched-model"
+    monkeypatch.setattr(classifier_module, "MAX_LENGTH", 3)
+    Classifier(familiar.bundle)
+    monkeypatch.setattr(classifier_module, "MAX_LENGTH", 2)
+    with pytest.raises(BundleError) as caught:
+        Classifier(familiar.bundle)
+    assert caught.value.code == "mismatched-model"
 
 
 @pytest.mark.parametrize("scale", [np.nan, np.inf, -np.inf])

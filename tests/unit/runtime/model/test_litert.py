@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 
 from shutterless.errors import BundleError
-from shutterless.runtime.model import classifier as classifier_module
 from shutterless.runtime.model import litert
 from shutterless.runtime.model.bundle import read_bundle
-from shutterless.runtime.model.classifier import Classifier, load_model
+from shutterless.runtime.model.classifier import Classifier
 from shutterless.runtime.model.interpreter import InterpretedModel
-from shutterless.runtime.model.litert import CompiledModel, load_library
+from shutterless.runtime.model.litert import CompiledModel, load_library, load_model
 from tests.small_models import make_colour_model
 
 pytestmark = pytest.mark.skipif(load_library() is None, reason="this system's LiteRT has no C library")
@@ -46,7 +45,7 @@ def model(colour_bundle) -> bytes:
 
 @pytest.fixture
 def without_library(monkeypatch):
-    monkeypatch.setattr(classifier_module, "load_library", lambda: None)
+    monkeypatch.setattr(litert, "load_library", lambda: None)
 
 
 def test_every_function_is_called_and_every_object_is_destroyed(library):
