@@ -7,7 +7,7 @@ median of the rounds' ratios; lower is better. What cannot run on this machine i
 table, its JSON and its chart are written to build/bench.
 """
 
-from benchmarks import container, conversion, function, handler, training_step
+from benchmarks import container, conversion, function, handler, novelty, training_step
 from benchmarks.report import main
 
 main(
@@ -16,6 +16,7 @@ main(
         "container": container.rows,
         "function": function.rows,
         "conversion": conversion.rows,
+        "novelty": novelty.rows,
         "training": training_step.rows,
     },
     __doc__,

@@ -38,6 +38,8 @@ _EXPORTS = {
     "dataset.inspect.inspection": ("Inspection", "inspect_dataset"),
     "dataset.inspect.report": ("write_inspection",),
     "artifacts.history": ("Epoch",),
+    "novelty.conformal": ("Familiarity",),
+    "novelty.measurement": ("Noticed", "NoveltyMeasurement"),
     "training.trainer": ("train",),
     "curation.inspection": ("inspect_features",),
     "training.run": ("Run", "load_run"),

@@ -56,6 +56,9 @@ from shutterless.inference import predict as predict
 from shutterless.inference import predict_many as predict_many
 from shutterless.models import evaluate as evaluate
 from shutterless.models import load_model as load_model
+from shutterless.novelty.conformal import Familiarity as Familiarity
+from shutterless.novelty.measurement import Noticed as Noticed
+from shutterless.novelty.measurement import NoveltyMeasurement as NoveltyMeasurement
 from shutterless.packaging.check import CheckResult as CheckResult
 from shutterless.packaging.context import Context as Context
 from shutterless.packaging.context import package as package

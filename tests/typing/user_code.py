@@ -105,6 +105,10 @@ def convert() -> shutterless.Bundle:
     comparison: shutterless.Comparison = conversion.comparison
     candidates: tuple[shutterless.Candidate, ...] = conversion.candidates
     print(comparison.drop, comparison.agreement, [candidate.precision for candidate in candidates])
+    novelty: shutterless.NoveltyMeasurement = conversion.novelty
+    left_out: dict[str, shutterless.Noticed] = dict(novelty.by_label)
+    familiarity: shutterless.Familiarity = conversion.familiarity
+    print(novelty.noticed, left_out["hat"].auroc, familiarity.false_alarm_rate)
     return shutterless.read_bundle("bundle")
 
 

@@ -8,12 +8,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
+from shutterless.conversion.branch import with_novelty
 from shutterless.conversion.compare import Comparison
 from shutterless.conversion.export import Exporter, Precision
+from shutterless.conversion.novelty import fit_run, fit_threshold, other_photos
 from shutterless.conversion.selection import (
     AUTO,
     AUTO_PRECISIONS,
@@ -29,7 +32,9 @@ from shutterless.evaluation import Calibration, predict_labelled
 from shutterless.evaluation.calibration import PRECISION
 from shutterless.files import BUNDLE, ensure_outside, ensure_replaceable
 from shutterless.model_check import remember
+from shutterless.novelty import Familiarity, NoveltyMeasurement
 from shutterless.runtime.image.decoder import InputSpec
+from shutterless.runtime.json_types import JsonObject
 from shutterless.runtime.model.bundle import Bundle, write_bundle
 from shutterless.training import Run, load_run
 from shutterless.utils.progress import Progress, automatic
@@ -48,12 +53,16 @@ class Conversion:
         comparison: The metrics of its model and of the Keras model on the validation photos.
         calibration: Its temperature and its threshold, and their effect.
         candidates: The precisions that were tried, and why the others were not taken.
+        familiarity: The distances of the validation photos, which tell pictures that fit no label.
+        novelty: How many photos of labels that it has never seen are told.
     """
 
     bundle: Bundle
     comparison: Comparison
     calibration: Calibration
     candidates: tuple[Candidate, ...]
+    familiarity: Familiarity
+    novelty: NoveltyMeasurement
 
 
 def convert(
@@ -70,7 +79,8 @@ def convert(
     """Convert the model of a run to a bundle, and check it on the validation photos.
 
     The model is compared with the Keras model without a temperature. Temperature and threshold are then
-    fitted to its scores on the validation photos.
+    fitted to its scores on the validation photos. The model gets two more outputs, by which the bundle tells
+    pictures that are like none of the labels: see `Bundle.familiar`.
 
     Args:
         run: The run folder.
@@ -108,16 +118,16 @@ def convert(
     root = photos_root(Path(photos)) if photos else source.settings.root
     precisions = _parse_precision(precision)
     validation = _validation_photos(source)
-    needs_photos = any(each.needs_photos for each in precisions)
-    typical = spread(source.of("train"), CALIBRATION_PHOTOS) if needs_photos else []
-    verify_photos(root, (*validation, *typical), progress=progress)
+    verify_photos(root, (*source.of("train"), *validation, *other_photos(source)), progress=progress)
 
     pixels = decode_once(root, validation, source.input)
     reference = predict_labelled(source, root, validation, decoded=pixels, progress=progress)
+    distances, novelty = fit_run(source, root, pixels, progress)
+    typical = _pixels(root, spread(source.of("train"), CALIBRATION_PHOTOS), source.input)
     draft = _describe(source, name or bundle.resolve().name)
     with (
         tempfile.TemporaryDirectory(prefix="shutterless-") as folder,
-        Exporter(source.model, _pixels(root, typical, source.input)) as exporter,
+        Exporter(with_novelty(source.model, distances), typical) as exporter,
     ):
         trials, failures = try_precisions(
             exporter, precisions, draft, Path(folder), reference, pixels, progress
@@ -126,10 +136,12 @@ def convert(
     candidates = (*ratings, *failures)
     for trial, rating in zip(trials, ratings, strict=True):
         if rating.verdict is Verdict.TAKEN and rating.comparison and rating.calibration:
-            content = _with_metrics(trial.bundle, rating.comparison, rating.calibration)
+            familiarity = fit_threshold(trial.classifier, root, validation, other_photos(source), pixels)
+            familiar = cast("JsonObject", {**familiarity.to_json(), "measured": novelty.to_json()})
+            content = _with_metrics(trial.bundle, rating.comparison, rating.calibration, familiar)
             result = write_bundle(bundle, trial.bundle.model, content, source.training_record.to_text())
             remember(result)  # it has just run on every validation photo
-            return Conversion(result, rating.comparison, rating.calibration, candidates)
+            return Conversion(result, rating.comparison, rating.calibration, candidates, familiarity, novelty)
     raise ConversionRefusedError(candidates, max_drop)
 
 
@@ -197,12 +209,15 @@ def _describe(run: Run, name: str) -> Bundle:
     )
 
 
-def _with_metrics(draft: Bundle, comparison: Comparison, calibration: Calibration) -> Bundle:
-    """Return the description with temperature, threshold and metrics."""
+def _with_metrics(
+    draft: Bundle, comparison: Comparison, calibration: Calibration, familiar: JsonObject
+) -> Bundle:
+    """Return the description with temperature, threshold and metrics, and what is familiar."""
     acceptance = calibration.acceptance
     return draft.replace(
         temperature=calibration.temperature,
         threshold=acceptance.threshold,
+        familiar=familiar,
         accuracy={
             "keras": comparison.keras.accuracy,
             "bundle": comparison.converted.accuracy,

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-from tensorflow.lite.python import schema_py_generated as schema
 
+from shutterless.conversion.graph import Graph
 from shutterless.errors import ConversionError
 from shutterless.utils.quiet import quiet_start
 
@@ -41,7 +41,8 @@ class Exporter:
         """Export the model as a SavedModel.
 
         Args:
-            model: Maps uint8[n, height, width, 3] to probabilities float32[n, labels].
+            model: Maps uint8[n, height, width, 3] to named outputs, as `with_novelty` returns it, or to
+                probabilities only.
             calibration: Typical photos, uint8[height, width, 3] each, which `INT8` and `INT8_MIXED` measure
                 the ranges of the activations on; read once, and not for other precisions.
         """
@@ -69,8 +70,8 @@ class Exporter:
         """Convert the model.
 
         Returns:
-            The content of a .tflite file. It maps one photo, uint8[1, height, width, 3], to
-            float32[1, labels].
+            The content of a .tflite file for one photo, uint8[1, height, width, 3]. Its signature has the
+            model's outputs by their names.
 
         Raises:
             ConversionError: TensorFlow cannot convert the model (`conversion-failed`).
@@ -96,8 +97,12 @@ class Exporter:
         return bytes(converter.convert())
 
     def _quantize(self, precision: Precision) -> bytes:
-        in_float = _outer_layers(self._ranges.calibrated_model) if precision is Precision.INT8_MIXED else []
-        self._ranges.options = tf.lite.experimental.QuantizationDebugOptions(denylisted_nodes=in_float)
+        graph = Graph(self._ranges.calibrated_model)
+        in_float = graph.novelty_branch()
+        if precision is Precision.INT8_MIXED:
+            in_float |= graph.outer_layers()
+        options = tf.lite.experimental.QuantizationDebugOptions(denylisted_nodes=sorted(in_float))
+        self._ranges.options = options
         return bytes(self._ranges.get_nondebug_quantized_model())
 
     @cached_property
@@ -111,18 +116,3 @@ class Exporter:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: ([photo[np.newaxis]] for photo in self._calibration)
         return tf.lite.experimental.QuantizationDebugger(converter=converter)
-
-
-def _outer_layers(model: bytes) -> list[str]:
-    """Return the outputs of all operators up to the first layer, and from the last layer on."""
-    content = schema.ModelT.InitFromPackedBuf(model)
-    graph = content.subgraphs[0]
-    layers = (
-        schema.BuiltinOperator.CONV_2D,
-        schema.BuiltinOperator.DEPTHWISE_CONV_2D,
-        schema.BuiltinOperator.FULLY_CONNECTED,
-    )
-    codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in content.operatorCodes]
-    places = [place for place, each in enumerate(graph.operators) if codes[each.opcodeIndex] in layers]
-    outer = (*graph.operators[: places[0] + 1], *graph.operators[places[-1] :])
-    return [graph.tensors[operator.outputs[0]].name.decode() for operator in outer]

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from shutterless.training.model import HEAD, POOLING
+
 
 class GradCam:
     """Computes heat maps of a model that `build_model` built.
@@ -20,7 +22,7 @@ class GradCam:
     """
 
     def __init__(self, model: keras.Model) -> None:
-        self._pooling, self._head = model.get_layer("pooling"), model.get_layer("head")
+        self._pooling, self._head = model.get_layer(POOLING), model.get_layer(HEAD)
         self._features = keras.Model(model.input, self._pooling.input)
 
     def __call__(self, pixels: np.ndarray, label_index: int) -> np.ndarray:

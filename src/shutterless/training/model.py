@@ -8,6 +8,8 @@ from shutterless.training.backbones.builder import Backbone, build_backbone
 from shutterless.training.backbones.scaling import Scaling, scale
 from shutterless.training.recipe import HeadConfig
 
+# Names of layers that are looked for in a saved model.
+POOLING, HEAD = "pooling", "head"
 _POOLING = {"average": keras.layers.GlobalAveragePooling2D, "flatten": keras.layers.Flatten}
 
 
@@ -55,10 +57,10 @@ def build_model(
     """
     base_model = build_backbone(backbone, image_size=image_size, weights=weights, cut=cut)
     pixels = keras.Input((image_size, image_size, 3), dtype="uint8", name="pixels")
-    pooling = _POOLING[head.pooling or backbone.pooling](name="pooling")
+    pooling = _POOLING[head.pooling or backbone.pooling](name=POOLING)
     features = pooling(base_model(scale(pixels, scaling or backbone.scaling)))
 
-    top = keras.Sequential([keras.Input(features.shape[1:]), *_head_layers(head, labels)], name="head")
+    top = keras.Sequential([keras.Input(features.shape[1:]), *_head_layers(head, labels)], name=HEAD)
     return TransferModel(
         keras.Model(pixels, top(features), name="classifier"),
         keras.Model(pixels, features, name="features"),
@@ -90,9 +92,14 @@ def freeze_first(features: keras.Model, share: float) -> None:
         features: The half of the model that holds the backbone.
         share: Share of the backbone's layers to freeze, from 0 to 1.
     """
-    backbone = next(layer for layer in features.layers if isinstance(layer, keras.Model))
+    backbone = find_backbone_layer(features)
     for layer in backbone.layers[: round(share * len(backbone.layers))]:
         layer.trainable = False
+
+
+def find_backbone_layer(model: keras.Model) -> keras.Model:
+    """Return the backbone in a model that `build_model` built: its first layer that is a model itself."""
+    return next(layer for layer in model.layers if isinstance(layer, keras.Model))
 
 
 def set_batch_norm_momentum(model: keras.Model, momentum: float) -> None:

@@ -47,6 +47,8 @@ def test_train_writes_a_run_and_convert_makes_a_bundle_of_it(shutterless, tiny, 
     ]
     assert "18; 200 needed" in converted.stdout
     assert "accuracy of accepted answers (target 95 %)\t100 % (18 of 18)" in converted.stdout
+    assert rows["false alarms on other photos of its labels"] == ["too few photos (18; 100 needed)"]
+    assert rows["noticed, of photos of a label it has never seen"][0].endswith("% at 2 % false alarms")
     assert read_bundle(tmp_path / "bundle").name == "bundle"
 
 
@@ -66,6 +68,7 @@ def test_convert_prints_its_figures_as_json(shutterless, colour_run, tmp_path):
     assert document["bundle"]["version"] == read_bundle(tmp_path / "bundle").version
     assert document["bundle"]["accuracy"]["target_precision"] == 0.8
     assert document["comparison"]["agreement"] == 1
+    assert document["novelty"] == document["bundle"]["familiar"]["measured"]
     assert document["candidates"][0]["verdict"] == "taken"
     assert document["candidates"][0]["bytes"] == document["comparison"]["bytes"]
     assert document["calibration"]["temperature"] == document["bundle"]["temperature"]

@@ -14,6 +14,7 @@ from shutterless.evaluation import calibrate, predict_folder
 from shutterless.models import evaluate
 from shutterless.runtime.model.bundle import read_bundle
 from shutterless.runtime.model.classifier import Classifier
+from tests.decoding import decode
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +28,17 @@ def test_a_bundle_serves_what_was_trained_and_says_how_good_it_is(colour_run, co
     assert bundle.accuracy["bundle"] == bundle.accuracy["keras"] == conversion.comparison.keras.accuracy
     assert bundle.accuracy["agreement"] == 1
     assert {"keras", "tensorflow", "ai-edge-litert", "pillow"} <= bundle.made_with.keys()
-    assert evaluate(Classifier(bundle), colour_photos, split="test").accuracy == 1
+    classifier = Classifier(bundle)
+    assert evaluate(classifier, colour_photos, split="test").accuracy == 1
+    validation = [*(colour_photos / "validation").glob("*/*.png")]
+    pixels = np.stack([np.asarray(decode(file.read_bytes(), bundle.input)) for file in validation])
+    weights, scores = bundle.familiar["weights"], bundle.familiar["scores"]
+    expected = np.sort(classifier.distances(pixels) @ np.array(weights))
+    np.testing.assert_allclose(scores, expected, rtol=1e-5)  # those of the file itself
+    assert bundle.familiar["photos"] == conversion.familiarity.photos == 18
+    assert bundle.familiar["measured"] == conversion.novelty.to_json()
+    assert bundle.familiar["measured"]["promises"] is False
+    assert classifier.classify(pixels[0]).familiar
 
 
 def test_a_bundle_is_calibrated_on_what_its_own_file_predicts_for_the_validation_photos(
@@ -138,9 +149,9 @@ def bad_conversion(monkeypatch):
     honest = Exporter.__init__
 
     def swapped(self, model, calibration):
-        flip = keras.ops.flip
-        worse = keras.Model(model.input, keras.layers.Lambda(lambda scores: flip(scores, -1))(model.output))
-        honest(self, worse, calibration)
+        flip = keras.layers.Lambda(lambda scores: keras.ops.flip(scores, -1))
+        outputs = {**model.output, "probabilities": flip(model.output["probabilities"])}
+        honest(self, keras.Model(model.input, outputs), calibration)
 
     monkeypatch.setattr(Exporter, "__init__", swapped)
 
@@ -203,6 +214,23 @@ def run_of(colour_run, colour_photos, folder):
     return run, photos
 
 
+def test_photos_that_fit_no_label_are_measured_unless_they_are_for_the_test(
+    colour_run, colour_photos, tmp_path
+):
+    run, photos = run_of(colour_run, colour_photos, tmp_path)
+    rows = ""
+    for split, count in (("train", 4), ("validation", 2), ("test", 1)):
+        for number in range(count):
+            (photos / split / "_other").mkdir(exist_ok=True)
+            shutil.copy(photos / "test" / "red" / "00.png", photos / split / "_other" / f"{number}.png")
+            rows += f"{split}/_other/{number}.png,,{split},,\n"
+    with (run / "split.csv").open("a") as file:
+        file.write(rows)
+    conversion = convert(run, tmp_path / "bundle", precision="float32")
+    assert conversion.novelty.other.photos == 6
+    assert conversion.bundle.familiar["measured"]["other"]["photos"] == 6
+
+
 def test_photos_that_changed_places_since_the_training_are_refused(colour_run, colour_photos, tmp_path):
     run, photos = run_of(colour_run, colour_photos, tmp_path)
     validation = photos / "validation"
@@ -218,10 +246,10 @@ def test_photos_that_changed_places_since_the_training_are_refused(colour_run, c
 def test_only_the_photos_that_conversion_reads_are_needed(colour_run, colour_photos, tmp_path):
     run, photos = run_of(colour_run, colour_photos, tmp_path)
     shutil.rmtree(photos / "test")
-    shutil.rmtree(photos / "train")
     assert convert(run, tmp_path / "bundle", precision="float32").comparison.agreement == 1
+    shutil.rmtree(photos / "train")
     with pytest.raises(ShutterlessError) as caught:
-        convert(run, tmp_path / "int8")
+        convert(run, tmp_path / "other", precision="float32")
     assert caught.value.code == "missing-photos"
     assert "36" in caught.value.message
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from shutterless.conversion import Candidate, Comparison
     from shutterless.evaluation import Calibration
+    from shutterless.novelty import NoveltyMeasurement
 
 # Verdict → cell of the table.
 RESULTS = {
@@ -70,6 +71,10 @@ def convert(
     float16, int8 and int8-mixed (int8 with the first and last layer in float32). The quickest whose accuracy
     drops by no more than --max-drop is written; if none of them qualifies, nothing is.
 
+    The bundle also learns what the training photos look like, so that pictures that fit no label are noticed.
+    The table says how well: "of photos of a label it has never seen, 41 % are noticed at 2 % false alarms".
+    Below 100 validation photos, nothing is promised about the false alarms.
+
     \b
     Examples:
       shutterless convert run -o bundle
@@ -100,12 +105,14 @@ def convert(
                 "bundle": conversion_result.bundle.to_json(),
                 "comparison": conversion_result.comparison.to_json(),
                 "calibration": conversion_result.calibration.to_json(),
+                "novelty": conversion_result.bundle.familiar["measured"],
                 "candidates": [candidate.to_json() for candidate in conversion_result.candidates],
             }
         )
         return
     _show(conversion_result.candidates)
     _show_calibration(conversion_result.calibration, accept_precision)
+    _show_novelty(conversion_result.novelty, conversion_result.familiarity.false_alarm_rate)
     if len(conversion_result.candidates) > 1:
         _warn_of_few_photos(conversion_result.calibration.photos)
     say(f"Next: shutterless serve {bundle}")
@@ -181,6 +188,30 @@ def _show_calibration(calibration: "Calibration", target: float) -> None:
             f"{photos:,} validation photos are too few to calibrate: confidences and the threshold are rough "
             f"estimates, and photos of other kinds may be accepted; {MIN_CALIBRATION_PHOTOS} are needed"
         )
+
+
+def _show_novelty(measurement: "NoveltyMeasurement", rate: float) -> None:
+    from shutterless.novelty import MIN_PHOTOS
+
+    figures = make_table("pictures that fit no label", "")
+    if measurement.false_alarms is None:
+        photos = f"too few photos ({measurement.photos}; {MIN_PHOTOS} needed)"
+        figures.add_row("false alarms on other photos of its labels", photos)
+    else:
+        figures.add_row("false alarms on other photos of its labels", f"{measurement.false_alarms:.1%}")
+    at_rate = f"at {100 * rate:g} % false alarms"
+    if measurement.noticed is not None:
+        noticed = f"{100 * measurement.noticed:.0f} % {at_rate}"
+        figures.add_row("noticed, of photos of a label it has never seen", noticed)
+        by_share = sorted(measurement.by_label, key=lambda label: -measurement.by_label[label].noticed)
+        for label in (by_share[0], by_share[-1]):
+            share = measurement.by_label[label].noticed
+            figures.add_row(f"  of {label}, if it has never seen that", f"{100 * share:.0f} %")
+    if measurement.other:
+        figures.add_row(
+            "noticed, of the photos in _other", f"{100 * measurement.other.noticed:.0f} % {at_rate}"
+        )
+    show(figures)
 
 
 def _warn_of_few_photos(photos: int) -> None:

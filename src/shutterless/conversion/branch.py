@@ -1,0 +1,52 @@
+"""Add the outputs `embedding` and `novelty` to a model, beside its probabilities."""
+
+import keras
+import numpy as np
+
+from shutterless.conversion.features import tap
+from shutterless.novelty.types import NoveltyModel, Projection
+from shutterless.runtime.model.outputs import EMBEDDING, NOVELTY, PROBABILITIES
+from shutterless.training.model import HEAD, POOLING
+
+# Added to squared lengths, so that features of nothing but zeros are not divided by zero.
+TINY = 1e-24
+
+
+def with_novelty(model: keras.Model, novelty: NoveltyModel) -> keras.Model:
+    """Return a model with named outputs that computes the distances of `novelty`, too.
+
+    All of it is made of operators that LiteRT has, and that XNNPACK runs in the same pass as the rest.
+
+    Args:
+        model: A model that `build_model` built: uint8[n, height, width, 3] → float32[n, labels].
+        novelty: What its features are compared with.
+
+    Returns:
+        A model with the outputs `probabilities` float32[n, labels], `embedding` float32[n, d] and `novelty`
+        float32[n, k]. It shares the weights of `model`.
+    """
+    feature_map, features = tap(model, [projection.layer for projection in novelty.projections])
+    embeddings = [_embed(*pair) for pair in zip(features, novelty.projections, strict=True)]
+    distances = [_distance(*pair) for pair in zip(embeddings, novelty.projections, strict=True)]
+    probabilities = model.get_layer(HEAD)(model.get_layer(POOLING)(feature_map))
+    outputs = {
+        PROBABILITIES: probabilities,
+        EMBEDDING: embeddings[0],
+        NOVELTY: keras.ops.concatenate(distances, axis=-1) if len(distances) > 1 else distances[0],
+    }
+    return keras.Model(model.input, outputs, name="classifier")
+
+
+def _embed(features: keras.KerasTensor, projection: Projection) -> keras.KerasTensor:
+    """Compute what `Projection.embed` does, [n, c] → [n, d]."""
+    squares = keras.ops.sum(keras.ops.square(features), axis=-1, keepdims=True)
+    units = features * keras.ops.rsqrt(squares + TINY)
+    return keras.ops.matmul(units - projection.mean, projection.matrix)
+
+
+def _distance(embeddings: keras.KerasTensor, projection: Projection) -> keras.KerasTensor:
+    """Compute what `Projection.distances` does, [n, d] → [n, 1], by |z - c|² = |z|² - 2 z·c + |c|²."""
+    squares = keras.ops.sum(keras.ops.square(embeddings), axis=-1, keepdims=True)
+    products = keras.ops.matmul(embeddings, -2 * projection.centres.T)
+    nearest = keras.ops.min(products + np.sum(projection.centres**2, axis=1), axis=-1, keepdims=True)
+    return keras.ops.relu(squares + nearest)
