@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from shutterless.curation.journal import FOLDER
+from shutterless.curation.fixes.journal import FOLDER
 from shutterless.files import DRAFT
 
 Row = tuple[str, str, str]  # action, path, target

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from shutterless.curation import fixes
+from shutterless.curation.fixes import fix as fixes
 from tests.fix_trees import StoppedError, machine, make_photos, tree, write_findings
 
 

@@ -9,7 +9,7 @@ from shutterless.cli.console import Rows, print_json, print_result, progress_bar
 from shutterless.utils.messages import plural
 
 if TYPE_CHECKING:
-    from shutterless.curation.fixes import DatasetFix
+    from shutterless.curation.fixes.fix import DatasetFix
 
 
 def fix(
@@ -46,8 +46,8 @@ def fix(
         raise typer.BadParameter("Name the findings, or undo a fix with --undo.")
     if skip_changed and not undo:
         raise typer.BadParameter("--skip-changed belongs to --undo.")
-    from shutterless.curation.fix_problems import FixRefusedError
-    from shutterless.curation.fixes import fix_dataset, undo_fixes
+    from shutterless.curation.fixes.fix import fix_dataset, undo_fixes
+    from shutterless.curation.fixes.problems import FixRefusedError
 
     try:
         with progress_bar() as progress:
@@ -72,7 +72,7 @@ def fix(
 
 
 def _say_unfinished(photos: Path) -> None:
-    from shutterless.curation.journal import read_journal
+    from shutterless.curation.fixes.journal import read_journal
 
     if read_journal(photos).unfinished:
         say("Some photos are moved, others are not: the same command finishes this, --undo takes it back.")
@@ -81,7 +81,7 @@ def _say_unfinished(photos: Path) -> None:
 def _show(result: "DatasetFix") -> None:
     rows = Rows()
     for step in result.steps:
-        rows.add(step.action, step.path, step.new_path)
+        rows.add(f"undo {step.action}" if result.is_undo else step.action, step.path, step.new_path)
     for step in result.steps:
         if step.identical_to:
             say(f"note: {step.new_path} is identical to {step.identical_to}")

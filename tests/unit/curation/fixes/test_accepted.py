@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from shutterless.curation.accepted import AcceptedFinding, read_findings
+from shutterless.curation.fixes.accepted import AcceptedFinding, read_findings
 from shutterless.errors import DatasetError
 
 ROWS = "id;accept;path;action;target\n1;yes;Hüte/1.jpg;move;Röcke\n2;;Hüte/2.jpg;remove;\n"

@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shutterless.artifacts.lock import locked
-from shutterless.curation.fix_problems import FixRefusedError
-from shutterless.curation.fixes import fix_dataset, undo_fixes
-from shutterless.curation.journal import FOLDER, REMOVED, Journal, read_journal
+from shutterless.curation.fixes.fix import fix_dataset, undo_fixes
+from shutterless.curation.fixes.journal import FOLDER, REMOVED, Journal, read_journal
+from shutterless.curation.fixes.problems import FixRefusedError
+from shutterless.dataset.groups.grouping import read_groups
 from shutterless.dataset.inspect.inspection import inspect_dataset
 from shutterless.dataset.layout import find_pictures
 from shutterless.dataset.scan import load_dataset
@@ -428,3 +429,30 @@ def test_what_was_removed_is_no_longer_part_of_the_data_set(colour_photos, tmp_p
     assert inspection.dataset.fingerprint == original.dataset.fingerprint
     assert load_dataset(photos).skipped == ()
     assert len(find_pictures(photos)[0]) == len(inspection.dataset.photos)
+
+
+@pytest.mark.parametrize(("encoding", "line_end"), [("utf-8", "\n"), ("utf-8-sig", "\r\n")])
+def test_photos_keep_their_groups(photos, fix, encoding, line_end):
+    names = ["train/hat/1.jpg", "train/hat/2.jpg", "train/shirt/1.jpg"]
+    lines = ["path,group", *(f"{name},a" for name in names), ""]
+    (photos / "groups.csv").write_bytes(line_end.join(lines).encode(encoding))
+    original = tree(photos)
+    fix(("move", names[0], "shirt"), ("remove", names[1], ""), ("rename", names[2], "=3.jpg"))
+    assert read_groups(photos / "groups.csv") == {
+        "train/shirt/1-from-hat.jpg": "a",
+        names[1]: "a",
+        "train/shirt/=3.jpg": "a",
+    }
+    undo_fixes(photos)
+    assert without_times(tree(photos)) == without_times(original)
+
+
+def test_groups_that_cannot_be_read_are_found_before_anything_is_moved(photos, fix):
+    (photos / "groups.csv").write_text("path\n")
+    before = tree(photos)
+    assert error_code(fix, ("remove", "train/hat/1.jpg", "")) == "missing-column"
+    assert tree(photos) == before
+
+
+def without_times(entries):
+    return {path: content for path, (content, _) in entries.items()}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from shutterless.curation.fix_problems import FixProblem
+from shutterless.curation.fixes.problems import FixProblem
 from shutterless.errors import DatasetError
 from shutterless.text_files import MAX_TABLE_BYTES, read_bytes
 from shutterless.utils.escaping import unescape_formula

@@ -3,8 +3,8 @@ import shutil
 
 import pytest
 
-from shutterless.curation.fixes import fix_dataset, undo_fixes
-from shutterless.curation.journal import FOLDER, JOURNAL, FixStep, read_journal
+from shutterless.curation.fixes.fix import fix_dataset, undo_fixes
+from shutterless.curation.fixes.journal import FOLDER, JOURNAL, FixStep, read_journal
 from shutterless.errors import ShutterlessError
 from tests.fix_trees import make_photos, tree, write_findings
 

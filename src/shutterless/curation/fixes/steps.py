@@ -6,9 +6,10 @@ from enum import Enum
 from functools import cache, partial
 from pathlib import Path, PurePosixPath
 
-from shutterless.curation.fix_plan import find_folder_problem, find_link, hash_file
-from shutterless.curation.fix_problems import FixProblem
-from shutterless.curation.journal import FixStep, Journal, Record
+from shutterless.curation.fixes.group_rows import move_groups
+from shutterless.curation.fixes.journal import FixStep, Journal, Record
+from shutterless.curation.fixes.plan import find_folder_problem, find_link, hash_file
+from shutterless.curation.fixes.problems import FixProblem
 from shutterless.errors import OutputError
 from shutterless.files import move_file, sync_folder
 from shutterless.utils.parallel import map_in_threads
@@ -93,6 +94,7 @@ def carry_out(journal: Journal, record: Record, states: Mapping[FixStep, State],
         for path in reversed(journal.records[record.undoes].folders):
             with suppress(OSError):  # not empty: something else is in it by now
                 (root / path).rmdir()
+    move_groups(root, record.steps)
     for folder in {(root / path).parent for step in record.steps for path in step.paths}:
         sync_folder(folder)
     journal.end(record)

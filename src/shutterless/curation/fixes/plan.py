@@ -11,14 +11,14 @@ from functools import cache, partial
 from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
-from shutterless.curation.accepted import AcceptedFinding
-from shutterless.curation.fix_problems import FixProblem
-from shutterless.curation.journal import REMOVED, FixStep, Journal
+from shutterless.curation.fixes.accepted import AcceptedFinding
+from shutterless.curation.fixes.journal import REMOVED, FixStep, Journal
+from shutterless.curation.fixes.problems import FixProblem
 from shutterless.dataset.layout import find_photos, unwrap
 from shutterless.dataset.types import OTHER
 from shutterless.utils.messages import did_you_mean
 from shutterless.utils.parallel import map_in_threads
-from shutterless.utils.progress import Progress
+from shutterless.utils.progress import Progress, silent
 
 ACTIONS = ("move", "rename", "remove")
 MAX_NAME_BYTES = 255  # of one file name, on nearly every file system
@@ -61,16 +61,18 @@ def plan_fix(
     distinct = {(each.path, each.action, each.target): each for each in reversed(findings)}
     candidates = [each for each in reversed(distinct.values()) if each.row not in rows]
     pending = [each for each in candidates if not tree.has_applied(each)]
+    readable = [each.path for each in pending if each.path in tree.photos]
     hashes = map_in_threads(
-        lambda each: hash_file(root / each.path) if each.path in tree.photos else None,
-        pending,
-        progress=progress,
+        lambda path: hash_file(root / path),
+        readable,
+        progress=progress if readable else silent,
         what="checking findings",
     )
+    sha256s = dict(zip(readable, hashes, strict=True))
     steps = []
-    for finding, sha256 in zip(pending, hashes, strict=True):
+    for finding in pending:
         try:
-            steps.append(tree.plan_step(finding, sha256 or ""))
+            steps.append(tree.plan_step(finding, sha256s.get(finding.path) or ""))
         except _RefusedError as refusal:
             code, reason = refusal.args
             problems.append(FixProblem(code, finding.path, reason, finding.row))

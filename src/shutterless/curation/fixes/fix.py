@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shutterless.artifacts.lock import locked
-from shutterless.curation.accepted import read_findings
-from shutterless.curation.fix_plan import plan_fix
-from shutterless.curation.fix_problems import FixProblem, FixRefusedError
-from shutterless.curation.fix_steps import State, both_exist, carry_out, check_steps
-from shutterless.curation.journal import FOLDER, FixStep, Journal, Record, read_journal, refuse_links
+from shutterless.curation.fixes.accepted import read_findings
+from shutterless.curation.fixes.group_rows import check_groups
+from shutterless.curation.fixes.journal import FOLDER, FixStep, Journal, Record, read_journal, refuse_links
+from shutterless.curation.fixes.plan import plan_fix
+from shutterless.curation.fixes.problems import FixProblem, FixRefusedError
+from shutterless.curation.fixes.steps import State, both_exist, carry_out, check_steps
 from shutterless.dataset.layout import subfolders
 from shutterless.errors import DatasetError
 from shutterless.runtime.json_types import JsonObject
@@ -94,20 +95,22 @@ def fix_dataset(
         FixRefusedError: Findings cannot be applied (`findings-refused`), or photos of an interrupted fix
             have changed since (`unfinished-fix`). Nothing was changed, and `problems` has all reasons.
         DatasetError: The findings or the journal cannot be read (`unreadable-findings`, `missing-column`,
-            `unreadable-journal`), another fix is running (`fix-in-progress`), or the folder cannot be
-            opened or its layout is unclear (see `find_split_folders`).
+            `unreadable-journal`), groups.csv cannot be read (`unreadable-groups`), another fix is running
+            (`fix-in-progress`), or the folder cannot be opened or its layout is unclear (see
+            `find_split_folders`).
         OutputError: The folder cannot be written (`cannot-write`), or a photo cannot be moved
             (`fix-interrupted`): the same call finishes the fix, and `undo_fixes` takes it back.
 
     Example:
+        >>> from pathlib import Path
         >>> import shutterless
         >>> photos = shutterless.draw_sample("fix-dataset", per_label=10, size=32)
-        >>> _ = Path("findings.csv").write_text("accept,action,path,target\\nyes,move,hat/0001.jpg,shirt\\n")
-        >>> fix = shutterless.fix_dataset(photos, "findings.csv")
-        >>> fix.steps[0].new_path
-        'shirt/0001-from-hat.jpg'
+        >>> rows = "accept,action,path,target\\nyes,move,train/hat/hat-0001.jpg,shirt\\n"
+        >>> _ = Path("findings.csv").write_text(rows, "utf-8")
+        >>> shutterless.fix_dataset(photos, "findings.csv").steps[0].new_path
+        'train/shirt/hat-0001.jpg'
         >>> shutterless.undo_fixes(photos).steps[0].new_path
-        'hat/0001.jpg'
+        'train/hat/hat-0001.jpg'
     """
     root = Path(photos)
     findings_table = read_findings(Path(findings))
@@ -117,6 +120,7 @@ def fix_dataset(
             steps = _resume(journal, unfinished, dry_run=dry_run, progress=progress)
             if dry_run:
                 return DatasetFix(root, steps, is_dry_run=True, resumed=unfinished.number)
+        check_groups(root)
         plan = plan_fix(root, findings_table.accepted, journal, progress)
         _refuse_findings(root, (*findings_table.problems, *plan.problems))
         number = None
@@ -159,9 +163,12 @@ def undo_fixes(
 
     Example:
         >>> import shutterless
-        >>> shutterless.undo_fixes(shutterless.draw_sample("undo-fixes", per_label=10, size=32))
-        Traceback (most recent call last):
-        shutterless.errors.DatasetError: No fix of undo-fixes can be undone
+        >>> photos = shutterless.draw_sample("undo-fixes", per_label=10, size=32)
+        >>> try:
+        ...     shutterless.undo_fixes(photos)
+        ... except shutterless.DatasetError as error:
+        ...     print(error.code)
+        nothing-to-undo
     """
     root = Path(photos)
     with _open_journal(root, is_dry_run=dry_run) as journal:

@@ -1,0 +1,1 @@
+"""Apply accepted findings to the photos, and undo that."""
