@@ -39,4 +39,4 @@ def serve(
         >>> shutterless.serve(shutterless.Settings(Path("bundle")), ready=print)  # doctest: +SKIP
         http://127.0.0.1:8080
     """
-    http_server.serve(settings, host, ready, write, read=open_bundle, reload=reload)
+    http_server.serve(settings, host, ready, write, read=open_bundle, reread=open_bundle, reload=reload)

@@ -12,12 +12,12 @@ SOURCE = Path(shutterless.__file__).parent
 # What passes on the code of another error: of another process, of an API, of a table, or its own.
 PASSED_ON = {
     "api_answers.py",
-    "model_check.py",
     "deploy/aws/errors.py",
     "deploy/environments.py",
     "packaging/docker.py",
     "runtime/fetch/fetcher.py",
     "runtime/image/isolation.py",
+    "runtime/model/check.py",
 }
 
 

@@ -166,9 +166,9 @@ def test_the_web_server_stays_out_of_what_lambda_runs(module):
         assert outside(module) <= {"numpy", "PIL", "ai_edge_litert", "awslambdaric"}
 
 
-def test_only_the_decoding_of_unusual_pictures_starts_processes_in_the_runtime():
+def test_only_unusual_pictures_and_new_models_start_processes_in_the_runtime():
     modules = {name_of(module) for module in (SOURCE / "runtime").rglob("*.py") if starts_processes(module)}
-    assert modules == {"runtime.image.isolation"}
+    assert modules == {"runtime.image.isolation", "runtime.model.check"}
 
 
 def starts_processes(module: Path) -> bool:

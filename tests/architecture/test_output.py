@@ -10,10 +10,10 @@ SOURCE = Path(shutterless.__file__).parent
 WRITERS = {
     "cli/__init__.py",
     "cli/console.py",
-    "model_check.py",
     "runtime/__main__.py",
     "runtime/access_log.py",
     "runtime/image/child.py",
+    "runtime/model/check.py",
     "utils/progress.py",
     "utils/quiet.py",  # which silences libraries
 }

@@ -17,6 +17,7 @@ from shutterless.deploy import deployer
 from shutterless.deploy.cost import local_latency
 from shutterless.errors import BundleError
 from shutterless.model_check import check_model, is_remembered, open_bundle, remember
+from shutterless.runtime.model import check
 from shutterless.runtime.model.bundle import read_bundle, write_bundle
 from shutterless.runtime.settings import Settings
 from shutterless.serving import serve
@@ -132,7 +133,7 @@ def test_the_model_that_was_read_is_checked_whatever_becomes_of_the_folder(crash
 
 @pytest.mark.parametrize("script", ["exec sleep 600", "kill -XCPU $$"])
 def test_a_model_that_does_not_finish_is_stopped(colour_bundle, python, monkeypatch, script):
-    monkeypatch.setattr(model_check, "WALL_SECONDS", 0.5)
+    monkeypatch.setattr(check, "WALL_SECONDS", 0.5)
     python(script)
     with pytest.raises(BundleError) as caught:
         open_bundle(colour_bundle)
@@ -155,7 +156,8 @@ def test_without_a_python_to_start_the_error_says_so(colour_bundle, monkeypatch)
 
 
 def limited(code: str) -> subprocess.CompletedProcess[str]:
-    start = "import resource, shutterless.model_check as m; m.CPU_SECONDS = 1; m.limit_process(1000);"
+    start = "import resource; from shutterless.runtime.model import check;"
+    start += "check.CPU_SECONDS = 1; check.limit_check(1000);"
     return subprocess.run([sys.executable, "-c", start + code], capture_output=True, text=True)
 
 

@@ -31,7 +31,7 @@ MAX_UNZIPPED = 250 * 1024 * 1024
 # In the managed runtime already, or for the HTTP server only.
 UNUSED_WHEELS = ("awslambdaric", "h11", "simplejson", "snapshot_restore_py")
 UNUSED_MODULES = (
-    *("__main__.py", "runtime_client.py"),
+    *("__main__.py", "runtime_client.py", "check.py"),
     *("http_app.py", "http_connection.py", "http_framing.py", "http_server.py", "reloader.py"),
 )
 

@@ -42,6 +42,23 @@ def memory() -> int:
     return int(min((limit for limit in limits if limit < math.inf), default=DEFAULT_MEMORY))
 
 
+def limit_process(**limits: int) -> None:
+    """Limit what this process may take, where the system can: nothing on Windows, no memory on macOS.
+
+    Args:
+        **limits: What `resource` calls a limit, such as `RLIMIT_CPU`, and its value. One that is
+            lower already stays.
+    """
+    try:
+        import resource  # Windows has none
+    except ImportError:
+        return
+    for name, limit in limits.items():
+        with contextlib.suppress(AttributeError, ValueError, OSError):
+            # Who takes too much processor time gets SIGXCPU, and only after another second SIGKILL.
+            resource.setrlimit(getattr(resource, name), (limit, limit + (name == "RLIMIT_CPU")))
+
+
 def max_open_files() -> int:
     """Return how many files this process may have open."""
     try:

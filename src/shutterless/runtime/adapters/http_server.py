@@ -19,7 +19,7 @@ from shutterless.errors import InputError
 from shutterless.runtime import access_log
 from shutterless.runtime.adapters.http_app import App
 from shutterless.runtime.adapters.http_connection import BODY_TIMEOUT, Connection, State
-from shutterless.runtime.adapters.reloader import Reloader, reload_on_hangup, stamp
+from shutterless.runtime.adapters.reloader import Reloader, read_checked, reload_on_hangup, stamp
 from shutterless.runtime.host_resources import cores, max_open_files, memory
 from shutterless.runtime.http_messages import Request, Response
 from shutterless.runtime.model.bundle import read_bundle
@@ -56,6 +56,7 @@ def serve(
     write: access_log.Log = access_log.to_stderr,
     *,
     read: "ReadBundle" = read_bundle,
+    reread: "ReadBundle" = read_checked,
     reload: bool = False,
 ) -> None:
     """Serve a bundle over HTTP until SIGINT or SIGTERM; running requests are finished.
@@ -69,6 +70,8 @@ def serve(
         ready: Called with the URL once the port is open.
         write: Takes the log record of every request.
         read: Reads and verifies the bundle.
+        reread: Does the same for each reload. By default, it also checks the model in a child process; at
+            the start there are no clients yet whom a crash would concern.
         reload: Whether the bundle is loaded again, too, when its folder has changed.
 
     Raises:
@@ -78,7 +81,7 @@ def serve(
     """
     loaded = stamp(settings.bundle)
     app = App(Service.load(settings, read), write)
-    reloader = Reloader(app, read, write, loaded, watch=reload)
+    reloader = Reloader(app, reread, write, loaded, watch=reload)
     with _listen(host, settings.port) as listener:
         server = Server(app, listener)
         with _stop_on_signals(server) as signals, reload_on_hangup(reloader.request, server.stop):

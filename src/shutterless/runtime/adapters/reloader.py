@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
 from shutterless.runtime import access_log
-from shutterless.runtime.model.bundle import DESCRIPTION, MODEL
+from shutterless.runtime.model.bundle import DESCRIPTION, MODEL, Bundle, read_bundle
 from shutterless.runtime.service import Service
 
 if TYPE_CHECKING:
@@ -23,6 +23,19 @@ WATCH_SECONDS = 1.0
 
 # What a file system says of a bundle's two files: device, number, size and time of change.
 Stamp = tuple[tuple[int, int, int, int], ...]
+
+
+def read_checked(folder: str | Path) -> Bundle:
+    """Read a bundle, and run its model in a child process: one that crashes must not end a running server.
+
+    Raises:
+        BundleError: The bundle does not verify, or its model fails the check.
+    """
+    from shutterless.runtime.model.check import check_model  # a server that never reloads needs no such thing
+
+    bundle = read_bundle(folder)
+    check_model(bundle)
+    return bundle
 
 
 class App(Protocol):

@@ -2,11 +2,11 @@
 
 import contextlib
 import os
-import resource
 import signal
 import sys
 from pathlib import Path
 
+from shutterless.runtime import host_resources
 from shutterless.runtime.image.decoder import InputSpec, decode
 from shutterless.runtime.problems import Problem
 
@@ -47,16 +47,13 @@ def limit_process(memory: int, cpu_seconds: float, seconds: float) -> None:
         os.nice(10)  # ordinary photos come first
     used_seconds = int(sum(os.times()[:2]))
     whole_seconds = used_seconds + int(cpu_seconds) + 2
-    limits = {
-        "RLIMIT_CORE": 0,
-        "RLIMIT_FSIZE": 0,
-        "RLIMIT_CPU": whole_seconds,
-        "RLIMIT_DATA": memory,
-        "RLIMIT_AS": memory + ADDRESS_SPACE,
-    }
-    for name, limit in limits.items():
-        with contextlib.suppress(AttributeError, ValueError, OSError):  # its own is lower, or there is none
-            resource.setrlimit(getattr(resource, name), (limit, limit))
+    host_resources.limit_process(
+        RLIMIT_CORE=0,
+        RLIMIT_FSIZE=0,
+        RLIMIT_CPU=whole_seconds,
+        RLIMIT_DATA=memory,
+        RLIMIT_AS=memory + ADDRESS_SPACE,
+    )
     signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
     signal.setitimer(signal.ITIMER_REAL, seconds)
 

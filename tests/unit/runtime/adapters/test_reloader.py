@@ -9,7 +9,7 @@ import pytest
 
 from shutterless.runtime.adapters import reloader as reloader_module
 from shutterless.runtime.adapters.http_app import App
-from shutterless.runtime.adapters.reloader import Reloader, reload_on_hangup, stamp
+from shutterless.runtime.adapters.reloader import Reloader, read_checked, reload_on_hangup, stamp
 from shutterless.runtime.http_messages import Request
 from shutterless.runtime.model.bundle import read_bundle, write_bundle
 from shutterless.runtime.service import Service
@@ -159,3 +159,15 @@ def test_a_hangup_reloads_unless_the_terminal_was_closed(monkeypatch, terminals,
         os.kill(os.getpid(), signal.SIGHUP)
     assert calls == [expected]
     assert signal.getsignal(signal.SIGHUP) == before
+
+
+def test_a_container_checks_a_model_in_a_child_process_before_it_reloads(folder, server, monkeypatch):
+    write_bundle(folder, b"no model", read_bundle(folder))
+    monkeypatch.setattr(server.reloader, "_read", read_checked)
+    monkeypatch.setattr(server.app.service, "with_bundle", lambda bundle: pytest.fail("it was loaded"))
+    server.reloader.reload()
+    assert server.records[-1]["code"] == "unreadable-model"
+
+
+def test_a_good_bundle_passes_the_check_of_a_reload(folder):
+    assert read_checked(folder).version == read_bundle(folder).version
