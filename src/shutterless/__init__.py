@@ -44,7 +44,7 @@ _EXPORTS = {
     "curation.inspection": ("inspect_features",),
     "training.run": ("Run", "load_run"),
     "training.cross_validation": ("CrossValidation", "Fold", "cross_validate"),
-    "evaluation.metrics": ("Confusion", "LabelMetrics", "Metrics"),
+    "evaluation.metrics": ("ConditionMetrics", "Confusion", "LabelMetrics", "Metrics"),
     "evaluation.predict": ("Predictions", "Predictor", "predict_folder"),
     "evaluation.calibration": ("Calibration", "calibrate"),
     "evaluation.report.report": ("write_report",),

@@ -43,6 +43,7 @@ from shutterless.errors import RunError as RunError
 from shutterless.errors import ShutterlessError as ShutterlessError
 from shutterless.evaluation.calibration import Calibration as Calibration
 from shutterless.evaluation.calibration import calibrate as calibrate
+from shutterless.evaluation.metrics import ConditionMetrics as ConditionMetrics
 from shutterless.evaluation.metrics import Confusion as Confusion
 from shutterless.evaluation.metrics import LabelMetrics as LabelMetrics
 from shutterless.evaluation.metrics import Metrics as Metrics

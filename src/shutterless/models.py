@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from shutterless.runtime.model.classifier import Classifier
 from shutterless.utils.progress import Progress, automatic
 
 if TYPE_CHECKING:
-    from shutterless.evaluation import Metrics, Predictions, Predictor
+    from shutterless.evaluation import Metrics, Predictor
 
 
 def load_model(path: str | Path) -> Predictor:
@@ -50,6 +51,7 @@ def evaluate(
     label_map: Mapping[str, str] | None = None,
     skip_unknown_labels: bool = False,
     report: str | Path | None = None,
+    robustness: bool = True,
     progress: Progress = automatic,
     on_warning: Callable[[str], None] = lambda warning: None,
 ) -> Metrics:
@@ -63,6 +65,8 @@ def evaluate(
         label_map: Label in the folder → label of the model, for renamed labels.
         skip_unknown_labels: Leave out photos whose label the model does not know.
         report: Folder in which to also write report.html and its figures, see `write_report`.
+        robustness: Whether to also measure the accuracy on blurred, noisy, dark, compressed, rotated and
+            cropped copies of some photos: `Metrics.robustness`.
         progress: Called with what is being done, the steps done so far, and how many there are.
         on_warning: Called with each problem of the photos.
 
@@ -82,6 +86,7 @@ def evaluate(
     """
     from shutterless.evaluation import predict_folder  # imports SciPy, which loading a bundle does not need
     from shutterless.evaluation.predict import own_photos
+    from shutterless.evaluation.robustness import measure_robustness
 
     if report and photos:
         _check_report(report, photos)  # before the model is loaded, which takes a while
@@ -98,9 +103,13 @@ def evaluate(
         progress=progress,
         on_warning=on_warning,
     )
+    metrics = predictions.measure()
+    if robustness:
+        conditions = measure_robustness(loaded_model, predictions, progress=progress)
+        metrics = replace(metrics, robustness=conditions)
     if writer and report:
-        writer(report, predictions)
-    return predictions.measure()
+        writer(report, predictions, robustness=metrics.robustness)
+    return metrics
 
 
 def _check_report(folder: str | Path, photos: str | Path) -> None:
@@ -109,7 +118,7 @@ def _check_report(folder: str | Path, photos: str | Path) -> None:
     check_report_folder(Path(folder), Path(photos))
 
 
-def _report_writer(model: Predictor) -> Callable[[str | Path, Predictions], Path]:
+def _report_writer(model: Predictor) -> Callable[..., Path]:
     """Return the function that writes a report on this model into a folder."""
     if isinstance(model, Classifier) and model.bundle.path:
         from shutterless.evaluation.report.report import write_report

@@ -85,7 +85,9 @@ def measure(run: shutterless.Run) -> float:
         label_map={"tee": "t-shirt"},
         skip_unknown_labels=True,
         report="report",
+        robustness=True,
     )
+    blur: shutterless.ConditionMetrics = metrics.robustness["blur"]
     worst: shutterless.Confusion = metrics.confusions()[0]
     hats: shutterless.LabelMetrics = metrics.per_label["hat"]
     model: shutterless.Predictor = shutterless.load_model("bundle")
@@ -93,8 +95,10 @@ def measure(run: shutterless.Run) -> float:
     calibration: shutterless.Calibration = shutterless.calibrate(
         predictions.truth, predictions.probabilities, precision=0.9, seed=1
     )
-    shutterless.write_report("report", predictions, "bundle", precision=0.9, seed=1)
-    print(hats.recall, calibration.temperature, worst.photos)
+    shutterless.write_report(
+        "report", predictions, "bundle", robustness=metrics.robustness, precision=0.9, seed=1
+    )
+    print(blur.accuracy, blur.accuracy_interval, hats.recall, calibration.temperature, worst.photos)
     return metrics.accuracy
 
 

@@ -30,6 +30,7 @@ class SplitMetrics(TypedDict, total=False):
     labels: list[str]
     per_label: dict[str, dict[str, float]]
     confusions: list[JsonObject]
+    robustness: dict[str, JsonObject]
 
 
 class RunMetrics(TypedDict, total=False):

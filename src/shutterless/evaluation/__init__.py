@@ -5,7 +5,7 @@ import.
 """
 
 from shutterless.evaluation.calibration import Calibration, calibrate
-from shutterless.evaluation.metrics import Acceptance, LabelMetrics, Metrics, measure
+from shutterless.evaluation.metrics import Acceptance, ConditionMetrics, LabelMetrics, Metrics, measure
 from shutterless.evaluation.predict import (
     Predictions,
     Predictor,
@@ -17,6 +17,7 @@ from shutterless.evaluation.predict import (
 __all__ = [
     "Acceptance",
     "Calibration",
+    "ConditionMetrics",
     "LabelMetrics",
     "Metrics",
     "Predictions",

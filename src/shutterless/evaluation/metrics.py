@@ -75,6 +75,23 @@ class Acceptance:
 
 
 @dataclass(frozen=True)
+class ConditionMetrics:
+    """Accuracy on photos under one condition, such as blur; see `evaluation.robustness`.
+
+    Attributes:
+        photos: Number of photos.
+        right: Number of photos whose most probable label is the true one.
+        accuracy: `right` / `photos`.
+        accuracy_interval: Its 95 % interval.
+    """
+
+    photos: int
+    right: int
+    accuracy: float
+    accuracy_interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Metrics:
     """How well a classifier does on a set of photos.
 
@@ -93,6 +110,8 @@ class Metrics:
         acceptance: What the model's threshold accepts; None for a model without one.
         splits: Split → number of measured photos; empty if unknown.
         left_out: Split → number of photos in the same folder that were not measured.
+        robustness: Condition, such as blur → accuracy under it, on some of the photos; the photos as they
+            are come first, as "unchanged". Empty if it was not measured.
     """
 
     photos: int
@@ -109,6 +128,7 @@ class Metrics:
     acceptance: Acceptance | None = None
     splits: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
+    robustness: dict[str, ConditionMetrics] = field(default_factory=dict)
 
     def to_json(self) -> JsonObject:
         """Return the attributes, and all `confusions`, as a JSON object."""

@@ -2,8 +2,8 @@
 
 import importlib.metadata
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import cast
 
@@ -14,7 +14,8 @@ from shutterless.artifacts.run_files import METRICS, RECIPE, SPLIT
 from shutterless.artifacts.split import write_split
 from shutterless.dataset import SPLITS, Dataset, Photo, load_dataset
 from shutterless.errors import cannot_write
-from shutterless.evaluation import Predictions, calibrate, predict_labelled
+from shutterless.evaluation import ConditionMetrics, Predictions, calibrate, predict_labelled
+from shutterless.evaluation.robustness import measure_robustness
 from shutterless.files import ensure_outside, ensure_writable
 from shutterless.training.callbacks.checkpoint import CHECKPOINT
 from shutterless.training.callbacks.run_callbacks import OnEpoch
@@ -76,7 +77,8 @@ def train(
             started with. Without anything to resume, training starts from scratch; a finished run is
             returned as it is.
         tensorboard: Also write TensorBoard event files, to `run`/logs.
-        report: Also write report.html and its figures.
+        report: Also write report.html and its figures, and measure the accuracy on blurred, noisy, dark,
+            compressed, rotated and cropped validation photos.
         progress: Called with what is being done, the number of finished steps and that of all steps.
         on_start: Called with the configuration and the photos when everything is checked.
         on_epoch: Called with each epoch when all its files are written.
@@ -201,9 +203,10 @@ def _finish(
 
     validation = predict("validation")
     test = predict("test") if dataset.of("test") else None
-    write_metrics(run.path / METRICS, _metrics(dataset, best, validation, test))
+    robustness = measure_robustness(run, validation, progress=progress) if report else {}
+    write_metrics(run.path / METRICS, _metrics(dataset, best, validation, test, robustness))
     if report:
-        write_run_report(run.path, validation, run)
+        write_run_report(run.path, validation, run, robustness=robustness)
     if best and not _beats_commonest_label(best, validation.photos):
         on_warning(
             "Nothing was learned: always answering with the commonest label is right as often on the "
@@ -213,12 +216,16 @@ def _finish(
 
 
 def _metrics(
-    dataset: Dataset, best: Epoch | None, validation: Predictions, test: Predictions | None
+    dataset: Dataset,
+    best: Epoch | None,
+    validation: Predictions,
+    test: Predictions | None,
+    robustness: Mapping[str, ConditionMetrics],
 ) -> RunMetrics:
     """Return the contents of metrics.json."""
     packages = ("shutterless", "keras", "numpy")
     metrics: RunMetrics = {
-        "validation": _split_metrics(validation),
+        "validation": _split_metrics(validation, robustness),
         "calibration": calibrate(validation.truth, validation.probabilities).to_json(),
         "best_epoch": asdict(best) if best else None,
         "labels": list(dataset.labels),
@@ -229,12 +236,12 @@ def _metrics(
         "made_with": {package: importlib.metadata.version(package) for package in packages},
     }
     if test:
-        metrics["test"] = _split_metrics(test)
+        metrics["test"] = _split_metrics(test, {})
     return metrics
 
 
-def _split_metrics(predictions: Predictions) -> SplitMetrics:
-    metrics = predictions.measure().to_json()
+def _split_metrics(predictions: Predictions, robustness: Mapping[str, ConditionMetrics]) -> SplitMetrics:
+    metrics = replace(predictions.measure(), robustness=dict(robustness)).to_json()
     return cast(SplitMetrics, {name: metrics[name] for name in metrics if name != "confusion"})
 
 

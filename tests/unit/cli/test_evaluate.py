@@ -38,6 +38,15 @@ def test_a_bundle_says_what_it_accepts_and_a_run_does_not(
     assert "accepted" not in shutterless("evaluate", colour_run, colour_photos).stdout
 
 
+def test_robustness_is_measured_unless_it_is_turned_off(shutterless, colour_bundle, colour_photos):
+    document = json.loads(shutterless("evaluate", colour_bundle, colour_photos, "--json").stdout)
+    assert document["robustness"]["unchanged"]["right"] == document["right"] == 9
+    assert {"blur", "noise", "darkness", "JPEG", "rotation", "crop"} <= {*document["robustness"]}
+    assert "darkness" in shutterless("evaluate", colour_bundle, colour_photos).stdout
+    done = shutterless("evaluate", colour_bundle, colour_photos, "--no-robustness", "--json")
+    assert json.loads(done.stdout)["robustness"] == {}
+
+
 @pytest.mark.parametrize("model", ["colour_run", "colour_bundle"])
 def test_a_report_is_written_beside_the_figures(shutterless, colour_photos, request, model, tmp_path):
     folder = tmp_path / "report"

@@ -63,6 +63,14 @@ def test_metrics_list_confusions_instead_of_a_matrix_that_grows_with_the_square_
     assert [label["right"] for label in test["per_label"].values()] == [3, 3, 3]
 
 
+def test_metrics_have_the_accuracy_on_worse_validation_photos(colour_run):
+    metrics = json.loads((colour_run / "metrics.json").read_text())
+    robustness = metrics["validation"]["robustness"]
+    assert list(robustness) == ["unchanged", "blur", "noise", "darkness", "JPEG", "rotation", "crop"]
+    assert robustness["unchanged"]["photos"] == 18
+    assert metrics["test"]["robustness"] == {}
+
+
 def test_the_saved_model_is_that_of_the_best_epoch(colour_run):
     metrics = json.loads((colour_run / "metrics.json").read_text())
     epochs = history(colour_run)

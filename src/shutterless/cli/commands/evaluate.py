@@ -56,6 +56,13 @@ def evaluate(
         Path | None,
         typer.Option(metavar="DIR", help="Also write report.html and its figures into this folder."),
     ] = None,
+    robustness: Annotated[
+        bool,
+        typer.Option(
+            "--robustness/--no-robustness",
+            help="Also measure blurred, noisy, dark, compressed, rotated and cropped copies.",
+        ),
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Measure a run or a bundle on labelled photos that it was not trained on.
@@ -80,6 +87,7 @@ def evaluate(
             label_map=_read_label_map(label_map) if label_map else None,
             skip_unknown_labels=skip_unknown_labels,
             report=report,
+            robustness=robustness,
             progress=progress,
             on_warning=warn,
         )
@@ -117,6 +125,8 @@ def _show(metrics: "Metrics") -> None:
 
     _show_labels(metrics)
     _show_confusions(metrics)
+    if metrics.robustness:
+        _show_robustness(metrics)
     print_result(
         f"accuracy {percentage_with_interval(metrics.right, metrics.photos, metrics.effective_photos)} "
         f"on {describe(metrics.splits)}, log loss {rounded(metrics.loss, metrics.loss_error)}, "
@@ -143,6 +153,20 @@ def _show_labels(metrics: "Metrics") -> None:
             f"{figures.photos:,}",
         )
     show(per_label)
+
+
+def _show_robustness(metrics: "Metrics") -> None:
+    from shutterless.evaluation.intervals import percentage
+    from shutterless.evaluation.robustness import CONDITIONS, UNCHANGED
+
+    photos = metrics.robustness[UNCHANGED].photos
+    table = make_table(f"{photos:,} photos", "what is done", "accuracy", "95 % interval", text=2)
+    for name, figures in metrics.robustness.items():
+        low, high = (100 * end for end in figures.accuracy_interval)
+        description = CONDITIONS[name].description if name in CONDITIONS else ""
+        interval = f"{low:.0f} to {high:.0f} %"
+        table.add_row(name, description, percentage(figures.right, figures.photos), interval)
+    show(table)
 
 
 def _show_confusions(metrics: "Metrics") -> None:

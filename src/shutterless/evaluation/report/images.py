@@ -11,6 +11,7 @@ from shutterless.dataset import read_pixels
 from shutterless.evaluation.calibration import CalibrationResult
 from shutterless.evaluation.predict import Predictions
 from shutterless.evaluation.report.thumbnails import data_uri, overlay, read_thumbnails
+from shutterless.evaluation.robustness import CONDITIONS, UNCHANGED, perturb
 
 MAX_SAMPLES = 40
 MAX_WORST = 12
@@ -141,6 +142,12 @@ class ReportImages:
             )
             for (truth, guess), indices in self._by_confusion.items()
         }
+
+    def perturbed(self) -> dict[str, Pixels]:
+        """Return one photo as the model gets it, unchanged and under each condition of `robustness`."""
+        photo = self._predictions.photos[int(self._rng.integers(len(self._predictions.photos)))]
+        (pixels,) = read_pixels(self._predictions.root, [photo], self._predictions.input)
+        return {UNCHANGED: pixels, **{name: perturb(pixels, name) for name in CONDITIONS}}
 
     def heat_maps(self, heat_map: HeatMap) -> list[tuple[Picture, Picture]]:
         """Draw heat maps of the most confident mistakes and of some correct answers.

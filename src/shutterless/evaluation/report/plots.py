@@ -7,7 +7,7 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from shutterless.artifacts.history import Epoch
 from shutterless.evaluation.intervals import wilson_interval
-from shutterless.evaluation.metrics import Acceptance, Metrics, calibration_bins
+from shutterless.evaluation.metrics import Acceptance, ConditionMetrics, Metrics, calibration_bins
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -173,6 +173,20 @@ def coverage(
         axes.plot(acceptance.coverage, acceptance.precision, "o", color=FIRST, label=label)
     axes.set_xlim(0, 1.02)
     axes.legend()
+    return figure
+
+
+def robustness(conditions: Mapping[str, ConditionMetrics]) -> "Figure":
+    """Draw the accuracy under each condition with its 95 % interval; a line marks the first condition's."""
+    figure, axes = _axes("accuracy", "")
+    rows = np.arange(len(conditions))
+    accuracies = np.array([condition.accuracy for condition in conditions.values()])
+    ends = np.array([condition.accuracy_interval for condition in conditions.values()]).T
+    bars = np.maximum(0, [accuracies - ends[0], ends[1] - accuracies])
+    axes.errorbar(accuracies, rows, xerr=bars, color=FIRST, fmt="o", markersize=5, linewidth=1)
+    axes.axvline(accuracies[0], color=FAINT, linestyle="--")
+    axes.set_yticks(rows, list(conditions))
+    axes.set(xlim=(0, 1.02), ylim=(len(rows) - 0.5, -0.5))
     return figure
 
 

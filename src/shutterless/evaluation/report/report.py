@@ -24,12 +24,18 @@ from shutterless.evaluation.calibration import (
     evaluate_calibrated,
     evaluate_calibration,
 )
-from shutterless.evaluation.metrics import MIN_CALIBRATION_PHOTOS, Metrics, calibration_text
+from shutterless.evaluation.metrics import (
+    MIN_CALIBRATION_PHOTOS,
+    ConditionMetrics,
+    Metrics,
+    calibration_text,
+)
 from shutterless.evaluation.predict import Predictions
 from shutterless.evaluation.provenance import Provenance, read_provenance
 from shutterless.evaluation.report import plots
 from shutterless.evaluation.report.images import HeatMap, Picture, Pixels, ReportImages
 from shutterless.evaluation.report.thumbnails import data_uri
+from shutterless.evaluation.robustness import CONDITIONS
 from shutterless.files import (
     FIGURES_LIST,
     REPORT_MARK,
@@ -64,6 +70,7 @@ def write_report(
     *,
     augmented: Sequence[Pixels] = (),
     heat_map: HeatMap | None = None,
+    robustness: Mapping[str, ConditionMetrics] | None = None,
     precision: float = PRECISION,
     seed: int = 42,
 ) -> Path:
@@ -79,6 +86,7 @@ def write_report(
         augmented: Augmented copies of one training photo, uint8[height, width, 3] each.
         heat_map: Maps the model's input, uint8[height, width, 3], and the index of a label to
             float32[h, w], 0 to 1: where the photo raises the label's score.
+        robustness: Accuracy under each condition, from `evaluate`, as `Metrics.robustness`.
         precision: Accuracy that accepted answers must reach, 0 to 1; only for a run, as a bundle has its
             threshold already.
         seed: Seed of the random choices, such as the sample photos.
@@ -107,12 +115,16 @@ def write_report(
     metrics = predictions.measure()
     images = ReportImages(predictions, calibration, seed)
     heat_maps = images.heat_maps(heat_map) if heat_map else []
+    examples = images.perturbed() if robustness else {}
     counts = count_photos(provenance.photos or predictions.photos, predictions.labels)
     context = {
         **_figures(metrics, calibration, provenance),
         "images": images,
         "heat_maps": heat_maps,
         "augmented": [data_uri(copy) for copy in augmented],
+        "robustness": robustness or {},
+        "examples": {name: data_uri(copy) for name, copy in examples.items()},
+        "conditions": CONDITIONS,
         "counts": counts,
         "totals": totals(counts),
         "split": _split(predictions),
@@ -120,6 +132,8 @@ def write_report(
     }
     with _replacing(folder) as (page, figures), plots.style():
         charts = _charts(provenance, calibration)
+        if robustness:
+            charts["robustness"] = plots.robustness(robustness)
         for name, figure in {**charts, **_grids(metrics, images, augmented, heat_maps)}.items():
             plots.write_png(figure, figures / f"{name}.png")
         svgs = {name: plots.to_svg(figure, name) for name, figure in charts.items()}

@@ -2,8 +2,9 @@ import matplotlib
 import numpy as np
 import pytest
 
-from shutterless.evaluation import Acceptance, measure
+from shutterless.evaluation import Acceptance, ConditionMetrics, measure
 from shutterless.evaluation.provenance import Epoch
+from shutterless.evaluation.report import plots
 from shutterless.evaluation.report.plots import confusion, coverage, curve, grid, reliability, style, to_svg
 
 
@@ -45,6 +46,18 @@ def test_reliability_sets_accuracy_against_confidence_in_bins():
     means, shares = axes.containers[0].lines[0].get_data()
     np.testing.assert_allclose(means, [0.6, 0.9], rtol=1e-6)
     np.testing.assert_allclose(shares, [0.5, 1.0])
+
+
+def test_robustness_sets_each_condition_beside_the_unchanged_photos():
+    conditions = {
+        "unchanged": ConditionMetrics(10, 9, 0.9, (0.6, 0.98)),
+        "blur": ConditionMetrics(10, 5, 0.5, (0.24, 0.76)),
+    }
+    (axes,) = plots.robustness(conditions).axes
+    line, _, (bars,) = axes.containers[0].lines
+    np.testing.assert_array_equal(line.get_data(), [[0.9, 0.5], [0, 1]])
+    np.testing.assert_allclose([bar[:, 0] for bar in bars.get_segments()], [[0.6, 0.98], [0.24, 0.76]])
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["unchanged", "blur"]
 
 
 def test_the_same_figure_gives_the_same_svg_and_two_share_no_id():

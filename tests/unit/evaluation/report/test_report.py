@@ -12,7 +12,7 @@ from PIL import Image
 
 from shutterless.dataset import Photo
 from shutterless.errors import OutputError
-from shutterless.evaluation import Predictions
+from shutterless.evaluation import ConditionMetrics, Predictions
 from shutterless.evaluation.provenance import Provenance
 from shutterless.evaluation.report.images import MAX_MISTAKES, MAX_SAMPLES, MAX_WORST, NO_HEAT
 from shutterless.evaluation.report.plots import MAX_NAMED
@@ -39,6 +39,10 @@ weights = "none"
 image_size = 32
 seed = 5
 """
+CONDITION_METRICS = {
+    "unchanged": ConditionMetrics(30, 24, 0.8, (0.63, 0.9)),
+    "blur": ConditionMetrics(30, 12, 0.4, (0.25, 0.58)),
+}
 HISTORY = """phase,epoch,seconds,learning_rate,loss,accuracy,val_loss,val_accuracy,best
 head,1,0.5,0.001,1.2,0.4,1.1,0.5,True
 network,1,0.5,0.001,0.9,0.6,0.8,0.7,True
@@ -127,7 +131,9 @@ def folder(predictions, run, heat_calls, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("reports") / "report"
     augmented = [np.full((32, 32, 3), 20 * number, np.uint8) for number in range(10)]
-    written = write_report(folder, predictions, run, augmented=augmented, heat_map=heat_map)
+    written = write_report(
+        folder, predictions, run, augmented=augmented, heat_map=heat_map, robustness=CONDITION_METRICS
+    )
     assert written == folder / "report.html"
     return folder
 
@@ -187,12 +193,24 @@ def test_figures_take_their_colours_from_the_page(folder):
 
 def test_every_figure_is_a_png_too(folder):
     names = ["accuracy", "augmentation", "confusion", "coverage", "heat-maps", "loss", "mistakes"]
-    names += ["reliability", "samples"]
+    names += ["reliability", "robustness", "samples"]
     figures = sorted((folder / "figures").glob("*.png"))
     assert [file.name for file in figures] == [f"{name}.png" for name in names]
     for file in figures:
         with Image.open(file) as picture:
             assert (picture.format, min(picture.size) > 200) == ("PNG", True)
+
+
+def test_the_page_shows_each_condition_with_its_accuracy_and_an_example(page):
+    section = page.text[page.text.index("Accuracy on worse photos") :]
+    assert "every measured photo" in section and "25 to 58 %" in section
+    assert {"unchanged", "blur", "noise", "darkness", "JPEG", "rotation", "crop"} <= {*page.values("alt")}
+
+
+def test_a_report_without_robustness_has_no_such_section(predictions, run, tmp_path):
+    text = write_report(tmp_path / "report", predictions, run).read_text("utf-8")
+    assert 'id="robustness"' not in text
+    assert not (tmp_path / "report" / "figures" / "robustness.png").exists()
 
 
 def test_the_page_shows_the_figures_of_the_model(page):
