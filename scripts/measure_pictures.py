@@ -131,6 +131,26 @@ def in_tiles(count: int) -> bytes:
     return head + bytes(pixels) + struct.pack("<I", start) * count + struct.pack("<I", pixels) * count
 
 
+def heic_tiles(size: tuple[int, int]) -> bytes:
+    """Return a HEIC in tiles, as phones write it."""
+    from pillow_heif import options
+
+    options.GRID_TILE_SIZE = 512
+    try:
+        return flat("RGB", size, "HEIF")()
+    finally:
+        options.GRID_TILE_SIZE = 0
+
+
+def deep_heic(size: tuple[int, int]) -> bytes:
+    """Return a HEIC with 10 bits per channel."""
+    import pillow_heif  # type: ignore[import-untyped]
+
+    file = io.BytesIO()
+    pillow_heif.from_bytes("RGB;16", size, bytes(6 * size[0] * size[1])).save(file, chroma=444)
+    return file.getvalue()
+
+
 PICTURES: dict[str, Callable[[], bytes]] = {
     "JPEG, 12 megapixels": photo(PHONE, "JPEG", quality=95),
     "JPEG, 12 megapixels, progressive": photo(PHONE, "JPEG", quality=95, progressive=True),
@@ -177,6 +197,10 @@ PICTURES: dict[str, Callable[[], bytes]] = {
     "AVIF, 49 megapixels, transparent": flat("RGBA", (7000, 7000), "AVIF", speed=10, subsampling="4:4:4"),
     "HEIC, 3 megapixels": photo((2016, 1512), "HEIF", quality=60),
     "HEIC, 12 megapixels, one colour": flat("RGB", PHONE, "HEIF"),
+    "HEIC, 12 megapixels, tiles": lambda: heic_tiles(PHONE),
+    "HEIC, 12 megapixels, not subsampled": flat("RGB", PHONE, "HEIF", chroma=444),
+    "HEIC, 12 megapixels, transparent": flat("RGBA", PHONE, "HEIF"),
+    "HEIC, 12 megapixels, 10 bits": lambda: deep_heic(PHONE),
 }
 
 

@@ -1,15 +1,20 @@
-"""Read when and by which camera a photo was taken, from a JPEG's EXIF data.
+"""Read when and by which camera a photo was taken, from the EXIF data of a JPEG, AVIF or HEIC.
 
 Pillow is not used because it parses every tag, and warns the whole process of damaged ones.
 Layout: TIFF 6.0, section 2. Tags: Exif 2.32, tables 3 to 8.
 """
 
+import io
+import re
 import struct
 from datetime import datetime
 from typing import NamedTuple
 
-# EXIF data is one segment of a JPEG, at most 64 KB long and near its beginning.
-SEGMENT = 2**16
+from shutterless.runtime.image.heic import heif_opener, is_heic
+
+# EXIF data is one segment of a JPEG, at most 64 KB long and near its beginning. AVIF's boxes have an item
+# called Exif, which is not followed by a TIFF header.
+SEGMENT, HEADER = 2**16, re.compile(rb"Exif\0\0(?=II\*\0|MM\0\*)")
 MAKE, MODEL, EXIF, DATE_TIME, SUBSECONDS, SERIAL = 0x010F, 0x0110, 0x8769, 0x9003, 0x9291, 0xA431
 TEXT_TAGS = (MAKE, MODEL, DATE_TIME, SUBSECONDS, SERIAL)
 ASCII, MAX_TEXT = 2, 100
@@ -31,11 +36,17 @@ UNKNOWN = Shot()
 
 
 def read_shot(data: bytes) -> Shot:
-    """Return the time and camera that a picture file records; unknown if its EXIF data is damaged."""
-    start = data.find(b"Exif\0\0", 0, SEGMENT)
-    if start < 0:
+    """Return the time and camera that a picture file records; unknown if its EXIF data is damaged.
+
+    Args:
+        data: The whole file. A HEIC must be one that the decoder reads.
+    """
+    if is_heic(data):
+        data = heif_opener()(io.BytesIO(data), "").info.get("exif") or b""
+    match = HEADER.search(data, 0, SEGMENT)
+    if not match:
         return UNKNOWN
-    tiff = data[start + 6 : start + 6 + SEGMENT]
+    tiff = data[match.end() : match.end() + SEGMENT]
     try:
         order = "<" if tiff.startswith(b"II") else ">"
         (first,) = struct.unpack_from(order + "L", tiff, 4)

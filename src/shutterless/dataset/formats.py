@@ -3,6 +3,7 @@
 import struct
 from pathlib import Path
 
+from shutterless.runtime.image.heic import BRANDS as HEIC_BRANDS
 from shutterless.text_files import read_head
 
 # Files with these suffixes count as pictures; the decoder then goes by their content alone.
@@ -22,7 +23,7 @@ SIGNATURES = (
     b"MM\0+",
 )
 # Brands in the first box of an ISO base media file, ISO/IEC 14496-12: AVIF and HEIC, but not video.
-BRANDS = frozenset((b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"))
+BRANDS = frozenset((b"avif", b"avis", b"mif1", b"msf1", *HEIC_BRANDS))
 # Sizes of a BMP's second header, by version: "BM" alone also begins words.
 BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
 HEAD_BYTES = 18

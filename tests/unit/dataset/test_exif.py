@@ -43,3 +43,18 @@ def test_a_directory_of_endless_entries_ends():
     entry = struct.pack("<HHLL", 0x0110, 2, 2**32 - 1, 8)
     tiff = b"II*\0" + struct.pack("<L", 8) + struct.pack("<H", 2**16 - 1) + entry * 5000
     assert read_shot(b"\xff\xd8Exif\0\0" + tiff) == UNKNOWN
+
+
+@pytest.mark.parametrize("kind", ["HEIF", "AVIF", "JPEG"])
+def test_time_and_camera_are_read_in_every_format_of_phones(kind):
+    exif = Image.Exif()
+    exif[0x0110] = "Phone 7"
+    exif.get_ifd(0x8769)[0x9003] = "1970:01:02 00:00:01"
+    stream = io.BytesIO()
+    picture = Image.new("RGB", (64, 64), "red")
+    if kind == "HEIF":
+        heif = pytest.importorskip("pillow_heif").from_pillow(picture)
+        heif.save(stream, exif=exif.tobytes())
+    else:
+        picture.save(stream, kind, exif=exif)
+    assert read_shot(stream.getvalue()) == Shot(86401.0, "Phone 7")

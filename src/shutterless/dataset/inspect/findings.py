@@ -3,6 +3,7 @@
 Unless a source is given, the limits are rules of thumb, chosen to report too little rather than too much.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -11,7 +12,7 @@ from shutterless.dataset.groups.duplicates import MIN_CONTRAST, Duplicates
 from shutterless.dataset.groups.grouping import leaking
 from shutterless.dataset.inspect.suggestions import Suggestion, suggest_removal
 from shutterless.dataset.photo_stats import PhotoStats
-from shutterless.dataset.types import Dataset, Photo
+from shutterless.dataset.types import MAX_REASONS, Dataset, Photo
 from shutterless.runtime.json_types import JsonObject
 from shutterless.utils.messages import plural, shortened
 
@@ -98,11 +99,13 @@ def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 def _layout_findings(dataset: Dataset, warnings: Iterable[str]) -> Iterator[Finding]:
     if dataset.unreadable:
+        counts = Counter(file.reason for file in dataset.unreadable).most_common(MAX_REASONS)
+        reasons = "; ".join(f"{count:,}: {reason}" for reason, count in counts)
         yield Finding(
             "unreadable",
             "medium",
             f"{plural(len(dataset.unreadable), 'file')} that cannot be read",
-            "Training leaves them out. Download or export them again, or delete them.",
+            f"Training leaves them out. Download or export them again, or delete them. Reasons: {reasons}.",
             tuple((file.path,) for file in dataset.unreadable),
             tuple(Suggestion("unreadable", file.path, file.reason, "remove") for file in dataset.unreadable),
         )
