@@ -20,6 +20,7 @@ BASELINE_BYTE_NS, SCAN_BYTE_NS, SCAN_SAMPLE_NS, JPEG_PIXEL_NS = 18, 70, 1.0, 14
 PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 # Bytes that a codec needs for each pixel while it decodes, in addition to the result.
 CODEC_BYTES = {"WEBP": 12, "AVIF": 7, "HEIF": 7}
+HEIF_ALPHA_BYTES = 2
 OVERHEAD = 1.06  # of the memory for pixels
 COEFFICIENT_BYTES = 2  # a JPEG of several scans is held in memory as a whole
 
@@ -123,7 +124,15 @@ def _work(picture: ImageFile.ImageFile, opened: OpenedPicture, pixels: int) -> t
     # A JPEG in a TIFF may have as many scans as libtiff allows.
     pixel_ns += opened.scans * 3 * SCAN_SAMPLE_NS
     nanoseconds = pixels * pixel_ns + opened.file_size * BYTE_NS[kind] + (len(picture.tile) - 1) * PIECE_NS
-    return nanoseconds, pixels * CODEC_BYTES.get(kind, 0)
+    return nanoseconds, pixels * _codec_bytes(picture, kind)
+
+
+def _codec_bytes(picture: ImageFile.ImageFile, kind: str) -> int:
+    """Return the bytes that a codec needs for each pixel; libheif decodes 10 bits into two bytes."""
+    is_deep = picture.info.get("bit_depth", 8) > 8
+    has_alpha = kind == "HEIF" and picture.has_transparency_data
+    planes = CODEC_BYTES.get(kind, 0) + HEIF_ALPHA_BYTES * has_alpha
+    return planes * (1 + is_deep)
 
 
 def _bytes_per_pixel(picture: ImageFile.ImageFile) -> float:

@@ -13,7 +13,9 @@ from shutterless.runtime.image.budget import Budget
 from shutterless.runtime.image.decoder import InputSpec, read_header
 from shutterless.runtime.image.heic import is_heic
 from shutterless.runtime.image.isolation import decode_isolated
+from shutterless.runtime.image.opener import open_picture
 from shutterless.runtime.image.ordinary import decode_ordinary
+from shutterless.runtime.image.work import estimate
 from shutterless.runtime.problems import Problem
 from tests.decoding import decode
 
@@ -126,6 +128,14 @@ def test_a_heic_has_equal_pixels_in_training_and_in_serving(kind):
     np.testing.assert_array_equal(decode_isolated(data, SPEC, Budget()), pixels)
     resized = Image.fromarray(expected()).resize((SPEC.width, SPEC.height), Image.Resampling.BILINEAR)
     assert np.abs(pixels.astype(int) - np.asarray(resized)).mean() < 2
+
+
+def test_a_heic_of_10_bits_or_with_transparency_is_expected_to_need_more_memory():
+    plain, deeper, clear = (
+        estimate(open_picture(make())).memory / (128 * 192)
+        for make in (lambda: encode(colours()), deep, transparent)
+    )
+    assert deeper - plain > 6 and clear - plain > 5  # bytes of a pixel
 
 
 def test_a_heic_that_ends_early_is_unreadable():
