@@ -319,10 +319,10 @@ def _check_tensors(inputs: str, outputs: Mapping[str, str], bundle: Bundle) -> d
         )
     if is_valid:
         return lengths
-    described = ", ".join(f"{name[:MAX_NAME]} {tensor}" for name, tensor in outputs.items())
+    actual = ", ".join(f"{name[:MAX_NAME]} {tensor}" for name, tensor in outputs.items())
     raise BundleError(
         "mismatched-model",
-        f"The model of {bundle.folder} maps {inputs} to {described}, but its bundle says "
+        f"The model of {bundle.folder} maps {inputs} to {actual}, but its bundle says "
         f"{input_type} to probabilities float32[1, {len(bundle.labels)}]"
         + (f", embedding, and novelty float32[1, {distances}]" if distances else ""),
         "Convert the run again.",

@@ -76,7 +76,7 @@ def parse_familiar(document: object) -> Familiarity:
         raise ValueError("it is not an object")
     weights, scores = (_floats(document.get(name)) for name in ("weights", "scores"))
     (rate,) = _floats([document.get("false_alarm_rate")])
-    photos, measured = document.get("photos"), document.get("measured")
+    photos = document.get("photos")
     is_valid = (
         1 <= len(weights) <= MAX_DISTANCES
         and max(map(abs, weights)) <= MAX_WEIGHT
@@ -85,7 +85,7 @@ def parse_familiar(document: object) -> Familiarity:
         and 0 < rate < 1
         and type(photos) is int
         and photos >= 0
-        and isinstance(measured, Mapping)
+        and isinstance(document.get("measured"), Mapping)
     )
     if not is_valid:
         raise ValueError("weights, scores, photos, false_alarm_rate or measured is invalid")
