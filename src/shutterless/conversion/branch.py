@@ -5,7 +5,7 @@ import numpy as np
 
 from shutterless.conversion.features import tap
 from shutterless.novelty.types import NoveltyModel, Projection
-from shutterless.runtime.model.outputs import EMBEDDING, NOVELTY, PROBABILITIES
+from shutterless.runtime.model.classifier import EMBEDDING, NOVELTY, PROBABILITIES
 from shutterless.training.model import HEAD, POOLING
 
 # Added to squared lengths, so that features of nothing but zeros are not divided by zero.

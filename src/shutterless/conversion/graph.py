@@ -2,7 +2,7 @@
 
 from tensorflow.lite.python import schema_py_generated as schema
 
-from shutterless.runtime.model.outputs import PROBABILITIES
+from shutterless.runtime.model.classifier import PROBABILITIES
 
 _LAYERS = (
     schema.BuiltinOperator.CONV_2D,

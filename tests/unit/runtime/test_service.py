@@ -418,7 +418,9 @@ def test_health_tells_the_version(service, classifier):
 
 def test_model_tells_what_it_is_and_how_good_it_was_measured(service, classifier):
     bundle = classifier.bundle
-    assert answer(service.respond(Request("GET", "/model"))) == {
+    document = answer(service.respond(Request("GET", "/model")))
+    assert document.pop("familiar").keys() == {"photos", "false_alarm_rate", "measured"}
+    assert document == {
         "name": "colours",
         "version": bundle.version,
         "labels": LABELS,
