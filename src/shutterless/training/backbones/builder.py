@@ -93,7 +93,8 @@ def _weights_error(backbone: Backbone, weights: str, error: Exception) -> Shutte
         return RecipeError(
             "weights-not-loaded",
             f"The ImageNet weights of {backbone.name} could not be loaded: {reason}",
-            "Check the internet connection, or give a file with --weights FILE.",
+            "Check the internet connection, or copy the file into models in KERAS_HOME (~/.keras). "
+            "Training also takes a file of weights: --weights FILE.",
         )
     return RecipeError(
         "unfitting-weights",
