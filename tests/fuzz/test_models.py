@@ -11,6 +11,7 @@ stops at the first model that breaks something and keeps it in the corpus, as `f
 import argparse
 import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -97,7 +98,7 @@ def fuzz(minutes: float, seed: int) -> int:
         for number in count(seed):
             if time.monotonic() > end:
                 break
-            model = damage_model(bases[number % len(bases)], number)
+            model = damage_model(random.Random(number).choice(bases), number)
             outcome = predict(make_bundle(folder / "bundle", model).path, photo)
             outcomes[outcome] += 1
             if not is_allowed(outcome):
