@@ -97,13 +97,13 @@ def add_feature_findings(
         errors = find_label_errors(vectors, photos, duplicates=same, seed=seed)
         outliers = find_outliers(features, photos)
         progress("comparing photos", 2, 3)
-        shown = photos[:: -(-len(photos) // MAX_PHOTOS_ON_MAP)]
+        map_photos = photos[:: -(-len(photos) // MAX_PHOTOS_ON_MAP)]
         places = arrange(vectors[:: -(-len(photos) // MAX_PHOTOS_ON_MAP)])
         progress("comparing photos", 3, 3)
     same_photo = duplicate_findings(dataset, inspection.stats, duplicates)
-    replaced = {"leakage", "label-conflict", "exact-duplicates", "near-duplicates"}
+    recomputed_kinds = {"leakage", "label-conflict", "exact-duplicates", "near-duplicates"}
     findings = (
-        *(finding for finding in inspection.findings if finding.kind not in replaced),
+        *(finding for finding in inspection.findings if finding.kind not in recomputed_kinds),
         *same_photo,
         *_label_error_findings(errors, photos, vectors),
         *_outlier_findings(outliers, photos),
@@ -112,7 +112,7 @@ def add_feature_findings(
         inspection,
         duplicates=duplicates,
         findings=worst_first(findings),
-        places={photo.path: (float(x), float(y)) for photo, (x, y) in zip(shown, places, strict=True)},
+        places={photo.path: (float(x), float(y)) for photo, (x, y) in zip(map_photos, places, strict=True)},
     )
 
 

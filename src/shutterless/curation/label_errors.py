@@ -136,8 +136,8 @@ def cross_validate_features(vectors: Vectors, photos: Sequence[Photo], *, seed: 
         components, folds = principal_components(vectors[indices], COMPONENTS), folds[indices]
         for fold in np.unique(folds):
             test = folds == fold
-            known, scores = _classify(components[~test], truth[~test], components[test])
-            probabilities[np.ix_(test, known)] = scores
+            classes, scores = _classify(components[~test], truth[~test], components[test])
+            probabilities[np.ix_(test, classes)] = scores
     return CrossValidated(labels, indices, truth, probabilities)
 
 

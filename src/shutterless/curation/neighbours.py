@@ -82,10 +82,10 @@ def with_similar_photos(
             union.join(cluster)
     for group in duplicates:
         union.join([index_of[photo] for photo in group.photos])
-    unchanged = {group.photos: group for group in duplicates if group.exact}
+    exact_groups = {group.photos: group for group in duplicates if group.exact}
     groups = (tuple(photos[index] for index in cluster) for cluster in union.groups())
-    merged = (unchanged.get(group) or _compare(group, index_of, stats, vectors) for group in groups)
-    return tuple(sorted(merged, key=lambda group: (not group.exact, group.distance, group.photos[0].path)))
+    all_groups = (exact_groups.get(group) or _compare(group, index_of, stats, vectors) for group in groups)
+    return tuple(sorted(all_groups, key=lambda group: (not group.exact, group.distance, group.photos[0].path)))
 
 
 def _compare(

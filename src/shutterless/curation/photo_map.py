@@ -33,5 +33,5 @@ def arrange(vectors: Vectors) -> Vectors:
         perplexity = min(PERPLEXITY, (len(vectors) - 1) / 3)
         places = TSNE(perplexity=perplexity, init=start, random_state=0).fit_transform(components)
     low, high = places.min(axis=0), places.max(axis=0)
-    scaled: Vectors = ((places - low) / np.maximum(high - low, 1e-9)).astype(np.float32)
-    return scaled
+    result: Vectors = ((places - low) / np.maximum(high - low, 1e-9)).astype(np.float32)
+    return result
