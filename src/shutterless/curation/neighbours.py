@@ -84,8 +84,8 @@ def with_similar_photos(
         union.join([index_of[photo] for photo in group.photos])
     exact_groups = {group.photos: group for group in duplicates if group.exact}
     groups = (tuple(photos[index] for index in cluster) for cluster in union.groups())
-    all_groups = (exact_groups.get(group) or _compare(group, index_of, stats, vectors) for group in groups)
-    return tuple(sorted(all_groups, key=lambda group: (not group.exact, group.distance, group.photos[0].path)))
+    results = (exact_groups.get(group) or _compare(group, index_of, stats, vectors) for group in groups)
+    return tuple(sorted(results, key=lambda group: (not group.exact, group.distance, group.photos[0].path)))
 
 
 def _compare(

@@ -65,12 +65,16 @@ def make_map(inspection: Inspection, thumbnails: Mapping[str, Image.Image]) -> P
         return None
     labels = sorted({photo.label for photo in inspection.dataset.photos})
     label_of = {photo.path: labels.index(photo.label) for photo in inspection.dataset.photos}
-    suspicious_paths = {
+    doubtful = {
         each.path for finding in inspection.findings if finding.kind in MARKED for each in finding.suggestions
     }
     points = tuple(
         Point(
-            path, label_of[path], round(MARGIN + x * WIDTH, 1), round(MARGIN + y * HEIGHT, 1), path in suspicious_paths
+            path,
+            label_of[path],
+            round(MARGIN + x * WIDTH, 1),
+            round(MARGIN + y * HEIGHT, 1),
+            path in doubtful,
         )
         for path, (x, y) in inspection.places.items()
     )
