@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from shutterless.dataset.formats import SUFFIXES, is_picture, is_raw
@@ -212,6 +213,7 @@ def _without_common_words(names: list[str]) -> list[str]:
     return [" ".join(some) for some in words]
 
 
+@lru_cache  # a table has a name of a split in each of its rows
 def split_of(name: str) -> str:
     """Return the split that a name such as training_set or val stands for; empty if it stands for none."""
     word = re.sub(r"[\W_]+", "", name.lower())

@@ -72,3 +72,22 @@ def test_inspect_wants_features_for_a_model(error_of, colour_photos):
 def test_inspect_refuses_an_unknown_backbone(error_of, colour_photos):
     error = error_of("dataset", "inspect", colour_photos, "--features", "--model", "mobilenetv4")
     assert error.code == "unknown-backbone"
+
+
+def test_import_says_what_it_made_and_what_it_left_out(shutterless, colour_photos, tmp_path):
+    paths = [file.relative_to(colour_photos) for file in sorted(colour_photos.rglob("*.png"))]
+    rows = "".join(f"{path.as_posix()},{path.parts[1]}/x,{path.parts[0]},\n" for path in paths)
+    (tmp_path / "photos.csv").write_text(f"path,label,split,group\n{rows}gone.png,red/x,train,g\n")
+    done = shutterless(
+        *("dataset", "import", tmp_path / "photos.csv", "--root", colour_photos, "-o", tmp_path / "photos")
+    )
+    assert done.exit_code == 0
+    assert "total\t36\t18\t9\t63\n" in done.stdout
+    assert "red-x" in done.stdout
+    assert "gone.png" in done.stdout
+    assert len(list((tmp_path / "photos/train/red-x").iterdir())) == 12
+
+
+def test_import_writes_into_no_folder_in_use(error_of, colour_photos, tmp_path):
+    (tmp_path / "mine.txt").touch()
+    assert error_of("dataset", "import", colour_photos, "-o", tmp_path).code == "not-empty"

@@ -3,12 +3,13 @@
 import os
 import posixpath
 import re
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 from shutterless.errors import DatasetError
 
 # http://, s3://, gs:// … and the photo itself in the text.
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|data:")
+DRIVE = re.compile("[A-Za-z]:")
 
 
 def relative_path(text: str, root: Path, where: str) -> str:
@@ -32,7 +33,7 @@ def relative_path(text: str, root: Path, where: str) -> str:
     if posixpath.isabs(path):
         path = os.path.relpath(path, root.absolute()).replace(os.sep, "/")
     path = posixpath.normpath(path)
-    if path.split("/")[0] == ".." or "\0" in path or posixpath.isabs(path) or PureWindowsPath(path).drive:
+    if path.split("/")[0] == ".." or "\0" in path or posixpath.isabs(path) or DRIVE.match(path):
         raise DatasetError(
             "path-outside-root",
             f"{where} names a photo outside {root}: {text[:200]}",

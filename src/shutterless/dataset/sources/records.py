@@ -42,13 +42,14 @@ class Records:
         if not label:
             self.skip(NO_LABEL, path)
             return
-        if split and not split_of(split):
+        part = split_of(split) if split else NEW
+        if not part:
             raise DatasetError(
                 "unknown-split",
                 f"{where} has the split {split[:80]!r}",
                 f"Write {', '.join(SPLITS[:-1])} or {SPLITS[-1]}, or leave the cell empty.",
             )
-        photo = Photo(path, "" if label == OTHER else label, split_of(split) or NEW, group)
+        photo = Photo(path, "" if label == OTHER else label, part, group)
         earlier = self._photos.setdefault(path, photo)
         if (earlier.split, earlier.group) != (photo.split, photo.group):
             raise DatasetError(

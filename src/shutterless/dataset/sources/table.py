@@ -1,5 +1,6 @@
 """Read a table of photos: one row each, with path, label and, optionally, split and group."""
 
+import posixpath
 from pathlib import Path
 
 from shutterless.dataset.groups.grouping import read_groups
@@ -58,11 +59,11 @@ def read_table(
             names photos outside the folder (see `relative_path`).
     """
     records = records or Records(root)
-    prefix = root.relative_to(records.listing.root)
+    prefix = root.relative_to(records.listing.root).as_posix().removeprefix(".")
     for number, row in enumerate(read_rows(table, COLUMNS, (PATHS, ("label",))), start=1):
         where = f"row {number:,} of {table}"
         if path := row.get("path") or row.get("file_name"):
-            path = (prefix / relative_path(path, root, where)).as_posix()
+            path = posixpath.join(prefix, relative_path(path, root, where))
             folders = map(split_of, path.split("/")[:-1] if splits_from_folders else ())
             split = row.get("split") or next(filter(None, folders), "")
             records.add(path, row.get("label", ""), split, row.get("group", ""), where=where)
