@@ -26,27 +26,34 @@ def with_novelty(model: keras.Model, novelty: NoveltyModel) -> keras.Model:
         float32[n, k]. It shares the weights of `model`.
     """
     feature_map, features = tap(model, [projection.layer for projection in novelty.projections])
-    embeddings = [_embed(*pair) for pair in zip(features, novelty.projections, strict=True)]
-    distances = [_distance(*pair) for pair in zip(embeddings, novelty.projections, strict=True)]
+    pairs = [_project(*pair) for pair in zip(features, novelty.projections, strict=True)]
+    embeddings, distances = zip(*pairs, strict=True)
     probabilities = model.get_layer(HEAD)(model.get_layer(POOLING)(feature_map))
     outputs = {
         PROBABILITIES: probabilities,
         EMBEDDING: embeddings[0],
-        NOVELTY: keras.ops.concatenate(distances, axis=-1) if len(distances) > 1 else distances[0],
+        NOVELTY: keras.ops.concatenate([*distances], axis=-1),
     }
     return keras.Model(model.input, outputs, name="classifier")
 
 
-def _embed(features: keras.KerasTensor, projection: Projection) -> keras.KerasTensor:
-    """Compute what `Projection.embed` does, [n, c] → [n, d]."""
-    squares = keras.ops.sum(keras.ops.square(features), axis=-1, keepdims=True)
-    units = features * keras.ops.rsqrt(squares + TINY)
-    return keras.ops.matmul(units - projection.mean, projection.matrix)
+def _project(
+    features: keras.KerasTensor, projection: Projection
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Compute what `Projection.embed` and `Projection.distances` do: [n, c] → [n, d] and [n, 1].
 
-
-def _distance(embeddings: keras.KerasTensor, projection: Projection) -> keras.KerasTensor:
-    """Compute what `Projection.distances` does, [n, d] → [n, 1], by |z - c|² = |z|² - 2 z·c + |c|²."""
-    squares = keras.ops.sum(keras.ops.square(embeddings), axis=-1, keepdims=True)
+    The distance from the nearest centre is |z - c|² = |z|² - 2 z·c + |c|².
+    """
+    centred = features * keras.ops.rsqrt(_squared_length(features) + TINY) - projection.mean
+    embeddings = keras.ops.matmul(centred, projection.matrix)
     products = keras.ops.matmul(embeddings, -2 * projection.centres.T)
     nearest = keras.ops.min(products + np.sum(projection.centres**2, axis=1), axis=-1, keepdims=True)
-    return keras.ops.relu(squares + nearest)
+    distances = keras.ops.relu(_squared_length(embeddings) + nearest)
+    if not projection.outside_weight:
+        return embeddings, distances
+    outside = _squared_length(centred) - _squared_length(embeddings * projection.scales)
+    return embeddings, distances + projection.outside_weight * keras.ops.relu(outside)
+
+
+def _squared_length(vectors: keras.KerasTensor) -> keras.KerasTensor:
+    return keras.ops.sum(keras.ops.square(vectors), axis=-1, keepdims=True)

@@ -30,7 +30,7 @@ def fit_novelty(
 def fit_projection(
     features: Floats, truth: npt.NDArray[np.int64], layer: str = "", size: int = MAX_SIZE
 ) -> Projection:
-    """Fit the projection behind the Mahalanobis++ distance.
+    """Fit the projection behind the Mahalanobis++ distance, to the directions of the largest variance.
 
     The features are scaled to length 1, and the covariance within the labels, which all of them share, is
     shrunk by Ledoit and Wolf's formula (Müller and Hein, "Mahalanobis++: Improving OOD Detection via Feature
@@ -46,19 +46,25 @@ def fit_projection(
     Returns:
         A projection with the mean of each label as a centre.
     """
-    from sklearn.covariance import LedoitWolf
+    from scipy.linalg import eigh
+    from sklearn.covariance import ledoit_wolf
 
     units = scale_to_unit_length(features).astype(np.float64)
     labels, indices = np.unique(truth, return_inverse=True)
     means = np.stack([units[indices == index].mean(axis=0) for index in range(len(labels))])
-    covariance = LedoitWolf(assume_centered=True).fit(units - means[indices]).covariance_
-    variances, directions = np.linalg.eigh(covariance)
-    smallest = max(float(variances[-1]) * 1e-9, 1e-12)  # a network's dead channels never vary
-    matrix = (directions / np.sqrt(np.maximum(variances, smallest)))[:, ::-1][:, :size]
-    mean = units.mean(axis=0)
+    covariance, _ = ledoit_wolf(units - means[indices], assume_centered=True)
+    channels = len(covariance)
+    size = min(size, channels)
+    variances, directions = eigh(covariance, subset_by_index=(channels - size, channels - 1))
+    smallest = max(float(variances[-1]) * 1e-4, 1e-12)  # a network's dead channels never vary
+    scales = np.sqrt(np.maximum(variances, smallest))
+    outside = (np.trace(covariance) - variances.sum()) / max(1, channels - size)
+    matrix, mean = directions / scales, units.mean(axis=0)
     return Projection(
         layer,
         mean.astype(np.float32),
         matrix.astype(np.float32),
         ((means - mean) @ matrix).astype(np.float32),
+        scales.astype(np.float32),
+        float(1 / max(outside, smallest)) if size < channels else 0.0,
     )

@@ -36,6 +36,17 @@ def test_a_distance_is_that_from_the_nearest_centre(photos):
     assert model.distances({"": features}).shape == (1200, 2)
 
 
+def test_directions_outside_the_projection_count_as_one_variance():
+    rng = np.random.default_rng(0)
+    features = np.concatenate([rng.normal(size=(2000, 4)) * 0.2, rng.normal(size=(2000, 6)) * 0.02], axis=1)
+    features[:, 0] += 1
+    truth = np.zeros(2000, int)
+    whole, part = (fit_projection(features.astype(np.float32), truth, size=size) for size in (10, 4))
+    assert (whole.outside_weight, part.outside_weight) == (0, pytest.approx(1 / 0.02**2, rel=0.3))
+    assert part.distances(features) == pytest.approx(whole.distances(features), rel=0.5)
+    assert np.corrcoef(part.distances(features), whole.distances(features))[0, 1] > 0.95
+
+
 def test_what_is_like_no_label_is_farther_than_almost_every_photo(photos):
     features, truth = photos
     projection = fit_projection(features, truth)
@@ -82,5 +93,7 @@ def test_a_photo_between_two_prototypes_is_measured_to_the_nearer():
         np.zeros(2, np.float32),
         np.eye(2, dtype=np.float32),
         np.array([[1, 0], [0, 1]], np.float32),
+        np.ones(2, np.float32),
+        0.0,
     )
     assert projection.distances(np.array([[2, 0], [3, 4]], np.float32)) == pytest.approx([0, 0.4])

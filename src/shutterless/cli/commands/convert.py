@@ -194,11 +194,10 @@ def _show_novelty(measurement: "NoveltyMeasurement", rate: float) -> None:
     from shutterless.novelty import MIN_PHOTOS
 
     figures = make_table("pictures that fit no label", "")
-    if measurement.false_alarms is None:
-        photos = f"too few photos ({measurement.photos}; {MIN_PHOTOS} needed)"
-        figures.add_row("false alarms on other photos of its labels", photos)
-    else:
-        figures.add_row("false alarms on other photos of its labels", f"{measurement.false_alarms:.1%}")
+    false_alarms = f"too few photos ({measurement.photos}; {MIN_PHOTOS} needed)"
+    if measurement.false_alarms is not None:
+        false_alarms = f"{100 * measurement.false_alarms:.1f} %"
+    figures.add_row("false alarms on other photos of its labels", false_alarms)
     at_rate = f"at {100 * rate:g} % false alarms"
     if measurement.noticed is not None:
         noticed = f"{100 * measurement.noticed:.0f} % {at_rate}"
