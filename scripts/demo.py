@@ -1,4 +1,4 @@
-"""Run every step on drawn photos: sample, train, evaluate, convert, serve, and two requests.
+"""Run every step on drawn photos: sample, train, evaluate, convert, serve, and one request.
 
 `make demo` runs this. It only runs commands that a user would type, and shows them.
 """
@@ -11,7 +11,6 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
@@ -29,9 +28,7 @@ def run(*arguments: object) -> None:
 
 
 def post(url: str, photo: Path) -> dict:
-    """Show the command that sends a photo, send it, and return the answer."""
-    command = f"curl --data-binary @{photo} -H 'Content-Type: image/jpeg' {url}"
-    console.print(f"\n[bold]$ {command}[/]", soft_wrap=True)
+    """Send a photo and return the answer."""
     request = urllib.request.Request(
         url, data=photo.read_bytes(), headers={"Content-Type": "image/jpeg"}, method="POST"
     )
@@ -39,8 +36,8 @@ def post(url: str, photo: Path) -> dict:
         return json.load(answer)
 
 
-def ask(bundle: Path, photo: Path, fractal: Path) -> None:
-    """Serve the bundle on a free port, post a photo and a picture of another kind, and show the answers."""
+def ask(bundle: Path, photo: Path) -> None:
+    """Serve the bundle on a free port, post one photo and show the scores."""
     console.print(f"\n[bold]$ shutterless serve {bundle} --port 0[/]")
     with subprocess.Popen(
         [SHUTTERLESS, "serve", bundle, "--port", "0"], stdout=subprocess.PIPE, text=True
@@ -49,8 +46,9 @@ def ask(bundle: Path, photo: Path, fractal: Path) -> None:
             url = server.stdout.readline().strip()
             if not url:
                 sys.exit("the server did not start")
+            command = f"curl --data-binary @{photo} -H 'Content-Type: image/jpeg' {url}/predict"
+            console.print(f"\n[bold]$ {command}[/]", soft_wrap=True)
             answer = post(f"{url}/predict", photo)
-            other_answer = post(f"{url}/predict", fractal)
         finally:
             server.terminate()
     console.print(f"\n{photo.name}, a photo that was not used in training: [bold]{answer['label']}[/]")
@@ -58,10 +56,6 @@ def ask(bundle: Path, photo: Path, fractal: Path) -> None:
     for label, score in sorted(answer["scores"].items(), key=lambda item: -item[1]):
         scores.add_row(label, f"{score:.4f}")
     console.print(scores)
-    verdict = "like" if other_answer["familiar"] else "unlike"
-    console.print(
-        f"\n{fractal.name}, a fractal: {verdict} the training photos, [bold]{other_answer['label']}[/]"
-    )
 
 
 def main(folder: Path) -> None:
@@ -72,9 +66,7 @@ def main(folder: Path) -> None:
     run("train", photos, "-o", model_run, "--backbone", "tiny")
     run("evaluate", model_run, photos)
     run("convert", model_run, "-o", bundle)
-    fractal = folder / "fractal.jpg"
-    Image.effect_mandelbrot((320, 320), (-2, -1.5, 1, 1.5), 100).save(fractal)
-    ask(bundle, sorted((photos / "test").glob("*/*.jpg"))[0], fractal)
+    ask(bundle, sorted((photos / "test").glob("*/*.jpg"))[0])
     console.print(
         f"\nThe photos are in {photos}, the run in {model_run}, the bundle in {bundle}.\n"
         "With photos of your own, one folder for each label:\n\n"
