@@ -44,14 +44,14 @@ def _project(
 
     The distance from the nearest centre is |z - c|² = |z|² - 2 z·c + |c|².
     """
-    centred = features * keras.ops.rsqrt(_squared_length(features) + TINY) - projection.mean
-    embeddings = keras.ops.matmul(centred, projection.matrix)
+    deviations = features * keras.ops.rsqrt(_squared_length(features) + TINY) - projection.mean
+    embeddings = keras.ops.matmul(deviations, projection.matrix)
     products = keras.ops.matmul(embeddings, -2 * projection.centres.T)
     nearest = keras.ops.min(products + np.sum(projection.centres**2, axis=1), axis=-1, keepdims=True)
     distances = keras.ops.relu(_squared_length(embeddings) + nearest)
     if not projection.outside_weight:
         return embeddings, distances
-    outside = _squared_length(centred) - _squared_length(embeddings * projection.scales)
+    outside = _squared_length(deviations) - _squared_length(embeddings * projection.scales)
     return embeddings, distances + projection.outside_weight * keras.ops.relu(outside)
 
 

@@ -89,10 +89,10 @@ def tap(model: keras.Model, layers: Sequence[str]) -> tuple[keras.KerasTensor, l
     backbone = find_backbone_layer(model)
     operations = model.operations
     scaling = operations[1 : operations.index(backbone)]
-    scaled = reduce(lambda tensor, operation: operation(tensor), scaling, model.input)
+    network_input = reduce(lambda tensor, operation: operation(tensor), scaling, model.input)
     outputs = {END: backbone.output, **{each.name: each.output for each in backbone.operations}}
     taps = keras.Model(backbone.input, [backbone.output, *(outputs[layer] for layer in layers)])
-    feature_map, *maps = taps(scaled)
+    feature_map, *maps = taps(network_input)
     return feature_map, [keras.layers.GlobalAveragePooling2D()(each) for each in maps]
 
 

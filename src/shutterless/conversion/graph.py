@@ -40,20 +40,20 @@ class Graph:
         """Return the operators that the probabilities do not need, and the averages that they share."""
         branch = set(range(len(self._operators))) - set(self._classifier)
         inputs = {tensor for place in branch for tensor in self._operators[place].inputs}
-        shared = {
+        averages = {
             place
             for place in self._classifier
             if self._codes[place] == schema.BuiltinOperator.MEAN
             and inputs.intersection(self._operators[place].outputs)
         }
-        return {self._name(place) for place in branch | shared}
+        return {self._name(place) for place in branch | averages}
 
     def _ancestors(self, output: int) -> list[int]:
         """Return the places of the operators that a tensor is computed by, in their order."""
-        needed, places = {output}, []
+        tensors, places = {output}, []
         for place in reversed(range(len(self._operators))):
-            if needed.intersection(self._operators[place].outputs):
-                needed.update(self._operators[place].inputs)
+            if tensors.intersection(self._operators[place].outputs):
+                tensors.update(self._operators[place].inputs)
                 places.append(place)
         return places[::-1]
 

@@ -200,8 +200,8 @@ def _show_novelty(measurement: "NoveltyMeasurement", rate: float) -> None:
     figures.add_row("false alarms on other photos of its labels", false_alarms)
     at_rate = f"at {100 * rate:g} % false alarms"
     if measurement.noticed is not None:
-        noticed = f"{100 * measurement.noticed:.0f} % {at_rate}"
-        figures.add_row("noticed, of photos of a label it has never seen", noticed)
+        share_noticed = f"{100 * measurement.noticed:.0f} % {at_rate}"
+        figures.add_row("noticed, of photos of a label it has never seen", share_noticed)
         by_share = sorted(measurement.by_label, key=lambda label: -measurement.by_label[label].noticed)
         for label in (by_share[0], by_share[-1]):
             share = measurement.by_label[label].noticed
