@@ -13,7 +13,6 @@ import typer
 
 from shutterless.cli.console import Rows, print_result, say
 from shutterless.errors import ShutterlessError
-from shutterless.runtime.model.prediction import NONE_OF_THE_LABELS, NOT_SURE, describe_verdict
 from shutterless.utils.escaping import to_json
 from shutterless.utils.messages import plural
 
@@ -55,6 +54,8 @@ class Summary:
 
     def add(self, answer: "Answer") -> None:
         """Count one more answer."""
+        from shutterless.runtime.model.prediction import NONE_OF_THE_LABELS, NOT_SURE
+
         self.answered += 1
         verdict = answer.prediction.verdict if answer.prediction else None
         self.unsure += verdict == NOT_SURE
@@ -62,6 +63,8 @@ class Summary:
         self.unreadable += verdict is None
 
     def __str__(self) -> str:
+        from shutterless.runtime.model.prediction import NONE_OF_THE_LABELS, NOT_SURE
+
         unfamiliar = f"{self.unfamiliar:,} {NONE_OF_THE_LABELS}, " if self.unfamiliar else ""
         counts = f"{self.unsure:,} {NOT_SURE}, {unfamiliar}{self.unreadable:,} unreadable"
         return f"{plural(self.answered, 'picture')}: {counts}"
@@ -105,6 +108,8 @@ def show_answers(answers: Generator["Answer"], *, output: Path | None, top: int,
 
 def describe_outcome(record: Mapping[str, object]) -> str:
     """Return the result of a request in the log: labels with their confidence, its problem, or its route."""
+    from shutterless.runtime.model.prediction import describe_verdict
+
     if "label" not in record:
         return str(record.get("code") or record.get("route", ""))
     values = (record.get(name) for name in ("label", "confidence", "accepted", "familiar"))

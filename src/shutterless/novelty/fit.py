@@ -46,7 +46,6 @@ def fit_projection(
     Returns:
         A projection with the mean of each label as a centre.
     """
-    from scipy.linalg import eigh
     from sklearn.covariance import ledoit_wolf
 
     units = scale_to_unit_length(features).astype(np.float64)
@@ -55,7 +54,7 @@ def fit_projection(
     covariance, _ = ledoit_wolf(units - means[indices], assume_centered=True)
     channels = len(covariance)
     size = min(size, channels)
-    variances, directions = eigh(covariance, subset_by_index=(channels - size, channels - 1))
+    variances, directions = _largest_directions(covariance, size)
     smallest = max(float(variances[-1]) * 1e-4, 1e-12)  # a network's dead channels never vary
     scales = np.sqrt(np.maximum(variances, smallest))
     outside = (np.trace(covariance) - variances.sum()) / max(1, channels - size)
@@ -68,3 +67,17 @@ def fit_projection(
         scales.astype(np.float32),
         float(1 / max(outside, smallest)) if size < channels else 0.0,
     )
+
+
+def _largest_directions(
+    covariance: npt.NDArray[np.float64], size: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the largest eigenvalues, float64[size], ascending, and their vectors, float64[c, size]."""
+    from scipy.linalg import LinAlgError, eigh
+
+    channels = len(covariance)
+    try:
+        variances, directions = eigh(covariance, subset_by_index=(channels - size, channels - 1))
+    except LinAlgError:  # LAPACK's quick driver fails where most variances are equal
+        variances, directions = np.linalg.eigh(covariance)
+    return variances[-size:], directions[:, -size:]
