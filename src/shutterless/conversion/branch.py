@@ -40,19 +40,12 @@ def with_novelty(model: keras.Model, novelty: NoveltyModel) -> keras.Model:
 def _project(
     features: keras.KerasTensor, projection: Projection
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """Compute what `Projection.embed` and `Projection.distances` do: [n, c] → [n, d] and [n, 1].
-
-    The distance from the nearest centre is |z - c|² = |z|² - 2 z·c + |c|².
-    """
+    """Compute what `Projection.embed` and `Projection.distances` do: [n, c] → [n, d] and [n, 1]."""
     deviations = features * keras.ops.rsqrt(_squared_length(features) + TINY) - projection.mean
     embeddings = keras.ops.matmul(deviations, projection.matrix)
     products = keras.ops.matmul(embeddings, -2 * projection.centres.T)
     nearest = keras.ops.min(products + np.sum(projection.centres**2, axis=1), axis=-1, keepdims=True)
-    distances = keras.ops.relu(_squared_length(embeddings) + nearest)
-    if not projection.outside_weight:
-        return embeddings, distances
-    outside = _squared_length(deviations) - _squared_length(embeddings * projection.scales)
-    return embeddings, distances + projection.outside_weight * keras.ops.relu(outside)
+    return embeddings, keras.ops.relu(_squared_length(deviations) + nearest)
 
 
 def _squared_length(vectors: keras.KerasTensor) -> keras.KerasTensor:

@@ -1,4 +1,4 @@
-"""What a model knows about its training photos: projections of its features, and the labels' centres."""
+"""What a model knows about its training photos: projections of their features, and prototypes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,25 +11,20 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Projection:
-    """A whitened projection of the features at one depth of the network.
+    """Prototypes of the training photos' features at one depth of the network, in few dimensions.
 
     Attributes:
-        layer: Layer of the backbone whose feature map is averaged over all places; empty for the pooled
-            features that the head reads.
+        layer: Layer of the backbone whose feature map is averaged over all places; empty for its end, which
+            the head reads.
         mean: float32[c], subtracted after the feature vector has been scaled to length 1.
-        matrix: float32[c, d]. Afterwards, the photos of one label have unit variance in each direction.
-        centres: float32[n, d], such as the mean of each label's training photos.
-        scales: float32[d], the standard deviation of the photos of one label in each direction.
-        outside_weight: One over their variance in each of the directions that the projection leaves out; 0
-            if there are none.
+        matrix: float32[c, d], orthonormal columns: the directions in which the photos differ most.
+        centres: float32[n, d], prototypes of the training photos in these directions.
     """
 
     layer: str
     mean: Floats
     matrix: Floats
     centres: Floats
-    scales: Floats
-    outside_weight: float
 
     def embed(self, features: Floats) -> Floats:
         """Project feature vectors.
@@ -43,23 +38,19 @@ class Projection:
         return np.asarray(self._centred(features) @ self.matrix, np.float32)
 
     def distances(self, features: Floats) -> Floats:
-        """Return each photo's squared distance from the nearest centre, float32[photos]; larger is stranger.
+        """Return each photo's squared distance from the nearest prototype, float32[photos].
 
-        It is the squared Mahalanobis distance for a covariance that is the same in all directions outside the
-        projection (Tipping and Bishop, "Probabilistic Principal Component Analysis", 1999). Most of what is
-        of another kind only shows there, as in ViM (arXiv 2203.10807).
+        Larger is stranger, from 0 to about 4. What lies outside the projection counts too, as most of what is
+        of another kind only shows there (as in ViM, arXiv 2203.10807): with orthonormal columns,
+        |z - c|² + |x|² - |z|² is |x|² + |c|² - 2 z·c.
 
         Args:
             features: float32[photos, c].
         """
         centred = self._centred(features)
-        embeddings = centred @ self.matrix
-        outside = (centred**2).sum(axis=1) - ((embeddings * self.scales) ** 2).sum(axis=1)
-        # |z - c|² without an array [photos, n, d], which thousands of photos and prototypes would fill.
-        squares = (embeddings**2).sum(axis=1, keepdims=True) + (self.centres**2).sum(axis=1)
-        nearest: Floats = (squares - 2 * embeddings @ self.centres.T).min(axis=1)
-        distances = np.maximum(nearest, 0) + self.outside_weight * np.maximum(outside, 0)
-        return np.asarray(distances, np.float32)
+        products = centred @ self.matrix @ (-2 * self.centres.T)
+        nearest = (products + (self.centres**2).sum(axis=1)).min(axis=1)
+        return np.asarray(np.maximum((centred**2).sum(axis=1) + nearest, 0), np.float32)
 
     def _centred(self, features: Floats) -> Floats:
         return np.asarray(scale_to_unit_length(features) - self.mean, np.float32)

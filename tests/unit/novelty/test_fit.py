@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from shutterless.novelty.fit import MAX_SIZE, fit_novelty, fit_projection
-from shutterless.novelty.types import NoveltyModel, Projection, scale_to_unit_length
+from shutterless.novelty.fit import MAX_SIZE, PROTOTYPES, fit_novelty, fit_projection
+from shutterless.novelty.types import Projection, scale_to_unit_length
 
 
 @pytest.fixture
@@ -16,35 +16,41 @@ def photos():
     return features.astype(np.float32), truth
 
 
-def test_the_photos_of_a_label_have_unit_variance_around_its_centre(photos):
+def test_the_directions_are_orthonormal_and_those_of_the_largest_variance(photos):
     features, truth = photos
-    projection = fit_projection(features, truth, "block")
-    embeddings = projection.embed(features)
+    projection = fit_projection(features, truth, "block", size=5)
     assert projection.layer == "block"
-    for label, centre in enumerate(projection.centres):
-        assert embeddings[truth == label].mean(axis=0) == pytest.approx(centre, abs=1e-3)
-    assert (embeddings - projection.centres[truth]).std(axis=0) == pytest.approx(np.ones(20), rel=0.2)
+    assert projection.matrix.T @ projection.matrix == pytest.approx(np.eye(5), abs=1e-5)
+    units = scale_to_unit_length(features)
+    kept = projection.embed(features).var(axis=0).sum()
+    assert kept == pytest.approx(np.linalg.eigvalsh(np.cov(units.T))[-5:].sum(), rel=1e-2)
 
 
-def test_a_distance_is_that_from_the_nearest_centre(photos):
+def test_a_distance_is_that_from_the_nearest_prototype_in_all_dimensions(photos):
     features, truth = photos
-    projection = fit_projection(features, truth)
-    z = projection.embed(features[:7])
-    each = ((z[:, None] - projection.centres) ** 2).sum(axis=2)
+    model = fit_novelty({"": features}, truth)
+    (projection,) = model.projections
+    assert projection.centres.shape == (3 * PROTOTYPES, 20)
+    deviations = scale_to_unit_length(features[:7]) - projection.mean
+    prototypes = projection.centres @ projection.matrix.T
+    each = ((deviations[:, None] - prototypes) ** 2).sum(axis=2)
     assert projection.distances(features[:7]) == pytest.approx(each.min(axis=1), rel=1e-3)
-    model = NoveltyModel((projection, projection))
-    assert model.distances({"": features}).shape == (1200, 2)
+    assert model.distances({"": features})[:, 0] == pytest.approx(projection.distances(features))
 
 
-def test_directions_outside_the_projection_count_as_one_variance():
-    rng = np.random.default_rng(0)
-    features = np.concatenate([rng.normal(size=(2000, 4)) * 0.2, rng.normal(size=(2000, 6)) * 0.02], axis=1)
-    features[:, 0] += 1
-    truth = np.zeros(2000, int)
-    whole, part = (fit_projection(features.astype(np.float32), truth, size=size) for size in (10, 4))
-    assert (whole.outside_weight, part.outside_weight) == (0, pytest.approx(1 / 0.02**2, rel=0.3))
-    assert part.distances(features) == pytest.approx(whole.distances(features), rel=0.5)
-    assert np.corrcoef(part.distances(features), whole.distances(features))[0, 1] > 0.95
+def test_what_lies_outside_the_projection_counts(photos):
+    features, truth = photos
+    projection = fit_projection(features, truth, size=3)
+    stranger = features[:1].copy()
+    stranger[0, 17] = 30  # a direction in which no photo differs much from others
+    assert projection.embed(stranger) == pytest.approx(np.zeros((1, 3)), abs=0.8)
+    assert projection.distances(stranger)[0] > projection.distances(features).max()
+
+
+def test_of_many_labels_each_has_fewer_prototypes(photos):
+    features, _ = photos
+    (projection,) = fit_novelty({"": features}, np.arange(1200) % 200).projections
+    assert len(projection.centres) == 400
 
 
 def test_what_is_like_no_label_is_farther_than_almost_every_photo(photos):
@@ -61,7 +67,7 @@ def test_brightness_does_not_matter(photos):
     assert projection.distances(3 * features) == pytest.approx(projection.distances(features), rel=1e-3)
 
 
-@pytest.mark.parametrize(("max_bytes", "size"), [(370_000, MAX_SIZE), (20_000, 30), (0, 1)])
+@pytest.mark.parametrize(("max_bytes", "size"), [(370_000, MAX_SIZE), (20_000, 25), (0, 1)])
 def test_an_embedding_has_at_most_64_numbers_and_all_matrices_a_limit(max_bytes, size):
     features = np.random.default_rng(0).normal(size=(30, 100)).astype(np.float32)
     layers = {"": features, "block": features[:, :60]}
@@ -93,8 +99,6 @@ def test_a_photo_between_two_prototypes_is_measured_to_the_nearer():
         np.zeros(2, np.float32),
         np.eye(2, dtype=np.float32),
         np.array([[1, 0], [0, 1]], np.float32),
-        np.ones(2, np.float32),
-        0.0,
     )
     assert projection.distances(np.array([[2, 0], [3, 4]], np.float32)) == pytest.approx([0, 0.4])
 
