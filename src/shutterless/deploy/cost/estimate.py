@@ -114,7 +114,7 @@ def estimate_cost(workload: Workload, prices: Prices) -> Estimate:
         >>> from shutterless import deploy
         >>> bill = deploy.estimate_cost(deploy.Workload(duration_ms=100), deploy.load_prices("us-east-1"))
         >>> f"${bill.monthly_usd:.2f} per month, ${bill.fixed_usd:.2f} without any request"
-        '$2.03 per month, $0.40 without any request'
+        '$2.33 per month, $0.40 without any request'
     """
     return Estimate(workload, prices, tuple(_list_items(workload, prices)))
 
