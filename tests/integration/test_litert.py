@@ -37,8 +37,10 @@ def test_in_every_precision_each_photo_gets_the_interpreters_scores_bit_for_bit(
         content = exporter.export(precision)
     compiled = CompiledModel(load_library(), content, threads=1)
     interpreted = InterpretedModel(content, threads=1)
-    scores = [compiled.run(picture) for picture in pictures]
-    assert scores == [interpreted.run(picture) for picture in pictures]
+    (name,) = compiled.outputs
+    scores = [compiled.run(picture, [name])[0] for picture in pictures]
+    (interpreted_name,) = interpreted.outputs
+    assert scores == [interpreted.run(picture, [interpreted_name])[0] for picture in pictures]
     assert len({tuple(row) for row in scores}) > len(pictures) / 5  # an int8 model has few different scores
 
 

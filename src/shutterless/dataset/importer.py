@@ -98,7 +98,7 @@ def import_dataset(
         >>> photos = shutterless.draw_sample("to-import", per_label=10, size=32)
         >>> result = shutterless.import_dataset(photos, "imported")
         >>> result.format, len(result.photos)
-        ('imagefolder', 100)
+        ('imagefolder', 140)
     """
     source, folder = Path(source), Path(folder)
     ensure_empty(folder)

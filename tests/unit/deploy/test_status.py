@@ -140,8 +140,8 @@ def test_a_deployment_is_described_completely(aws):
     assert (status.memory, status.architecture) == (1769, "arm64")
     assert status.alarms == {ALARM: "OK"}
     assert status.last_hour == FunctionMetrics(40, 2, 100.0, 150.0)
-    # 304,167 requests in 730 hours: 0.0608 + 52,545.98 GB-s at 0.0000133334 + 1.0646 + 0.2169 + 1.315
-    assert status.monthly_usd == pytest.approx(3.3579, abs=1e-3)
+    # 304,167 requests in 730 hours: 0.0608 + 52,545.98 GB-s at 0.0000133334 + 1.0646 + 0.2169 + 1.615
+    assert status.monthly_usd == pytest.approx(3.6580, abs=1e-3)
     assert status.period_hours == 336
     assert status.key is None
     assert status.to_json()["last_hour"]["errors"] == 2

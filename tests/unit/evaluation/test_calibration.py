@@ -59,10 +59,10 @@ def test_scores_are_scaled_as_the_bundle_will_serve_them(monkeypatch, tmp_path):
     scores = drawn(1.0, photos=200)[1]
 
     class Model:
-        inputs, outputs = "uint8[1, 1, 1, 3]", "float32[1, 5]"
+        inputs, outputs = "uint8[1, 1, 1, 3]", {"probabilities": "float32[1, 5]"}
 
-        def run(self, pixels):
-            return scores[pixels[0]].tolist()
+        def run(self, pixels, outputs):
+            return [scores[pixels[0]].tolist()]
 
     monkeypatch.setattr("shutterless.runtime.model.classifier.load_model", lambda *arguments: Model())
     bundle = Bundle(
