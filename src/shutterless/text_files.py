@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 # A recipe, a description or a price table is a few kilobytes.
@@ -11,6 +12,7 @@ MAX_TEXT_BYTES = 10_000_000
 MAX_TABLE_BYTES = 300_000_000
 # A mark is in the head of a page.
 HEAD_BYTES = 2000
+DELIMITERS = ",;\t"
 
 
 def has_mark(file: Path, mark: bytes) -> bool:
@@ -63,6 +65,34 @@ def read_bytes(file: Path, limit: int = MAX_TEXT_BYTES) -> bytes:
     if len(data) > limit:
         raise OSError(errno.EFBIG, f"it has more than {limit:,} bytes", str(file))
     return data
+
+
+def decode_text(data: bytes) -> str:
+    """Decode a text that any spreadsheet program may have saved: in UTF-8, UTF-16 or Windows-1252.
+
+    Raises:
+        UnicodeDecodeError: It is none of them.
+    """
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252")
+
+
+def parse_table(text: str) -> Iterator[list[str]]:
+    """Yield the cells of each row of a CSV text, with commas, semicolons or tabs: what its first row has.
+
+    Raises:
+        csv.Error: It is no such text.
+    """
+    import csv
+    import io
+
+    first_row = text.partition("\n")[0]
+    delimiter = max(DELIMITERS, key=first_row.count)
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
 
 
 def parse_json(text: str) -> object:

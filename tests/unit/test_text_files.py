@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shutterless.text_files import read_head, read_text
+from shutterless.text_files import decode_text, parse_table, read_head, read_text
 
 
 def test_text_is_read_from_plain_files_within_bounds(tmp_path):
@@ -25,3 +25,11 @@ def test_text_is_read_from_plain_files_within_bounds(tmp_path):
         read_text(tmp_path)
     with pytest.raises(FileNotFoundError):
         read_text(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_table_is_read_as_any_spreadsheet_program_saves_it(encoding, delimiter):
+    rows = [["path", "label"], ["größe.jpg", "hat"]]
+    text = "".join(delimiter.join(row) + "\r\n" for row in rows)
+    assert [*parse_table(decode_text(text.encode(encoding)))] == rows

@@ -1,20 +1,17 @@
 """Read the accepted findings from findings.csv, as any spreadsheet program may have saved it."""
 
-import codecs
 import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from shutterless.curation.fixes.problems import FixProblem
 from shutterless.errors import DatasetError
-from shutterless.text_files import MAX_TABLE_BYTES, read_bytes
+from shutterless.text_files import MAX_TABLE_BYTES, decode_text, parse_table, read_bytes
 from shutterless.utils.escaping import unescape_formula
 from shutterless.utils.messages import quoted
 
 REQUIRED = {"action", "path", "target", "accept"}
-DELIMITERS = ",;\t"
 # The German words are what a German spreadsheet program makes of TRUE and FALSE.
 YES = {"yes", "y", "true", "1", "x", "wahr"}
 NO = {"", "no", "n", "false", "0", "falsch"}
@@ -102,23 +99,10 @@ def _problem(code: str, number: int, row: Mapping[str, str], reason: str) -> Fix
 def _read_cells(file: Path) -> list[list[str]]:
     """Return the cells of every row, the header first."""
     try:
-        text = _decode(read_bytes(file, MAX_TABLE_BYTES))
-        first_line = text.partition("\n")[0]
-        delimiter = max(DELIMITERS, key=first_line.count)
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)) or [[]]
+        return list(parse_table(decode_text(read_bytes(file, MAX_TABLE_BYTES)))) or [[]]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(
             "unreadable-findings",
             f"Cannot read the findings in {file}: {error}",
             "Use the findings.csv that dataset inspect --report writes, and save it as CSV, in UTF-8.",
         ) from error
-
-
-def _decode(data: bytes) -> str:
-    """Decode a text by its byte-order mark; without one, as UTF-8 or else as Windows-1252."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252")

@@ -9,7 +9,7 @@ from typing import Literal
 
 from shutterless.dataset.types import Photo
 from shutterless.runtime.json_types import JsonObject
-from shutterless.text_files import MAX_TABLE_BYTES, read_text
+from shutterless.text_files import MAX_TABLE_BYTES, decode_text, parse_table, read_bytes
 from shutterless.utils.escaping import escape_formula
 
 FINDINGS = "findings.csv"
@@ -92,8 +92,9 @@ def write_suggestions(file: Path, suggestions: Iterable[Suggestion], accepted: M
 def read_accepted(file: Path) -> dict[str, str]:
     """Return suggestion id → what the user wrote into the column `accept`; empty if there is no such file."""
     try:
-        text = read_text(file, MAX_TABLE_BYTES).removeprefix("\ufeff")
-        reader = csv.DictReader(text.splitlines())
-        return {row["id"]: row["accept"].strip() for row in reader if row["accept"]}
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError, AttributeError):
+        header, *rows = parse_table(decode_text(read_bytes(file, MAX_TABLE_BYTES)))
+        columns = [cell.strip().lower() for cell in header]
+        records = [dict(zip(columns, cells, strict=False)) for cells in rows]
+        return {record["id"]: record["accept"].strip() for record in records if record.get("accept")}
+    except (OSError, ValueError, csv.Error, KeyError):  # ValueError: an empty file, or in no encoding
         return {}

@@ -1,7 +1,6 @@
 """Read the rows of a CSV, JSON Lines or Parquet file within bounds, whoever wrote it."""
 
 import csv
-import io
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shutterless.errors import DatasetError
-from shutterless.text_files import MAX_TABLE_BYTES, parse_json, read_text
+from shutterless.text_files import MAX_TABLE_BYTES, parse_json, parse_table, read_text
 from shutterless.utils.escaping import unescape_formula
 from shutterless.utils.messages import quoted, shortened
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 # Column → value, for one photo; what is missing or empty is not in it.
 Row = Mapping[str, str]
-DELIMITERS = ",;\t"
 # A table of this many photos takes some gigabytes of memory.
 MAX_ROWS = 10_000_000
 # A path or a label; the names of files have at most 255 bytes, paths at most 4,096.
@@ -84,10 +82,7 @@ def cell_text(value: object, names: Sequence[str] = ()) -> str:
 
 
 def _read_csv(file: Path, columns: Sequence[str], required: Sequence[Sequence[str]]) -> Iterator[Row]:
-    text = read_text(file, MAX_TABLE_BYTES).removeprefix("\ufeff")
-    first_line = text[: text.find("\n")] if "\n" in text else text
-    delimiter = max(DELIMITERS, key=first_line.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = parse_table(read_text(file, MAX_TABLE_BYTES).removeprefix("\ufeff"))
     header = [name.strip().lower() for name in next(reader, [])]
     _require_columns(file, header, required)
     for number, cells in enumerate(reader, start=2):

@@ -1,4 +1,5 @@
 import csv
+from dataclasses import replace
 
 import pytest
 
@@ -41,6 +42,15 @@ def test_no_cell_is_a_formula_and_every_path_can_be_read_back(tmp_path):
 def test_what_was_accepted_is_kept_for_the_same_suggestion(tmp_path):
     file = tmp_path / "findings.csv"
     write_suggestions(file, [MOVE, HOSTILE], {MOVE.id: "yes"})
+    assert read_accepted(file) == {MOVE.id: "yes"}
+
+
+@pytest.mark.parametrize(("delimiter", "encoding"), [(";", "cp1252"), ("\t", "utf-16")])
+def test_what_a_spreadsheet_program_saved_is_kept_too(tmp_path, delimiter, encoding):
+    file = tmp_path / "findings.csv"
+    write_suggestions(file, [replace(MOVE, reason="größer")], {MOVE.id: "yes"})
+    cells = csv.reader(file.read_text("utf-8-sig").splitlines())
+    file.write_bytes("\r\n".join(delimiter.join(row) for row in cells).encode(encoding))
     assert read_accepted(file) == {MOVE.id: "yes"}
 
 
