@@ -57,11 +57,15 @@ def _parse_photo(file: Path, number: int, columns: list[str], row: list[str]) ->
         raise _unreadable(
             file, f"the split '{photo.split}' in row {number} is not one of {', '.join(SPLITS)}"
         )
-    # Also as a Windows path, which may have a drive letter and backslashes.
-    parts = {*PurePosixPath(photo.path).parts, *PureWindowsPath(photo.path).parts}
-    if ".." in parts or PurePosixPath(photo.path).is_absolute() or PureWindowsPath(photo.path).anchor:
+    if leads_outside(photo.path):
         raise _unreadable(file, f"the path in row {number} is outside the data set: {photo.path}")
     return photo
+
+
+def leads_outside(path: str) -> bool:
+    """Tell whether a path may lead out of the folder that it is relative to, also on Windows."""
+    posix, windows = PurePosixPath(path), PureWindowsPath(path)  # the latter has drives and backslashes
+    return ".." in {*posix.parts, *windows.parts} or posix.is_absolute() or bool(windows.anchor)
 
 
 def _unreadable(file: Path, reason: str) -> RunError:

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from shutterless.dataset import Photo, PhotoReader
+from shutterless.dataset import Photo, PhotoReader, index_chunks
 from shutterless.dataset.types import NOTHING_DECODED, Decoded
 from shutterless.errors import RunError
 from shutterless.novelty.types import Floats
@@ -78,10 +78,9 @@ class FeatureReader:
             RunError: Features are not finite (`not-finite`).
         """
         reader = PhotoReader(self._root, photos, self._run.input, memory_limit=0, decoded=decoded)
-        chunks = [np.arange(start, min(start + CHUNK, len(photos))) for start in range(0, len(photos), CHUNK)]
-        rows = []
-        for chunk, pixels in zip(chunks, map_ahead(reader.__getitem__, chunks, workers=1), strict=True):
-            self._progress("computing features", int(chunk[0]), len(photos))
+        rows: list[dict[str, Floats]] = []
+        for pixels in map_ahead(reader.__getitem__, index_chunks(len(photos), CHUNK), workers=1):
+            self._progress("computing features", CHUNK * len(rows), len(photos))
             rows.append(self._model.predict_on_batch(pixels))
         self._progress("computing features", len(photos), len(photos))
         features = {layer: np.concatenate([row[layer] for row in rows]) for layer in LAYERS}

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from shutterless.conversion.features import FeatureReader
-from shutterless.dataset import Photo, PhotoReader, label_indices
+from shutterless.conversion.features import CHUNK, FeatureReader
+from shutterless.dataset import Photo, PhotoReader, index_chunks, label_indices
 from shutterless.dataset.types import Decoded
 from shutterless.novelty import (
     Familiarity,
@@ -24,7 +24,6 @@ from shutterless.utils.progress import Progress
 # Of the matrices, centres and means that the model gets, whatever its backbone: with its operators, and the
 # scores in bundle.json, a bundle grows by less than 400 KB.
 MAX_BYTES = 365_000
-CHUNK = 64
 
 
 def fit_run(
@@ -85,6 +84,5 @@ def fit_threshold(
 def _distances(classifier: Classifier, root: Path, photos: Sequence[Photo], decoded: Decoded) -> Floats:
     """Return float32[photos, k], a chunk at a time."""
     reader = PhotoReader(root, photos, classifier.input, memory_limit=0, decoded=decoded)
-    starts = range(0, len(photos), CHUNK)
-    chunks = (reader[np.arange(start, min(start + CHUNK, len(photos)))] for start in starts)
-    return np.concatenate([classifier.distances(chunk) for chunk in chunks])
+    chunks = index_chunks(len(photos), CHUNK)
+    return np.concatenate([classifier.distances(reader[indices]) for indices in chunks])

@@ -97,8 +97,8 @@ def add_feature_findings(
         errors = find_label_errors(vectors, photos, duplicates=same, seed=seed)
         outliers = find_outliers(features, photos)
         progress("comparing photos", 2, 3)
-        map_photos = photos[:: -(-len(photos) // MAX_PHOTOS_ON_MAP)]
-        places = arrange(vectors[:: -(-len(photos) // MAX_PHOTOS_ON_MAP)])
+        on_map = slice(None, None, -(-len(photos) // MAX_PHOTOS_ON_MAP))
+        places = arrange(vectors[on_map])
         progress("comparing photos", 3, 3)
     same_photo = duplicate_findings(dataset, inspection.stats, duplicates)
     recomputed_kinds = {"leakage", "label-conflict", "exact-duplicates", "near-duplicates"}
@@ -112,7 +112,7 @@ def add_feature_findings(
         inspection,
         duplicates=duplicates,
         findings=worst_first(findings),
-        places={photo.path: (float(x), float(y)) for photo, (x, y) in zip(map_photos, places, strict=True)},
+        places={photo.path: (x, y) for photo, (x, y) in zip(photos[on_map], places.tolist(), strict=True)},
     )
 
 

@@ -2,7 +2,7 @@
 
 from shutterless.dataset.integrity import verify_photos
 from shutterless.dataset.layout import find_pictures
-from shutterless.dataset.loader import PhotoReader, decode_once, label_indices, read_pixels
+from shutterless.dataset.loader import PhotoReader, decode_once, index_chunks, label_indices, read_pixels
 from shutterless.dataset.scan import SPLITS, Dataset, Photo, Unreadable, load_dataset
 from shutterless.dataset.selection import Selection, load_labelled
 from shutterless.dataset.synthetic.render import draw_sample
@@ -17,6 +17,7 @@ __all__ = [
     "decode_once",
     "draw_sample",
     "find_pictures",
+    "index_chunks",
     "label_indices",
     "load_dataset",
     "load_labelled",

@@ -15,7 +15,7 @@ from shutterless.dataset.sources.reader import AUTO, read_source
 from shutterless.dataset.sources.records import TWO_LABELS, require_whole_groups
 from shutterless.dataset.sources.table import GROUPS
 from shutterless.dataset.split import assign_new
-from shutterless.dataset.types import NEW, SPLITS, Photo, Skipped, Unreadable, count_photos
+from shutterless.dataset.types import NEW, SPLITS, Photo, Skipped, count_photos
 from shutterless.errors import DatasetError
 from shutterless.files import atomic_directory, ensure_empty, ensure_outside
 from shutterless.runtime.image import decoder
@@ -116,14 +116,11 @@ def import_dataset(
         for number, photo in enumerate(photos, start=1):
             _place(listing.root / photo.path, draft / targets[photo.path], link)
             progress("copying photos", number, len(photos))
-        result = tuple(sorted((replace(photo, path=targets[photo.path]) for photo in photos), key=_path))
+        imported = (replace(photo, path=targets[photo.path]) for photo in photos)
+        result = tuple(sorted(imported, key=lambda photo: photo.path))
         _write_groups(result, draft / GROUPS)
     renamed = {label: name for label, name in folders.items() if label and label != name}
     return ImportedDataset(folder, name, result, listing.summary(), renamed)
-
-
-def _path(photo: Photo) -> str:
-    return photo.path
 
 
 def _readable(listing: Listing, progress: Progress) -> list[Photo]:
@@ -131,7 +128,7 @@ def _readable(listing: Listing, progress: Progress) -> list[Photo]:
     everything = replace(listing, photos=[*listing.photos, *listing.other])
     readable, unreadable = read_photos(everything, decoder.check, progress=progress, what="checking photos")
     for file in unreadable:
-        _skip(listing, file)
+        listing.skipped.setdefault(file.reason, []).append(file.path)
     by_content: dict[str, list[Photo]] = {}
     for photo in readable:
         by_content.setdefault(photo.sha256, []).append(photo)
@@ -152,10 +149,6 @@ def _readable(listing: Listing, progress: Progress) -> list[Photo]:
             " ".join(f"{str(each).capitalize()}." for each in listing.summary()),
         )
     return photos
-
-
-def _skip(listing: Listing, file: Unreadable) -> None:
-    listing.skipped.setdefault(file.reason, []).append(file.path)
 
 
 def _with_splits(listing: Listing, photos: list[Photo]) -> list[Photo]:

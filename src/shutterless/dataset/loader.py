@@ -1,6 +1,6 @@
 """Read photos as arrays, with the decoder that serving uses."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +96,12 @@ class PhotoReader:
         for row, index in enumerate(indices):
             pixels[row] = self._arrays[index]
         return pixels
+
+
+def index_chunks(count: int, size: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield the indices of `count` photos in their order, `size` at a time: int64[up to size]."""
+    for start in range(0, count, size):
+        yield np.arange(start, min(start + size, count))
 
 
 def fits_in_memory(count: int, spec: InputSpec, limit: int | None = None) -> bool:

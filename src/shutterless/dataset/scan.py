@@ -11,7 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from shutterless.dataset.groups.duplicates import Duplicates, find_duplicates
-from shutterless.dataset.groups.grouping import AUTO, find_groups, leaking, parse_group_by, with_groups
+from shutterless.dataset.groups.grouping import (
+    AUTO,
+    find_groups,
+    leaking,
+    make_rule,
+    parse_group_by,
+    with_groups,
+)
 from shutterless.dataset.layout import LAYOUT_HINT, OUTSIDE_LABELS, Listing
 from shutterless.dataset.loader import fits_in_memory
 from shutterless.dataset.photo_stats import PhotoStats, measure_photo
@@ -147,7 +154,7 @@ def scan_photos(
     """
     key_of = parse_group_by(group_by)
     if key_of == AUTO and listing.groups:
-        key_of = lambda photo: listing.groups.get(photo.path)  # noqa: E731
+        key_of = make_rule(listing.groups)
     if listing.photos:
         listing = replace(listing, photos=[*listing.photos, *listing.other])
     keep = spec if spec and fits_in_memory(len(listing.photos), spec) else None

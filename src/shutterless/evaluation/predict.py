@@ -10,7 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from shutterless.artifacts.training_record import TrainingRecord, read_training_photos
-from shutterless.dataset import SPLITS, Photo, PhotoReader, Selection, label_indices, load_labelled
+from shutterless.dataset import (
+    SPLITS,
+    Photo,
+    PhotoReader,
+    Selection,
+    index_chunks,
+    label_indices,
+    load_labelled,
+)
 from shutterless.dataset.sources.table import photos_root
 from shutterless.dataset.types import NEW, NOTHING_DECODED, Decoded
 from shutterless.errors import BundleError, InputError, RunError
@@ -227,8 +235,7 @@ def predict_photos(
     """
     reader = PhotoReader(root, photos, model.input, memory_limit=0, decoded=decoded)
     chunks = []
-    for start in range(0, len(photos), CHUNK):
-        stop = min(start + CHUNK, len(photos))
-        chunks.append(model.probabilities(reader[np.arange(start, stop)]))
-        progress("measuring", stop, len(photos))
+    for indices in index_chunks(len(photos), CHUNK):
+        chunks.append(model.probabilities(reader[indices]))
+        progress("measuring", int(indices[-1]) + 1, len(photos))
     return np.concatenate(chunks)

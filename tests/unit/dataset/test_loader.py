@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shutterless.dataset.loader import PhotoReader, label_indices, read_pixels
+from shutterless.dataset.loader import PhotoReader, index_chunks, label_indices, read_pixels
 from shutterless.dataset.types import Decoded, Photo
 from shutterless.errors import DatasetError
 from shutterless.runtime import host_resources
@@ -74,3 +74,8 @@ def test_a_reader_takes_what_is_already_decoded_for_its_input_and_reads_no_file(
     assert reader[np.array([], int)].shape == (0, 4, 5, 3)
     other = PhotoReader(tmp_path, photos, InputSpec(4, 5, "pad"), decoded=Decoded(SPEC, arrays))
     assert other[np.array([2])].max() == 30
+
+
+def test_indices_come_in_chunks_of_which_the_last_may_be_smaller():
+    assert [chunk.tolist() for chunk in index_chunks(5, 2)] == [[0, 1], [2, 3], [4]]
+    assert [*index_chunks(0, 2)] == []

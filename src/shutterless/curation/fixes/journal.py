@@ -9,12 +9,12 @@ The journal may come with photos of strangers, so no path in it may lead out of 
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
+from shutterless.artifacts.split import SHA256, leads_outside
 from shutterless.errors import DatasetError, cannot_write
 from shutterless.files import sync_folder
 from shutterless.runtime.json_types import JsonObject
@@ -23,7 +23,6 @@ from shutterless.text_files import MAX_TABLE_BYTES, parse_json, read_bytes
 FOLDER = ".shutterless"  # hidden: no photo below it belongs to the data set
 JOURNAL = f"{FOLDER}/fixes.jsonl"
 REMOVED = f"{FOLDER}/removed"
-SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -215,8 +214,7 @@ def _parse_step(document: Mapping[str, object]) -> FixStep:
 
 def _inside(path: str) -> str:
     """Return a relative path that stays in the data set, also on Windows; refuse any other."""
-    posix, windows = PurePosixPath(path), PureWindowsPath(path)
-    if not path or "\0" in path or ".." in {*posix.parts, *windows.parts} or path[0] == "/" or windows.anchor:
+    if not path or "\0" in path or leads_outside(path):
         raise ValueError(f"{path!r} is not a path in the data set")
     return path
 

@@ -151,9 +151,13 @@ def parse_group_by(group_by: str | Path) -> KeyOf | str:
     if text == FOLDER:
         return lambda photo: f"{photo.label}/{folder}" if (folder := parse_file_name(photo).folder) else None
     if text.lower().endswith(".csv"):
-        groups = read_groups(Path(text))
-        return lambda photo: groups.get(photo.path)
+        return make_rule(read_groups(Path(text)))
     return _parse_expression(text)
+
+
+def make_rule(groups: Mapping[str, str]) -> KeyOf:
+    """Return the rule that gives each photo its group by path → group."""
+    return lambda photo: groups.get(photo.path)
 
 
 def _parse_expression(expression: str) -> KeyOf:
