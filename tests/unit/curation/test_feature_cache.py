@@ -1,4 +1,5 @@
 import os
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -17,16 +18,14 @@ def file(tmp_path):
 
 def stored(file, model="m") -> dict[str, float]:
     """Return photo → first feature of what a new process would find."""
-    cache = FeatureCache(model, file)
-    features = cache.load(["a", "b", "c"])
-    cache.close()
+    with closing(FeatureCache(model, file)) as cache:
+        features = cache.load(["a", "b", "c"])
     return {key: float(vector[0]) for key, vector in features.items()}
 
 
 def store(file, features, model="m") -> None:
-    cache = FeatureCache(model, file)
-    cache.store(features)
-    cache.close()
+    with closing(FeatureCache(model, file)) as cache:
+        cache.store(features)
 
 
 def test_features_are_kept_for_each_model_and_photo(file):
@@ -39,7 +38,8 @@ def test_features_are_kept_for_each_model_and_photo(file):
 def test_more_photos_than_a_statement_takes_are_loaded(file):
     features = {f"{number:05}": np.full(2, number, np.float32) for number in range(1234)}
     store(file, features)
-    loaded = FeatureCache("m", file).load(features)
+    with closing(FeatureCache("m", file)) as cache:
+        loaded = cache.load(features)
     assert all(np.array_equal(loaded[key], vector) for key, vector in features.items())
 
 
@@ -66,7 +66,8 @@ def test_those_not_used_for_longest_are_removed(file, monkeypatch):
         monkeypatch.setattr(feature_cache, "_today", lambda day=day: day)
         store(file, {key: ONES})
     monkeypatch.setattr(feature_cache, "_today", lambda: 3)
-    FeatureCache("m", file).load(["a"])
+    with closing(FeatureCache("m", file)) as cache:
+        cache.load(["a"])
     monkeypatch.setattr(feature_cache, "MAX_BYTES", 2 * ONES.nbytes)
     store(file, {})
     assert set(stored(file)) == {"a", "c"}
@@ -76,20 +77,20 @@ def test_those_not_used_for_longest_are_removed(file, monkeypatch):
 def test_without_a_usable_file_features_are_kept_in_memory(place, file):
     if place:
         file.mkdir(parents=True)
-    cache = FeatureCache("m", file if place else None)
-    cache.store({"a": ONES})
-    assert set(cache.load(["a"])) == {"a"}
+    with closing(FeatureCache("m", file if place else None)) as cache:
+        cache.store({"a": ONES})
+        assert set(cache.load(["a"])) == {"a"}
 
 
 def test_a_file_that_another_process_has_locked_is_left_alone(file, monkeypatch):
     store(file, {"a": ONES})
-    other = FeatureCache("m", file)
-    other._database.execute("BEGIN EXCLUSIVE")
-    monkeypatch.setattr(feature_cache, "LOCK_TIMEOUT", 0.01)
-    cache = FeatureCache("m", file)
-    assert cache.load(["a"]) == {}
-    cache.store({"b": TWOS})
-    other._database.rollback()
+    with closing(FeatureCache("m", file)) as other:
+        other._database.execute("BEGIN EXCLUSIVE")
+        monkeypatch.setattr(feature_cache, "LOCK_TIMEOUT", 0.01)
+        with closing(FeatureCache("m", file)) as cache:
+            assert cache.load(["a"]) == {}
+            cache.store({"b": TWOS})
+        other._database.rollback()
     assert stored(file) == {"a": 1}
 
 
