@@ -17,24 +17,28 @@ from pathlib import Path
 import keras
 import numpy as np
 from PIL import Image, ImageDraw
+from rich.console import Console
+from rich.table import Table
 from sklearn.covariance import ledoit_wolf
 from sklearn.linear_model import LogisticRegression
 
 from shutterless.dataset import read_pixels
 from shutterless.dataset.synthetic.clothing_shapes import GARMENTS
 from shutterless.dataset.synthetic.render import draw_garment
-from shutterless.novelty import auroc, fit_novelty
+from shutterless.novelty import auroc, fit_familiarity
+from shutterless.novelty.fit import fit_projection
 from shutterless.novelty.types import scale_to_unit_length
 from shutterless.runtime.image.decoder import InputSpec, decode
 from shutterless.training import Run, load_run
 
 SIZE = 320  # of drawn pictures, in pixels
 PER_KIND = 60
-LAYERS = ("block_2_add", "block_5_add", "block_8_add", "block_12_add")
+INNER_LAYERS = ("block_5_add", "block_8_add")
 
-Features = dict[str, np.ndarray]  # "split or kind:layer" → float32[photos, c]
-Layers = dict[str, np.ndarray]
-Score = Callable[[Layers], np.ndarray]  # larger is stranger
+Features = dict[str, np.ndarray]
+Score = Callable[[Features], np.ndarray]
+Distance = Callable[[np.ndarray], np.ndarray]
+Cells = dict[str, tuple[float, float]]
 
 
 def drawn_pictures() -> Iterator[tuple[str, Image.Image]]:
@@ -109,7 +113,7 @@ def foreign_pictures(folders: list[Path], spec: InputSpec) -> dict[str, np.ndarr
 def feature_model(run: Run) -> tuple[keras.Model, list[str]]:
     """Return a network that gives pooled features at several depths, then the probabilities."""
     backbone = next(layer for layer in run.model.layers if isinstance(layer, keras.Model))
-    names = [name for name in LAYERS if name in {layer.name for layer in backbone.layers}]
+    names = [name for name in INNER_LAYERS if name in {layer.name for layer in backbone.layers}]
     outputs = [backbone.get_layer(name).output for name in names]
     inside = keras.Model(backbone.input, [*outputs, backbone.output])
     pixels = keras.Input(run.model.input_shape[1:], dtype="uint8")
@@ -137,103 +141,121 @@ def extract(run: Run, root: Path, folders: list[Path]) -> Features:
     return features
 
 
-def layers_of(features: Features, group: str) -> Layers:
-    """Return layer → features of one split or kind."""
-    return {name.partition(":")[2]: rows for name, rows in features.items() if name.startswith(f"{group}:")}
-
-
-def fit_scores(train: Layers, truth: np.ndarray) -> dict[str, Score]:
-    """Fit every score to training photos. `probabilities` must be those of a head that knows these labels."""
-    prototypes = fit_novelty({"": train[""]}, truth)
-    units = scale_to_unit_length(train[""])
-    scores: dict[str, Score] = {
-        "10 prototypes per label (used)": lambda layers: prototypes.distances(layers)[:, 0],
-        "nearest photo, cosine": lambda layers: nearest(units, layers[""], 1),
-        "10th nearest photo, cosine": lambda layers: nearest(units, layers[""], 10),
-        "Mahalanobis++": mahalanobis(train[""], truth, ""),
-        "outside 64 directions (as ViM)": residual(units),
-        "GEN": lambda layers: gen(layers["probabilities"]),
-        "highest probability": lambda layers: -layers["probabilities"].max(axis=1),
-    }
-    inside = {
-        f"Mahalanobis++ at {name}": mahalanobis(train[name], truth, name) for name in LAYERS if name in train
-    }
-    return {**scores, **inside}
-
-
-def nearest(units: np.ndarray, features: np.ndarray, rank: int) -> np.ndarray:
-    """Return one minus the cosine of the nearest photo of this rank."""
-    cosines = scale_to_unit_length(features) @ units.T
-    return 1 - np.partition(cosines, -rank, axis=1)[:, -rank]
-
-
-def mahalanobis(features: np.ndarray, truth: np.ndarray, layer: str) -> Score:
-    """Return the distance of arXiv 2505.18032 from the nearest label's mean, with a shrunk covariance."""
+def mahalanobis(features: np.ndarray, truth: np.ndarray, size: int = 0) -> Distance:
+    """Return the squared Mahalanobis++ distance, in `size` directions of large variance or in all."""
     units = scale_to_unit_length(features).astype(np.float64)
-    labels, indices = np.unique(truth, return_inverse=True)
-    means = np.stack([units[indices == index].mean(axis=0) for index in range(len(labels))])
-    covariance, _ = ledoit_wolf(units - means[indices], assume_centered=True)
-    variances, directions = np.linalg.eigh(covariance)
-    whitening = directions / np.sqrt(np.maximum(variances, 1e-12))
+    means = np.stack([units[truth == label].mean(axis=0) for label in np.unique(truth)])
+    residuals = units - means[np.unique(truth, return_inverse=True)[1]]
+    variances, directions = np.linalg.eigh(ledoit_wolf(residuals, assume_centered=True)[0])
+    matrix = (directions / np.sqrt(variances))[:, -size:]
+    centres = means @ matrix
 
-    def score(layers: Layers) -> np.ndarray:
-        whitened = scale_to_unit_length(layers[layer]) @ whitening
-        return np.stack([((whitened - mean @ whitening) ** 2).sum(axis=1) for mean in means]).min(axis=0)
+    def distance(group: np.ndarray) -> np.ndarray:
+        z = scale_to_unit_length(group) @ matrix
+        squares = (z**2).sum(axis=1, keepdims=True) + (centres**2).sum(axis=1)
+        return (squares - 2 * z @ centres.T).min(axis=1)
 
-    return score
+    return distance
 
 
-def residual(units: np.ndarray) -> Score:
-    """Return the squared length outside the 64 directions of the largest variance (arXiv 2203.10807)."""
+def neighbour(features: np.ndarray, rank: int) -> Distance:
+    """Return one minus the cosine of the neighbour of this rank."""
+    units = scale_to_unit_length(features)
+    return lambda group: 1 - np.partition(scale_to_unit_length(group) @ units.T, -rank, axis=1)[:, -rank]
+
+
+def outside(features: np.ndarray) -> Distance:
+    """Return the squared length outside the 64 directions of the largest variance, as in ViM."""
+    units = scale_to_unit_length(features)
     mean = units.mean(axis=0)
-    _, directions = np.linalg.eigh(np.cov((units - mean).T))
-
-    def score(layers: Layers) -> np.ndarray:
-        centred = scale_to_unit_length(layers[""]) - mean
-        return (centred**2).sum(axis=1) - ((centred @ directions[:, -64:]) ** 2).sum(axis=1)
-
-    return score
+    rest = np.linalg.eigh(np.cov((units - mean).T))[1][:, :-64]
+    return lambda group: (((scale_to_unit_length(group) - mean) @ rest) ** 2).sum(axis=1)
 
 
-def gen(probabilities: np.ndarray) -> np.ndarray:
-    """Return the generalized entropy with gamma = 0.1 (Liu et al., "GEN", CVPR 2023)."""
-    clipped = probabilities.clip(1e-9, 1 - 1e-9)
-    return ((clipped * (1 - clipped)) ** 0.1).sum(axis=1)
+def generalized_entropy(probabilities: np.ndarray, gamma: float = 0.1) -> np.ndarray:
+    """Return the generalized entropy of a softmax (GEN: Liu et al., CVPR 2023)."""
+    clipped = np.clip(probabilities.astype(np.float64), 1e-7, 1 - 1e-7)
+    return (clipped**gamma * (1 - clipped) ** gamma).sum(axis=1)
 
 
-def compare(familiar: np.ndarray, strange: np.ndarray) -> tuple[float, float]:
-    """Return the AUROC, and the share of strange pictures with a conformal p-value of at most 2 %."""
-    p_values = (1 + (familiar[None] >= strange[:, None]).sum(axis=1)) / (1 + len(familiar))
-    return auroc(familiar, strange), float((p_values <= 0.02).mean())
+def fit_scores(train: Features, truth: np.ndarray) -> dict[str, Score]:
+    """Fit every score to the training photos; a head that knows their labels gives `probabilities`."""
+    end = train[""]
+    scores: dict[str, tuple[str, Distance]] = {
+        "prototypes, 10 per label": ("", fit_projection(end, truth).distances),
+        "prototypes, 1 per label": ("", fit_projection(end, truth, prototypes=1).distances),
+        "nearest neighbour, cosine": ("", neighbour(end, 1)),
+        "10th neighbour, cosine": ("", neighbour(end, 10)),
+        "Mahalanobis++": ("", mahalanobis(end, truth)),
+        "Mahalanobis++, 64 directions": ("", mahalanobis(end, truth, 64)),
+        "outside 64 directions (ViM)": ("", outside(end)),
+        "highest probability": ("probabilities", lambda probabilities: 1 - probabilities.max(axis=1)),
+        "GEN": ("probabilities", generalized_entropy),
+    }
+    for layer in (each for each in INNER_LAYERS if each in train):
+        scores[f"Mahalanobis++, {layer}"] = (layer, mahalanobis(train[layer], truth))
+        scores[f"10th neighbour, {layer}"] = (layer, neighbour(train[layer], 10))
+
+    def at(layer: str, distance: Distance) -> Score:
+        return lambda group: distance(group[layer])
+
+    return {name: at(*score) for name, score in scores.items()}
 
 
-def measure_near(features: Features) -> dict[str, np.ndarray]:
-    """Leave out each label; return score → mean AUROC and share noticed of its validation photos."""
-    train, validation = layers_of(features, "train"), layers_of(features, "validation")
-    truth, validation_truth = train["truth"], validation["truth"]
-    results: dict[str, list[tuple[float, float]]] = {}
+def combined(scores: dict[str, Score], names: tuple[str, ...], familiar: Features) -> Score:
+    """Return the sum of several scores, each divided by its standard deviation over familiar photos."""
+    deviations = {name: scores[name](familiar).std() for name in names}
+    return lambda group: sum((scores[name](group) / deviations[name] for name in names), np.zeros(1))
+
+
+def add_sums(scores: dict[str, Score], familiar: Features) -> dict[str, Score]:
+    """Add the sums of the first score and others."""
+    pairs = [name for name in scores if name == "GEN" or name.startswith("Mahalanobis++, block")]
+    first = next(iter(scores))
+    return {**scores, **{f"{first} + {name}": combined(scores, (first, name), familiar) for name in pairs}}
+
+
+def group_of(features: Features, name: str) -> Features:
+    """Return the features of a split or kind by layer."""
+    prefix = f"{name}:"
+    return {key.removeprefix(prefix): array for key, array in features.items() if key.startswith(prefix)}
+
+
+def cell(familiar: np.ndarray, strange: np.ndarray) -> tuple[float, float]:
+    """Return the AUROC, and the share noticed at 2 % false alarms."""
+    noticed = ~fit_familiarity(familiar[:, np.newaxis]).is_familiar(strange[:, np.newaxis])
+    return auroc(familiar, strange), float(noticed.mean())
+
+
+def compare(features: Features) -> dict[str, Cells]:
+    """Return score → kind → AUROC and share noticed; for labels left out, the mean over the labels."""
+    train, validation = group_of(features, "train"), group_of(features, "validation")
+    truth, validation_truth = train.pop("truth"), validation.pop("truth")
+    kinds = sorted({key.split(":")[0] for key in features} - {"train", "validation"})
+    far = {
+        name: {kind: cell(score(validation), score(group_of(features, kind))) for kind in kinds}
+        for name, score in add_sums(fit_scores(train, truth), validation).items()
+    }
+    near: dict[str, list[tuple[float, float]]] = {name: [] for name in far}
     for label in np.unique(validation_truth):
-        known = {name: rows[truth != label] for name, rows in train.items()}
-        head = LogisticRegression(max_iter=300).fit(known[""], known["truth"])
+        is_known, is_familiar = truth != label, validation_truth != label
+        known = {layer: array[is_known] for layer, array in train.items()}
+        head = LogisticRegression(max_iter=300).fit(known[""], truth[is_known])
         asked = {**validation, "probabilities": head.predict_proba(validation[""])}
-        for name, score in fit_scores(known, known["truth"]).items():
-            values = score(asked)
-            pair = compare(values[validation_truth != label], values[validation_truth == label])
-            results.setdefault(name, []).append(pair)
-    return {name: np.mean(pairs, axis=0) for name, pairs in results.items()}
+        familiar = {layer: array[is_familiar] for layer, array in asked.items()}
+        for name, score in add_sums(fit_scores(known, truth[is_known]), familiar).items():
+            distances = score(asked)
+            near[name].append(cell(distances[is_familiar], distances[~is_familiar]))
+    means = {name: tuple(map(float, np.mean(cells, axis=0))) for name, cells in near.items()}
+    return {name: {"label left out": means[name], **cells} for name, cells in far.items()}
 
 
-def print_table(features: Features) -> None:
-    """Print a row for each score: labels left out, then each kind of foreign picture."""
-    train, validation = layers_of(features, "train"), layers_of(features, "validation")
-    groups = dict.fromkeys(name.partition(":")[0] for name in features)
-    kinds = [group for group in groups if group not in ("train", "validation")]
-    near = measure_near(features)
-    print(" | ".join(["score", "labels left out", *kinds]))
-    for name, score in fit_scores(train, train["truth"]).items():
-        familiar = score(validation)
-        cells = [near[name], *(compare(familiar, score(layers_of(features, kind))) for kind in kinds)]
-        print(" | ".join([name, *(f"{area:.3f}, {share:.0%}" for area, share in cells)]), flush=True)
+def show(results: dict[str, Cells]) -> None:
+    """Print a row per score and a column per kind."""
+    table = Table("score", *next(iter(results.values())))
+    for name, cells in results.items():
+        table.add_row(name, *(f"{area:.3f}, {noticed:.0%}" for area, noticed in cells.values()))
+    Console(width=250).print(table)
 
 
 def main() -> None:
@@ -251,7 +273,7 @@ def main() -> None:
         features = extract(run, options.photos or run.settings.photos, options.foreign)
         if options.cache:
             np.savez(options.cache, **features)
-    print_table(features)
+    show(compare(features))
 
 
 if __name__ == "__main__":

@@ -45,6 +45,8 @@ from shutterless.evaluation.calibration import Calibration as Calibration
 from shutterless.evaluation.calibration import calibrate as calibrate
 from shutterless.evaluation.metrics import ConditionMetrics as ConditionMetrics
 from shutterless.evaluation.metrics import Confusion as Confusion
+from shutterless.evaluation.metrics import ForeignMetrics as ForeignMetrics
+from shutterless.evaluation.metrics import ForeignPhoto as ForeignPhoto
 from shutterless.evaluation.metrics import LabelMetrics as LabelMetrics
 from shutterless.evaluation.metrics import Metrics as Metrics
 from shutterless.evaluation.predict import Predictions as Predictions

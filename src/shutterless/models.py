@@ -52,6 +52,7 @@ def evaluate(
     skip_unknown_labels: bool = False,
     report: str | Path | None = None,
     robustness: bool = True,
+    foreign: str | Path | None = None,
     progress: Progress = automatic,
     on_warning: Callable[[str], None] = lambda warning: None,
 ) -> Metrics:
@@ -67,6 +68,8 @@ def evaluate(
         report: Folder in which to also write report.html and its figures, see `write_report`.
         robustness: Whether to also measure the accuracy on blurred, noisy, dark, compressed, rotated and
             cropped copies of some photos: `Metrics.robustness`.
+        foreign: A folder of pictures that fit no label, at any depth, to also measure how many of them a
+            bundle notices: `Metrics.foreign`.
         progress: Called with what is being done, the steps done so far, and how many there are.
         on_warning: Called with each problem of the photos.
 
@@ -75,7 +78,8 @@ def evaluate(
 
     Raises:
         RunError: The run is damaged, or its photos are gone.
-        BundleError: The bundle does not verify, or `photos` is not given for a bundle.
+        BundleError: The bundle does not verify, or `photos` is not given for a bundle; `no-novelty` if
+            `foreign` is given for a run or a bundle of format 1.
         DatasetError: The photos cannot be used; see `predict_folder`.
         OutputError: The report cannot be written there.
 
@@ -85,6 +89,7 @@ def evaluate(
         >>> mistakes = metrics.confusions()
     """
     from shutterless.evaluation import predict_folder  # imports SciPy, which loading a bundle does not need
+    from shutterless.evaluation.foreign import measure_foreign
     from shutterless.evaluation.predict import own_photos
     from shutterless.evaluation.robustness import measure_robustness
 
@@ -107,8 +112,13 @@ def evaluate(
     if robustness:
         conditions = measure_robustness(loaded_model, predictions, progress=progress)
         metrics = replace(metrics, robustness=conditions)
+    if foreign is not None:
+        strangers = measure_foreign(
+            loaded_model, predictions, foreign, progress=progress, on_warning=on_warning
+        )
+        metrics = replace(metrics, foreign=strangers)
     if writer and report:
-        writer(report, predictions, robustness=metrics.robustness)
+        writer(report, predictions, robustness=metrics.robustness, foreign=metrics.foreign)
     return metrics
 
 

@@ -86,7 +86,12 @@ def measure(run: shutterless.Run) -> float:
         skip_unknown_labels=True,
         report="report",
         robustness=True,
+        foreign="other-pictures",
     )
+    foreign: shutterless.ForeignMetrics | None = metrics.foreign
+    if foreign:
+        nearest: shutterless.ForeignPhoto = foreign.most_familiar[0]
+        print(foreign.share, nearest.path)
     blur: shutterless.ConditionMetrics = metrics.robustness["blur"]
     worst: shutterless.Confusion = metrics.confusions()[0]
     hats: shutterless.LabelMetrics = metrics.per_label["hat"]

@@ -92,6 +92,46 @@ class ConditionMetrics:
 
 
 @dataclass(frozen=True)
+class ForeignPhoto:
+    """A picture of something else, and what it was taken for.
+
+    Attributes:
+        path: Path below the folder of foreign pictures.
+        label: The predicted label.
+        confidence: Its confidence, 0 to 1.
+        novelty: 1 - p-value, 0 to 1; see `Prediction`.
+        familiar: Whether it was taken for a picture of one of the labels.
+    """
+
+    path: str
+    label: str
+    confidence: float
+    novelty: float
+    familiar: bool
+
+
+@dataclass(frozen=True)
+class ForeignMetrics:
+    """How well pictures of other things are noticed.
+
+    Attributes:
+        photos: Number of pictures.
+        noticed: Number of pictures that are not familiar.
+        share: `noticed` / `photos`.
+        share_interval: Its 95 % interval.
+        auroc: Probability that one of them is stranger than one of the measured photos, 0 to 1.
+        most_familiar: The pictures that look most familiar, up to ten, the most familiar first.
+    """
+
+    photos: int
+    noticed: int
+    share: float
+    share_interval: tuple[float, float]
+    auroc: float
+    most_familiar: tuple[ForeignPhoto, ...]
+
+
+@dataclass(frozen=True)
 class Metrics:
     """How well a classifier does on a set of photos.
 
@@ -112,6 +152,7 @@ class Metrics:
         left_out: Split → number of photos in the same folder that were not measured.
         robustness: Condition, such as blur → accuracy under it, on some of the photos; the photos as they
             are come first, as "unchanged". Empty if it was not measured.
+        foreign: How many pictures of other things are noticed; None if there were none.
     """
 
     photos: int
@@ -129,6 +170,7 @@ class Metrics:
     splits: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
     robustness: dict[str, ConditionMetrics] = field(default_factory=dict)
+    foreign: ForeignMetrics | None = None
 
     def to_json(self) -> JsonObject:
         """Return the attributes, and all `confusions`, as a JSON object."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from shutterless.evaluation import ConditionMetrics, Predictions
+from shutterless.evaluation.metrics import ForeignMetrics
 from shutterless.evaluation.report.report import write_report
 from shutterless.training.augmentation import augmented_example
 from shutterless.training.gradcam import GradCam
@@ -16,6 +17,7 @@ def write_run_report(
     run: Run,
     *,
     robustness: Mapping[str, ConditionMetrics] | None = None,
+    foreign: ForeignMetrics | None = None,
 ) -> Path:
     """Write report.html and its figures, and return the page's path.
 
@@ -24,6 +26,7 @@ def write_run_report(
         predictions: The run's predictions.
         run: The run, whose model computes the heat maps.
         robustness: Accuracy under each condition, if it was measured.
+        foreign: How many pictures of other things are noticed, if that was measured.
     """
     examples = augmented_example(run, predictions.root, predictions.photos[0])
     return write_report(
@@ -33,4 +36,5 @@ def write_run_report(
         augmented=examples,
         heat_map=GradCam(run.model),
         robustness=robustness,
+        foreign=foreign,
     )

@@ -20,6 +20,7 @@ from shutterless.cli.options import share
 
 if TYPE_CHECKING:
     from shutterless.evaluation import Metrics
+    from shutterless.evaluation.metrics import ForeignMetrics
 
 MAX_CONFUSIONS = 10
 
@@ -63,6 +64,12 @@ def evaluate(
             help="Also measure blurred, noisy, dark, compressed, rotated and cropped copies.",
         ),
     ] = True,
+    foreign: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Also measure how many of these pictures, which fit no label, are noticed."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Measure a run or a bundle on labelled photos that it was not trained on.
@@ -76,6 +83,7 @@ def evaluate(
       shutterless evaluate run new-photos --report report
       shutterless evaluate bundle photos --split validation --json
       shutterless evaluate bundle photos --min-accuracy 90%
+      shutterless evaluate bundle photos --foreign pictures-of-other-things
     """
     from shutterless.models import evaluate as evaluate_model
 
@@ -88,6 +96,7 @@ def evaluate(
             skip_unknown_labels=skip_unknown_labels,
             report=report,
             robustness=robustness,
+            foreign=foreign,
             progress=progress,
             on_warning=warn,
         )
@@ -127,6 +136,8 @@ def _show(metrics: "Metrics") -> None:
     _show_confusions(metrics)
     if metrics.robustness:
         _show_robustness(metrics)
+    if metrics.foreign:
+        _show_foreign(metrics.foreign)
     print_result(
         f"accuracy {percentage_with_interval(metrics.right, metrics.photos, metrics.effective_photos)} "
         f"on {describe(metrics.splits)}, log loss {rounded(metrics.loss, metrics.loss_error)}, "
@@ -167,6 +178,18 @@ def _show_robustness(metrics: "Metrics") -> None:
         interval = f"{low:.0f} to {high:.0f} %"
         table.add_row(name, description, percentage(figures.right, figures.photos), interval)
     show(table)
+
+
+def _show_foreign(foreign: "ForeignMetrics") -> None:
+    """Print the foreign pictures that look most familiar, and how many are noticed."""
+    from shutterless.evaluation.intervals import percentage_with_interval
+
+    table = make_table("most familiar foreign pictures", "predicted", "confidence", "novelty", text=2)
+    for each in foreign.most_familiar:
+        table.add_row(each.path, each.label, f"{each.confidence:.3f}", f"{each.novelty:.3f}")
+    show(table)
+    share = percentage_with_interval(foreign.noticed, foreign.photos, foreign.photos)
+    print_result(f"noticed {share} foreign pictures, AUROC {foreign.auroc:.3f}")
 
 
 def _show_confusions(metrics: "Metrics") -> None:

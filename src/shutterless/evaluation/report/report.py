@@ -27,6 +27,7 @@ from shutterless.evaluation.calibration import (
 from shutterless.evaluation.metrics import (
     MIN_CALIBRATION_PHOTOS,
     ConditionMetrics,
+    ForeignMetrics,
     Metrics,
     calibration_text,
 )
@@ -71,6 +72,7 @@ def write_report(
     augmented: Sequence[Pixels] = (),
     heat_map: HeatMap | None = None,
     robustness: Mapping[str, ConditionMetrics] | None = None,
+    foreign: ForeignMetrics | None = None,
     precision: float = PRECISION,
     seed: int = 42,
 ) -> Path:
@@ -87,6 +89,7 @@ def write_report(
         heat_map: Maps the model's input, uint8[height, width, 3], and the index of a label to
             float32[h, w], 0 to 1: where the photo raises the label's score.
         robustness: Accuracy under each condition, from `evaluate`, as `Metrics.robustness`.
+        foreign: How many pictures of other things are noticed, from `evaluate`, as `Metrics.foreign`.
         precision: Accuracy that accepted answers must reach, 0 to 1; only for a run, as a bundle has its
             threshold already.
         seed: Seed of the random choices, such as the sample photos.
@@ -123,6 +126,7 @@ def write_report(
         "heat_maps": heat_maps,
         "augmented": [data_uri(copy) for copy in augmented],
         "robustness": robustness or {},
+        "foreign": foreign,
         "examples": {name: data_uri(copy) for name, copy in examples.items()},
         "conditions": CONDITIONS,
         "counts": counts,
