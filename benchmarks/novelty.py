@@ -36,11 +36,11 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     from scipy.stats import spearmanr
 
     from shutterless.conversion.branch import with_novelty
-    from shutterless.conversion.compare import time_models
     from shutterless.conversion.converter import CALIBRATION_PHOTOS, spread
     from shutterless.conversion.export import Exporter, Precision
     from shutterless.conversion.novelty import fit_run
     from shutterless.dataset import decode_once, read_pixels
+    from shutterless.evaluation.timing import time_models
     from shutterless.training import load_run
     from shutterless.utils.progress import silent
 
@@ -59,7 +59,7 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
             reference = distances if reference is None else reference
             results[precision.value] = {
                 "times": np.concatenate(
-                    [time_models(classifiers, pixels[:1]) for _ in range(job["rounds"])]
+                    [time_models(classifiers, [pixels[:1]] * 2) for _ in range(job["rounds"])]
                 ).tolist(),
                 "added": (len(files[0]) - len(files[1])) / 1000,
                 "ranks": [

@@ -12,18 +12,15 @@ import shutterless
 from shutterless.cli.commands import (
     call,
     convert,
-    cost,
     dataset,
-    deploy,
     evaluate,
     image,
-    logs,
     package,
     predict,
     serve,
-    status,
     train,
 )
+from shutterless.cli.commands.aws import cost, deploy, logs, status
 from shutterless.cli.console import INTERRUPTED, PIPE_CLOSED, ReaderGoneError, say_error
 from shutterless.errors import ShutterlessError
 from shutterless.utils.interrupt import interrupted

@@ -1,8 +1,5 @@
 """Compare a converted model with the Keras model: accuracy, agreement, size and time."""
 
-import sys
-import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -10,10 +7,6 @@ import numpy.typing as npt
 
 from shutterless.evaluation import Metrics, Predictions
 from shutterless.runtime.json_types import JsonObject
-from shutterless.runtime.model.classifier import Classifier
-
-# How often each model is timed: fewer rounds if they take longer than this many seconds together.
-MAX_ROUNDS, MIN_ROUNDS, MAX_SECONDS = 30, 10, 10
 
 
 @dataclass(frozen=True)
@@ -80,31 +73,3 @@ def compare(
 def keeps_accuracy(comparison: Comparison, max_drop: float) -> bool:
     """Tell whether a converted model loses no more accuracy than `max_drop`, from 0 to 1."""
     return comparison.drop <= max_drop + 1e-9  # the difference of two shares is off by rounding
-
-
-def time_models(classifiers: Sequence[Classifier], pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """Measure the processor time of one inference of each model.
-
-    The models take turns, so that other work on the machine affects all of them. Processor time is not
-    affected by it much, while time on the clock doubles on a busy machine.
-
-    Args:
-        classifiers: The models, on one thread each.
-        pixels: A photo, uint8[1, height, width, 3].
-
-    Returns:
-        Milliseconds, float64[rounds, models].
-    """
-    for classifier in classifiers:
-        classifier.probabilities(pixels)
-    # On Windows, the processor time of a thread advances in steps of 16 ms.
-    clock = time.perf_counter if sys.platform == "win32" else time.thread_time
-    end_time = time.monotonic() + MAX_SECONDS
-    rounds: list[list[float]] = []
-    while len(rounds) < MIN_ROUNDS or (len(rounds) < MAX_ROUNDS and time.monotonic() < end_time):
-        rounds.append([])
-        for classifier in classifiers:
-            start_time = clock()
-            classifier.probabilities(pixels)
-            rounds[-1].append((clock() - start_time) * 1000)
-    return np.array(rounds)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from shutterless.conversion.compare import compare, time_models
+from shutterless.conversion.compare import compare
 from shutterless.conversion.export import Exporter, Precision
 from shutterless.conversion.selection import Candidate, Verdict, judge
 from shutterless.dataset import read_pixels
 from shutterless.dataset.types import Decoded
 from shutterless.errors import ConversionError
 from shutterless.evaluation import Calibration, Predictions, calibrate, predict_labelled
+from shutterless.evaluation.timing import time_models
 from shutterless.runtime.model.bundle import Bundle, write_bundle
 from shutterless.runtime.model.classifier import Classifier
 from shutterless.utils.progress import Progress
@@ -108,7 +109,7 @@ def rate(
         accept_precision: Share of accepted answers that must be right.
     """
     pixels = read_pixels(reference.root, reference.photos[:1], reference.input)
-    times = time_models([trial.classifier for trial in trials], pixels)
+    times = time_models([trial.classifier for trial in trials], [pixels] * len(trials))
     comparisons = [
         compare(trial.bundle.precision, len(trial.bundle.model), trial.predictions, reference, column)
         for trial, column in zip(trials, times.T, strict=True)
