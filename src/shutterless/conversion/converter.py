@@ -6,7 +6,7 @@ import platform
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -25,7 +25,7 @@ from shutterless.conversion.selection import (
     Verdict,
 )
 from shutterless.conversion.trial import rate, try_precisions
-from shutterless.dataset import Photo, decode_once, read_pixels, verify_photos
+from shutterless.dataset import Photo, decode_once, locate_photos, read_pixels
 from shutterless.dataset.sources.table import photos_root
 from shutterless.errors import InputError, RunError
 from shutterless.evaluation import Calibration, predict_labelled
@@ -117,8 +117,9 @@ def convert(
     ensure_outside(bundle, Path(photos) if photos else source.settings.photos)
     root = photos_root(Path(photos)) if photos else source.settings.root
     precisions = _parse_precision(precision)
-    validation = _validation_photos(source)
-    verify_photos(root, (*source.of("train"), *validation, *other_photos(source)), progress=progress)
+    _require_validation_photos(source)
+    source = _located(source, root, progress)
+    validation = source.of("validation")
 
     pixels = decode_once(root, validation, source.input)
     reference = predict_labelled(source, root, validation, decoded=pixels, progress=progress)
@@ -158,15 +159,24 @@ def _parse_precision(name: str) -> tuple[Precision, ...]:
         ) from None
 
 
-def _validation_photos(run: Run) -> tuple[Photo, ...]:
-    photos = run.of("validation")
-    if not photos:
+def _require_validation_photos(run: Run) -> None:
+    if not run.of("validation"):
         raise RunError(
             "no-validation-photos",
             f"{run.path} has no validation photos, so nothing shows what a conversion loses",
             "Train again on photos with a validation split.",
         )
-    return photos
+
+
+def _located(run: Run, root: Path, progress: Progress) -> Run:
+    """Return a run with its photos where they are now; test photos are not needed and not searched for."""
+    photos = [photo for photo in (*run.photos, *run.other) if photo.split != "test"]
+    present = dict(zip(photos, locate_photos(root, photos, progress=progress), strict=True))
+    return replace(
+        run,
+        photos=tuple(present.get(photo, photo) for photo in run.photos),
+        other=tuple(present.get(photo, photo) for photo in run.other),
+    )
 
 
 def _pixels(root: Path, photos: Sequence[Photo], spec: InputSpec) -> Iterator[npt.NDArray[np.uint8]]:

@@ -1,6 +1,6 @@
 """Load, check, split, inspect, download and draw data sets of labelled photos."""
 
-from shutterless.dataset.integrity import verify_photos
+from shutterless.dataset.integrity import locate_photos
 from shutterless.dataset.layout import find_pictures
 from shutterless.dataset.loader import PhotoReader, decode_once, index_chunks, label_indices, read_pixels
 from shutterless.dataset.scan import SPLITS, Dataset, Photo, Unreadable, load_dataset
@@ -21,6 +21,6 @@ __all__ = [
     "label_indices",
     "load_dataset",
     "load_labelled",
+    "locate_photos",
     "read_pixels",
-    "verify_photos",
 ]

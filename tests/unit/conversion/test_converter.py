@@ -231,6 +231,15 @@ def test_photos_that_fit_no_label_are_measured_unless_they_are_for_the_test(
     assert conversion.bundle.familiar["measured"]["other"]["photos"] == 6
 
 
+def test_photos_that_a_fix_moved_since_the_training_keep_the_label_that_they_were_trained_with(
+    colour_run, colour_photos, tmp_path
+):
+    run, photos = run_of(colour_run, colour_photos, tmp_path)
+    for split in ("train", "validation"):
+        (photos / split / "red" / "00.png").rename(photos / split / "blue" / "from-red.png")
+    assert convert(run, tmp_path / "bundle", precision="float32").comparison.agreement == 1
+
+
 def test_photos_that_changed_places_since_the_training_are_refused(colour_run, colour_photos, tmp_path):
     run, photos = run_of(colour_run, colour_photos, tmp_path)
     validation = photos / "validation"
