@@ -44,8 +44,8 @@ class BackboneConfig(_Table):
     scaling: Scaling | None = Field(
         None,
         description="`unit`: 0 to 1; `tf`: -1 to 1; `torch`: ImageNet's mean subtracted, divided by its "
-        "standard deviation; `caffe`: BGR, mean subtracted; `none`: 0 to 255; by default as the backbone was "
-        "trained",
+        "standard deviation; `caffe`: BGR, mean subtracted; `lite`: 127 subtracted, divided by 128; `none`: "
+        "0 to 255; by default as the backbone was trained",
     )
 
 

