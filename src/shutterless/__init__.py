@@ -66,6 +66,8 @@ _EXPORTS = {
     "runtime.model.prediction": ("Prediction",),
     "answers": ("Answer",),
     "inference": ("Classifier", "load", "predict", "predict_many"),
+    "batch_jobs.job": ("BatchResult", "batch"),
+    "batch_jobs.plan": ("BatchPlan", "plan_batch"),
     "runtime.settings": ("Settings",),
     "serving": ("serve",),
     "api_answers": ("ApiPrediction",),

@@ -4,6 +4,10 @@ from shutterless import deploy as deploy
 from shutterless.answers import Answer as Answer
 from shutterless.api_answers import ApiPrediction as ApiPrediction
 from shutterless.artifacts.history import Epoch as Epoch
+from shutterless.batch_jobs.job import BatchResult as BatchResult
+from shutterless.batch_jobs.job import batch as batch
+from shutterless.batch_jobs.plan import BatchPlan as BatchPlan
+from shutterless.batch_jobs.plan import plan_batch as plan_batch
 from shutterless.client import call as call
 from shutterless.client import call_many as call_many
 from shutterless.conversion.compare import Comparison as Comparison

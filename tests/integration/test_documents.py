@@ -1,7 +1,8 @@
 """The commands and programs of README and docs are run, page by page, as a reader would type them.
 
 A page's blocks run in order in one empty folder, or with something in it where the page says so:
-`<!-- begins with: bundle photo.jpg -->`, `<!-- begins with: run photos -->`, or
+`<!-- begins with: bundle photo.jpg -->`, `<!-- begins with: bundle photos -->`,
+`<!-- begins with: run photos -->`, or
 `<!-- begins with: clothing -->` for drawn photos in place of the real ones and ImageNet weights. A block
 below a comment `<!-- not run: why -->` is left out.
 """
@@ -58,7 +59,12 @@ def test_pages_without_a_block_that_runs_are_known():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_a_page_tells_to_type_works(page, tmp_path, free_tcp_port, request):
     if wanted := BEGINS_WITH.search(page.read_text("utf-8")):
-        lay = {"bundle photo.jpg": lay_bundle, "run photos": lay_run, "clothing": lay_clothing}
+        lay = {
+            "bundle photo.jpg": lay_bundle,
+            "bundle photos": lay_bundle_and_photos,
+            "run photos": lay_run,
+            "clothing": lay_clothing,
+        }
         lay[wanted[1]](tmp_path, request)
     with contextlib.ExitStack() as servers:
         for block in blocks(page):
@@ -75,6 +81,11 @@ def lay_bundle(folder: Path, request: pytest.FixtureRequest) -> None:
     shutil.copytree(request.getfixturevalue("colour_bundle"), folder / "bundle")
     photo = request.getfixturevalue("colour_photos") / "test" / "red" / "00.png"
     Image.open(photo).save(folder / "photo.jpg")
+
+
+def lay_bundle_and_photos(folder: Path, request: pytest.FixtureRequest) -> None:
+    shutil.copytree(request.getfixturevalue("colour_bundle"), folder / "bundle")
+    shutil.copytree(request.getfixturevalue("colour_photos") / "test", folder / "photos")
 
 
 def lay_run(folder: Path, request: pytest.FixtureRequest) -> None:

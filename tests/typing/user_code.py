@@ -137,6 +137,30 @@ def predict(photo: Path) -> list[str]:
     return [prediction.label for prediction in (one, grey, *several, *stream)]
 
 
+def classify_many() -> dict[str, int]:
+    plan: shutterless.BatchPlan = shutterless.plan_batch("bundle", "photos", workers=2, on_note=print)
+    result: shutterless.BatchResult = shutterless.batch(
+        shutterless.read_bundle("bundle"),
+        ["photos", Path("urls.csv"), "s3://bucket/photos"],
+        "s3://bucket/answers",
+        engine="ray",
+        address="ray-head:6379",
+        embedding=True,
+        top_k=3,
+        thumbnail=128,
+        column="image",
+        chunk_size=500,
+        workers=plan.workers,
+        urls="any",
+        per_host=4,
+        timeout=5,
+        progress=show_progress,
+        on_note=print,
+    )
+    print(plan.photos, plan.seconds, result.photos_per_second)
+    return dict(result.errors)
+
+
 def serve() -> None:
     shutterless.serve(shutterless.Settings(Path("bundle"), port=8080, urls="off"), "127.0.0.1", ready=print)
 

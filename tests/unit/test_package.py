@@ -28,6 +28,7 @@ shutterless.convert("run", "bundle", max_dorp=0.02)
 shutterless.load("bundle", url="any")
 shutterless.call("https://api.example", "hat.jpg", apikey="secret")
 shutterless.build_image("bundle", "clothes", base="python:3.13")
+shutterless.batch("bundle", "photos", "answers", engine="spark")
 shutterless.load("bundle").predict("hat.jpg").lable
 shutterless.load("bundle").predict(["hat.jpg"]).label
 shutterless.call("https://api.example", "hat.jpg")["lable"]

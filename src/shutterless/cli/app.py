@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 import shutterless
 from shutterless.cli.commands import (
+    batch,
     call,
     convert,
     dataset,
@@ -25,6 +26,9 @@ from shutterless.cli.console import INTERRUPTED, PIPE_CLOSED, ReaderGoneError, s
 from shutterless.errors import ShutterlessError
 from shutterless.utils.interrupt import interrupted
 
+# The extra that installs a package; all others are in `train`.
+EXTRAS = {"boto3": "aws", "botocore": "aws", "pyarrow": "parquet", "ray": "ray", "s3fs": "s3", "fsspec": "s3"}
+
 Command = typer.Typer | Callable[..., None]
 
 # Commands by stage, in the order of a project; typer would list the groups, dataset and image, last.
@@ -35,7 +39,12 @@ STAGES: dict[str, dict[str, Command]] = {
         "evaluate": evaluate.evaluate,
         "convert": convert.convert,
     },
-    "Predictions": {"predict": predict.predict, "serve": serve.serve, "call": call.call},
+    "Predictions": {
+        "predict": predict.predict,
+        "batch": batch.batch,
+        "serve": serve.serve,
+        "call": call.call,
+    },
     "Container": {"package": package.package, "image": image.app},
     "AWS": {
         "cost": cost.cost,
@@ -98,7 +107,7 @@ def _report(error: BaseException) -> tuple[str, str, int]:
     if isinstance(error, KeyboardInterrupt) or interrupted():  # an import may turn Ctrl-C into its own error
         return "Stopped by Ctrl-C", "", INTERRUPTED
     if isinstance(error, ModuleNotFoundError):
-        extra = "aws" if error.name in ("boto3", "botocore") else "train"
+        extra = EXTRAS.get(error.name or "", "train")
         return (
             f"This needs {error.name}, which is not installed",
             f"In a clone of shutterless: pip install '.[{extra}]'",

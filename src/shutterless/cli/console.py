@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as RichProgress
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -23,6 +30,8 @@ from shutterless.utils.escaping import plain, to_json
 from shutterless.utils.progress import Progress
 
 if TYPE_CHECKING:
+    from rich.progress import Task
+
     from shutterless.runtime.json_types import Json
 
 output = Console(highlight=False)
@@ -153,15 +162,20 @@ class Rows:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Progress]:
-    """Yield a `Progress` that draws a bar with the remaining time, or prints a line now and then."""
+def progress_bar(unit: str = "") -> Iterator[Progress]:
+    """Yield a `Progress` that draws a bar with the remaining time, or prints a line now and then.
+
+    Args:
+        unit: What is counted, such as "photos", to show how many of them are done in a second.
+    """
     if not console.is_terminal:
-        yield _lines()
+        yield _lines(unit)
         return
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
+        *([_SpeedColumn(unit)] if unit else []),
         TimeRemainingColumn(),
     )
     # Results that go to the same terminal appear above the bar; those that go to a file must not.
@@ -176,14 +190,32 @@ def progress_bar() -> Iterator[Progress]:
         yield report
 
 
-def _lines() -> Progress:
-    last = time.monotonic()
+class _SpeedColumn(ProgressColumn):
+    """The speed of a task, such as "81 photos/s"."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: "Task") -> Text:
+        return Text(f"{task.speed:.3g} {self._unit}/s" if task.speed else "")
+
+
+def _lines(unit: str) -> Progress:
+    last = start_time = time.monotonic()
+    first: int | None = None  # how many were done before, as in an earlier run
 
     def report(what: str, done: int, total: int) -> None:
-        nonlocal last
-        if done == total or time.monotonic() - last > SECONDS_BETWEEN_LINES:
-            last = time.monotonic()
-            say(f"{what}: {done} of {total}")
+        nonlocal last, first
+        first = done if first is None else first
+        now = time.monotonic()
+        if done == total or now - last > SECONDS_BETWEEN_LINES:
+            last = now
+            speed = (done - first) / (now - start_time)
+            details = f", {speed:.3g} {unit}/s" if unit else ""
+            if unit and speed and done < total:
+                details += f", {timedelta(seconds=round((total - done) / speed))} left"
+            say(f"{what}: {done} of {total}{details}")
 
     return report
 

@@ -88,6 +88,11 @@ class Classifier:
         return self.bundle.threshold
 
     @property
+    def has_embedding(self) -> bool:
+        """Whether the model has an output `embedding`, as those of format 2 do."""
+        return bool(self._lengths.get(EMBEDDING))
+
+    @property
     def has_branches(self) -> bool:
         """Whether the model has loops or branches, so that its time may depend on the picture."""
         return self._idle[0].count_subgraphs() > 1
@@ -152,7 +157,7 @@ class Classifier:
             BundleError: `not-probabilities` if they are not finite and positive with a sum of 1, `not-finite`
                 if the distances are not finite.
         """
-        scores, _ = self._infer(pixels)
+        scores, *_ = self._infer(pixels)
         tolerance = 0.01 + len(scores) / 512  # an int8 model rounds each score to the next 256th
         if abs(sum(scores) - 1) > tolerance:
             raise self._not_probabilities()
@@ -172,7 +177,24 @@ class Classifier:
         Args:
             pixels: What `decoder.decode` returns, or an array uint8[height, width, 3].
         """
-        scores, distances = self._infer(pixels.tobytes())
+        scores, distances, _ = self._infer(pixels.tobytes())
+        return self._predict(scores, distances)
+
+    def classify_and_embed(self, pixels: Pixels) -> tuple[Prediction, Sequence[float]]:
+        """Classify one picture and return its embedding, float32[d], too; the model runs once.
+
+        Args:
+            pixels: As for `classify`.
+
+        Raises:
+            BundleError: `no-embedding` if the model has none, `not-finite` if it is not finite.
+        """
+        if not self.has_embedding:
+            raise self._no_output(EMBEDDING)
+        scores, distances, embedding = self._infer(pixels.tobytes(), embed=True)
+        return self._predict(scores, distances), embedding
+
+    def _predict(self, scores: Sequence[float], distances: Sequence[float]) -> Prediction:
         confidence, familiar, novelty = max(scores), None, None
         if self._familiarity:
             p_value = self._familiarity.p_value(distances)
@@ -186,21 +208,35 @@ class Classifier:
             novelty=novelty,
         )
 
-    def _infer(self, pixels: bytes) -> tuple[Sequence[float], Sequence[float]]:
-        """Return the scores and the distances of one picture; no distances if the bundle compares none.
+    def _infer(
+        self, pixels: bytes, *, embed: bool = False
+    ) -> tuple[Sequence[float], Sequence[float], Sequence[float]]:
+        """Return the scores, the distances and the embedding of one picture.
+
+        There are no distances if the bundle compares none, and no embedding unless it is asked for.
 
         Raises:
-            BundleError: `not-probabilities` if a score is negative or not finite, `not-finite` if a distance
-                is not; such answers are never served.
+            BundleError: `not-probabilities` if a score is negative or not finite, `not-finite` if another
+                value is not; such answers are never served.
         """
-        scores, *others = self._run(pixels, self._outputs)
+        names = [*self._outputs, EMBEDDING] if embed else self._outputs
+        scores, *others = self._run(pixels, names)
         if not (min(scores) >= 0 and sum(scores) < math.inf):  # false, too, if any is NaN
             raise self._not_probabilities()
-        distances = others[0] if others else []
-        self._check_finite(distances)
+        for values in others:
+            self._check_finite(values)
+        embedding = others.pop() if embed else []
         self._last_run = time.monotonic()
         temperature = self.bundle.temperature
-        return scores if temperature == 1 else _divide_logits(scores, temperature), distances
+        calibrated = scores if temperature == 1 else _divide_logits(scores, temperature)
+        return calibrated, others[0] if others else [], embedding
+
+    def _no_output(self, name: str) -> BundleError:
+        return BundleError(
+            "no-embedding",
+            f"The model of {self.bundle.folder} has no output {name}",
+            "Convert the run again.",
+        )
 
     def _not_probabilities(self) -> BundleError:
         return BundleError(
@@ -212,11 +248,7 @@ class Classifier:
     def _read_output(self, name: str, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Return one of the outputs that a model of format 2 has, for several pictures."""
         if not self._lengths.get(name):
-            raise BundleError(
-                "no-embedding",
-                f"The model of {self.bundle.folder} has no output {name}",
-                "Convert the run again.",
-            )
+            raise self._no_output(name)
 
         def read(picture: bytes) -> list[float]:
             (values,) = self._run(picture, [name])

@@ -1,0 +1,1 @@
+"""Batch jobs: any number of photos into Parquet files, on this machine or on Ray."""

@@ -1,0 +1,1 @@
+"""Where the chunks of a batch job run: on this machine, or on Ray."""

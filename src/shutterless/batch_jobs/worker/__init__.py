@@ -1,0 +1,1 @@
+"""The processes that classify photos, and what keeps them running."""
