@@ -47,6 +47,15 @@ from shutterless.errors import RunError as RunError
 from shutterless.errors import ShutterlessError as ShutterlessError
 from shutterless.evaluation.calibration import Calibration as Calibration
 from shutterless.evaluation.calibration import calibrate as calibrate
+from shutterless.evaluation.comparison.comparison import AnswerChange as AnswerChange
+from shutterless.evaluation.comparison.comparison import ComparedModel as ComparedModel
+from shutterless.evaluation.comparison.comparison import LabelChange as LabelChange
+from shutterless.evaluation.comparison.comparison import ModelAnswer as ModelAnswer
+from shutterless.evaluation.comparison.comparison import ModelComparison as ModelComparison
+from shutterless.evaluation.comparison.comparison import UnsharedLabel as UnsharedLabel
+from shutterless.evaluation.comparison.paired import Difference as Difference
+from shutterless.evaluation.comparison.paired import McNemar as McNemar
+from shutterless.evaluation.comparison.report import write_comparison as write_comparison
 from shutterless.evaluation.metrics import ConditionMetrics as ConditionMetrics
 from shutterless.evaluation.metrics import Confusion as Confusion
 from shutterless.evaluation.metrics import ForeignMetrics as ForeignMetrics
@@ -61,6 +70,7 @@ from shutterless.inference import Classifier as Classifier
 from shutterless.inference import load as load
 from shutterless.inference import predict as predict
 from shutterless.inference import predict_many as predict_many
+from shutterless.models import compare as compare
 from shutterless.models import evaluate as evaluate
 from shutterless.models import load_model as load_model
 from shutterless.novelty.conformal import Familiarity as Familiarity

@@ -51,6 +51,7 @@ class Output:
 
 
 REPORT_MARK = b'<meta name="generator" content="shutterless report">'
+COMPARISON_MARK = b'<meta name="generator" content="shutterless compare">'
 INSPECTION_MARK = b'<meta name="generator" content="shutterless dataset inspect">'
 # The file in a report's folder of figures that lists the figures, one name per line.
 FIGURES_LIST = ".shutterless-figures"
@@ -63,6 +64,9 @@ BUNDLE = Output(
     (("bundle.json", b'"format_version"'),),
 )
 REPORT = Output("a report", frozenset({"report.html"}), marks=(("report.html", REPORT_MARK),))
+COMPARISON = Output(
+    "a comparison", frozenset({"comparison.html"}), marks=(("comparison.html", COMPARISON_MARK),)
+)
 FIGURES = Output("a report's figures", frozenset({FIGURES_LIST}))
 INSPECTION = Output(
     "an inspection",
@@ -75,7 +79,7 @@ CONTEXT = Output(
     frozenset({"Dockerfile", "dependencies.tar", "runtime.tar", "bundle.tar"}),
     frozenset({"README.md"}),
 )
-OUTPUTS = (RUN, BUNDLE, REPORT, FIGURES, INSPECTION, CONTEXT)
+OUTPUTS = (RUN, BUNDLE, REPORT, COMPARISON, FIGURES, INSPECTION, CONTEXT)
 
 
 def recognise_output(folder: Path) -> Output | None:

@@ -1,4 +1,4 @@
-"""Load a trained model from the folder of its run or bundle, and evaluate it."""
+"""Load a trained model from the folder of its run or bundle, evaluate it, and compare two of them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from shutterless.utils.progress import Progress, automatic
 
 if TYPE_CHECKING:
     from shutterless.evaluation import Metrics, Predictor
+    from shutterless.evaluation.comparison.comparison import ModelComparison
 
 
 def load_model(path: str | Path) -> Predictor:
@@ -120,6 +121,69 @@ def evaluate(
     if writer and report:
         writer(report, predictions, robustness=metrics.robustness, foreign=metrics.foreign)
     return metrics
+
+
+def compare(
+    a: str | Path | Predictor,
+    b: str | Path | Predictor,
+    photos: str | Path | None = None,
+    *,
+    split: str | None = None,
+    label_map: Mapping[str, str] | None = None,
+    skip_unknown_labels: bool = False,
+    report: str | Path | None = None,
+    progress: Progress = automatic,
+    on_warning: Callable[[str], None] = lambda warning: None,
+) -> ModelComparison:
+    """Compare two models photo by photo, on labelled photos that neither was trained on.
+
+    Args:
+        a: The first model: the folder of a run or a bundle, or what `load_model` returned.
+        b: The second model, likewise.
+        photos: A folder of labelled photos, or a table; by default the photos of a run among the two.
+        split: train, validation, test, new or all. A photo that either model was trained on counts as
+            train. By default test photos and photos that no run had; validation photos if there are neither.
+        label_map: Label in the folder → label of the models, for renamed labels.
+        skip_unknown_labels: Leave out photos whose label neither model knows.
+        report: A page to also write: a file that ends in .html, or a folder for comparison.html.
+        progress: Called with what is being done, the steps done so far, and how many there are.
+        on_warning: Called with each problem of the photos.
+
+    Returns:
+        Which answers changed, McNemar's test, and the metrics, size and time of both models.
+
+    Raises:
+        RunError: A run is damaged, or its photos are gone.
+        BundleError: A bundle does not verify, or `photos` is not given for two bundles.
+        DatasetError: The photos cannot be used, or the models have no label in common
+            (`no-shared-labels`).
+        InputError: `split` or `label_map` is wrong.
+        OutputError: The page cannot be written there.
+
+    Example:
+        >>> import shutterless
+        >>> comparison = shutterless.compare("run", "bundle", "photos")
+        >>> worse = [change.path for change in comparison.changes if change.effect == "worse"]
+    """
+    from shutterless.evaluation.comparison.measurement import compare_models, find_photos
+    from shutterless.evaluation.comparison.report import check_page, write_comparison
+
+    models = [load_model(each) if isinstance(each, str | Path) else each for each in (a, b)]
+    source = Path(photos) if photos else find_photos(models)
+    if report:
+        check_page(Path(report), source)
+    comparison = compare_models(
+        (models[0], models[1]),
+        source,
+        split=split,
+        label_map=label_map,
+        skip_unknown_labels=skip_unknown_labels,
+        progress=progress,
+        on_warning=on_warning,
+    )
+    if report:
+        write_comparison(report, comparison)
+    return comparison
 
 
 def _check_report(folder: str | Path, photos: str | Path) -> None:

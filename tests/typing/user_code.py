@@ -107,6 +107,30 @@ def measure(run: shutterless.Run) -> float:
     return metrics.accuracy
 
 
+def compare() -> list[str]:
+    comparison: shutterless.ModelComparison = shutterless.compare(
+        "run",
+        shutterless.load_model("bundle"),
+        "photos",
+        split="test",
+        label_map={"tee": "t-shirt"},
+        skip_unknown_labels=True,
+        report="comparison.html",
+        progress=show_progress,
+        on_warning=print,
+    )
+    model: shutterless.ComparedModel = comparison.b
+    difference: shutterless.Difference = comparison.accuracy
+    test: shutterless.McNemar = comparison.test
+    hats: shutterless.LabelChange = comparison.per_label["hat"]
+    new: shutterless.UnsharedLabel = comparison.unshared["glove"]
+    print(model.metrics.accuracy, difference.low, test.p_value, hats.better, new.right, comparison.agreement)
+    change: shutterless.AnswerChange = comparison.changes[0]
+    answer: shutterless.ModelAnswer = change.b
+    page: Path = shutterless.write_comparison("page", comparison)
+    return [change.effect, answer.label, page.name, *comparison.notes()]
+
+
 def convert() -> shutterless.Bundle:
     conversion: shutterless.Conversion = shutterless.convert(
         "run", "bundle", precision="int8", max_drop=0.02, accept_precision=0.9, name="clothes"

@@ -12,6 +12,7 @@ import shutterless
 from shutterless.cli.commands import (
     batch,
     call,
+    compare,
     convert,
     dataset,
     evaluate,
@@ -37,6 +38,7 @@ STAGES: dict[str, dict[str, Command]] = {
         "dataset": dataset.app,
         "train": train.train,
         "evaluate": evaluate.evaluate,
+        "compare": compare.compare,
         "convert": convert.convert,
     },
     "Predictions": {

@@ -213,9 +213,7 @@ def measure(
     """
     guesses = probabilities.argmax(axis=1)
     confidence, right = probabilities.max(axis=1), guesses == truth
-    # A true label with a score of 0 would cost infinitely much; float32 resolves nothing smaller than this.
-    scores = np.clip(probabilities.astype(np.float64), np.finfo(np.float32).eps, 1)
-    losses = -np.log(scores[np.arange(len(truth)), truth])
+    losses = log_losses(truth, probabilities)
     confusion = metrics.confusion_matrix(truth, guesses, labels=range(len(labels)))
     effective = float(len(truth)) if groups is None else effective_photos(right.tolist(), groups)
     return Metrics(
@@ -232,6 +230,21 @@ def measure(
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
         acceptance=None if threshold is None else accept(confidence, right, threshold),
     )
+
+
+def log_losses(
+    truth: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float64]:
+    """Return the log loss of each photo in nats, float64[photos].
+
+    Args:
+        truth: Index of each photo's true label, int64[photos].
+        probabilities: The model's scores, float32[photos, labels].
+    """
+    # A true label with a score of 0 would cost infinitely much; float32 resolves nothing smaller than this.
+    scores = np.clip(probabilities.astype(np.float64), np.finfo(np.float32).eps, 1)
+    losses: npt.NDArray[np.float64] = -np.log(scores[np.arange(len(truth)), truth])
+    return losses
 
 
 def _label_metrics(

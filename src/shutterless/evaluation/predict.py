@@ -147,7 +147,7 @@ def predict_folder(
         spec=model.input,
         progress=progress,
     )
-    for warning in (*_doubts(selection, record), *selection.dataset.all_warnings()):
+    for warning in (*describe_doubts(selection, record), *selection.dataset.all_warnings()):
         on_warning(warning)
     sample = selection.dataset.photos
     if record:
@@ -189,8 +189,13 @@ def own_photos(model: Predictor) -> Path:
     return record.source
 
 
-def _doubts(selection: Selection, record: TrainingRecord | None) -> list[str]:
-    """Return the reasons why the figures may be too good."""
+def describe_doubts(selection: Selection, record: TrainingRecord | None) -> list[str]:
+    """Return the reasons why the figures of a model on these photos may be too good.
+
+    Args:
+        selection: The photos.
+        record: The photos that the model was trained on; None if that is not recorded.
+    """
     if record is None:
         return [
             "the model does not record its training photos: if these are among them, the figures are too good"

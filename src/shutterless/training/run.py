@@ -83,6 +83,11 @@ class Run:
         except Exception as error:
             raise RunError("unreadable-model", f"{file} does not load: {error}", "Train again.") from error
 
+    @property
+    def parameters(self) -> int:
+        """Number of the model's parameters, frozen ones included."""
+        return int(self.model.count_params())
+
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
         """Compute the probability of each label.
 

@@ -92,7 +92,7 @@ def evaluate(
             model,
             photos,
             split=split,
-            label_map=_read_label_map(label_map) if label_map else None,
+            label_map=parse_label_map(label_map) if label_map else None,
             skip_unknown_labels=skip_unknown_labels,
             report=report,
             robustness=robustness,
@@ -115,7 +115,7 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _read_label_map(text: str) -> dict[str, str]:
+def parse_label_map(text: str) -> dict[str, str]:
     """Parse old label → new label from "old=new,old=new", or from a file with one pair per line."""
     pairs = Path(text).read_text("utf-8").splitlines() if Path(text).is_file() else text.split(",")
     names = {}

@@ -80,7 +80,8 @@ def to_svg(figure: "Figure", name: str) -> str:
     return svg
 
 
-def _axes(x: str, y: str) -> tuple["Figure", "Axes"]:
+def make_axes(x: str, y: str) -> tuple["Figure", "Axes"]:
+    """Return a figure with axes whose labels are `x` and `y`."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=SIZE, layout="constrained")
@@ -99,7 +100,7 @@ def curve(history: Sequence[Epoch], quantity: str) -> "Figure":
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = _axes("epoch", quantity)
+    figure, axes = make_axes("epoch", quantity)
     epochs = np.arange(1, len(history) + 1)
     validation = [getattr(epoch, f"val_{quantity}") for epoch in history]
     axes.plot(epochs, [getattr(epoch, quantity) for epoch in history], color=SECOND, label="training")
@@ -126,7 +127,7 @@ def reliability(
         after: Confidences with calibration, float32[photos].
         right: bool[photos], whether each answer is correct.
     """
-    figure, axes = _axes("mean confidence", "accuracy")
+    figure, axes = make_axes("mean confidence", "accuracy")
     axes.plot([0, 1], [0, 1], color=FAINT, linestyle="--")
     lowest = 1.0
     for confidence, colour, label in (
@@ -162,7 +163,7 @@ def coverage(
         acceptance: What the threshold accepts; marked on the curve.
         target: Accuracy that the threshold was chosen for, 0 to 1, if known.
     """
-    figure, axes = _axes("share of answers accepted", "accuracy of accepted answers")
+    figure, axes = make_axes("share of answers accepted", "accuracy of accepted answers")
     order = np.argsort(-confidence, kind="stable")
     numbers = np.arange(1, len(order) + 1)
     axes.plot(numbers / len(order), np.cumsum(right[order]) / numbers, color=FIRST)
@@ -178,7 +179,7 @@ def coverage(
 
 def robustness(conditions: Mapping[str, ConditionMetrics]) -> "Figure":
     """Draw the accuracy under each condition with its 95 % interval; a line marks the first condition's."""
-    figure, axes = _axes("accuracy", "")
+    figure, axes = make_axes("accuracy", "")
     rows = np.arange(len(conditions))
     accuracies = np.array([condition.accuracy for condition in conditions.values()])
     ends = np.array([condition.accuracy_interval for condition in conditions.values()]).T
@@ -205,7 +206,7 @@ def _confusion_table(metrics: Metrics) -> "Figure":
     axes = figure.add_subplot(xlabel="predicted label", ylabel="true label")
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    names = [_short(label, MAX_NAME) for label in metrics.labels]
+    names = [shorten(label, MAX_NAME) for label in metrics.labels]
     axes.set_xticks(range(len(names)), names, rotation=90)
     axes.set_yticks(range(len(names)), names)
     for (row, column), count in np.ndenumerate(counts):
@@ -251,9 +252,10 @@ def grid(pictures: Sequence[npt.NDArray[np.uint8]], titles: Sequence[str], colum
         pane.set_axis_off()
     for pane, picture, title in zip(panes, pictures, titles, strict=False):
         pane.imshow(picture)
-        pane.set_title("\n".join(_short(line) for line in title.split("\n")), fontsize=9)
+        pane.set_title("\n".join(shorten(line) for line in title.split("\n")), fontsize=9)
     return figure
 
 
-def _short(text: str, limit: int = MAX_TITLE) -> str:
+def shorten(text: str, limit: int = MAX_TITLE) -> str:
+    """Return a text cut to a number of characters."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -1,0 +1,1 @@
+"""Compare two models photo by photo: the statistics, and a page with the photos whose answers changed."""
