@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ WORKER_CPUS, WORKER_MEMORY = 1, 400 << 20
 # Ray's shared memory on this machine: chunks that wait and parts that have not been written; the rest is
 # written to the disk.
 OBJECT_STORE_BYTES = 200 << 20
+CONNECT_TIMEOUT = 10.0
 MAX_FOLDER = 24  # characters; names of sockets have up to 107, of which Ray needs about 80
 
 
@@ -118,15 +120,23 @@ def _start(address: str, options: Mapping[str, Any]) -> None:
     import ray
 
     try:
+        _knock(address)
         with _without_usage_statistics():
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
-    except (ConnectionError, TimeoutError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError(
             "no-cluster",
             f"Cannot use Ray at {address}: {reason}",
             "Check the address with `ray status`, and that Ray and Python have the same versions there.",
         ) from error
+
+
+def _knock(address: str) -> None:
+    """Connect to the host and port of an address: where nobody listens, Ray would try for ten minutes."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_TIMEOUT).close()
 
 
 def _short_folder() -> str:
