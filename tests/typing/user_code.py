@@ -58,6 +58,7 @@ def train(dataset: shutterless.Dataset) -> shutterless.Run:
         epochs=5,
         batch_size=32,
         seed=1,
+        from_run="earlier-run",
         resume=True,
         tensorboard=True,
         report=False,

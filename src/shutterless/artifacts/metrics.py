@@ -33,12 +33,51 @@ class SplitMetrics(TypedDict, total=False):
     robustness: dict[str, JsonObject]
 
 
+class LabelsMetrics(TypedDict, total=False):
+    """The accuracy of a run on the photos of some labels.
+
+    `right_before` is how many of them the earlier run classified correctly; only for labels that it knew.
+    """
+
+    photos: int
+    right: int
+    right_before: int
+    accuracy: float
+    accuracy_interval: list[float]
+
+
+class FromRunMetrics(TypedDict):
+    """What became of the labels of the run that a run continues, and what was added.
+
+    Attributes:
+        run: Folder of the earlier run.
+        old_labels: Labels that the earlier run knew, with their names in this run.
+        new_labels: All other labels.
+        renamed_labels: Name in the earlier run → name in this run.
+        removed_labels: Labels of the earlier run that this run does not know.
+        old: Split → accuracy on the photos of old labels.
+        new: Split → accuracy on the photos of new labels; empty without any.
+    """
+
+    run: str
+    old_labels: list[str]
+    new_labels: list[str]
+    renamed_labels: dict[str, str]
+    removed_labels: list[str]
+    old: dict[str, LabelsMetrics]
+    new: dict[str, LabelsMetrics]
+
+
 class RunMetrics(TypedDict, total=False):
-    """The contents of metrics.json. `test` is only there if there were test photos."""
+    """The contents of metrics.json.
+
+    `test` is only there if there were test photos, and `from_run` if the run continues another one.
+    """
 
     validation: SplitMetrics
     test: SplitMetrics
     calibration: JsonObject
+    from_run: FromRunMetrics
     best_epoch: JsonObject | None
     labels: list[str]
     photos: dict[str, int]

@@ -20,6 +20,7 @@ class Settings(BaseModel):
         image_size: Width and height of the model's input, in pixels.
         seed: Seed of the split and of the training.
         group_by: Rule for photos of the same thing, see `parse_group_by`.
+        from_run: The run that this one continues; None if it was trained from the start.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,6 +33,7 @@ class Settings(BaseModel):
     image_size: int
     seed: int
     group_by: str = NONE  # the default is for runs made before there were groups
+    from_run: Path | None = None
 
     @property
     def root(self) -> Path:

@@ -14,7 +14,7 @@ from shutterless.dataset.sources.folder_names import file_names, label_folders
 from shutterless.dataset.sources.reader import AUTO, read_source
 from shutterless.dataset.sources.records import TWO_LABELS, require_whole_groups
 from shutterless.dataset.sources.table import GROUPS
-from shutterless.dataset.split import assign_new
+from shutterless.dataset.split import FRACTIONS, assign_new
 from shutterless.dataset.types import NEW, SPLITS, Photo, Skipped, count_photos
 from shutterless.errors import DatasetError
 from shutterless.files import atomic_directory, ensure_empty, ensure_outside
@@ -160,7 +160,7 @@ def _with_splits(listing: Listing, photos: list[Photo]) -> list[Photo]:
     if not listing.split_folders:
         photos = [replace(photo, split=NEW) for photo in photos]
     if listing.split_folders or any(split_of(photo.label) for photo in photos):
-        return assign_new(photos, seed=SEED)
+        return assign_new(photos, FRACTIONS, seed=SEED)
     return photos
 
 

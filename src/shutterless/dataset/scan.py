@@ -24,7 +24,7 @@ from shutterless.dataset.loader import fits_in_memory
 from shutterless.dataset.photo_stats import PhotoStats, measure_photo
 from shutterless.dataset.sources.records import require_whole_groups
 from shutterless.dataset.sources.table import list_photos
-from shutterless.dataset.split import assign_splits
+from shutterless.dataset.split import SplitOf, assign_splits
 from shutterless.dataset.types import SPLITS, Dataset, Decoded, Group, Photo, Unreadable, printable
 from shutterless.errors import DatasetError
 from shutterless.runtime.image import decoder
@@ -68,6 +68,7 @@ def load_dataset(
     seed: int = 42,
     group_by: str | Path = AUTO,
     spec: InputSpec | None = None,
+    split_of: SplitOf = lambda photo: None,
     progress: Progress = automatic,
 ) -> Dataset:
     """Load labelled photos for training.
@@ -84,6 +85,8 @@ def load_dataset(
         group_by: Which photos show the same thing; see `parse_group_by`. With `auto`, the groups of the
             table, or of groups.csv in the folder, replace the rules.
         spec: A model's input: photos are also decoded for it and kept in `decoded`, if they fit in memory.
+        split_of: Returns the split of a photo in an earlier run, which it keeps where no folder or row
+            decides it; None for a new photo.
         progress: Called while photos are read.
 
     Returns:
@@ -116,7 +119,13 @@ def load_dataset(
             LAYOUT_HINT,
         )
     scan = scan_photos(
-        listing, seed=seed, group_by=group_by, spec=spec, progress=progress, what="checking photos"
+        listing,
+        seed=seed,
+        group_by=group_by,
+        spec=spec,
+        split_of=split_of,
+        progress=progress,
+        what="checking photos",
     )
     labels = tuple(sorted(listing.labels["train"]))
     dataset = Dataset(
@@ -135,6 +144,7 @@ def scan_photos(
     seed: int,
     group_by: str | Path,
     spec: InputSpec | None = None,
+    split_of: SplitOf = lambda photo: None,
     progress: Progress,
     what: str,
 ) -> Scan:
@@ -145,6 +155,7 @@ def scan_photos(
         seed: Decides which photos go to which split, where no folders do.
         group_by: Which photos show the same thing; see `parse_group_by`.
         spec: A model's input: photos are also decoded for it, if they fit in memory.
+        split_of: Returns the split of a photo in an earlier run; None for a new photo.
         progress: Called while photos are read.
         what: Name of the work in the progress bar.
 
@@ -166,7 +177,7 @@ def scan_photos(
     stats = {photo: photo_stats for photo, (photo_stats, _) in results.items()}
     duplicates = find_duplicates(stats)
     groups = find_groups(stats, duplicates, key_of, progress)
-    photos = assign_splits(with_groups(stats, groups), listing.split_folders, seed=seed)
+    photos = assign_splits(with_groups(stats, groups), listing.split_folders, seed=seed, split_of=split_of)
     by_path = {photo.path: photo for photo in photos}
 
     def updated(related: tuple[Photo, ...]) -> tuple[Photo, ...]:

@@ -1,7 +1,7 @@
 """Select the labelled photos to measure a model on: by split, by label, and not those it was trained on."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from shutterless.dataset.integrity import content_hash
 from shutterless.dataset.loader import fits_in_memory
 from shutterless.dataset.scan import read_photos, split_gaps
 from shutterless.dataset.sources.table import list_photos
+from shutterless.dataset.split import SplitOf
 from shutterless.dataset.types import NEW, SPLITS, Dataset, Decoded, Photo
 from shutterless.errors import DatasetError, InputError
 from shutterless.runtime.image import decoder
@@ -23,9 +24,6 @@ from shutterless.utils.progress import Progress, silent
 ALL = "all"
 CHOICES = (*SPLITS, NEW, ALL)
 SHORT_NAMES = {"val": "validation", "valid": "validation"}
-
-# Returns the split of a photo in the model's training run; None if the run did not have the photo.
-SplitOf = Callable[[Photo], str | None]
 
 
 @dataclass(frozen=True)

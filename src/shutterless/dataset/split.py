@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from shutterless.dataset.types import NEW, SPLITS, Photo
@@ -11,8 +11,17 @@ from shutterless.dataset.types import NEW, SPLITS, Photo
 HOLDOUT_FRACTION = 0.1
 FRACTIONS = {"validation": HOLDOUT_FRACTION, "test": HOLDOUT_FRACTION}
 
+# Returns the split of a photo in an earlier training run; None if the run did not have the photo.
+SplitOf = Callable[[Photo], str | None]
 
-def assign_splits(photos: Iterable[Photo], split_folders: Collection[str], *, seed: int) -> tuple[Photo, ...]:
+
+def assign_splits(
+    photos: Iterable[Photo],
+    split_folders: Collection[str],
+    *,
+    seed: int,
+    split_of: SplitOf = lambda photo: None,
+) -> tuple[Photo, ...]:
     """Return the photos with the splits that training uses, sorted by path.
 
     Args:
@@ -20,15 +29,23 @@ def assign_splits(photos: Iterable[Photo], split_folders: Collection[str], *, se
             go to the split of their group or, if it has none, are split like a folder of labels.
         split_folders: Splits that have a folder of their own; empty if the folders are labels only.
         seed: Decides which photos go to which split.
+        split_of: Photos keep this split where no folder decides it. Photos in their groups follow them.
     """
     if not split_folders:
-        return split_photos(photos, FRACTIONS, seed=seed)
-    photos = assign_new(photos, seed=seed)
+        photos = assign_new(_recorded(photos, split_of, SPLITS), FRACTIONS, seed=seed)
+        return tuple(sorted(photos, key=lambda photo: photo.path))
+    photos = assign_new(photos, FRACTIONS, seed=seed)
     if "validation" not in split_folders:
-        train = [photo for photo in photos if photo.split == "train"]
+        train = _recorded((photo for photo in photos if photo.split == "train"), split_of, SPLITS[:2])
         others = [photo for photo in photos if photo.split != "train"]
-        photos = [*split_photos(train, {"validation": HOLDOUT_FRACTION}, seed=seed), *others]
+        photos = [*assign_new(train, {"validation": HOLDOUT_FRACTION}, seed=seed), *others]
     return tuple(sorted(photos, key=lambda photo: photo.path))
+
+
+def _recorded(photos: Iterable[Photo], split_of: SplitOf, splits: Collection[str]) -> list[Photo]:
+    """Return the photos with their splits in an earlier run; those that had none of `splits` are new."""
+    recorded = ((photo, split_of(photo) or NEW) for photo in photos)
+    return [replace(photo, split=split if split in splits else NEW) for photo, split in recorded]
 
 
 def split_photos(photos: Iterable[Photo], fractions: Mapping[str, float], *, seed: int) -> tuple[Photo, ...]:
@@ -56,11 +73,11 @@ def split_photos(photos: Iterable[Photo], fractions: Mapping[str, float], *, see
     return tuple(sorted(result, key=lambda photo: photo.path))
 
 
-def assign_new(photos: Iterable[Photo], *, seed: int) -> list[Photo]:
+def assign_new(photos: Iterable[Photo], fractions: Mapping[str, float], *, seed: int) -> list[Photo]:
     """Return the photos, those whose split is `NEW` in that of their group or, if it has none, in any."""
     photos = join_groups(photos)
     new = [photo for photo in photos if photo.split == NEW]
-    return [*(photo for photo in photos if photo.split != NEW), *split_photos(new, FRACTIONS, seed=seed)]
+    return [*(photo for photo in photos if photo.split != NEW), *split_photos(new, fractions, seed=seed)]
 
 
 def join_groups(photos: Iterable[Photo]) -> list[Photo]:

@@ -25,6 +25,27 @@ class SplitAccuracy:
 
 
 @dataclass(frozen=True)
+class LabelsAccuracy:
+    """How many photos of old or of new labels a run that continues another one classified correctly.
+
+    Attributes:
+        labels: Number of labels.
+        kind: "old label" or "new label".
+        split: The split of the photos.
+        right: Number of correct answers.
+        photos: Number of photos.
+        right_before: Number of correct answers of the run that it continues; None for new labels.
+    """
+
+    labels: int
+    kind: str
+    split: str
+    right: int
+    photos: int
+    right_before: int | None
+
+
+@dataclass(frozen=True)
 class Provenance:
     """How a model was made.
 
@@ -37,6 +58,7 @@ class Provenance:
         photos: Photos of the run's split.
         history: Epochs of the run.
         measured: Accuracies in the run's metrics.json.
+        by_age: Accuracies on old and on new labels; empty unless the run continues another one.
         temperature: The bundle's temperature; None for a run, which has none yet.
         target_precision: Accuracy that the bundle's threshold was chosen for, 0 to 1; None for a run.
     """
@@ -49,6 +71,7 @@ class Provenance:
     photos: tuple[Photo, ...] = ()
     history: tuple[Epoch, ...] = ()
     measured: tuple[SplitAccuracy, ...] = ()
+    by_age: tuple[LabelsAccuracy, ...] = ()
     temperature: float | None = None
     target_precision: float | None = None
 
@@ -94,6 +117,7 @@ def _of_run(folder: Path) -> Provenance:
             parse_json(read_text(file, MAX_TABLE_BYTES)) if file.is_file() else {"made_with": {}}
         )
         made_with, accuracies = _texts(_table(metrics["made_with"])), _accuracies(metrics)
+        by_age = _accuracies_by_age(_table(metrics.get("from_run") or {}))
         history = read_history(folder / HISTORY)
     except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise RunError(
@@ -112,6 +136,7 @@ def _of_run(folder: Path) -> Provenance:
         tuple(photo for photo in read_split(folder / SPLIT) if photo.label),
         history,
         accuracies,
+        by_age,
     )
 
 
@@ -127,9 +152,32 @@ def _accuracies(metrics: Mapping[str, Any]) -> tuple[SplitAccuracy, ...]:
     return tuple(accuracies)
 
 
+def _accuracies_by_age(comparison: Mapping[str, Any]) -> tuple[LabelsAccuracy, ...]:
+    """Return the accuracies in the table `from_run` of metrics.json, which may be empty."""
+    accuracies = tuple(
+        LabelsAccuracy(
+            len(comparison[f"{age}_labels"]),
+            f"{age} label",
+            str(split),
+            int(table["right"]),
+            int(table["photos"]),
+            int(table["right_before"]) if "right_before" in table else None,
+        )
+        for age in ("old", "new")
+        for split, table in _table(comparison.get(age) or {}).items()
+    )
+    for accuracy in accuracies:
+        if not 0 <= max(accuracy.right, accuracy.right_before or 0) <= accuracy.photos:
+            raise ValueError("it has impossible counts")
+    return accuracies
+
+
 def _train_command(folder: Path, recipe: str, settings: Mapping[str, Any]) -> str:
     options = ["--recipe", recipe]
-    for option in ("backbone", "weights", "cut", "image_size", "seed", "group_by"):
+    if "from_run" in settings:  # its network is that of the run
+        options += ["--from", str(settings["from_run"])]
+    network = () if "from_run" in settings else ("backbone", "weights", "cut", "image_size")
+    for option in (*network, "seed", "group_by"):
         if option in settings:
             options += [f"--{option.replace('_', '-')}", str(settings[option])]
     words = ["shutterless", "train", str(settings.get("photos", "photos")), "-o", str(folder), *options]

@@ -21,6 +21,11 @@ from shutterless.training.recipe import (
     validate_recipe,
 )
 from shutterless.training.run import Run
+from shutterless.training.warm_start.recipe import (
+    require_same_network,
+    with_fewer_epochs,
+    with_network_of,
+)
 
 SEED = 42
 MAX_SEED = 2**32 - 1  # what NumPy's and Keras's generators take
@@ -36,6 +41,7 @@ class TrainingConfig:
         weights: `imagenet`, `none` or a file.
         seed: For the split, the order of the photos, augmentation and the first weights.
         group_by: Which photos show one thing, see `load_dataset`.
+        from_run: The run to continue from.
     """
 
     recipe: Recipe
@@ -43,6 +49,7 @@ class TrainingConfig:
     weights: str
     seed: int
     group_by: str = AUTO
+    from_run: Path | None = None
 
     @property
     def weights_source(self) -> str:
@@ -76,6 +83,7 @@ class TrainingConfig:
             image_size=self.image_size,
             seed=self.seed,
             group_by=self.group_by,
+            from_run=self.from_run,
         )
 
 
@@ -91,6 +99,7 @@ def make_config(
     seed: int | None = None,
     group_by: str | Path | None = None,
     earlier: Run | None = None,
+    from_run: Run | None = None,
 ) -> TrainingConfig:
     """Let options override a recipe.
 
@@ -106,15 +115,18 @@ def make_config(
         seed: From 0 to `MAX_SEED`.
         group_by: Which photos show one thing.
         earlier: The run to resume; its settings are the defaults.
+        from_run: The run to continue from. Its network is used, and a quarter of the recipe's epochs.
 
     Returns:
         The configuration, with a valid recipe.
 
     Raises:
         RecipeError: The recipe or the backbone is unknown, or an option is out of range.
-        InputError: The seed is out of range.
+        InputError: The seed is out of range, or an option asks for another network than that of `from_run`.
     """
-    base = _recorded(earlier).recipe if recipe is None and earlier else load_recipe(recipe or "quick")
+    if from_run is not None:
+        require_same_network(from_run, backbone=backbone, weights=weights, cut=cut, image_size=image_size)
+    base = _base_recipe(recipe, earlier, from_run)
     entry = find_backbone(backbone or base.backbone.name)
     # Another backbone has other layers and was trained on other pixels.
     settings = base.backbone if entry.name == base.backbone.name.lower() else BackboneConfig(name=entry.name)
@@ -127,9 +139,9 @@ def make_config(
     document = base.model_dump()
     for table, fields in changes.items():
         document[table] |= fields
-    if earlier is not None:
-        weights, group_by = weights or earlier.settings.weights, group_by or earlier.settings.group_by
-        seed = earlier.settings.seed if seed is None else seed
+    if default := earlier or from_run:
+        weights, group_by = weights or default.settings.weights, group_by or default.settings.group_by
+        seed = default.settings.seed if seed is None else seed
     seed = SEED if seed is None else seed
     if not 0 <= seed <= MAX_SEED:
         raise InputError("invalid-seed", f"{seed} is no valid seed", f"Choose a seed from 0 to {MAX_SEED}.")
@@ -139,7 +151,20 @@ def make_config(
         str(weights or ("imagenet" if entry.pretrained else "none")),
         seed,
         str(group_by or AUTO),
+        from_run.path.resolve() if from_run else None,
     )
+
+
+def _base_recipe(recipe: str | Path | None, earlier: Run | None, from_run: Run | None) -> Recipe:
+    """Return the recipe before options override it, that of `earlier` or `from_run` by default."""
+    if recipe is None and earlier is not None:
+        return _recorded(earlier).recipe
+    if from_run is None:
+        return load_recipe(recipe or "quick")
+    recorded = _recorded(from_run).recipe
+    if recipe is None and from_run.settings.from_run:
+        return recorded  # which has fewer epochs already
+    return with_fewer_epochs(with_network_of(load_recipe(recipe), recorded) if recipe else recorded)
 
 
 def _phase_changes(recipe: Recipe, values: Mapping[str, int | None]) -> dict[str, dict[str, Json]]:
@@ -172,7 +197,12 @@ def _recorded(run: Run) -> TrainingConfig:
     image = run.recipe.image.model_copy(update={"size": settings.image_size})
     recipe = run.recipe.model_copy(update={"backbone": backbone, "image": image})
     return TrainingConfig(
-        recipe, find_backbone(settings.backbone), settings.weights, settings.seed, settings.group_by
+        recipe,
+        find_backbone(settings.backbone),
+        settings.weights,
+        settings.seed,
+        settings.group_by,
+        settings.from_run,
     )
 
 
@@ -183,6 +213,7 @@ def _flatten(config: TrainingConfig) -> dict[str, Json]:
         "weights": config.weights_source,
         "seed": config.seed,
         "group_by": config.group_by,
+        "from_run": str(config.from_run) if config.from_run else None,
     }
     recipe = config.recipe.model_dump(exclude_none=True, exclude={"name", "description"})
     tables: list[tuple[str, Mapping[str, Json]]] = [("", recipe)]

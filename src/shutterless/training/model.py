@@ -9,7 +9,7 @@ from shutterless.training.backbones.scaling import Scaling, scale
 from shutterless.training.recipe import HeadConfig
 
 # Names of layers that are looked for in a saved model.
-POOLING, HEAD = "pooling", "head"
+POOLING, HEAD, PROBABILITIES = "pooling", "head", "probabilities"
 _POOLING = {"average": keras.layers.GlobalAveragePooling2D, "flatten": keras.layers.Flatten}
 
 
@@ -59,13 +59,21 @@ def build_model(
     pixels = keras.Input((image_size, image_size, 3), dtype="uint8", name="pixels")
     pooling = _POOLING[head.pooling or backbone.pooling](name=POOLING)
     features = pooling(base_model(scale(pixels, scaling or backbone.scaling)))
+    return add_head(keras.Model(pixels, features, name="features"), head, labels)
 
-    top = keras.Sequential([keras.Input(features.shape[1:]), *_head_layers(head, labels)], name=HEAD)
-    return TransferModel(
-        keras.Model(pixels, top(features), name="classifier"),
-        keras.Model(pixels, features, name="features"),
-        top,
-    )
+
+def add_head(features: keras.Model, head: HeadConfig, labels: int) -> TransferModel:
+    """Put a new head on a model that ends with pooled features.
+
+    Args:
+        features: uint8[n, size, size, 3] → pooled features float32[n, channels].
+        head: Hidden layer and dropout of the head.
+        labels: Number of labels.
+    """
+    layers = [keras.Input(features.output.shape[1:]), *_head_layers(head, labels)]
+    top = keras.Sequential(layers, name=HEAD)
+    full = keras.Model(features.inputs[0], top(features.output), name="classifier")
+    return TransferModel(full, features, top)
 
 
 def _head_layers(head: HeadConfig, labels: int) -> list[keras.layers.Layer]:
@@ -74,7 +82,7 @@ def _head_layers(head: HeadConfig, labels: int) -> list[keras.layers.Layer]:
         before = head.dropout if head.dropout_before_hidden is None else head.dropout_before_hidden
         layers += [*_dropout(before), keras.layers.Dense(head.hidden, activation="relu")]
     layers += _dropout(head.dropout)
-    return [*layers, keras.layers.Dense(labels, activation="softmax", name="probabilities")]
+    return [*layers, keras.layers.Dense(labels, activation="softmax", name=PROBABILITIES)]
 
 
 def _dropout(rate: float) -> list[keras.layers.Layer]:

@@ -20,12 +20,20 @@ from shutterless.files import ensure_outside, ensure_writable
 from shutterless.training.callbacks.checkpoint import CHECKPOINT
 from shutterless.training.callbacks.run_callbacks import OnEpoch
 from shutterless.training.config import TrainingConfig, make_config, require_same
-from shutterless.training.model import build_model
+from shutterless.training.model import TransferModel, build_model
 from shutterless.training.optimization.seeding import seeded
 from shutterless.training.phases import train_phases
 from shutterless.training.report import write_run_report
 from shutterless.training.resume import find_earlier, is_finished, require_same_photos, require_unused
 from shutterless.training.run import Run, load_run, write_recipe
+from shutterless.training.warm_start.labels import (
+    compare_labels,
+    describe_changes,
+    recorded_splits,
+    require_same_splits,
+)
+from shutterless.training.warm_start.metrics import compare_with_earlier
+from shutterless.training.warm_start.model import extend_model, load_earlier_run
 from shutterless.utils.interrupt import check_interrupt, interruptible
 from shutterless.utils.progress import Progress, automatic
 
@@ -45,6 +53,7 @@ def train(
     batch_size: int | None = None,
     seed: int | None = None,
     group_by: str | Path | None = None,
+    from_run: str | Path | Run | None = None,
     resume: bool = False,
     tensorboard: bool = False,
     report: bool = True,
@@ -73,6 +82,9 @@ def train(
         batch_size: Photos in a step of the recipe's last phase.
         seed: For the split, the order of the photos, augmentation and the first weights; 42 by default.
         group_by: Which photos show one thing and stay in one split, see `load_dataset`; `auto` by default.
+        from_run: A finished run to continue from, when labels or photos were added: its weights are kept, its
+            network is used, the photos that it was not trained on stay apart, and a quarter of the recipe's
+            epochs is trained. Its recipe, seed and `group_by` are the defaults.
         resume: Continue an interrupted training in `run`. Options that are not given are those that it was
             started with. Without anything to resume, training starts from scratch; a finished run is
             returned as it is.
@@ -90,10 +102,10 @@ def train(
     Raises:
         DatasetError: The photos cannot be used. Nothing is written, as for the next three.
         RecipeError: The recipe, the backbone or an option is wrong.
-        InputError: The seed is out of range.
+        InputError: The seed is out of range, or an option asks for another network than that of `from_run`.
         OutputError: `run` holds other files, lies among the photos, or cannot be written.
-        RunError: The run cannot be resumed, another training is running in it, or the loss is no longer
-            finite.
+        RunError: The run cannot be resumed, `from_run` is not a run or is damaged, another training is
+            running in `run`, or the loss is no longer finite.
 
     Example:
         >>> import shutterless
@@ -110,6 +122,8 @@ def train(
         if not resume:
             require_unused(run)
         earlier = find_earlier(run) if resume else None
+        source = from_run or (earlier and earlier.settings.from_run)
+        base = load_earlier_run(source) if source else None
         config = make_config(
             recipe,
             backbone=backbone,
@@ -121,23 +135,16 @@ def train(
             seed=seed,
             group_by=group_by,
             earlier=earlier,
+            from_run=base,
         )
-        dataset = _load(photos, config, earlier, progress)
+        dataset = _load(photos, config, earlier, base, progress)
         if earlier is not None and is_finished(run):
             on_warning(f"{run} is finished: there is nothing to resume")
             return earlier
-        for warning in dataset.all_warnings():
+        for warning in (*dataset.all_warnings(), *(describe_changes(dataset, base) if base else ())):
             on_warning(warning)
         with seeded(config.seed):
-            model = build_model(
-                config.backbone,
-                config.recipe.head,
-                labels=len(dataset.labels),
-                image_size=config.image_size,
-                weights=config.weights,
-                cut=config.recipe.backbone.cut,
-                scaling=config.recipe.backbone.scaling,
-            )
+            model = _initial_model(config, dataset, base)
             check_interrupt()
             on_start(config, dataset)
             _start(run, dataset, config)
@@ -160,19 +167,48 @@ def _interruptible(progress: Progress) -> Progress:
 
 
 def _load(
-    photos: str | Path | Dataset, config: TrainingConfig, earlier: Run | None, progress: Progress
+    photos: str | Path | Dataset,
+    config: TrainingConfig,
+    earlier: Run | None,
+    base: Run | None,
+    progress: Progress,
 ) -> Dataset:
-    """Return the photos; refuse settings and photos that the run `earlier` was not started with."""
+    """Return the photos; refuse settings and photos that the run `earlier` was not started with.
+
+    Photos that the run `base` had stay in their splits.
+    """
     if earlier is not None:
         require_same(config, earlier)  # before the photos are read, which takes a while
     dataset = photos
     if not isinstance(dataset, Dataset):
         dataset = load_dataset(
-            dataset, seed=config.seed, group_by=config.group_by, spec=config.input, progress=progress
+            dataset,
+            seed=config.seed,
+            group_by=config.group_by,
+            spec=config.input,
+            split_of=recorded_splits(base, Path(dataset)),
+            progress=progress,
         )
     if earlier is not None:
         require_same_photos(dataset, earlier)
+    if base is not None:
+        require_same_splits(dataset, base)
     return dataset
+
+
+def _initial_model(config: TrainingConfig, dataset: Dataset, base: Run | None) -> TransferModel:
+    """Return the model to train: a new one, or that of the run to continue from."""
+    if base is not None:
+        return extend_model(base, dataset.labels, compare_labels(dataset, base).origins)
+    return build_model(
+        config.backbone,
+        config.recipe.head,
+        labels=len(dataset.labels),
+        image_size=config.image_size,
+        weights=config.weights,
+        cut=config.recipe.backbone.cut,
+        scaling=config.recipe.backbone.scaling,
+    )
 
 
 def _start(run: Path, dataset: Dataset, config: TrainingConfig) -> None:
@@ -204,7 +240,12 @@ def _finish(
     validation = predict("validation")
     test = predict("test") if dataset.of("test") else None
     robustness = measure_robustness(run, validation, progress=progress) if report else {}
-    write_metrics(run.path / METRICS, _metrics(dataset, best, validation, test, robustness))
+    metrics = _metrics(dataset, best, validation, test, robustness)
+    if run.settings.from_run:
+        base = load_earlier_run(run.settings.from_run)  # its weights as they were before this training
+        predictions = (validation, test) if test else (validation,)
+        metrics["from_run"] = compare_with_earlier(dataset, base, predictions, progress=progress)
+    write_metrics(run.path / METRICS, metrics)
     if report:
         write_run_report(run.path, validation, run, robustness=robustness)
     if best and not _beats_commonest_label(best, validation.photos):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shutterless.dataset.split import join_groups, split_photos
+from shutterless.dataset.split import assign_splits, join_groups, split_photos
 from shutterless.dataset.types import NEW, Photo
 
 SHARES = {"validation": 0.1, "test": 0.1}
@@ -91,3 +91,25 @@ def test_a_group_more_leaves_nearly_all_others_where_they_were():
 def test_a_group_that_is_called_like_another_photo_does_not_follow_it():
     photos = [Photo("a", "x", "train"), Photo("b", "x", "test", "a"), Photo("c", "x", NEW, "a")]
     assert [photo.split for photo in join_groups(photos)] == ["train", "test", "test"]
+
+
+def test_photos_of_an_earlier_run_keep_their_splits_and_their_groups_follow():
+    earlier = {"hat/000.jpg": "test", "hat/001.jpg": "validation", "hat/002.jpg": "train"}
+    hats = photos("hat", 30)
+    hats[10] = replace(hats[10], group="one thing")
+    hats[0] = replace(hats[0], group="one thing")
+    result = assign_splits(hats, (), seed=1, split_of=lambda photo: earlier.get(photo.path))
+    splits = {photo.path: photo.split for photo in result}
+    assert splits.items() >= earlier.items()
+    assert splits["hat/010.jpg"] == "test"
+    assert sizes(result) == [30 - 2 - 3 - 1 - 3, 1 + 3, 2 + 3]
+
+
+def test_without_a_folder_for_validation_what_was_validated_on_stays_apart():
+    hats = [*photos("hat", 10), Photo("test/hat/1.jpg", "hat", "test")]
+    recorded = {"hat/004.jpg": "validation", "hat/005.jpg": "test"}
+    result = assign_splits(hats, ("train", "test"), seed=1, split_of=lambda photo: recorded.get(photo.path))
+    splits = {photo.path: photo.split for photo in result}
+    assert splits["hat/004.jpg"] == "validation"
+    assert splits["test/hat/1.jpg"] == "test"
+    assert sizes(result) == [8, 2, 1]

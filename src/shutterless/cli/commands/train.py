@@ -94,6 +94,15 @@ def train(
             metavar="K", min=2, help="Cross-validate: train K runs in DIR, each measured on its own fold."
         ),
     ] = None,
+    from_run: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="RUN",
+            help="Continue from a finished run when labels or photos were added: keeps what it learned and "
+            "its split, and takes a quarter of the epochs.",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue an interrupted training in this folder.")
     ] = False,
@@ -113,6 +122,7 @@ def train(
       shutterless train photos -o run
       shutterless train photos -o run --recipe standard --backbone efficientnetb0
       shutterless train photos -o run --recipe standard --resume
+      shutterless train more-photos -o run2 --from run
       shutterless train photos -o folds --folds 5
       shutterless train --backbone list
     """
@@ -127,6 +137,8 @@ def train(
         return
     if photos is None or run is None:
         raise typer.BadParameter("PHOTOS and -o RUN are needed to train.")
+    if folds and from_run:
+        raise typer.BadParameter("--folds and --from exclude each other: the run has seen the photos.")
     with _resume_hint(run), progress_bar() as progress:
         if folds:
             summary = training.cross_validate(
@@ -163,6 +175,7 @@ def train(
                 batch_size=batch_size,
                 seed=seed,
                 group_by=group_by,
+                from_run=from_run,
                 resume=resume,
                 tensorboard=tensorboard,
                 report=not no_report,
@@ -236,6 +249,7 @@ def say_config(config: "TrainingConfig", dataset: "Dataset") -> None:
     recipe = config.recipe
     cut = f", cut at {recipe.backbone.cut}" if recipe.backbone.cut else ""
     source = "from random weights" if config.weights == "none" else f"from the weights {config.weights}"
+    source = f"from the run {config.from_run}" if config.from_run else source
     size, seed = config.image_size, config.seed
     say(f"Recipe {recipe.name}: {config.backbone.name}{cut}, {size} px, {source}, seed {seed}")
     counts = dataset.counts()
@@ -281,6 +295,25 @@ def _show_metrics(run: "Run") -> None:
             )
             loss = rounded(metrics["loss"], metrics["loss_error"])
             print_result(f"{split.capitalize()} accuracy {accuracy}, log loss {loss}")
+            _show_old_and_new_labels(run, split)
+
+
+def _show_old_and_new_labels(run: "Run", split: str) -> None:
+    """Print the accuracy on the labels of the run that this one continues, and on those that were added."""
+    from shutterless.evaluation.intervals import percentage_of
+
+    comparison = run.metrics.get("from_run")
+    if comparison is None:
+        return
+    for kind, labels, accuracies in (
+        ("old label", comparison["old_labels"], comparison["old"]),
+        ("new label", comparison["new_labels"], comparison["new"]),
+    ):
+        if metrics := accuracies.get(split):
+            accuracy = percentage_of(metrics["right"], metrics["photos"])
+            before = metrics.get("right_before")
+            earlier = f", before {percentage_of(before, metrics['photos'])}" if before is not None else ""
+            print_result(f"  {plural(len(labels), kind)}: accuracy {accuracy}{earlier}")
 
 
 def _say_epoch(epoch: "Epoch") -> None:

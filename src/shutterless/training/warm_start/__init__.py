@@ -1,0 +1,1 @@
+"""Continue from an earlier run: keep what its model learned, and the photos that it was not trained on."""

@@ -1,0 +1,36 @@
+from dataclasses import replace
+
+from shutterless.training.config import make_config
+from shutterless.training.recipe import load_recipe
+from shutterless.training.run import load_run
+from shutterless.training.warm_start.recipe import with_fewer_epochs, with_network_of
+
+
+def test_a_quarter_of_every_phase_is_trained():
+    recipe = with_fewer_epochs(load_recipe("standard"))
+    assert [phase.epochs for phase in (recipe.head_training, recipe.fine_tuning, recipe.from_scratch)] == [
+        8,
+        3,
+        15,
+    ]
+    assert recipe.fine_tuning.warmup_epochs == 0.25
+    assert recipe.frozen_training is None
+
+
+def test_a_recipe_decides_how_to_train_and_the_run_what():
+    recipe = with_network_of(load_recipe("quick"), load_recipe("best"))
+    assert recipe.head_training == load_recipe("quick").head_training
+    assert (recipe.image, recipe.head) == (load_recipe("best").image, load_recipe("best").head)
+
+
+def test_epochs_are_not_divided_twice(colour_run, tmp_path):
+    base = load_run(colour_run)
+    once = make_config(from_run=base)
+    assert once.recipe.from_scratch.epochs == 2
+    continued = replace(
+        base, recipe=once.recipe, settings=base.settings.model_copy(update={"from_run": tmp_path})
+    )
+    assert make_config(from_run=continued).recipe.from_scratch.epochs == 2
+    assert make_config("quick", from_run=continued).recipe.from_scratch.epochs == 3
+    assert make_config(from_run=continued, epochs=7).recipe.from_scratch.epochs == 7
+    assert make_config(from_run=base, seed=3).seed == 3
