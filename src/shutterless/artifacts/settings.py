@@ -21,6 +21,7 @@ class Settings(BaseModel):
         seed: Seed of the split and of the training.
         group_by: Rule for photos of the same thing, see `parse_group_by`.
         from_run: The run that this one continues; None if it was trained from the start.
+        plan: Phase → fields of the recipe that were planned differently for these photos and this machine.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,6 +35,7 @@ class Settings(BaseModel):
     seed: int
     group_by: str = NONE  # the default is for runs made before there were groups
     from_run: Path | None = None
+    plan: dict[str, dict[str, int]] = {}
 
     @property
     def root(self) -> Path:

@@ -181,7 +181,7 @@ def jitter_colours(pixels: np.ndarray, augmentation: Augmentation, rng: np.rando
 def mixup(
     pixels: np.ndarray, targets: np.ndarray, alpha: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Blend each photo and its target with another one of the batch.
+    """Blend each photo, or its activations, and its target with another one of the batch.
 
     The shares follow Beta(alpha, alpha), one for each photo (Zhang et al., "mixup: Beyond Empirical Risk
     Minimization", 2018).
@@ -198,7 +198,8 @@ def mixup(
     other = rng.permutation(len(pixels))
     share = rng.beta(alpha, alpha, len(pixels)).astype(np.float32)
     blend = share[:, None, None, None] * pixels + (1 - share)[:, None, None, None] * pixels[other]
-    return np.rint(blend).astype(np.uint8), _blend(targets, other, share)
+    rounded = np.rint(blend) if pixels.dtype == np.uint8 else blend
+    return rounded.astype(pixels.dtype), _blend(targets, other, share)
 
 
 def cutmix(

@@ -1,7 +1,7 @@
 """The configuration of a training: a recipe, and the options that override it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from shutterless.artifacts.settings import Settings
@@ -28,6 +28,8 @@ from shutterless.training.warm_start.recipe import (
 )
 
 SEED = 42
+# Phase → fields of it that are planned for these photos and this machine, in place of the recipe's.
+Plan = dict[str, dict[str, int]]
 MAX_SEED = 2**32 - 1  # what NumPy's and Keras's generators take
 
 
@@ -42,6 +44,7 @@ class TrainingConfig:
         seed: For the split, the order of the photos, augmentation and the first weights.
         group_by: Which photos show one thing, see `load_dataset`.
         from_run: The run to continue from.
+        plan: Where the training differs from the recipe.
     """
 
     recipe: Recipe
@@ -50,6 +53,7 @@ class TrainingConfig:
     seed: int
     group_by: str = AUTO
     from_run: Path | None = None
+    plan: Plan = field(default_factory=dict)
 
     @property
     def weights_source(self) -> str:
@@ -69,8 +73,9 @@ class TrainingConfig:
 
     @property
     def phases(self) -> dict[str, Phase]:
-        """The phases in order, by their names in the recipe."""
-        return self.recipe.phases(pretrained=self.weights != "none")
+        """The phases in order as they are planned, by their names in the recipe."""
+        phases = self.recipe.phases(pretrained=self.weights != "none")
+        return {name: phase.model_copy(update=self.plan.get(name)) for name, phase in phases.items()}
 
     def settings(self, dataset: Dataset) -> Settings:
         """Return what recipe.toml records in addition to the recipe."""
@@ -84,6 +89,7 @@ class TrainingConfig:
             seed=self.seed,
             group_by=self.group_by,
             from_run=self.from_run,
+            plan=self.plan,
         )
 
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from shutterless.artifacts.history import epochs_of
+from shutterless.training.activations.store import ActivationStore
 from shutterless.training.callbacks.checkpoint import Checkpoint
 from shutterless.training.callbacks.early_stopping import is_out_of_patience
 from shutterless.training.callbacks.run_callbacks import RunCallbacks
@@ -12,7 +13,7 @@ from shutterless.training.model import TransferModel, freeze_first, set_batch_no
 from shutterless.training.optimization.precision import mixed_precision, xla
 from shutterless.training.optimization.sam import SharpnessAware
 from shutterless.training.recipe import HeadPhase, ModelPhase, Phase
-from shutterless.utils.progress import Progress
+from shutterless.utils.progress import Progress, silent
 
 
 def fit_head(
@@ -73,30 +74,35 @@ def fit_model(
     name: str = "fine_tuning",
     frozen: bool = False,
     checkpoint: Checkpoint | None = None,
+    store: ActivationStore | None = None,
+    progress: Progress = silent,
 ) -> None:
-    """Train the model on augmented photos.
+    """Train the model on augmented photos, or its last layers on the stored output of the others.
 
     Args:
         model: The model to train.
-        train: The training photos.
-        validation: The validation photos.
+        train: The training photos; of `store`, if there is one.
+        validation: The validation photos, likewise.
         phase: The phase's settings.
         callbacks: Callbacks of the run.
         name: What the phase is called in the history.
         frozen: Train only the head.
         checkpoint: Where to continue this phase.
+        store: Where the output of the frozen layers is stored; it is filled first, and removed at the end.
+        progress: Called while the store is filled.
 
     Raises:
         ShutterlessError: A photo cannot be read any more, or the training has diverged.
     """
     model.features.trainable = not frozen
-    if not frozen:
+    if store is not None:
+        store.model.frozen.trainable = False
+    elif not frozen:
         freeze_first(model.features, phase.frozen_share)
     if phase.batch_norm_momentum is not None:
         set_batch_norm_momentum(model.features, phase.batch_norm_momentum)
-    trained_model = (
-        SharpnessAware(model.full, phase.sharpness_radius) if phase.sharpness_radius else model.full
-    )
+    network = store.model.trained if store is not None else model.full
+    trained_model = SharpnessAware(network, phase.sharpness_radius) if phase.sharpness_radius else network
     with mixed_precision(trained_model):
         compile_for(trained_model, phase, train.photos)
         if checkpoint is not None:
@@ -104,7 +110,11 @@ def fit_model(
             callbacks.best_model.save(trained_model)  # the training may have ended just before it was saved
         epochs = epochs_of(callbacks.epochs, name)
         if len(epochs) < phase.epochs and not is_out_of_patience(epochs, phase.patience):
+            if store is not None:
+                store.fill(progress)
             _fit(trained_model, train, validation, phase, callbacks, name, initial_epoch=len(epochs))
+    if store is not None:
+        store.remove()
 
 
 def _fit(

@@ -1,5 +1,6 @@
 """Train the phases of a recipe in order, each from the best model of the previous one."""
 
+import functools
 from pathlib import Path
 
 import keras
@@ -8,12 +9,15 @@ import numpy as np
 from shutterless.artifacts.history import Epoch, best_of, epochs_of
 from shutterless.artifacts.run_files import MODEL
 from shutterless.dataset import Dataset, PhotoReader, label_indices
+from shutterless.training.activations.split import split_model
+from shutterless.training.activations.store import ActivationStore
 from shutterless.training.callbacks.checkpoint import CHECKPOINT, read_checkpoint
 from shutterless.training.callbacks.run_callbacks import OnEpoch, RunCallbacks
 from shutterless.training.config import TrainingConfig
-from shutterless.training.data import Batches, balanced_weights
+from shutterless.training.data import Batches, balanced_weights, pixels_of
 from shutterless.training.loop import fit_head, fit_model
 from shutterless.training.model import TransferModel
+from shutterless.training.planning.plan import frozen_share
 from shutterless.training.recipe import HeadPhase, ModelPhase, Phase
 from shutterless.utils.progress import Progress
 
@@ -60,9 +64,10 @@ def train_phases(
         resume_from = checkpoint if checkpoint and checkpoint.phase == name else None
         if resume_from is None and epochs_of(callbacks.epochs, name):
             continue  # finished before the checkpoint was written
-        if resume_from is None and number:
+        if number:
             model.full.load_weights(run / MODEL)
-        train, validation = photos.batches("train", phase), photos.batches("validation", phase)
+        store = photos.store(model, phase, run, name) if isinstance(phase, ModelPhase) else None
+        train, validation = (photos.batches(split, phase, store) for split in ("train", "validation"))
         if isinstance(phase, ModelPhase):
             fit_model(
                 model,
@@ -73,6 +78,8 @@ def train_phases(
                 name=name,
                 frozen=name == "frozen_training",
                 checkpoint=resume_from,
+                store=store,
+                progress=progress,
             )
         elif resume_from is not None:
             resume_from.restore(model.head)  # a head's checkpoint is written at the end of its phase
@@ -98,18 +105,31 @@ class _Photos:
             indices = label_indices(photos, dataset.labels)
             self._targets[split] = keras.utils.to_categorical(indices, len(dataset.labels))
         self._seed = config.seed
+        self._fingerprint = f"{dataset.fingerprint} {config.input}"
         self.class_weights: np.ndarray | None = (
             balanced_weights(self._targets["train"]) if config.recipe.class_weights else None
         )
 
-    def batches(self, split: str, phase: Phase) -> Batches:
-        """Return the batches of one split; training photos are augmented if `phase` says so."""
-        augmentation = phase if split == "train" and isinstance(phase, ModelPhase) else None
+    def store(self, model: TransferModel, phase: ModelPhase, run: Path, name: str) -> ActivationStore | None:
+        """Return the store of the frozen layers' output, not filled yet; None if `phase` has none."""
+        split = split_model(model, frozen_share(name, phase)) if phase.stored_copies else None
+        if split is None:
+            return None
+        return ActivationStore(
+            run, split, self._readers, phase, seed=self._seed, fingerprint=self._fingerprint
+        )
+
+    def batches(self, split: str, phase: Phase, store: ActivationStore | None = None) -> Batches:
+        """Return the batches of one split; training photos are augmented and mixed if `phase` says so."""
+        training = phase if split == "train" and isinstance(phase, ModelPhase) else None
+        reader = self._readers[split]
         return Batches(
-            self._readers[split],
+            functools.partial(store.read, split)
+            if store is not None
+            else pixels_of(reader, training.augmentation if training else None),
             self._targets[split],
             batch_size=phase.batch_size,
             seed=self._seed,
-            phase=augmentation,
-            class_weights=self.class_weights if augmentation else None,
+            phase=training,
+            class_weights=self.class_weights if training else None,
         )

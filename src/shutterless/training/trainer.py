@@ -23,6 +23,7 @@ from shutterless.training.config import TrainingConfig, make_config, require_sam
 from shutterless.training.model import TransferModel, build_model
 from shutterless.training.optimization.seeding import seeded
 from shutterless.training.phases import train_phases
+from shutterless.training.planning.plan import plan_copies
 from shutterless.training.report import write_run_report
 from shutterless.training.resume import find_earlier, is_finished, require_same_photos, require_unused
 from shutterless.training.run import Run, load_run, write_recipe
@@ -146,6 +147,8 @@ def train(
         with seeded(config.seed):
             model = _initial_model(config, dataset, base)
             check_interrupt()
+            plan = earlier.settings.plan if earlier else plan_copies(config, model, dataset, run, on_warning)
+            config = replace(config, plan=plan)
             on_start(config, dataset)
             _start(run, dataset, config)
             best = train_phases(

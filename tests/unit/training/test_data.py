@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from shutterless.errors import ShutterlessError
-from shutterless.training.data import Batches, balanced_weights
+from shutterless.training.data import Batches, balanced_weights, pixels_of
 from shutterless.training.recipe import ModelPhase
 
 
@@ -14,8 +14,16 @@ class Numbers:
         return np.broadcast_to(numbers[:, None, None, None], (len(numbers), 4, 4, 3)).astype(np.uint8)
 
 
-def batches(seed=1, **options):
-    return Batches(Numbers(), np.eye(10, dtype=np.float32), batch_size=4, seed=seed, **options)
+def batches(seed=1, phase=None, **options):
+    augmentation = phase.augmentation if phase else None
+    return Batches(
+        pixels_of(Numbers(), augmentation),
+        np.eye(10, dtype=np.float32),
+        batch_size=4,
+        seed=seed,
+        phase=phase,
+        **options,
+    )
 
 
 def numbers(source):
@@ -85,7 +93,7 @@ def test_an_error_of_the_reader_is_kept_for_whoever_catches_what_keras_makes_of_
         def __getitem__(self, numbers):
             raise ShutterlessError("gone", "gone")
 
-    source = Batches(Broken(), np.eye(2), batch_size=1, seed=1)
+    source = Batches(pixels_of(Broken()), np.eye(2), batch_size=1, seed=1)
     with pytest.raises(ShutterlessError):
         source[0]
     assert str(source.error) == "gone"

@@ -4,7 +4,7 @@ import pytest
 
 from shutterless.training.backbones.builder import find_backbone
 from shutterless.training.callbacks.run_callbacks import RunCallbacks
-from shutterless.training.data import Batches
+from shutterless.training.data import Batches, pixels_of
 from shutterless.training.loop import compile_for, fit_head, fit_model
 from shutterless.training.model import build_model
 from shutterless.training.recipe import HeadConfig, HeadPhase, ModelPhase
@@ -36,7 +36,7 @@ def batches():
     """Return ten pictures, dark ones of the first label and bright ones of the second."""
     bright = np.arange(10) % 2
     pixels = np.broadcast_to(50 + 150 * bright[:, None, None, None], (10, 32, 32, 3)).astype(np.uint8)
-    return Batches(pixels, np.eye(2, dtype=np.float32)[bright], batch_size=5, seed=1)
+    return Batches(pixels_of(pixels), np.eye(2, dtype=np.float32)[bright], batch_size=5, seed=1)
 
 
 def test_the_learning_rate_warms_up_and_decays_to_nothing(model):

@@ -1,7 +1,7 @@
 import csv
 import errno
-import importlib
 import json
+import pkgutil
 import random
 import shutil
 
@@ -292,6 +292,20 @@ def unbroken(colour_photos, weights, tmp_path_factory):
     return folder / "run", options
 
 
+def die_at_call(place, time, monkeypatch):
+    """Let a function or a method raise `Died` when it is called for the `time`-th time."""
+    owner, name = pkgutil.resolve_name(place.rsplit(".", 1)[0]), place.rsplit(".", 1)[1]
+    original, calls = getattr(owner, name), []
+
+    def die(*arguments, **named):
+        calls.append(1)
+        if len(calls) == time:
+            raise Died
+        return original(*arguments, **named)
+
+    monkeypatch.setattr(owner, name, die)
+
+
 MOMENTS = {
     "before the recipe is written": ("trainer.write_recipe", 1),
     "in the middle of the head": ("callbacks.history.write_history", 1),
@@ -307,17 +321,7 @@ def test_a_run_that_died_is_resumed_to_what_it_would_have_been(
     place, time, colour_photos, unbroken, tmp_path, monkeypatch
 ):
     whole, options = unbroken
-    module, name = place.rsplit(".", 1)
-    module = importlib.import_module(f"shutterless.training.{module}")
-    honest, calls = getattr(module, name), []
-
-    def die(*arguments, **named):
-        calls.append(1)
-        if len(calls) == time:
-            raise Died
-        return honest(*arguments, **named)
-
-    monkeypatch.setattr(module, name, die)
+    die_at_call(f"shutterless.training.{place}", time, monkeypatch)
     with pytest.raises(Died):
         train(colour_photos, tmp_path / "run", **options)
     monkeypatch.undo()
@@ -327,6 +331,44 @@ def test_a_run_that_died_is_resumed_to_what_it_would_have_been(
     before, after = load_run(whole).metrics, resumed.metrics
     assert after["validation"]["loss"] == pytest.approx(before["validation"]["loss"], rel=1e-3)
     assert after["best_epoch"]["epoch"] == before["best_epoch"]["epoch"]
+
+
+STORED_MOMENTS = {
+    "in the middle of storing": ("activations.store.ActivationStore._compute", 2),
+    "between storing and the first epoch": ("loop._fit", 1),
+    "in the second epoch": ("callbacks.progress.ProgressReporter.on_train_batch_end", 8),
+    "after the last epoch": ("activations.store.ActivationStore.remove", 1),
+}
+
+
+@pytest.fixture(scope="module")
+def unbroken_stored(colour_photos, weights, tmp_path_factory):
+    """Return a run that trained on stored activations, and the options that it was started with."""
+    folder = tmp_path_factory.mktemp("stored")
+    (folder / "stored.toml").write_text(
+        'name = "stored"\ndescription = ""\n[image]\nsize = 32\n'
+        "[fine_tuning]\nepochs = 2\nlearning_rate = 1e-3\nbatch_size = 6\nmixup = 0.2\n"
+        "frozen_share = 0.4\nstored_copies = 3\nweight_average = 0.9\n"
+        "[fine_tuning.augmentation]\nflip = true\nrotation = 10\n"
+    )
+    options = {"recipe": folder / "stored.toml", "backbone": "tiny", "weights": weights, "report": False}
+    train(colour_photos, folder / "run", **options)
+    return folder / "run", options
+
+
+@pytest.mark.parametrize(("place", "time"), STORED_MOMENTS.values(), ids=STORED_MOMENTS)
+def test_a_run_on_stored_activations_is_resumed_to_the_same_bits(
+    place, time, colour_photos, unbroken_stored, tmp_path, monkeypatch
+):
+    whole, options = unbroken_stored
+    die_at_call(f"shutterless.training.{place}", time, monkeypatch)
+    with pytest.raises(Died):
+        train(colour_photos, tmp_path / "run", **options)
+    monkeypatch.undo()
+    resumed = train(colour_photos, tmp_path / "run", resume=True, **options)
+    assert {path.name for path in resumed.path.iterdir()} == {path.name for path in whole.iterdir()}
+    for one, other in zip(load_run(whole).model.weights, resumed.model.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.fixture(scope="module")
