@@ -52,6 +52,8 @@ _EXPORTS = {
         "LabelMetrics",
         "Metrics",
     ),
+    "evaluation.runs": ("RunGroup", "RunSummary", "group_runs", "list_runs"),
+    "evaluation.learning_curves": ("draw_curves",),
     "evaluation.predict": ("Predictions", "Predictor", "predict_folder"),
     "evaluation.calibration": ("Calibration", "calibrate"),
     "evaluation.report.report": ("write_report",),

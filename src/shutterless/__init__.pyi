@@ -56,6 +56,7 @@ from shutterless.evaluation.comparison.comparison import UnsharedLabel as Unshar
 from shutterless.evaluation.comparison.paired import Difference as Difference
 from shutterless.evaluation.comparison.paired import McNemar as McNemar
 from shutterless.evaluation.comparison.report import write_comparison as write_comparison
+from shutterless.evaluation.learning_curves import draw_curves as draw_curves
 from shutterless.evaluation.metrics import ConditionMetrics as ConditionMetrics
 from shutterless.evaluation.metrics import Confusion as Confusion
 from shutterless.evaluation.metrics import ForeignMetrics as ForeignMetrics
@@ -66,6 +67,10 @@ from shutterless.evaluation.predict import Predictions as Predictions
 from shutterless.evaluation.predict import Predictor as Predictor
 from shutterless.evaluation.predict import predict_folder as predict_folder
 from shutterless.evaluation.report.report import write_report as write_report
+from shutterless.evaluation.runs import RunGroup as RunGroup
+from shutterless.evaluation.runs import RunSummary as RunSummary
+from shutterless.evaluation.runs import group_runs as group_runs
+from shutterless.evaluation.runs import list_runs as list_runs
 from shutterless.inference import Classifier as Classifier
 from shutterless.inference import load as load
 from shutterless.inference import predict as predict

@@ -108,6 +108,13 @@ def measure(run: shutterless.Run) -> float:
     return metrics.accuracy
 
 
+def list_runs() -> str:
+    runs: tuple[shutterless.RunSummary, ...] = shutterless.list_runs("runs", Path("run"))
+    groups: tuple[shutterless.RunGroup, ...] = shutterless.group_runs(runs)
+    print(groups[0].accuracy_deviation, shutterless.draw_curves("curves.png", "runs"))
+    return runs[0].path
+
+
 def compare() -> list[str]:
     comparison: shutterless.ModelComparison = shutterless.compare(
         "run",

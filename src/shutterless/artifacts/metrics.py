@@ -85,6 +85,7 @@ class RunMetrics(TypedDict, total=False):
     skipped: list[JsonObject]
     dataset_fingerprint: str
     made_with: dict[str, str]
+    parameters: int
 
 
 def read_metrics(run: Path) -> RunMetrics:

@@ -19,6 +19,7 @@ from shutterless.cli.commands import (
     image,
     package,
     predict,
+    runs,
     serve,
     train,
 )
@@ -37,6 +38,7 @@ STAGES: dict[str, dict[str, Command]] = {
     "Data and training": {
         "dataset": dataset.app,
         "train": train.train,
+        "runs": runs.app,
         "evaluate": evaluate.evaluate,
         "compare": compare.compare,
         "convert": convert.convert,

@@ -244,6 +244,7 @@ def _finish(
     test = predict("test") if dataset.of("test") else None
     robustness = measure_robustness(run, validation, progress=progress) if report else {}
     metrics = _metrics(dataset, best, validation, test, robustness)
+    metrics["parameters"] = run.parameters
     if run.settings.from_run:
         base = load_earlier_run(run.settings.from_run)  # its weights as they were before this training
         predictions = (validation, test) if test else (validation,)
