@@ -74,7 +74,7 @@ def _figures(model: Any, batches: Batches, steps: int) -> Figures:
 
 
 def _our_model(labels: int) -> Any:
-    from shutterless.training.backbones.builder import find_backbone
+    from shutterless.training.backbones.registry import find_backbone
     from shutterless.training.loop import compile_for
     from shutterless.training.model import build_model, freeze_first, set_batch_norm_momentum
     from shutterless.training.recipe import load_recipe

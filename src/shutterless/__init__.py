@@ -40,6 +40,8 @@ _EXPORTS = {
     "artifacts.history": ("Epoch",),
     "novelty.conformal": ("Familiarity",),
     "novelty.measurement": ("Noticed", "NoveltyMeasurement"),
+    "training.backbones.catalogue": ("Backbone",),
+    "training.backbones.registry": ("register_backbone",),
     "training.trainer": ("train",),
     "curation.inspection": ("inspect_features",),
     "training.run": ("Run", "load_run"),

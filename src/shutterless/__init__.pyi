@@ -98,6 +98,8 @@ from shutterless.runtime.problems import ImageError as ImageError
 from shutterless.runtime.problems import Problem as Problem
 from shutterless.runtime.settings import Settings as Settings
 from shutterless.serving import serve as serve
+from shutterless.training.backbones.catalogue import Backbone as Backbone
+from shutterless.training.backbones.registry import register_backbone as register_backbone
 from shutterless.training.cross_validation import CrossValidation as CrossValidation
 from shutterless.training.cross_validation import Fold as Fold
 from shutterless.training.cross_validation import cross_validate as cross_validate

@@ -14,7 +14,8 @@ from shutterless.model_check import open_bundle
 from shutterless.runtime.image.decoder import InputSpec
 from shutterless.runtime.model.bundle import DESCRIPTION
 from shutterless.runtime.model.classifier import Classifier
-from shutterless.training.backbones.builder import build_backbone, find_backbone
+from shutterless.training.backbones.builder import build_backbone
+from shutterless.training.backbones.registry import import_backbone
 from shutterless.training.backbones.scaling import scale
 from shutterless.training.run import load_run
 
@@ -97,7 +98,7 @@ def backbone_network(name: str, weights: str = "imagenet") -> Network:
     Raises:
         RecipeError: There is no such backbone, or its weights cannot be loaded.
     """
-    backbone = find_backbone(name)
+    backbone = import_backbone(name)
     side = backbone.image_size
     base = build_backbone(backbone, image_size=side, weights=weights)
     pixels = keras.Input((side, side, 3), dtype="uint8")

@@ -10,8 +10,8 @@ from shutterless.dataset.groups.grouping import AUTO
 from shutterless.errors import InputError, RunError
 from shutterless.runtime.image.decoder import InputSpec
 from shutterless.runtime.json_types import Json
-from shutterless.training.backbones.builder import find_backbone
 from shutterless.training.backbones.catalogue import Backbone
+from shutterless.training.backbones.registry import find_backbone, import_backbone
 from shutterless.training.recipe import (
     PHASES,
     BackboneConfig,
@@ -111,8 +111,8 @@ def make_config(
 
     Args:
         recipe: Name or file; that of `earlier` or `quick` by default.
-        backbone: Name in the catalogue. Another backbone than the recipe's is not cut, and its pixels are
-            scaled as it was trained.
+        backbone: Name in the catalogue, or `MODULE:VARIABLE`. Another backbone than the recipe's is not cut,
+            and its pixels are scaled as it was trained.
         weights: `imagenet`, `none` or a file; `imagenet` by default if the backbone has such weights.
         cut: Name of the layer that the backbone ends at.
         image_size: Side of the model's input, in pixels.
@@ -130,10 +130,12 @@ def make_config(
         RecipeError: The recipe or the backbone is unknown, or an option is out of range.
         InputError: The seed is out of range, or an option asks for another network than that of `from_run`.
     """
+    choice = import_backbone(backbone) if backbone else None  # may register that of the earlier run
     if from_run is not None:
-        require_same_network(from_run, backbone=backbone, weights=weights, cut=cut, image_size=image_size)
+        name = choice and choice.name
+        require_same_network(from_run, backbone=name, weights=weights, cut=cut, image_size=image_size)
     base = _base_recipe(recipe, earlier, from_run)
-    entry = find_backbone(backbone or base.backbone.name)
+    entry = choice or find_backbone(base.backbone.name)
     # Another backbone has other layers and was trained on other pixels.
     settings = base.backbone if entry.name == base.backbone.name.lower() else BackboneConfig(name=entry.name)
     size = next(side for side in (image_size, base.image.size, entry.image_size) if side is not None)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import keras
 
-from shutterless.training.backbones.builder import Backbone, build_backbone
+from shutterless.training.backbones.builder import build_backbone
+from shutterless.training.backbones.catalogue import Backbone
 from shutterless.training.backbones.scaling import Scaling, scale
 from shutterless.training.recipe import HeadConfig
 

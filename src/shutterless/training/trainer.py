@@ -74,7 +74,8 @@ def train(
             are kept.
         run: The run folder to write.
         recipe: Name of a shipped recipe, or a TOML file; `quick` by default.
-        backbone: Name in the catalogue; the recipe's by default.
+        backbone: Name in the catalogue, or `MODULE:VARIABLE` for one of your own, see `register_backbone`;
+            the recipe's by default.
         weights: `imagenet`, `none`, or a file of Keras weights; `imagenet` by default if the backbone has
             such weights.
         cut: Name of the layer that the backbone ends at; the recipe's by default.

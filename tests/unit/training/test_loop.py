@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from shutterless.training.backbones.builder import find_backbone
+from shutterless.training.backbones.registry import find_backbone
 from shutterless.training.callbacks.run_callbacks import RunCallbacks
 from shutterless.training.data import Batches, pixels_of
 from shutterless.training.loop import compile_for, fit_head, fit_model

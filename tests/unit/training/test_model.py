@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from shutterless.training.backbones.builder import find_backbone
+from shutterless.training.backbones.registry import find_backbone
 from shutterless.training.model import build_model, freeze_first, set_batch_norm_momentum
 from shutterless.training.recipe import HeadConfig, load_recipe
 

@@ -4,7 +4,7 @@ import pytest
 from pydantic import BaseModel
 
 from shutterless.errors import RecipeError
-from shutterless.training.backbones.builder import find_backbone
+from shutterless.training.backbones.registry import find_backbone
 from shutterless.training.recipe import (
     Augmentation,
     BackboneConfig,

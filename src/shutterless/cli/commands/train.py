@@ -43,7 +43,8 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Name of a network; list shows them all.  [default: the recipe's, mobilenetv2]",
+            help="Name of a network; list shows them all. Or MODULE:VARIABLE, for one of your own.  "
+            "[default: the recipe's, mobilenetv2]",
         ),
     ] = None,
     weights: Annotated[
@@ -225,15 +226,17 @@ def _show_folds(summary: "CrossValidation") -> None:
 
 
 def _list_backbones() -> None:
-    from shutterless.training.backbones.builder import BACKBONES, is_cached
+    from shutterless.training.backbones.builder import is_cached
+    from shutterless.training.backbones.catalogue import BACKBONES
 
     listing = make_table("backbone", "px", "parameters (M)", "MB", "top-1 (%)", "local")
     for backbone in BACKBONES.values():
+        parameters = backbone.parameters or 0  # only those that users register don't tell
         listing.add_row(
             backbone.name,
             str(backbone.image_size),
-            f"{backbone.parameters / 1e6:.1f}",
-            f"{backbone.megabytes:.1f}" if backbone.pretrained else "none",
+            f"{parameters / 1e6:.1f}",
+            f"{4 * parameters / 1e6:.1f}" if backbone.pretrained else "none",
             f"{backbone.top1:.1f}" if backbone.top1 else "",
             "yes" if is_cached(backbone) else "no" if backbone.pretrained else "",
         )

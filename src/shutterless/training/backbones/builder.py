@@ -1,35 +1,16 @@
-"""Find a backbone by its name, build it, load its weights and cut it."""
+"""Build a backbone, load its weights and cut it."""
 
 from pathlib import Path
 
 import keras
 
 from shutterless.errors import RecipeError, ShutterlessError
-from shutterless.training.backbones.catalogue import BACKBONES, END, Backbone
+from shutterless.training.backbones.catalogue import END, Backbone
 from shutterless.utils.messages import did_you_mean
-
-__all__ = ["BACKBONES", "Backbone", "build_backbone", "find_backbone", "is_cached"]
-
-
-def find_backbone(name: str) -> Backbone:
-    """Return the catalogue's entry for a name, in any case.
-
-    Raises:
-        RecipeError: There is no such backbone (`unknown-backbone`); the hint has the closest names.
-    """
-    try:
-        return BACKBONES[name.lower()]
-    except KeyError:
-        by_size = sorted(BACKBONES, key=lambda each: BACKBONES[each].parameters)
-        raise RecipeError(
-            "unknown-backbone",
-            f"There is no backbone called {name!r}",
-            f"{did_you_mean(name, by_size)}Run `shutterless train --backbone list` to see all of them.",
-        ) from None
 
 
 def is_cached(backbone: Backbone) -> bool:
-    """Tell whether the ImageNet weights for the backbone's own size are on this machine."""
+    """Tell whether the published weights for the backbone's own size are on this machine."""
     return backbone.weights is not None and backbone.weights.find() is not None
 
 

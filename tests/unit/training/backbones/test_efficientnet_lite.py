@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from shutterless.errors import RecipeError
-from shutterless.training.backbones.builder import build_backbone, find_backbone, is_cached
+from shutterless.training.backbones.builder import build_backbone, is_cached
 from shutterless.training.backbones.efficientnet_lite import build_efficientnet_lite
+from shutterless.training.backbones.registry import find_backbone
 from shutterless.training.backbones.torch_file import read_torch_file
 from shutterless.training.backbones.weights import assign_arrays
 from shutterless.training.model import build_model

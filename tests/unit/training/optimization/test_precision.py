@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from shutterless.training.backbones.builder import find_backbone
+from shutterless.training.backbones.registry import find_backbone
 from shutterless.training.callbacks.best_model import save_model
 from shutterless.training.callbacks.weight_average import averaged
 from shutterless.training.model import build_model
