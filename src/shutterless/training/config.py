@@ -132,7 +132,7 @@ def make_config(
     """
     choice = import_backbone(backbone) if backbone else None  # may register that of the earlier run
     if from_run is not None:
-        name = choice and choice.name
+        name = choice.name if choice else None
         require_same_network(from_run, backbone=name, weights=weights, cut=cut, image_size=image_size)
     base = _base_recipe(recipe, earlier, from_run)
     entry = choice or find_backbone(base.backbone.name)
