@@ -43,9 +43,10 @@ def _project(
     """Compute what `Projection.embed` and `Projection.distances` do: [n, c] → [n, d] and [n, 1]."""
     deviations = features * keras.ops.rsqrt(_squared_length(features) + TINY) - projection.mean
     embeddings = keras.ops.matmul(deviations, projection.matrix)
-    products = keras.ops.matmul(embeddings, -2 * projection.centres.T)
-    nearest = keras.ops.min(products + np.sum(projection.centres**2, axis=1), axis=-1, keepdims=True)
-    return embeddings, keras.ops.relu(_squared_length(deviations) + nearest)
+    centres, weights = projection.centres, projection.weights
+    products = keras.ops.matmul(embeddings, -2 * (centres.T * weights))
+    squares = _squared_length(deviations) * weights + weights * np.sum(centres**2, axis=1)
+    return embeddings, keras.ops.relu(keras.ops.min(products + squares, axis=-1, keepdims=True))
 
 
 def _squared_length(vectors: keras.KerasTensor) -> keras.KerasTensor:

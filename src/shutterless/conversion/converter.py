@@ -16,7 +16,7 @@ import numpy.typing as npt
 from shutterless.conversion.branch import with_novelty
 from shutterless.conversion.compare import Comparison
 from shutterless.conversion.export import Exporter, Precision
-from shutterless.conversion.novelty import fit_run, fit_threshold, other_photos
+from shutterless.conversion.novelty import fit_run, fit_threshold
 from shutterless.conversion.selection import (
     AUTO,
     AUTO_PRECISIONS,
@@ -137,7 +137,7 @@ def convert(
     candidates = (*ratings, *failures)
     for trial, rating in zip(trials, ratings, strict=True):
         if rating.verdict is Verdict.TAKEN and rating.comparison and rating.calibration:
-            familiarity = fit_threshold(trial.classifier, root, validation, other_photos(source), pixels)
+            familiarity = fit_threshold(trial.classifier, root, validation, pixels)
             familiar = cast("JsonObject", {**familiarity.to_json(), "measured": novelty.to_json()})
             content = _with_metrics(trial.bundle, rating.comparison, rating.calibration, familiar)
             result = write_bundle(bundle, trial.bundle.model, content, source.training_record.to_text())

@@ -16,7 +16,6 @@ from shutterless.novelty import (
     fit_novelty,
     measure_novelty,
 )
-from shutterless.novelty.types import Floats
 from shutterless.runtime.model.classifier import Classifier
 from shutterless.training import Run
 from shutterless.utils.progress import Progress
@@ -59,12 +58,12 @@ def fit_run(
 
 
 def other_photos(run: Run) -> tuple[Photo, ...]:
-    """Return the photos in `_other` that may choose a threshold: those that are not for testing it."""
+    """Return the photos in `_other` that show how well other things are noticed: not those for testing."""
     return tuple(photo for photo in run.other if photo.split != "test")
 
 
 def fit_threshold(
-    classifier: Classifier, root: Path, photos: Sequence[Photo], other: Sequence[Photo], decoded: Decoded
+    classifier: Classifier, root: Path, photos: Sequence[Photo], decoded: Decoded
 ) -> Familiarity:
     """Choose the threshold between familiar and other pictures by the distances of a converted model.
 
@@ -72,17 +71,8 @@ def fit_threshold(
         classifier: The model.
         root: The folder of the photos.
         photos: The validation photos.
-        other: Photos that fit no label, if there are any.
         decoded: Photos that need not be decoded again.
     """
-    return fit_familiarity(
-        _distances(classifier, root, photos, decoded),
-        _distances(classifier, root, other, decoded) if other else None,
-    )
-
-
-def _distances(classifier: Classifier, root: Path, photos: Sequence[Photo], decoded: Decoded) -> Floats:
-    """Return float32[photos, k], a chunk at a time."""
     reader = PhotoReader(root, photos, classifier.input, memory_limit=0, decoded=decoded)
     chunks = index_chunks(len(photos), CHUNK)
-    return np.concatenate([classifier.distances(reader[indices]) for indices in chunks])
+    return fit_familiarity(np.concatenate([classifier.distances(reader[indices]) for indices in chunks]))

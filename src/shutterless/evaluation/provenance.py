@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from shutterless.artifacts.run_files import HISTORY, METRICS, RECIPE, SPLIT
 from shutterless.artifacts.split import read_split
 from shutterless.dataset import Photo
 from shutterless.errors import RunError
+from shutterless.novelty import Noticed, parse_left_out
 from shutterless.runtime.model.bundle import DESCRIPTION, read_bundle
 from shutterless.text_files import MAX_TABLE_BYTES, parse_json, parse_toml, read_text
 
@@ -61,6 +62,9 @@ class Provenance:
         by_age: Accuracies on old and on new labels; empty unless the run continues another one.
         temperature: The bundle's temperature; None for a run, which has none yet.
         target_precision: Accuracy that the bundle's threshold was chosen for, 0 to 1; None for a run.
+        left_out: Label → how well its photos are noticed by a model that was fitted without it; empty for a
+            run, and for a bundle that records none.
+        false_alarm_rate: Share of familiar photos that the bundle may refuse, 0 to 1; None for a run.
     """
 
     name: str
@@ -74,6 +78,8 @@ class Provenance:
     by_age: tuple[LabelsAccuracy, ...] = ()
     temperature: float | None = None
     target_precision: float | None = None
+    left_out: Mapping[str, Noticed] = field(default_factory=dict)
+    false_alarm_rate: float | None = None
 
 
 def read_provenance(model: Path) -> Provenance:
@@ -104,6 +110,8 @@ def _of_bundle(folder: Path) -> Provenance:
         _texts(bundle.made_with),
         temperature=bundle.temperature,
         target_precision=float(target) if isinstance(target, int | float) and 0 <= target <= 1 else None,
+        left_out=parse_left_out(bundle.familiar.get("measured")),
+        false_alarm_rate=bundle.familiarity.false_alarm_rate if bundle.familiarity else None,
     )
 
 

@@ -2,7 +2,13 @@
 
 from shutterless.novelty.conformal import FALSE_ALARM_RATE, MIN_PHOTOS, Familiarity, fit_familiarity
 from shutterless.novelty.fit import fit_novelty
-from shutterless.novelty.measurement import Noticed, NoveltyMeasurement, auroc, measure_novelty
+from shutterless.novelty.measurement import (
+    Noticed,
+    NoveltyMeasurement,
+    auroc,
+    measure_novelty,
+    parse_left_out,
+)
 from shutterless.novelty.types import NoveltyModel, Projection
 
 __all__ = [
@@ -17,4 +23,5 @@ __all__ = [
     "fit_familiarity",
     "fit_novelty",
     "measure_novelty",
+    "parse_left_out",
 ]

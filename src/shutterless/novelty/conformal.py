@@ -19,8 +19,6 @@ FALSE_ALARM_RATE = 0.02
 # With fewer validation photos, one photo moves the rate of false alarms by more than a percentage point.
 MIN_PHOTOS = 100
 MAX_SCORES = 500
-# Pictures of other things from which on they choose the weights of the distances.
-MIN_OTHER = 30
 
 
 class FamiliarJson(TypedDict):
@@ -92,37 +90,18 @@ class Familiarity:
         }
 
 
-def fit_familiarity(
-    distances: Floats, other: Floats | None = None, false_alarm_rate: float = FALSE_ALARM_RATE
-) -> Familiarity:
-    """Choose the weights of the distances, and record the scores of the validation photos.
+def fit_familiarity(distances: Floats, false_alarm_rate: float = FALSE_ALARM_RATE) -> Familiarity:
+    """Record the scores of the validation photos, which set the threshold.
 
     Args:
-        distances: Those of the validation photos, float[photos, k].
-        other: Those of pictures of other things, float[pictures, k]. From 30 on, a logistic regression of
-            these against the validation photos chooses the weights. Otherwise each distance is divided by
-            its standard deviation over the validation photos.
+        distances: Those of the validation photos, float[photos, k]. Each weighs as much as the others: it is
+            divided by its standard deviation.
         false_alarm_rate: Share of familiar photos that may be refused, 0 to 1.
-
-    Returns:
-        The threshold. It only depends on the validation photos, whatever the weights.
     """
-    weights = 1 / np.maximum(np.asarray(distances, np.float64).std(axis=0), 1e-12)
-    if other is not None and len(other) >= MIN_OTHER and distances.shape[1] > 1:
-        weights = weights * _relative_weights(distances * weights, other * weights)
-    scores = np.sort(Familiarity(tuple(weights.tolist()), (), 0).score(distances))
-    return Familiarity(tuple(weights.tolist()), tuple(thin(scores).tolist()), len(scores), false_alarm_rate)
-
-
-def _relative_weights(distances: Floats, other: Floats) -> npt.NDArray[np.float64]:
-    """Return the weights of a logistic regression, none below 0, float64[k]."""
-    from sklearn.linear_model import LogisticRegression
-
-    is_other = np.repeat([False, True], [len(distances), len(other)])
-    pictures = np.concatenate([distances, other])
-    regression = LogisticRegression(class_weight="balanced").fit(pictures - pictures.mean(axis=0), is_other)
-    weights = np.maximum(regression.coef_[0], 0)
-    return weights / weights.sum() if weights.any() else np.ones(len(weights))
+    deviations = np.asarray(distances, np.float64).std(axis=0)
+    weights = tuple((1 / np.maximum(deviations, 1e-12)).tolist())
+    scores = np.sort(Familiarity(weights, (), 0).score(distances))
+    return Familiarity(weights, tuple(thin(scores).tolist()), len(scores), false_alarm_rate)
 
 
 def thin(scores: Floats, limit: int = MAX_SCORES) -> Floats:

@@ -10,6 +10,8 @@ from shutterless.novelty.types import Floats, NoveltyModel, Projection, scale_to
 MAX_SIZE = 64  # numbers in an embedding
 PROTOTYPES = 10  # of each label
 MAX_PROTOTYPES = 500  # of all labels
+# The label's usual distance counts as much as that of so many photos, as a prototype may have one photo only.
+PRIOR_PHOTOS = 5
 MAX_BYTES = 370_000  # of all matrices and prototypes together
 
 
@@ -45,7 +47,8 @@ def fit_projection(
 
     The distance from the nearest prototype is nearly that from the nearest training photo, by which pictures
     of another kind are found well (Sun et al., "Out-of-Distribution Detection with Deep Nearest Neighbors",
-    2022, arXiv 2204.06507), at a fraction of the size.
+    2022, arXiv 2204.06507), at a fraction of the size. It is divided by the root of the distance that is
+    usual at this prototype, so that a label of varied photos does not take in those that fit no label.
 
     Args:
         features: Pooled features of the training photos, float32[photos, c].
@@ -57,24 +60,39 @@ def fit_projection(
     Returns:
         A projection whose prototypes are the means that k-means finds among the photos of each label.
     """
-    from sklearn.cluster import KMeans
-
     units = scale_to_unit_length(features).astype(np.float64)
     mean = units.mean(axis=0)
     centred = units - mean
     matrix = _largest_directions(centred.T @ centred, min(size, len(mean)))
     embeddings = centred @ matrix
-    centres = []
-    for label in np.unique(truth):
-        points = embeddings[truth == label]
-        count = min(prototypes, len(np.unique(points, axis=0)))
-        centres.append(KMeans(count, n_init=1, random_state=0).fit(points).cluster_centers_)
-    return Projection(
-        layer,
-        mean.astype(np.float32),
-        matrix.astype(np.float32),
-        np.concatenate(centres).astype(np.float32),
-    )
+    outside = (centred**2).sum(axis=1) - (embeddings**2).sum(axis=1)
+    labels = [
+        _fit_prototypes(embeddings[truth == each], outside[truth == each], prototypes)
+        for each in np.unique(truth)
+    ]
+    centres, spreads = map(np.concatenate, zip(*labels, strict=True))
+    spreads = np.maximum(spreads, 1e-6)  # rounding can make it negative where no photo differs
+    weights = np.sqrt(spreads.mean() / spreads)
+    return Projection(layer, *(each.astype(np.float32) for each in (mean, matrix, centres, weights)))
+
+
+def _fit_prototypes(
+    points: npt.NDArray[np.float64], outside: npt.NDArray[np.float64], count: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return prototypes of a label, float64[n, d], and the usual squared distance from each, float64[n].
+
+    Args:
+        points: Embeddings of its photos, float64[photos, d].
+        outside: Squared length of each photo's features outside the projection, float64[photos].
+        count: Number of prototypes, at most.
+    """
+    from sklearn.cluster import KMeans
+
+    clusters = KMeans(min(count, len(np.unique(points, axis=0))), n_init=1, random_state=0).fit(points)
+    centres, nearest = clusters.cluster_centers_, clusters.labels_
+    distances = ((points - centres[nearest]) ** 2).sum(axis=1) + outside
+    sums = np.bincount(nearest, distances, len(centres)) + PRIOR_PHOTOS * distances.mean()
+    return centres, sums / (np.bincount(nearest, minlength=len(centres)) + PRIOR_PHOTOS)
 
 
 def _largest_directions(scatter: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.float64]:

@@ -5,7 +5,7 @@ Each label is left out once: the distances are fitted without it, and its valida
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NotRequired, TypedDict
+from typing import NotRequired, TypedDict, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -112,6 +112,23 @@ class NoveltyMeasurement:
         return document
 
 
+def parse_left_out(measured: object) -> dict[str, Noticed]:
+    """Return label → how well its photos are noticed by a model that was fitted without it.
+
+    Args:
+        measured: What a bundle records, see `NoveltyMeasurement.to_json`. From anything else, nothing is
+            returned.
+    """
+    try:
+        labels = cast("NoveltyJson", measured)["left_out"]["labels"]  # type: ignore[index]
+        return {
+            str(label): Noticed(float(figures["auroc"]), float(figures["noticed"]), int(figures["photos"]))
+            for label, figures in labels.items()
+        }
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        return {}
+
+
 def measure_novelty(
     model: NoveltyModel,
     train: Mapping[str, Floats],
@@ -141,7 +158,7 @@ def measure_novelty(
         photos=len(validation_truth),
         false_alarms=cross_fitted_false_alarms(distances, validation_truth, seed=seed) if enough else None,
         by_label=leave_one_label_out(train, train_truth, validation, validation_truth, labels),
-        other=_notice_other(distances, model.distances(other), seed) if other else None,
+        other=notice(distances, model.distances(other)) if other else None,
     )
 
 
@@ -204,15 +221,3 @@ def auroc(familiar: npt.NDArray[np.float64], strange: npt.NDArray[np.float64]) -
     ordered = np.sort(familiar)
     below = np.searchsorted(ordered, strange, "left") + np.searchsorted(ordered, strange, "right")
     return float(below.mean() / 2 / len(familiar))
-
-
-def _notice_other(distances: Floats, other: Floats, seed: int) -> Noticed:
-    """Measure photos of other things, each by weights that the other half of them chose."""
-    halves = np.array_split(np.random.default_rng(seed).permutation(len(other)), 2)
-    scores, refused = [], []
-    for fitting, asked in (halves, halves[::-1]):
-        familiarity = fit_familiarity(distances, other[fitting])
-        familiar, strange = familiarity.score(distances), familiarity.score(other[asked])
-        scores.append(auroc(familiar, strange) * len(asked) if len(asked) else 0)
-        refused.append((~familiarity.is_familiar(other[asked])).sum())
-    return Noticed(float(sum(scores) / len(other)), float(sum(refused) / len(other)), len(other))

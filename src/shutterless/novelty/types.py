@@ -19,12 +19,15 @@ class Projection:
         mean: float32[c], subtracted after the feature vector has been scaled to length 1.
         matrix: float32[c, d], orthonormal columns: the directions in which the photos differ most.
         centres: float32[n, d], prototypes of the training photos in these directions.
+        weights: float32[n], by which distances from each prototype are multiplied: larger where the training
+            photos are closer to it.
     """
 
     layer: str
     mean: Floats
     matrix: Floats
     centres: Floats
+    weights: Floats
 
     def embed(self, features: Floats) -> Floats:
         """Project feature vectors.
@@ -38,19 +41,19 @@ class Projection:
         return np.asarray(self._centred(features) @ self.matrix, np.float32)
 
     def distances(self, features: Floats) -> Floats:
-        """Return each photo's squared distance from the nearest prototype, float32[photos].
+        """Return each photo's weighted squared distance from the nearest prototype, float32[photos].
 
-        Larger is stranger, from 0 to about 4. What lies outside the projection counts too, as most of what is
-        of another kind only shows there (as in ViM, arXiv 2203.10807): with orthonormal columns,
+        Larger is stranger, and 0 or more. What lies outside the projection counts too, as most of what is of
+        another kind only shows there (as in ViM, arXiv 2203.10807): with orthonormal columns,
         |z - c|² + |x|² - |z|² is |x|² + |c|² - 2 z·c.
 
         Args:
             features: float32[photos, c].
         """
         centred = self._centred(features)
-        products = centred @ self.matrix @ (-2 * self.centres.T)
-        nearest = (products + (self.centres**2).sum(axis=1)).min(axis=1)
-        return np.asarray(np.maximum((centred**2).sum(axis=1) + nearest, 0), np.float32)
+        squares = (centred**2).sum(axis=1, keepdims=True) + (self.centres**2).sum(axis=1)
+        distances = squares - 2 * (centred @ self.matrix) @ self.centres.T
+        return np.asarray(np.maximum((self.weights * distances).min(axis=1), 0), np.float32)
 
     def _centred(self, features: Floats) -> Floats:
         return np.asarray(scale_to_unit_length(features) - self.mean, np.float32)

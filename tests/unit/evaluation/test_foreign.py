@@ -6,6 +6,7 @@ from PIL import Image
 
 from shutterless.errors import BundleError, InputError
 from shutterless.models import evaluate
+from shutterless.runtime.model.bundle import read_bundle, write_bundle
 
 
 @pytest.fixture
@@ -67,3 +68,15 @@ def test_without_pictures_there_is_nothing_to_measure(familiar_bundle, colour_ph
     with pytest.raises(InputError) as caught:
         evaluate(familiar_bundle, colour_photos, robustness=False, foreign=tmp_path / "empty")
     assert caught.value.code == "no-pictures"
+
+
+def test_the_report_shows_each_label_that_was_left_out(familiar_bundle, colour_photos, tmp_path):
+    bundle = read_bundle(familiar_bundle)
+    figures = {"red": {"auroc": 0.875, "noticed": 0.25, "photos": 6}}
+    familiar = {**bundle.familiar, "measured": {"left_out": {"labels": figures}}}
+    write_bundle(tmp_path / "bundle", bundle.model, bundle.replace(familiar=familiar))
+    report = tmp_path / "report"
+    evaluate(tmp_path / "bundle", colour_photos, split="validation", robustness=False, report=report)
+    page = (report / "report.html").read_text("utf-8")
+    section = page.partition('id="left-out"')[2].partition("</section>")[0]
+    assert all(cell in section for cell in (">red<", ">25 %<", ">0.875<", ">6<", "6 % false alarms"))

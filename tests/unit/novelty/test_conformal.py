@@ -74,17 +74,6 @@ def test_a_distance_that_never_varies_gives_finite_scores():
     assert np.isfinite(fit_familiarity(distances).scores).all()
 
 
-def test_pictures_of_other_things_choose_the_weights_but_not_the_false_alarms():
-    rng = np.random.default_rng(0)
-    distances = rng.chisquare(5, size=(400, 2))
-    other = rng.chisquare(5, size=(60, 2)) + np.array([9, 0])  # only the first distance tells them
-    with_other, without = fit_familiarity(distances, other), fit_familiarity(distances)
-    assert with_other.weights[0] > 5 * with_other.weights[1] >= 0
-    assert (~with_other.is_familiar(other)).mean() > (~without.is_familiar(other)).mean()
-    assert (~with_other.is_familiar(rng.chisquare(5, size=(4000, 2)))).mean() < 0.04
-    assert fit_familiarity(distances, other[:29]) == without
-
-
 def test_cross_fitted_false_alarms_are_near_the_rate():
     rng = np.random.default_rng(0)
     rate = cross_fitted_false_alarms(rng.chisquare(5, size=(400, 2)), np.arange(400) % 4)

@@ -33,7 +33,7 @@ def test_a_distance_is_that_from_the_nearest_prototype_in_all_dimensions(photos)
     assert projection.centres.shape == (3 * PROTOTYPES, 20)
     deviations = scale_to_unit_length(features[:7]) - projection.mean
     prototypes = projection.centres @ projection.matrix.T
-    each = ((deviations[:, None] - prototypes) ** 2).sum(axis=2)
+    each = projection.weights * ((deviations[:, None] - prototypes) ** 2).sum(axis=2)
     assert projection.distances(features[:7]) == pytest.approx(each.min(axis=1), rel=1e-3)
     assert model.distances({"": features})[:, 0] == pytest.approx(projection.distances(features))
 
@@ -99,8 +99,19 @@ def test_a_photo_between_two_prototypes_is_measured_to_the_nearer():
         np.zeros(2, np.float32),
         np.eye(2, dtype=np.float32),
         np.array([[1, 0], [0, 1]], np.float32),
+        np.array([1, 1], np.float32),
     )
     assert projection.distances(np.array([[2, 0], [3, 4]], np.float32)) == pytest.approx([0, 0.4])
+
+
+def test_a_distance_counts_less_where_the_photos_of_a_label_vary():
+    rng = np.random.default_rng(0)
+    features = np.zeros((400, 20), np.float32)
+    features[:200, 0], features[200:, 1] = 10, 10
+    features[:200] += rng.normal(scale=0.2, size=(200, 20))
+    features[200:] += rng.normal(scale=2, size=(200, 20))  # variances: 100 times as large
+    weights = fit_projection(features, np.arange(400) // 200, prototypes=1).weights
+    assert 6 < weights[0] / weights[1] < 14
 
 
 def test_fewer_photos_than_features_give_distances():

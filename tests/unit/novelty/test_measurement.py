@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from shutterless.novelty.fit import fit_novelty
-from shutterless.novelty.measurement import auroc, leave_one_label_out, measure_novelty
+from shutterless.novelty.measurement import auroc, leave_one_label_out, measure_novelty, parse_left_out
 
 LABELS = ("a", "b", "c", "d")
 
@@ -70,9 +70,21 @@ def test_below_100_validation_photos_nothing_is_promised(measure):
     assert measure(100).promises is True
 
 
-def test_photos_of_other_things_are_measured_with_weights_they_did_not_choose(measure):
+def test_photos_of_other_things_are_measured_too(measure):
     other = np.random.default_rng(2).normal(size=(61, 12)).astype(np.float32)
     result = measure(200, {"": other, "block": other[:, :6]}).other
     assert result.photos == 61
     assert result.noticed > 0.9
     assert result.auroc > 0.99
+
+
+def test_what_a_bundle_records_of_each_label_is_read_back(measure):
+    measurement = measure(240)
+    assert parse_left_out(measurement.to_json()) == measurement.by_label
+
+
+@pytest.mark.parametrize(
+    "measured", [None, {}, {"left_out": None}, {"left_out": {"labels": {"hat": {"auroc": "high"}}}}, []]
+)
+def test_of_anything_else_no_figures_are_read(measured):
+    assert parse_left_out(measured) == {}
