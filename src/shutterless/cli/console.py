@@ -4,6 +4,7 @@ Texts are printed literally, without markup or control characters: labels and fi
 could otherwise contain commands for the terminal.
 """
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -241,4 +242,6 @@ def _write(line: str) -> None:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
     except BrokenPipeError as error:
+        # What is left in the buffer would be written at the exit, and its failure reported then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise ReaderGoneError from error

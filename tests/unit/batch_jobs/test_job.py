@@ -173,7 +173,7 @@ def test_hosts_that_hang_delay_only_their_own_photos(familiar_bundle, photos, tm
     with serving(answer) as url:
         names = ["hang", "lie", *map(str, range(38))]
         (tmp_path / "list.txt").write_text("".join(f"{url}/{name}.png\n" for name in names))
-        result = run(familiar_bundle, tmp_path / "list.txt", tmp_path / "out", timeout=0.3)
+        result = run(familiar_bundle, tmp_path / "list.txt", tmp_path / "out", timeout=2)
         is_over.set()
     assert (result.photos, result.errors) == (40, {"fetch-failed": 2})
 

@@ -33,7 +33,7 @@ def list_runs(
 
     \b
     Examples:
-      shutterless runs list
+      shutterless runs list runs
       shutterless runs list run-1 run-2 --json
     """
     from shutterless.evaluation.runs import group_runs

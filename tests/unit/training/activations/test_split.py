@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from shutterless.training.activations.split import find_boundary, split_model
-from shutterless.training.backbones.builder import find_backbone
+from shutterless.training.backbones.registry import find_backbone
 from shutterless.training.model import build_model
 from shutterless.training.recipe import HeadConfig
 
