@@ -9,6 +9,7 @@ from shutterless.errors import InputError
 from shutterless.files import ensure_outside
 
 StrPath = str | os.PathLike[str]
+S3 = "s3://"  # how the address of an object begins
 
 
 def is_url(source: str) -> bool:

@@ -4,12 +4,12 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from shutterless.batch_jobs.worker.reading import FILE, S3, is_remote
+from shutterless.batch_jobs.worker.reading import FILE, is_remote
 from shutterless.dataset.formats import SUFFIXES
 from shutterless.dataset.layout import find_pictures
 from shutterless.dataset.sources.rows import MAX_CELL, is_table, read_rows
 from shutterless.errors import DatasetError, InputError
-from shutterless.sources import is_url
+from shutterless.sources import S3, is_url
 from shutterless.text_files import MAX_TABLE_BYTES, decode_text, read_bytes
 
 # Columns that may have the photos, if none is named.

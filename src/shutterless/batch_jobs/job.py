@@ -14,7 +14,6 @@ from shutterless.batch_jobs.engines.local import run_locally
 from shutterless.batch_jobs.inputs import list_uris
 from shutterless.batch_jobs.manifest import Chunk, Manifest, make_manifest, read_identity
 from shutterless.batch_jobs.options import BatchOptions, Engine, check_engine
-from shutterless.batch_jobs.s3 import S3
 from shutterless.batch_jobs.storage import Storage, open_storage
 from shutterless.batch_jobs.worker.task import Task, describe_bundle
 from shutterless.errors import BundleError, OutputError
@@ -24,7 +23,7 @@ from shutterless.runtime.json_types import Json
 from shutterless.runtime.model.bundle import Bundle
 from shutterless.runtime.model.classifier import Classifier
 from shutterless.runtime.settings import Urls
-from shutterless.sources import StrPath
+from shutterless.sources import S3, StrPath
 from shutterless.utils.messages import plural
 from shutterless.utils.progress import Progress, automatic
 from shutterless.utils.quiet import quiet_start

@@ -103,7 +103,7 @@ def plan_batch(
         workers,
         round(photos * sum(row.size for row in readable) / len(readable)) if readable else None,
         photos * seconds / len(rows) / workers if readable else None,
-        _own_memory() + workers * child_memory,
+        _peak_memory(os.getpid()) + workers * child_memory,
         len(rows),
         len(rows) - len(readable),
     )
@@ -132,7 +132,3 @@ def _peak_memory(pid: int | None) -> int:
         status = Path(f"/proc/{pid}/status").read_text("ascii", "replace")
         return int(status.split("VmHWM:")[1].split()[0]) << 10
     return DEFAULT_CHILD_MEMORY
-
-
-def _own_memory() -> int:
-    return _peak_memory(os.getpid())

@@ -8,8 +8,8 @@ from typing import Any
 
 from shutterless.dataset.formats import SUFFIXES
 from shutterless.errors import InputError
+from shutterless.sources import S3
 
-S3 = "s3://"
 PIECE = 1 << 20
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from shutterless.artifacts.lock import LOCK, locked
-from shutterless.batch_jobs.s3 import S3, file_system, list_pages, s3_errors, split_url
+from shutterless.batch_jobs.s3 import file_system, list_pages, s3_errors, split_url
 from shutterless.errors import InputError, OutputError
 from shutterless.files import atomic_file, ensure_writable, entries
+from shutterless.sources import S3
 
 # A lock in S3 is renewed while its job runs, and counts no longer when it has not been for so long.
 LEASE_SECONDS, RENEWAL_SECONDS = 30.0, 10.0

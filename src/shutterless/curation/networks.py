@@ -1,6 +1,5 @@
 """The networks that photos can be compared with: a backbone with its ImageNet weights, a run or a bundle."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from shutterless.training.backbones.builder import build_backbone
 from shutterless.training.backbones.registry import import_backbone
 from shutterless.training.backbones.scaling import scale
 from shutterless.training.run import load_run
+from shutterless.utils.hashing import file_hash
 
 POOLING = "pooling"  # the layer before the head
 
@@ -111,6 +111,4 @@ def backbone_network(name: str, weights: str = "imagenet") -> Network:
 def _run_network(folder: Path) -> Network:
     run = load_run(folder)
     features = keras.Model(run.model.inputs, run.model.get_layer(POOLING).output)
-    with (folder / MODEL).open("rb") as file:
-        file_hash = hashlib.file_digest(file, "sha256").hexdigest()
-    return Network(f"the run {folder}", features, run.input, f"{file_hash} {run.input}")
+    return Network(f"the run {folder}", features, run.input, f"{file_hash(folder / MODEL)} {run.input}")

@@ -33,30 +33,30 @@ def wilson_interval(right: float, photos: float, z: float = Z95) -> tuple[float,
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def effective_photos(right: Sequence[bool], groups: Sequence[Hashable]) -> float:
+def effective_photos(values: Sequence[float], groups: Sequence[Hashable]) -> float:
     """Return the effective sample size of photos that are in groups.
 
     Photos of the same thing tend to be right or wrong together, so eight crops of each of 100 photos say
     little more than the 100 photos. The number of photos is divided by the design effect: the variance of
-    the accuracy with whole groups drawn at random, over that with single photos (Kish, "Survey Sampling",
-    1965). If all answers are right, or all wrong, it is the number of groups.
+    the mean with whole groups drawn at random, over that with single photos (Kish, "Survey Sampling", 1965).
+    If all values are equal, as when all answers are right, it is the number of groups.
 
     Args:
-        right: Whether each answer is correct.
+        values: What the mean is taken of, such as whether each answer is correct.
         groups: Group of each photo; a unique one for a photo in no group.
 
     Returns:
-        Number of independent photos that would give an equally wide interval, 1 to `len(right)`.
+        Number of independent photos that would give an equally wide interval, 1 to `len(values)`.
     """
-    photos, clusters = len(right), len(set(groups))
-    share = sum(right) / photos
-    if clusters == photos or clusters == 1 or share in (0, 1):
+    photos, clusters = len(values), len(set(groups))
+    if clusters == photos or clusters == 1 or min(values) == max(values):
         return float(clusters)
+    mean = sum(values) / photos
     residuals: defaultdict[Hashable, float] = defaultdict(float)
-    for group, is_right in zip(groups, right, strict=True):
-        residuals[group] += is_right - share
+    for group, value in zip(groups, values, strict=True):
+        residuals[group] += value - mean
     between_groups = sum(residual**2 for residual in residuals.values()) * clusters / (clusters - 1)
-    design_effect = between_groups / (photos * share * (1 - share))
+    design_effect = between_groups / sum((value - mean) ** 2 for value in values)
     return photos / max(1.0, design_effect)
 
 

@@ -42,8 +42,7 @@ def draw_curves(file: str | Path, *folders: str | Path) -> tuple[str, ...]:
             "unknown-picture-format", f"{file} does not end in .svg or .png", "Choose one of the two."
         )
     ensure_writable(file)
-    paths = dict.fromkeys(path for folder in folders or (".",) for path in find_runs(Path(folder)))
-    histories = {str(path): history for path in paths if (history := _read(path))}
+    histories = {str(path): history for path in find_runs(*folders) if (history := _read(path))}
     if not histories:
         raise InputError("no-runs", "No run has a finished epoch", "Give folders that `train -o` wrote.")
     if len(histories) > MAX_CURVES:

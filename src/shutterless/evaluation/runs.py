@@ -122,7 +122,7 @@ def list_runs(*folders: str | Path) -> tuple[RunSummary, ...]:
         >>> runs = shutterless.list_runs(".")
         >>> best = runs[0].path
     """
-    paths = list(dict.fromkeys(path for folder in folders or (".",) for path in find_runs(Path(folder))))
+    paths = find_runs(*folders)
     if not paths:
         raise InputError(
             "no-runs",
@@ -143,12 +143,17 @@ def list_runs(*folders: str | Path) -> tuple[RunSummary, ...]:
     )
 
 
-def find_runs(folder: Path) -> Iterator[Path]:
-    """Yield the runs in and below a folder, without looking into runs, hidden folders and links.
+def find_runs(*folders: str | Path) -> list[Path]:
+    """Return the runs in and below folders, by default the working folder, each once.
 
     Raises:
         InputError: There is no such folder (`missing-folder`).
     """
+    return list(dict.fromkeys(path for folder in folders or (".",) for path in _runs_below(Path(folder))))
+
+
+def _runs_below(folder: Path) -> Iterator[Path]:
+    """Yield the runs in and below a folder, without looking into runs, hidden folders and links."""
     if not folder.is_dir():
         raise InputError("missing-folder", f"There is no folder {folder}", "Check the path.")
     for root, folders, files in os.walk(folder):

@@ -1,6 +1,5 @@
 """The wheels in the container image: downloaded by pip for the target platform, checked by hash, cached."""
 
-import hashlib
 import re
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from shutterless.errors import PackagingError
 from shutterless.files import atomic_directory
 from shutterless.packaging.platforms import MACHINES, PYTHON, Platform, wheel_tags
 from shutterless.utils.cache import cache_folder
+from shutterless.utils.hashing import file_hash
 from shutterless.utils.progress import Progress, silent
 
 # Every wheel by name, version and SHA-256, for both platforms; written by requirements/update.
@@ -30,20 +30,15 @@ def fetch_wheels(platform: Platform, progress: Progress = silent) -> list[Path]:
         PackagingError: `wheels-not-fetched` if pip cannot download one.
         OutputError: If the cache cannot be written.
     """
-    folder = cache_folder("wheels") / f"{_digest(LOCK)[:12]}-{MACHINES[platform]}"
+    folder = cache_folder("wheels") / f"{file_hash(LOCK)[:12]}-{MACHINES[platform]}"
     lock = LOCK.read_text("utf-8")
     count = len(re.findall(r"^[\w.-]+==", lock, re.MULTILINE))
     hashes = set(re.findall(r"--hash=sha256:([0-9a-f]{64})", lock))
     wheels = list(folder.glob("*.whl"))
-    if len(wheels) != count or not hashes.issuperset(map(_digest, wheels)):
+    if len(wheels) != count or not hashes.issuperset(map(file_hash, wheels)):
         with atomic_directory(folder, "the wheels") as draft:
             _download(draft, platform, count, progress)
     return sorted(folder.glob("*.whl"))
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _download(folder: Path, platform: Platform, count: int, progress: Progress) -> None:

@@ -12,11 +12,11 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from shutterless.batch_jobs.worker.task import READ_THREADS, Task
 from shutterless.runtime.image.limits import MAX_BYTES
 from shutterless.runtime.problems import Problem
-from shutterless.sources import is_url
+from shutterless.sources import S3, is_url
 from shutterless.text_files import read_bytes
 
 FILE_THREADS = 2  # one reads from the disk while the other waits for the photo before it
-S3, FILE = "s3://", "file://"
+FILE = "file://"
 
 # The content of a photo's file, or the code of the error.
 Content = bytes | str

@@ -1,6 +1,5 @@
 """Plan a fix: check every accepted finding, and choose where each photo goes, before anything is changed."""
 
-import hashlib
 import os
 import stat
 import unicodedata
@@ -16,6 +15,7 @@ from shutterless.curation.fixes.journal import REMOVED, FixStep, Journal
 from shutterless.curation.fixes.problems import FixProblem
 from shutterless.dataset.layout import find_photos, unwrap
 from shutterless.dataset.types import OTHER
+from shutterless.utils.hashing import file_hash
 from shutterless.utils.messages import did_you_mean
 from shutterless.utils.parallel import map_in_threads
 from shutterless.utils.progress import Progress, silent
@@ -90,8 +90,7 @@ def hash_file(file: Path) -> str | None:
     try:
         if not stat.S_ISREG(file.lstat().st_mode):  # reading a pipe or a device might never end
             return ""
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return file_hash(file)
     except FileNotFoundError:
         return None
     except OSError:

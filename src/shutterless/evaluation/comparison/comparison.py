@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from shutterless.dataset import Photo
+from shutterless.dataset import Photo, label_indices
 from shutterless.evaluation.comparison.answers import Answers
 from shutterless.evaluation.comparison.paired import (
     Difference,
@@ -229,13 +229,8 @@ def compare_answers(
     )
 
 
-def _truth(photos: Sequence[Photo], labels: Sequence[str]) -> npt.NDArray[np.int64]:
-    index_of = {label: index for index, label in enumerate(labels)}
-    return np.array([index_of[photo.label] for photo in photos], np.int64)
-
-
 def _losses(photos: Sequence[Photo], answers: Answers) -> npt.NDArray[np.float64]:
-    return log_losses(_truth(photos, answers.labels), answers.probabilities)
+    return log_losses(label_indices(photos, answers.labels), answers.probabilities)
 
 
 def _is_right(photos: Sequence[Photo], answers: Answers) -> npt.NDArray[np.bool_]:
@@ -244,7 +239,8 @@ def _is_right(photos: Sequence[Photo], answers: Answers) -> npt.NDArray[np.bool_
 
 def _measure(photos: Sequence[Photo], answers: Answers, groups: Sequence[str]) -> Metrics:
     """Return a model's metrics; what it accepts also depends on whether photos are familiar."""
-    metrics = measure(_truth(photos, answers.labels), answers.probabilities, answers.labels, None, groups)
+    truth = label_indices(photos, answers.labels)
+    metrics = measure(truth, answers.probabilities, answers.labels, None, groups)
     if answers.accepted is None:
         return metrics
     count = int(answers.accepted.sum())

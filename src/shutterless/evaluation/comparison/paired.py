@@ -1,13 +1,14 @@
 """Statistics of paired answers: is a difference between two models on the same photos more than chance?"""
 
 import math
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from shutterless.evaluation.intervals import Z95
+from shutterless.evaluation.intervals import Z95, effective_photos
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,10 @@ def mcnemar(gains: npt.NDArray[np.int64], groups: Sequence[Hashable]) -> McNemar
     """
     from scipy.stats import binomtest
 
-    sums = _sum_by_group(gains, groups)
-    better, worse = int((sums > 0).sum()), int((sums < 0).sum())
+    sums: Counter[Hashable] = Counter()
+    for group, gain in zip(groups, gains.tolist(), strict=True):
+        sums[group] += gain
+    better, worse = (sum(sign * total > 0 for total in sums.values()) for sign in (1, -1))
     p_value = float(binomtest(better, better + worse).pvalue) if better + worse else 1.0
     return McNemar(better, worse, p_value)
 
@@ -98,24 +101,8 @@ def mean_difference(values: npt.NDArray[np.float64], groups: Sequence[Hashable])
 def design_effect(values: npt.NDArray[np.float64], groups: Sequence[Hashable]) -> float:
     """Return how much larger the variance of a mean is because photos are in groups; at least 1.
 
-    Kish, "Survey Sampling" (1965), as in `intervals.effective_photos`.
-
     Args:
         values: float64[photos].
         groups: Group of each photo; a unique one for a photo in no group.
     """
-    residuals = values - values.mean()
-    sums = _sum_by_group(residuals, groups)
-    variance = float((residuals**2).sum())
-    if variance == 0 or len(sums) in (1, len(values)):
-        return len(values) / len(sums)
-    return max(1.0, float((sums**2).sum()) * len(sums) / (len(sums) - 1) / variance)
-
-
-def _sum_by_group(
-    values: npt.NDArray[np.int64] | npt.NDArray[np.float64], groups: Sequence[Hashable]
-) -> npt.NDArray[np.float64]:
-    """Return the sum of the values of each group, float64[groups]."""
-    numbers: dict[Hashable, int] = {}
-    indices = [numbers.setdefault(group, len(numbers)) for group in groups]
-    return np.bincount(indices, weights=values).astype(np.float64)
+    return len(values) / effective_photos(values.tolist(), groups)

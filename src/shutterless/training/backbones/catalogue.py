@@ -3,8 +3,7 @@
 It is data, in catalogue.csv. Sizes, scalings and files of keras.applications are from the source of Keras
 3.15, top-1 is from https://keras.io/api/applications/, that of MobileNetV3 from its docstring in Keras; for
 EfficientNet-Lite, both are from https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite.
-Multiply-adds are the papers', rounded. The cuts are the last layer with a name before the strides 16 and 32,
-and the end.
+The cuts are the last layer with a name before the strides 16 and 32, and the end.
 """
 
 import csv
@@ -41,7 +40,6 @@ class Backbone:
         cuts: Layers that are good places to cut it at, from front to back. `end` is the whole backbone, for
             networks whose last layer has no fixed name.
         top1: Accuracy with its top on ImageNet's validation photos, in percent, as its authors state it.
-        gmacs: Multiplications and additions for a photo of `image_size`, in billions, about.
         weights: Its published weights, for `image_size`; None if there are none.
         pooling: How its feature map becomes a vector: `average` over all places, or `flatten`, which keeps
             where in the picture a feature is.
@@ -56,7 +54,6 @@ class Backbone:
     parameters: int | None = None
     cuts: tuple[str, ...] = (END,)
     top1: float | None = None
-    gmacs: float | None = None
     weights: PublishedWeights | None = None
     pooling: Literal["average", "flatten"] = "average"
 
@@ -146,7 +143,6 @@ def _read_catalogue() -> Iterator[Backbone]:
             parameters=int(row["parameters"]),
             cuts=tuple(row["cuts"].split()),
             top1=float(row["top1"]),
-            gmacs=float(row["gmacs"]),
             weights=weights,
         )
 

