@@ -90,7 +90,7 @@ def evaluate(
         >>> mistakes = metrics.confusions()
     """
     from shutterless.evaluation import predict_folder  # imports SciPy, which loading a bundle does not need
-    from shutterless.evaluation.foreign import measure_foreign
+    from shutterless.evaluation.foreign import measure_foreign, require_novelty
     from shutterless.evaluation.predict import own_photos
     from shutterless.evaluation.robustness import measure_robustness
 
@@ -99,6 +99,8 @@ def evaluate(
     loaded_model = load_model(model) if isinstance(model, str | Path) else model
     if report and not photos:
         _check_report(report, own_photos(loaded_model))
+    if foreign is not None:
+        require_novelty(loaded_model)  # before the photos are measured, which takes minutes
     writer = _report_writer(loaded_model) if report else None
     predictions = predict_folder(
         loaded_model,

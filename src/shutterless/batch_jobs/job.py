@@ -15,7 +15,7 @@ from shutterless.batch_jobs.inputs import list_uris
 from shutterless.batch_jobs.manifest import Chunk, Manifest, make_manifest, read_identity
 from shutterless.batch_jobs.options import BatchOptions, Engine, check_engine
 from shutterless.batch_jobs.storage import Storage, open_storage
-from shutterless.batch_jobs.worker.task import Task, describe_bundle
+from shutterless.batch_jobs.worker.task import Task
 from shutterless.errors import BundleError, OutputError
 from shutterless.files import ensure_outside
 from shutterless.model_check import open_bundle
@@ -143,7 +143,7 @@ def batch(
         counts = _begin(storage, job.manifest, os.fspath(output), on_note)
         numbers = [n for n in range(job.manifest.chunk_count) if n not in counts]
         start_time = time.monotonic()
-        parts = _run(job, numbers, options, engine, address)
+        parts = _run(job, numbers, engine, address)
         new_photos = _write_parts(storage, job.manifest, parts, counts, progress)
         seconds = time.monotonic() - start_time
         total = sum(counts.values(), Counter[str | None]())
@@ -181,25 +181,9 @@ def prepare_job(
     if options.embedding and not classifier.has_embedding:
         hint = "Convert the run again, or leave the embedding out."
         raise BundleError("no-embedding", f"The model of {model.folder} has no embedding", hint)
-    task = Task(
-        describe_bundle(model),
-        model.model,
-        model.folder,
-        options.embedding,
-        options.thumbnail,
-        options.urls,
-        options.per_host,
-        options.timeout,
-    )
-    columns = Columns(
-        model.labels,
-        model.version,
-        options.embedding,
-        options.top_k,
-        bool(options.thumbnail),
-    )
+    columns = Columns(model.labels, model.version, options.embedding, options.top_k, bool(options.thumbnail))
     uris = list_uris(names, options.column, on_note)
-    return Job(task, columns, make_manifest(uris, options, model.version))
+    return Job(Task.of(model, options), columns, make_manifest(uris, options, model.version))
 
 
 def _begin(
@@ -256,15 +240,14 @@ def _count_errors(storage: Storage, name: str) -> Counter[str | None]:
         return Counter()
 
 
-def _run(
-    job: Job, numbers: Sequence[int], options: BatchOptions, engine: Engine, address: str
-) -> Generator[Part]:
+def _run(job: Job, numbers: Sequence[int], engine: Engine, address: str) -> Generator[Part]:
+    workers = job.task.options.workers
     chunks: Iterable[Chunk] = map(job.manifest.chunk, numbers)
     if engine == "ray":
         from shutterless.batch_jobs.engines.ray import run_on_ray
 
-        return run_on_ray(job.task, job.columns, chunks, options.workers, address)
-    return run_locally(job.task, job.columns, chunks, options.workers)
+        return run_on_ray(job.task, job.columns, chunks, workers, address)
+    return run_locally(job.task, job.columns, chunks, workers)
 
 
 def _write_parts(

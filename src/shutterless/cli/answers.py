@@ -28,7 +28,6 @@ Output = Annotated[
     typer.Option("-o", "--output", metavar="FILE", help="Write the answers to a .csv or .jsonl file."),
 ]
 Top = Annotated[int, typer.Option(metavar="N", min=1, help="How many labels to show per picture.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 STANDARD_INPUT = "-"
 

@@ -1,8 +1,23 @@
-"""Parse options that several commands share."""
+"""Options that several commands share, and how they are parsed."""
 
 import re
+from pathlib import Path
+from typing import Annotated
 
 import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Split = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="train, validation, test, new or all.  [default: test and new, else validation]",
+    ),
+]
+LabelMap = Annotated[
+    str | None,
+    typer.Option(metavar="OLD=NEW,...", help="Renamed labels, or a file with OLD=NEW on each line."),
+]
 
 _NUMBER = re.compile(r"(\d{1,3}(?:\.\d+)?|\.\d+)\s*(%?)")
 
@@ -49,3 +64,15 @@ def parse_tags(values: list[str] | None) -> dict[str, str] | None:
             raise typer.BadParameter(f"{value!r} is not KEY=VALUE with a new key", param_hint="--tag")
         tags[key] = text
     return tags
+
+
+def parse_label_map(text: str) -> dict[str, str]:
+    """Parse old label → new label from "old=new,old=new", or from a file with one pair per line."""
+    pairs = Path(text).read_text("utf-8").splitlines() if Path(text).is_file() else text.split(",")
+    names = {}
+    for pair in filter(str.strip, pairs):
+        old, equals, new = (part.strip() for part in pair.partition("="))
+        if not (old and equals and new):
+            raise typer.BadParameter(f"--label-map: {pair!r} is not OLD=NEW")
+        names[old] = new
+    return names

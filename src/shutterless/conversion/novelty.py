@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from shutterless.conversion.features import CHUNK, FeatureReader
-from shutterless.dataset import Photo, PhotoReader, index_chunks, label_indices
+from shutterless.conversion.features import FeatureReader
+from shutterless.dataset import Photo, label_indices
 from shutterless.dataset.types import Decoded
+from shutterless.evaluation.predict import apply_to_photos
 from shutterless.novelty import (
     Familiarity,
     NoveltyMeasurement,
@@ -73,6 +74,5 @@ def fit_threshold(
         photos: The validation photos.
         decoded: Photos that need not be decoded again.
     """
-    reader = PhotoReader(root, photos, classifier.input, memory_limit=0, decoded=decoded)
-    chunks = index_chunks(len(photos), CHUNK)
-    return fit_familiarity(np.concatenate([classifier.distances(reader[indices]) for indices in chunks]))
+    distances = apply_to_photos(classifier.distances, classifier.input, root, photos, decoded=decoded)
+    return fit_familiarity(np.concatenate([*distances]))

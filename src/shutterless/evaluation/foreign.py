@@ -1,16 +1,17 @@
 """Measure how many pictures of other things a bundle notices."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from shutterless.dataset import PhotoReader, find_pictures, index_chunks
+from shutterless.dataset import find_pictures
 from shutterless.errors import BundleError, InputError
 from shutterless.evaluation.intervals import wilson_interval
 from shutterless.evaluation.metrics import ForeignMetrics, ForeignPhoto
-from shutterless.evaluation.predict import CHUNK, Predictions, Predictor
+from shutterless.evaluation.predict import Predictions, Predictor, apply_to_photos
 from shutterless.novelty import auroc
 from shutterless.runtime.image import decoder
 from shutterless.runtime.model.classifier import Classifier
@@ -42,17 +43,11 @@ def measure_foreign(
         InputError: `no-pictures` if there are none that can be read.
         BundleError: `no-novelty` if the model is a run, or a bundle of format 1.
     """
-    familiarity = model.bundle.familiarity if isinstance(model, Classifier) else None
-    if not isinstance(model, Classifier) or familiarity is None:
-        raise BundleError(
-            "no-novelty",
-            "This model can't tell whether a picture fits none of its labels",
-            "Convert the run again, and evaluate the bundle.",
-        )
+    classifier, familiarity = require_novelty(model)
     scores, examples = [], []
-    for path, pixels in _read(Path(folder), model, progress, on_warning):
-        prediction = model.classify(pixels)
-        scores.append(_scores(model, familiarity, pixels[np.newaxis])[0])
+    for path, pixels in _read(Path(folder), classifier, progress, on_warning):
+        prediction = classifier.classify(pixels)
+        scores.append(_scores(classifier, familiarity, pixels[np.newaxis])[0])
         examples.append(
             ForeignPhoto(
                 path,
@@ -73,8 +68,23 @@ def measure_foreign(
         noticed=noticed,
         share=noticed / len(examples),
         share_interval=wilson_interval(noticed, len(examples)),
-        auroc=auroc(_familiar_scores(model, familiarity, predictions), np.array(scores)),
+        auroc=auroc(_familiar_scores(classifier, familiarity, predictions), np.array(scores)),
         most_familiar=tuple(examples[index] for index in by_score[:MAX_EXAMPLES]),
+    )
+
+
+def require_novelty(model: Predictor) -> tuple[Classifier, Familiarity]:
+    """Return the classifier of a bundle that tells pictures of other things, and what it compares them with.
+
+    Raises:
+        BundleError: `no-novelty` if the model is a run, or a bundle of format 1.
+    """
+    if isinstance(model, Classifier) and model.bundle.familiarity is not None:
+        return model, model.bundle.familiarity
+    raise BundleError(
+        "no-novelty",
+        "This model can't tell whether a picture fits none of its labels",
+        "Convert the run again, and evaluate the bundle.",
     )
 
 
@@ -97,9 +107,8 @@ def _read(
 def _familiar_scores(
     model: Classifier, familiarity: Familiarity, predictions: Predictions
 ) -> npt.NDArray[np.float64]:
-    reader = PhotoReader(predictions.root, predictions.photos, model.input, memory_limit=0)
-    chunks = index_chunks(len(predictions.photos), CHUNK)
-    return np.concatenate([_scores(model, familiarity, reader[chunk]) for chunk in chunks])
+    score = partial(_scores, model, familiarity)
+    return np.concatenate([*apply_to_photos(score, model.input, predictions.root, predictions.photos)])
 
 
 def _scores(

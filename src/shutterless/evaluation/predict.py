@@ -1,10 +1,10 @@
 """Run a model on labelled photos: a training run, a bundle, or anything else with the same methods."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,8 @@ from shutterless.utils.progress import Progress, silent
 
 # Photos held in memory at a time: about 40 MB at 224 px.
 CHUNK = 256
+
+Result = TypeVar("Result")
 
 
 class Predictor(Protocol):
@@ -233,14 +235,40 @@ def predict_photos(
     *,
     decoded: Decoded = NOTHING_DECODED,
     progress: Progress = silent,
+    what: str = "measuring",
 ) -> npt.NDArray[np.float32]:
     """Return the probabilities float32[photos, labels] of photos below `root`, a chunk at a time.
 
     Photos that are already in `decoded` are not read again.
     """
-    reader = PhotoReader(root, photos, model.input, memory_limit=0, decoded=decoded)
-    chunks = []
+    chunks = apply_to_photos(
+        model.probabilities, model.input, root, photos, decoded=decoded, progress=progress, what=what
+    )
+    return np.concatenate([*chunks])
+
+
+def apply_to_photos(
+    function: Callable[[npt.NDArray[np.uint8]], Result],
+    spec: InputSpec,
+    root: Path,
+    photos: Sequence[Photo],
+    *,
+    decoded: Decoded = NOTHING_DECODED,
+    progress: Progress = silent,
+    what: str = "measuring",
+) -> Iterator[Result]:
+    """Yield what a function returns for the pixels of photos, a chunk at a time.
+
+    Args:
+        function: Takes uint8[n, height, width, 3].
+        spec: Size and resizing of the pixels.
+        root: The folder that the photos' paths are relative to.
+        photos: The photos.
+        decoded: Photos that need not be read again.
+        progress: Called after each chunk.
+        what: Name of the work, for `progress`.
+    """
+    reader = PhotoReader(root, photos, spec, memory_limit=0, decoded=decoded)
     for indices in index_chunks(len(photos), CHUNK):
-        chunks.append(model.probabilities(reader[indices]))
-        progress("measuring", int(indices[-1]) + 1, len(photos))
-    return np.concatenate(chunks)
+        yield function(reader[indices])
+        progress(what, int(indices[-1]) + 1, len(photos))

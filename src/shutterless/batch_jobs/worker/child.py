@@ -39,14 +39,14 @@ class PhotoClassifier:
     """
 
     def __init__(self, task: Task) -> None:
-        self._task = task
+        self._options = task.options
         self._classifier = Classifier(task.bundle())
         self._classifier.warm_up()
 
     def classify(self, uris: Sequence[str]) -> list[Row]:
         """Return a row for each photo, in their order."""
         rows = [Row(uri) for uri in uris]
-        for index, content in read_photos(uris, self._task):
+        for index, content in read_photos(uris, self._options):
             if isinstance(content, str):
                 rows[index] = Row(uris[index], content)
             else:
@@ -57,13 +57,13 @@ class PhotoClassifier:
         try:
             pixels = decode(data, self._classifier.input)
             embedding = thumbnail = None
-            if self._task.embedding:
+            if self._options.embedding:
                 prediction, values = self._classifier.classify_and_embed(pixels)
                 embedding = array("f", values).tobytes()
             else:
                 prediction = self._classifier.classify(pixels)
-            if self._task.thumbnail:
-                thumbnail = make_thumbnail(data, self._task.thumbnail)
+            if self._options.thumbnail:
+                thumbnail = make_thumbnail(data, self._options.thumbnail)
         except ShutterlessError as error:
             return Row(uri, error.code, len(data))
         return Row(

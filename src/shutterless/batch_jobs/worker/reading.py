@@ -9,12 +9,13 @@ from queue import Queue
 from threading import Condition, Thread
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from shutterless.batch_jobs.worker.task import READ_THREADS, Task
+from shutterless.batch_jobs.options import BatchOptions
 from shutterless.runtime.image.limits import MAX_BYTES
 from shutterless.runtime.problems import Problem
 from shutterless.sources import S3, is_url
 from shutterless.text_files import read_bytes
 
+READ_THREADS = 16  # for URLs and S3
 FILE_THREADS = 2  # one reads from the disk while the other waits for the photo before it
 FILE = "file://"
 
@@ -22,15 +23,15 @@ FILE = "file://"
 Content = bytes | str
 
 
-def read_photos(uris: Sequence[str], task: Task) -> Iterator[tuple[int, Content]]:
+def read_photos(uris: Sequence[str], options: BatchOptions) -> Iterator[tuple[int, Content]]:
     """Yield the index and content of each photo, as they arrive.
 
     Args:
         uris: Paths, http, https, s3 and file URLs.
-        task: Says what may be fetched, and for how long.
+        options: Say what may be fetched, and for how long.
     """
     threads = min(len(uris), READ_THREADS if any(map(is_remote, uris)) else FILE_THREADS)
-    pending = _Pending(uris, task.per_host)
+    pending = _Pending(uris, options.per_host)
     # So few that photos wait for the model, not in memory.
     contents: Queue[tuple[int, Content]] = Queue(FILE_THREADS)
 
@@ -38,7 +39,7 @@ def read_photos(uris: Sequence[str], task: Task) -> Iterator[tuple[int, Content]
         while item := pending.take():
             index, host = item
             try:
-                content = read_photo(uris[index], task)
+                content = read_photo(uris[index], options)
             finally:
                 pending.release(host)
             contents.put((index, content))
@@ -49,11 +50,11 @@ def read_photos(uris: Sequence[str], task: Task) -> Iterator[tuple[int, Content]
         yield contents.get()
 
 
-def read_photo(uri: str, task: Task) -> Content:
+def read_photo(uri: str, options: BatchOptions) -> Content:
     """Return the content of a photo's file, or the code of the error."""
     try:
         if is_url(uri):
-            return _fetch(uri, task)
+            return _fetch(uri, options)
         if uri.startswith(S3):
             from shutterless.batch_jobs.s3 import read_object
 
@@ -81,10 +82,10 @@ def local_path(uri: str) -> Path:
     return Path(os.fsdecode(unquote_to_bytes(urlsplit(uri).path))) if uri.startswith(FILE) else Path(uri)
 
 
-def _fetch(uri: str, task: Task) -> bytes:
+def _fetch(uri: str, options: BatchOptions) -> bytes:
     from shutterless.runtime import fetch
 
-    return fetch.fetch(uri, fetch.Policy(task.urls, timeout=task.timeout), max_bytes=MAX_BYTES)
+    return fetch.fetch(uri, fetch.Policy(options.urls, timeout=options.timeout), max_bytes=MAX_BYTES)
 
 
 class _Pending:

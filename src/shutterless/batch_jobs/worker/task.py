@@ -5,13 +5,11 @@ Standard library and runtime only: a worker process imports neither NumPy nor py
 
 import json
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
+from shutterless.batch_jobs.options import BatchOptions
 from shutterless.runtime.model.bundle import Bundle, parse_description
-from shutterless.runtime.settings import Urls
 
-# Photos that one worker reads ahead from URLs and S3.
-READ_THREADS = 16
 # The error of a photo whose worker died each time it was tried, as by a crash or for lack of memory.
 WORKER_DIED = "worker-died"
 
@@ -24,34 +22,27 @@ class Task:
         description: Content of bundle.json.
         model: Content of model.tflite.
         folder: The bundle's folder, for messages.
-        embedding: Whether to return the embedding of each photo.
-        thumbnail: Longer side of a thumbnail in pixels; 0 for none.
-        urls: Which addresses photos may be fetched from.
-        per_host: Photos that one worker fetches from a host at the same time.
-        timeout: Seconds for the fetch of one photo.
+        options: The job's options; `per_host` is what this worker may fetch from a host at the same time.
     """
 
-    description: bytes
+    description: bytes  # a `Bundle` itself cannot be sent to a worker
     model: bytes
     folder: str
-    embedding: bool = False
-    thumbnail: int = 0
-    urls: Urls = "public"
-    per_host: int = 8
-    timeout: float = 10.0
+    options: BatchOptions
 
-    def shared_by(self, workers: int) -> "Task":
-        """Return the task of each of several workers, who share what may be fetched from a host."""
-        return replace(self, per_host=max(1, self.per_host // workers))
+    @classmethod
+    def of(cls, bundle: Bundle, options: BatchOptions) -> Self:
+        """Return the task of classifying photos with a bundle."""
+        return cls(json.dumps(bundle.to_json()).encode(), bundle.model, bundle.folder, options)
 
     def bundle(self) -> Bundle:
         """Return the bundle that the photos are classified with."""
         return parse_description(self.description, self.folder).with_model(self.model)
 
-
-def describe_bundle(bundle: Bundle) -> bytes:
-    """Return what `Task.description` holds for a bundle."""
-    return json.dumps(bundle.to_json()).encode()
+    def shared_by(self, workers: int) -> "Task":
+        """Return the task of each of several workers, who share what may be fetched from a host."""
+        per_host = max(1, self.options.per_host // workers)
+        return replace(self, options=replace(self.options, per_host=per_host))
 
 
 class Row(NamedTuple):

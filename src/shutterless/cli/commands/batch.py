@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from shutterless.cli.answers import AsJson
 from shutterless.cli.console import print_json, print_result, progress_bar, say
+from shutterless.cli.options import AsJson
 from shutterless.utils.messages import plural
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from shutterless.cli.answers import AsJson, Output, Top, read_pictures, show_answers
+from shutterless.cli.answers import Output, Top, read_pictures, show_answers
 from shutterless.cli.aws_options import Config, Env, Profile, Region, find_environment, find_place
 from shutterless.cli.console import progress_bar, say
-from shutterless.cli.options import refuse_both
+from shutterless.cli.options import AsJson, refuse_both
 
 
 def call(

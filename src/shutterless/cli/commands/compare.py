@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli.commands.evaluate import parse_label_map
 from shutterless.cli.console import make_table, print_json, print_result, progress_bar, say, show, warn
+from shutterless.cli.options import AsJson, LabelMap, Split, parse_label_map
 
 if TYPE_CHECKING:
     from shutterless.evaluation.comparison.comparison import ModelAnswer, ModelComparison
@@ -23,17 +23,8 @@ def compare(
             metavar="PHOTOS", help="A folder or table of labelled photos.  [default: those of a run]"
         ),
     ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="train, validation, test, new or all.  [default: test and new, else validation]",
-        ),
-    ] = None,
-    label_map: Annotated[
-        str | None,
-        typer.Option(metavar="OLD=NEW,...", help="Renamed labels, or a file with OLD=NEW on each line."),
-    ] = None,
+    split: Split = None,
+    label_map: LabelMap = None,
     skip_unknown_labels: Annotated[
         bool, typer.Option("--skip-unknown-labels", help="Leave out photos of labels that neither knows.")
     ] = False,
@@ -44,7 +35,7 @@ def compare(
             help="Also write a page with the photos: a .html file, or a folder for comparison.html.",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare two runs or bundles photo by photo.
 

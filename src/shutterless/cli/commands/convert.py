@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shutterless.cli.console import make_table, print_json, progress_bar, say, show, warn
-from shutterless.cli.options import share
+from shutterless.cli.options import AsJson, share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,7 @@ def convert(
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Name of the bundle.  [default: its folder's]")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Convert a run to a bundle and check it on the validation photos.
 

@@ -16,7 +16,7 @@ from shutterless.cli.console import (
     show,
     warn,
 )
-from shutterless.cli.options import share
+from shutterless.cli.options import AsJson, LabelMap, Split, parse_label_map, share
 
 if TYPE_CHECKING:
     from shutterless.evaluation import Metrics
@@ -31,17 +31,8 @@ def evaluate(
         Path | None,
         typer.Argument(metavar="PHOTOS", help="A folder or table of labelled photos.  [default: the run's]"),
     ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="train, validation, test, new or all.  [default: test and new, else validation]",
-        ),
-    ] = None,
-    label_map: Annotated[
-        str | None,
-        typer.Option(metavar="OLD=NEW,...", help="Renamed labels, or a file with OLD=NEW on each line."),
-    ] = None,
+    split: Split = None,
+    label_map: LabelMap = None,
     skip_unknown_labels: Annotated[
         bool, typer.Option("--skip-unknown-labels", help="Leave out photos of labels unknown to the model.")
     ] = False,
@@ -70,7 +61,7 @@ def evaluate(
             metavar="DIR", help="Also measure how many of these pictures, which fit no label, are noticed."
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure a run or a bundle on labelled photos that it was not trained on.
 
@@ -113,18 +104,6 @@ def evaluate(
             f"The accuracy is below {min_accuracy:.1%}: {metrics.right:,} of {metrics.photos:,} photos", ""
         )
         raise typer.Exit(1)
-
-
-def parse_label_map(text: str) -> dict[str, str]:
-    """Parse old label → new label from "old=new,old=new", or from a file with one pair per line."""
-    pairs = Path(text).read_text("utf-8").splitlines() if Path(text).is_file() else text.split(",")
-    names = {}
-    for pair in filter(str.strip, pairs):
-        old, equals, new = (part.strip() for part in pair.partition("="))
-        if not (old and equals and new):
-            raise typer.BadParameter(f"--label-map: {pair!r} is not OLD=NEW")
-        names[old] = new
-    return names
 
 
 def _show(metrics: "Metrics") -> None:

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from shutterless.cli.answers import AsJson, Output, Pictures, Top, read_pictures, show_answers
+from shutterless.cli.answers import Output, Pictures, Top, read_pictures, show_answers
 from shutterless.cli.console import progress_bar, say
-from shutterless.cli.options import refuse_both
+from shutterless.cli.options import AsJson, refuse_both
 from shutterless.errors import InputError
 
 

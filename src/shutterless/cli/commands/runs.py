@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shutterless.cli.console import make_table, print_json, say, show
+from shutterless.cli.options import AsJson
 
 if TYPE_CHECKING:
     from shutterless.evaluation.runs import RunGroup, RunSummary
@@ -24,7 +25,7 @@ Folders = Annotated[
 @app.command("list")
 def list_runs(
     folders: Folders = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List training runs with their settings and metrics, the best first.
 

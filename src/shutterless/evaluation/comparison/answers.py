@@ -1,15 +1,15 @@
 """A model's answers to photos, with what it accepts and how unlike its training photos they are."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from shutterless.dataset import Photo, PhotoReader, index_chunks
+from shutterless.dataset import Photo
 from shutterless.dataset.types import Decoded
-from shutterless.evaluation.predict import CHUNK, Predictor, predict_photos
+from shutterless.evaluation.predict import Predictor, apply_to_photos, predict_photos
 from shutterless.runtime.model.classifier import Classifier
 from shutterless.runtime.model.prediction import Prediction
 from shutterless.utils.parallel import map_in_threads
@@ -72,16 +72,16 @@ def answer_photos(
         what: Name of the work, for `progress`.
     """
     if not isinstance(model, Classifier):
+        probabilities = predict_photos(model, root, photos, decoded=decoded, progress=progress, what=what)
+        return Answers(model.labels, probabilities)
 
-        def report(_: str, done: int, total: int) -> None:
-            progress(what, done, total)
+    def classify(pixels: npt.NDArray[np.uint8]) -> Iterator[Prediction]:
+        return map_in_threads(model.classify, [*pixels], progress=silent, what=what)
 
-        return Answers(model.labels, predict_photos(model, root, photos, decoded=decoded, progress=report))
-    reader = PhotoReader(root, photos, model.input, memory_limit=0, decoded=decoded)
-    predictions: list[Prediction] = []
-    for indices in index_chunks(len(photos), CHUNK):
-        predictions += map_in_threads(model.classify, [*reader[indices]], progress=silent, what=what)
-        progress(what, len(predictions), len(photos))
+    chunks = apply_to_photos(
+        classify, model.input, root, photos, decoded=decoded, progress=progress, what=what
+    )
+    predictions = [prediction for chunk in chunks for prediction in chunk]
     can_tell = model.bundle.familiarity is not None
     return Answers(
         model.labels,

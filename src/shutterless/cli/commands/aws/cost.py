@@ -8,7 +8,7 @@ import typer
 
 from shutterless.cli.aws_options import Config, Env, Profile, find_environment, find_place
 from shutterless.cli.console import format_period, make_table, print_json, print_result, show, warn
-from shutterless.cli.options import share
+from shutterless.cli.options import AsJson, share
 from shutterless.errors import InputError
 from shutterless.utils.quiet import quiet_start
 
@@ -96,7 +96,7 @@ def cost(
         str | None, typer.Option(metavar="R", help="AWS region.  [default: us-east-1, or the deployment's]")
     ] = None,
     profile: Profile = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Estimate the cost of a request and of a month.
 

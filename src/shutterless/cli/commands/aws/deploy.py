@@ -18,7 +18,7 @@ from shutterless.cli.aws_options import (
 )
 from shutterless.cli.console import print_result, say, warn
 from shutterless.cli.deployment import progress_at_aws, show_comparison, show_deployment
-from shutterless.cli.options import parse_tags
+from shutterless.cli.options import AsJson, parse_tags
 from shutterless.cli.plan import show_plan
 from shutterless.cli.policy import show_policy
 from shutterless.errors import DeployError, InputError
@@ -84,7 +84,7 @@ def deploy(
     hosted_zone: option.HostedZone = None,
     photo: option.Photo = None,
     smoke_test: option.SmokeTest = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Deploy a bundle to AWS Lambda, behind API Gateway or a function URL.
 

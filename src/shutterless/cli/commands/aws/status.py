@@ -16,6 +16,7 @@ from shutterless.cli.aws_options import (
     find_place,
 )
 from shutterless.cli.console import format_period, make_table, print_json, print_result, show, warn
+from shutterless.cli.options import AsJson
 from shutterless.utils.messages import plural
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def status(
     config: Config = None,
     region: Region = None,
     profile: Profile = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what is deployed, its health and its cost.
 
@@ -88,7 +89,7 @@ def releases(
     config: Config = None,
     region: Region = None,
     profile: Profile = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the releases that you can roll back to.
 

@@ -9,6 +9,7 @@ import typer
 from shutterless.cli.commands.dataset.fix import fix
 from shutterless.cli.commands.dataset.import_photos import import_photos, show_counts
 from shutterless.cli.console import print_json, print_result, progress_bar, say
+from shutterless.cli.options import AsJson
 from shutterless.errors import InputError
 from shutterless.utils.messages import plural
 
@@ -103,7 +104,7 @@ def inspect(
         typer.Option(metavar="N", help="Seed of the split that training would make, without split folders."),
     ] = 42,
     group_by: GroupBy = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if anything is found.")] = False,
 ) -> None:
     """Summarize a data set and report problems.

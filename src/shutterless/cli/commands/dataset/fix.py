@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shutterless.cli.console import Rows, print_json, print_result, progress_bar, say
+from shutterless.cli.options import AsJson
 from shutterless.utils.messages import plural
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def fix(
         typer.Option("--skip-changed", help="Undo: leave photos that have changed since as they are."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would happen.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Move, rename and remove photos as you have accepted it.
 
