@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Mapping
 from types import SimpleNamespace
+from typing import Protocol
 
 from shutterless.runtime import access_log
 from shutterless.runtime.adapters.lambda_function import handle
@@ -18,6 +19,16 @@ INVOCATIONS = "/2015-03-31/functions/function/invocations"
 # Hosts that no page on the web has: addresses, names without a dot such as localhost or a container's, and
 # domains that the public DNS never has (RFC 6761, RFC 6762, and ICANN's resolution of 2024 on .internal).
 _LOCAL_HOST = re.compile(r"(\[[^\]]*\]|[\d.]+|[^.]*|.*\.(localhost|local|internal))\.?(:\d*)?", re.IGNORECASE)
+
+
+class Application(Protocol):
+    """What the HTTP server asks for responses."""
+
+    def respond(self, request: Request) -> Response:
+        """Answer a request; never raise an exception."""
+
+    def reject(self, problem: Problem, request: Request | None) -> Response:
+        """Answer a request that has not fully arrived or has no place, or what is no request at all."""
 
 
 class App:

@@ -5,8 +5,6 @@ import math
 import selectors
 import signal
 import socket
-import struct
-import sys
 import threading
 import time
 from collections import deque
@@ -15,10 +13,10 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from shutterless.errors import InputError
 from shutterless.runtime import access_log
 from shutterless.runtime.adapters.http_app import App
 from shutterless.runtime.adapters.http_connection import BODY_TIMEOUT, Connection, State
+from shutterless.runtime.adapters.listener import MAX_CONNECTIONS, hide, listen
 from shutterless.runtime.adapters.reloader import Reloader, read_checked, reload_on_hangup, stamp
 from shutterless.runtime.host_resources import cores, max_open_files, memory
 from shutterless.runtime.http_messages import Request, Response
@@ -28,6 +26,7 @@ from shutterless.runtime.service import Service
 from shutterless.runtime.settings import Settings
 
 if TYPE_CHECKING:
+    from shutterless.runtime.adapters.http_app import Application
     from shutterless.runtime.service import ReadBundle
 
 # Seconds that a stopped server gives running requests: as long as a body may take.
@@ -36,12 +35,10 @@ STOP_TIMEOUT = BODY_TIMEOUT
 STOP_IDLE = 0.5
 # Seconds between two looks at what has taken too long.
 TICK = 0.1
-# Each connection costs an open file, of which a process often has 1,024; and how many are accepted at once.
-MAX_CONNECTIONS, ACCEPTS = 512, 64
+# Connections that are accepted at once.
+ACCEPTS = 64
 # Requests that are answered in one turn although their clients have not read the answer before.
 MAX_READY = 16
-# Of Linux's linux/filter.h and asm-generic/socket.h.
-BPF_RETURN, SO_ATTACH_FILTER = 0x06, 26
 # Requests in work, by core and in all: half of them may wait for the host of a URL, and the last of the
 # others waits about half a second for its turn.
 QUEUE_SLOTS_PER_CORE, MAX_QUEUE_SLOTS = 64, 384
@@ -82,13 +79,36 @@ def serve(
     loaded = stamp(settings.bundle)
     app = App(Service.load(settings, read), write)
     reloader = Reloader(app, reread, write, loaded, watch=reload)
-    with _listen(host, settings.port) as listener:
+    with (
+        open_server(app, host, settings.port) as (server, url),
+        reload_on_hangup(reloader.request, server.stop),
+    ):
+        reloader.start()
+        ready(url)
+        server.run()
+
+
+@contextmanager
+def open_server(app: "Application", host: str, port: int) -> Iterator[tuple["Server", str]]:
+    """Open a port for an application. SIGINT and SIGTERM will stop the server.
+
+    Args:
+        app: Answers the requests.
+        host: Address to listen on.
+        port: Port to listen on; 0 takes a free one.
+
+    Yields:
+        The server, whose `run` is to be called, and its URL.
+
+    Raises:
+        InputError: `cannot-listen` if the port is taken.
+        KeyboardInterrupt: At the end, if it was SIGINT that stopped it.
+    """
+    with listen(host, port) as listener:
         server = Server(app, listener)
-        with _stop_on_signals(server) as signals, reload_on_hangup(reloader.request, server.stop):
-            reloader.start()
+        with _stop_on_signals(server) as signals:
             name = f"[{host}]" if ":" in host else host
-            ready(f"http://{name}:{listener.getsockname()[1]}")
-            server.run()
+            yield server, f"http://{name}:{listener.getsockname()[1]}"
     if signal.SIGINT in signals:
         raise KeyboardInterrupt
 
@@ -101,7 +121,7 @@ class Server:
     file, and it makes way for new ones when connections or memory run out.
     """
 
-    def __init__(self, app: App, listener: socket.socket) -> None:
+    def __init__(self, app: "Application", listener: socket.socket) -> None:
         listener.setblocking(False)
         self._app, self._listener = app, listener
         self._wakeup_receiver, self._wakeup_socket = socket.socketpair()
@@ -153,7 +173,7 @@ class Server:
 
     def _finish(self) -> None:
         """Answer what has been sent, and close the connections."""
-        _hide(self._listener)
+        hide(self._listener)
         for _ in range(MAX_CONNECTIONS):  # those that the system has accepted would be reset
             if not self._accept():
                 break
@@ -295,20 +315,6 @@ class Server:
         return bool(waiting)
 
 
-def _hide(listener: socket.socket) -> None:
-    """Let the system take no more connections, so that none is lost between the last accept and the close.
-
-    On Linux, a filter that lets no packet through hides a socket: clients try again, and are refused then.
-    """
-    if sys.platform == "linux":
-        import ctypes  # a server that runs does not need it
-
-        program = ctypes.create_string_buffer(struct.pack("HBBI", BPF_RETURN, 0, 0, 0))
-        pointer = struct.pack("HP", 1, ctypes.addressof(program))  # the number of its instructions, and where
-        with contextlib.suppress(OSError):
-            listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, pointer)
-
-
 def _busy(detail: str) -> Problem:
     return Problem("busy", detail, headers={"Retry-After": "1"})
 
@@ -335,15 +341,3 @@ def _stop_on_signals(server: Server) -> Iterator[list[int]]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=MAX_CONNECTIONS)
-    except OSError as error:
-        raise InputError(
-            "cannot-listen",
-            f"Cannot listen on {host}, port {port}: {error.strerror or error}",
-            "Choose another port with --port (0 takes a free one), or stop what is using this one.",
-        ) from error

@@ -23,6 +23,7 @@ from shutterless.runtime.adapters.http_app import INVOCATIONS, App
 from shutterless.runtime.adapters.http_connection import MAX_BODY
 from shutterless.runtime.adapters.http_server import Server, serve
 from shutterless.runtime.adapters.lambda_events import to_request
+from shutterless.runtime.adapters.listener import hide
 from shutterless.runtime.http_messages import Request, Response
 from shutterless.runtime.service import Service
 from shutterless.runtime.settings import Settings
@@ -491,7 +492,7 @@ def test_a_hidden_listener_takes_no_connection_but_keeps_those_it_has():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = listener.getsockname()
         with socket.create_connection(address, timeout=TIMEOUT):
-            server_module._hide(listener)
+            hide(listener)
             with pytest.raises(TimeoutError):
                 socket.create_connection(address, timeout=0.05)
             listener.accept()[0].close()
