@@ -45,7 +45,7 @@ _EXPORTS = {
     "training.trainer": ("train",),
     "curation.inspection": ("inspect_features",),
     "training.run": ("Run", "load_run"),
-    "training.cross_validation": ("CrossValidation", "Fold", "cross_validate"),
+    "training.series.cross_validation": ("CrossValidation", "Fold", "cross_validate"),
     "evaluation.metrics": (
         "ConditionMetrics",
         "Confusion",

@@ -100,11 +100,11 @@ from shutterless.runtime.settings import Settings as Settings
 from shutterless.serving import serve as serve
 from shutterless.training.backbones.catalogue import Backbone as Backbone
 from shutterless.training.backbones.registry import register_backbone as register_backbone
-from shutterless.training.cross_validation import CrossValidation as CrossValidation
-from shutterless.training.cross_validation import Fold as Fold
-from shutterless.training.cross_validation import cross_validate as cross_validate
 from shutterless.training.run import Run as Run
 from shutterless.training.run import load_run as load_run
+from shutterless.training.series.cross_validation import CrossValidation as CrossValidation
+from shutterless.training.series.cross_validation import Fold as Fold
+from shutterless.training.series.cross_validation import cross_validate as cross_validate
 from shutterless.training.trainer import train as train
 
 __version__: str

@@ -6,9 +6,9 @@ with quiet_start():  # TensorFlow's notes belong to nobody who types `import shu
     from shutterless.artifacts.history import Epoch
     from shutterless.artifacts.run_files import FOLDS, MODEL, is_run
     from shutterless.training.augmentation import augmented_copies
-    from shutterless.training.cross_validation import CrossValidation, Fold, cross_validate
     from shutterless.training.recipe import load_recipe, recipe_text
     from shutterless.training.run import Run, load_run
+    from shutterless.training.series.cross_validation import CrossValidation, Fold, cross_validate
     from shutterless.training.trainer import train
 
 __all__ = [

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from shutterless import training
-from shutterless.cli.commands.train import say_config
+from shutterless.cli.training_output import say_config
 from shutterless.runtime.model.bundle import read_bundle
 from shutterless.runtime.model.classifier import Classifier
 

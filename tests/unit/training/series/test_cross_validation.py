@@ -5,7 +5,7 @@ import pytest
 from shutterless.errors import OutputError
 from shutterless.evaluation.intervals import wilson_interval
 from shutterless.training import cross_validate, load_run
-from shutterless.training.cross_validation import Fold, summarize
+from shutterless.training.series.cross_validation import Fold, summarize
 
 pytestmark = pytest.mark.slow
 

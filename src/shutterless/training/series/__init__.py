@@ -1,0 +1,1 @@
+"""Several runs in one call: cross-validation, several seeds and recipes."""

@@ -1,0 +1,28 @@
+"""The options that `train` shares with the functions that train several runs."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypedDict
+
+from shutterless.training.callbacks.run_callbacks import OnEpoch
+from shutterless.utils.progress import Progress
+
+
+class TrainingOptions(TypedDict, total=False):
+    """Keyword arguments of `train`; it describes them."""
+
+    recipe: str | Path | None
+    backbone: str | None
+    weights: str | Path | None
+    cut: str | None
+    image_size: int | None
+    epochs: int | None
+    batch_size: int | None
+    seed: int | None
+    group_by: str | Path | None
+    resume: bool
+    tensorboard: bool
+    report: bool
+    progress: Progress
+    on_epoch: OnEpoch
+    on_warning: Callable[[str], None]
