@@ -6,7 +6,7 @@ import numpy as np
 from shutterless.conversion.features import tap
 from shutterless.novelty.types import NoveltyModel, Projection
 from shutterless.runtime.model.classifier import EMBEDDING, NOVELTY, PROBABILITIES
-from shutterless.training.model import HEAD, POOLING
+from shutterless.training.model import HEAD, pool
 
 # Added to squared lengths, so that features of nothing but zeros are not divided by zero.
 TINY = 1e-24
@@ -25,10 +25,10 @@ def with_novelty(model: keras.Model, novelty: NoveltyModel) -> keras.Model:
         A model with the outputs `probabilities` float32[n, labels], `embedding` float32[n, d] and `novelty`
         float32[n, k]. It shares the weights of `model`.
     """
-    feature_map, features = tap(model, [projection.layer for projection in novelty.projections])
+    maps, features = tap(model, [projection.layer for projection in novelty.projections])
     pairs = [_project(*pair) for pair in zip(features, novelty.projections, strict=True)]
     embeddings, distances = zip(*pairs, strict=True)
-    probabilities = model.get_layer(HEAD)(model.get_layer(POOLING)(feature_map))
+    probabilities = model.get_layer(HEAD)(pool(model, maps))
     outputs = {
         PROBABILITIES: probabilities,
         EMBEDDING: embeddings[0],

@@ -1,7 +1,6 @@
 """Features inside a trained model, which tell pictures that are like its training photos from others."""
 
 from collections.abc import Sequence
-from functools import reduce
 from pathlib import Path
 
 import keras
@@ -12,7 +11,7 @@ from shutterless.dataset.types import NOTHING_DECODED, Decoded
 from shutterless.errors import RunError
 from shutterless.novelty.types import Floats
 from shutterless.training import Run
-from shutterless.training.model import find_backbone_layer
+from shutterless.training.model import find_backbone_layer, scaled_pixels
 from shutterless.utils.pipeline import map_ahead
 from shutterless.utils.progress import Progress, silent
 
@@ -28,7 +27,7 @@ def feature_model(model: keras.Model, layers: Sequence[str]) -> keras.Model:
     return keras.Model(model.input, dict(zip(layers, tap(model, layers)[1], strict=True)))
 
 
-def tap(model: keras.Model, layers: Sequence[str]) -> tuple[keras.KerasTensor, list[keras.KerasTensor]]:
+def tap(model: keras.Model, layers: Sequence[str]) -> tuple[list[keras.KerasTensor], list[keras.KerasTensor]]:
     """Return symbolic tensors within a model, which share its weights.
 
     Args:
@@ -36,17 +35,16 @@ def tap(model: keras.Model, layers: Sequence[str]) -> tuple[keras.KerasTensor, l
         layers: Names of operations of its backbone; `END` for its last one.
 
     Returns:
-        The feature map that the pooling before the head reads, and the feature maps of the layers, averaged
-        over all places.
+        The feature maps that the pooling before the head reads, and those of the layers, averaged over all
+        places.
     """
     backbone = find_backbone_layer(model)
-    operations = model.operations
-    scaling = operations[1 : operations.index(backbone)]
-    network_input = reduce(lambda tensor, operation: operation(tensor), scaling, model.input)
-    outputs = {END: backbone.output, **{each.name: each.output for each in backbone.operations}}
-    taps = keras.Model(backbone.input, [backbone.output, *(outputs[layer] for layer in layers)])
-    feature_map, *maps = taps(network_input)
-    return feature_map, [keras.layers.GlobalAveragePooling2D()(each) for each in maps]
+    last, *others = backbone.outputs
+    outputs = {END: last, **{each.name: each.output for each in backbone.operations}}
+    taps = keras.Model(backbone.input, [last, *others, *(outputs[layer] for layer in layers)])
+    tensors: list[keras.KerasTensor] = keras.tree.flatten(taps(scaled_pixels(model)))
+    count = len(backbone.outputs)
+    return tensors[:count], [keras.layers.GlobalAveragePooling2D()(each) for each in tensors[count:]]
 
 
 class FeatureReader:

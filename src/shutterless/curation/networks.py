@@ -16,10 +16,9 @@ from shutterless.runtime.model.classifier import Classifier
 from shutterless.training.backbones.builder import build_backbone
 from shutterless.training.backbones.registry import import_backbone
 from shutterless.training.backbones.scaling import scale
+from shutterless.training.model import feature_maps, pool
 from shutterless.training.run import load_run
 from shutterless.utils.hashing import file_hash
-
-POOLING = "pooling"  # the layer before the head
 
 
 @dataclass(frozen=True)
@@ -110,5 +109,5 @@ def backbone_network(name: str, weights: str = "imagenet") -> Network:
 
 def _run_network(folder: Path) -> Network:
     run = load_run(folder)
-    features = keras.Model(run.model.inputs, run.model.get_layer(POOLING).output)
+    features = keras.Model(run.model.inputs[0], pool(run.model, feature_maps(run.model)))
     return Network(f"the run {folder}", features, run.input, f"{file_hash(folder / MODEL)} {run.input}")

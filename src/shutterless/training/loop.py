@@ -9,7 +9,7 @@ from shutterless.training.callbacks.checkpoint import Checkpoint
 from shutterless.training.callbacks.early_stopping import is_out_of_patience
 from shutterless.training.callbacks.run_callbacks import RunCallbacks
 from shutterless.training.data import Batches, weighted
-from shutterless.training.model import TransferModel, freeze_first, set_batch_norm_momentum
+from shutterless.training.model import TransferModel, freeze_first, set_batch_norm_momentum, standardize
 from shutterless.training.optimization.precision import mixed_precision, xla
 from shutterless.training.optimization.sam import SharpnessAware
 from shutterless.training.recipe import HeadPhase, ModelPhase, Phase
@@ -44,6 +44,7 @@ def fit_head(
     """
     features, targets = _compute_features(model.features, train, phase.mirrored, progress)
     validation_data = _compute_features(model.features, validation, False, progress)
+    standardize(model.head, features)
     compile_for(model.head, phase, len(targets))
     inputs, targets, *weights = weighted(features, targets, class_weights)
     model.head.fit(
@@ -102,7 +103,9 @@ def fit_model(
     if phase.batch_norm_momentum is not None:
         set_batch_norm_momentum(model.features, phase.batch_norm_momentum)
     network = store.model.trained if store is not None else model.full
-    trained_model = SharpnessAware(network, phase.sharpness_radius) if phase.sharpness_radius else network
+    trained_model = network
+    if phase.sharpness_radius:
+        trained_model = SharpnessAware(network, phase.sharpness_radius, phase.sharpness_share)
     with mixed_precision(trained_model):
         compile_for(trained_model, phase, train.photos)
         if checkpoint is not None:

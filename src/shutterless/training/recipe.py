@@ -82,6 +82,11 @@ class Augmentation(_Table):
 class HeadConfig(_Table):
     """The layers after the backbone: pooling, an optional hidden layer, dropout, softmax."""
 
+    features: Literal["last", "multi-level"] = Field(
+        "last",
+        description="what the head reads: `last`, the output of the last layer; `multi-level`, also the "
+        "averages of the widest layers behind the first quarter of the backbone, all of them standardized",
+    )
     pooling: Literal["average", "flatten"] | None = Field(None, description="by default that of the backbone")
     hidden: int = Field(
         0, ge=0, le=MAX_HIDDEN_UNITS, description="units of a hidden ReLU layer; 0: no such layer"
@@ -174,6 +179,13 @@ class ModelPhase(Phase):
         ge=0,
         description="radius of sharpness-aware minimization (SAM), which doubles the time of a step; 0: no "
         "SAM",
+    )
+    sharpness_share: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="share of each batch that SAM computes its first gradient on; with 0.5, SAM makes a step "
+        "1.5 times as long instead of twice",
     )
     augmentation: Augmentation = Augmentation()
 

@@ -35,11 +35,17 @@ def test_labels_have_different_heat_and_the_same_photo_always_the_same(model, pi
     assert not np.allclose(heats[0], heats[1]) or not np.allclose(heats[1], heats[2])
 
 
+def _same(scaled):
+    """Return the output of a backbone that changes nothing."""
+    inputs = keras.Input(scaled.shape[1:])
+    return keras.Model(inputs, keras.layers.Identity()(inputs))(scaled)
+
+
 def test_heat_is_where_the_label_is():
     """A model whose only feature is redness is hot where the photo is red."""
     source = keras.Input((8, 8, 3), dtype="uint8", name="pixels")
     scaled = keras.layers.Rescaling(1 / 255, name="scaling")(source)
-    pooled = keras.layers.GlobalAveragePooling2D(name="pooling")(scaled)
+    pooled = keras.layers.GlobalAveragePooling2D(name="pooling")(_same(scaled))
     head = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="softmax")], name="head")
     model = keras.Model(source, head(pooled))
     head.layers[0].set_weights([np.array([[5.0, 0], [0, 0], [0, 5]]), np.zeros(2)])
@@ -54,7 +60,7 @@ def test_heat_is_found_where_the_weights_of_a_channel_cancel_out_over_the_photo(
     """Averaged over the places, as Grad-CAM does, the gradients of this model are 0."""
     source = keras.Input((2, 2, 3), dtype="uint8", name="pixels")
     scaled = keras.layers.Rescaling(1 / 255, name="scaling")(source)
-    flat = keras.layers.Flatten(name="pooling")(scaled)
+    flat = keras.layers.Flatten(name="pooling")(_same(scaled))
     head = keras.Sequential([keras.Input((12,)), keras.layers.Dense(2, activation="softmax")], name="head")
     model = keras.Model(source, head(flat))
     red_above_and_not_below = np.zeros((2, 2, 3, 2))

@@ -64,7 +64,8 @@ def _chain(inputs: keras.KerasTensor, layers: Sequence[keras.layers.Layer], name
 def find_boundary(backbone: keras.Model, share: float) -> keras.KerasTensor | None:
     """Find where a backbone can be cut in two, behind a share of its layers.
 
-    It can be cut where only one tensor crosses. Inside a residual block, two of them do.
+    It can be cut where only one tensor crosses. Inside a residual block, two of them do, and behind a layer
+    that the head reads besides the last one, there is always another.
 
     Args:
         backbone: A functional model.
@@ -75,7 +76,7 @@ def find_boundary(backbone: keras.Model, share: float) -> keras.KerasTensor | No
     """
     nodes = [node for _, level in sorted(backbone._nodes_by_depth.items(), reverse=True) for node in level]
     uses = Counter(id(tensor) for node in nodes for tensor in node.input_tensors)
-    uses[id(backbone.output)] += 1
+    uses.update(map(id, backbone.outputs))
     crossing: dict[int, keras.KerasTensor] = {}
     boundaries: list[tuple[int, keras.KerasTensor]] = []
     for number, node in enumerate(nodes, start=1):
@@ -84,7 +85,7 @@ def find_boundary(backbone: keras.Model, share: float) -> keras.KerasTensor | No
         crossing |= {id(tensor): tensor for tensor in node.output_tensors if uses[id(tensor)]}
         if number >= max(1, round(share * len(nodes))) and len(crossing) == 1:
             boundaries.append((number, *crossing.values()))
-    if boundaries[0][0] > (share + MAX_SHIFT) * len(nodes):
+    if not boundaries or boundaries[0][0] > (share + MAX_SHIFT) * len(nodes):
         return None
     last = boundaries[0][0] + round(SEARCH_SHARE * len(nodes))
     return min(

@@ -7,7 +7,15 @@ import keras
 import numpy as np
 
 from shutterless.errors import RunError
-from shutterless.training.model import HEAD, POOLING, PROBABILITIES, TransferModel, add_head
+from shutterless.training.model import (
+    HEAD,
+    POOLING,
+    PROBABILITIES,
+    TransferModel,
+    add_head,
+    feature_maps,
+    pool,
+)
 from shutterless.training.run import Run, load_run
 
 
@@ -48,7 +56,7 @@ def extend_model(earlier: Run, labels: Sequence[str], origins: Mapping[str, str]
         origins: Label → label of the run that it continues, for those that do.
     """
     saved = earlier.model
-    features = keras.Model(saved.inputs[0], saved.get_layer(POOLING).output, name="features")
+    features = keras.Model(saved.inputs[0], pool(saved, feature_maps(saved)), name="features")
     model = add_head(features, earlier.recipe.head, len(labels))
     for before, now in zip(saved.get_layer(HEAD).layers, model.head.layers, strict=True):
         weights = before.get_weights()

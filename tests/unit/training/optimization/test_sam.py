@@ -48,6 +48,22 @@ def test_a_step_takes_its_gradient_uphill_of_the_weights(batch):
     assert logs["accuracy"] == pytest.approx(right.mean())
 
 
+def test_the_first_pass_can_do_with_a_part_of_the_batch(batch):
+    model = _model()
+    kernel, bias = (np.array(variable) for variable in model.trainable_variables)
+    loss, *gradients = _loss_and_gradients(kernel, bias, batch[0][:3], batch[1][:3])
+    length = 0.3 / np.sqrt(sum((gradient**2).sum() for gradient in gradients))
+    _, of_kernel, _ = _loss_and_gradients(
+        kernel + length * gradients[0], bias + length * gradients[1], *batch
+    )
+
+    aware = _compiled(SharpnessAware(model, radius=0.3, share=0.3))  # 2.4 of 8 photos, rounded up
+    logs = aware.train_on_batch(*batch, return_dict=True)
+
+    np.testing.assert_allclose(model.trainable_variables[0], kernel - 0.5 * of_kernel, atol=1e-5)
+    assert logs["loss"] == pytest.approx(loss, abs=1e-5)
+
+
 def test_photos_are_weighted(batch):
     one = np.eye(8, dtype=np.float32)[0]
     weighted, alone = _model(), _model()
