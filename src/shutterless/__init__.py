@@ -82,6 +82,8 @@ _EXPORTS = {
     "inference": ("Classifier", "load", "predict", "predict_many"),
     "batch_jobs.job": ("BatchResult", "batch"),
     "batch_jobs.plan": ("BatchPlan", "plan_batch"),
+    "review.review": ("apply_review", "open_review", "serve_review"),
+    "review.session": ("Review",),
     "runtime.settings": ("Settings",),
     "serving": ("serve",),
     "api_answers": ("ApiPrediction",),

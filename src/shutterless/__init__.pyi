@@ -91,6 +91,10 @@ from shutterless.packaging.image import build_image as build_image
 from shutterless.packaging.run import run_image as run_image
 from shutterless.packaging.zip_package import ZipPackage as ZipPackage
 from shutterless.packaging.zip_package import build_zip as build_zip
+from shutterless.review.review import apply_review as apply_review
+from shutterless.review.review import open_review as open_review
+from shutterless.review.review import serve_review as serve_review
+from shutterless.review.session import Review as Review
 from shutterless.runtime.model.bundle import Bundle as Bundle
 from shutterless.runtime.model.bundle import read_bundle as read_bundle
 from shutterless.runtime.model.prediction import Prediction as Prediction

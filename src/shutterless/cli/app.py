@@ -19,6 +19,7 @@ from shutterless.cli.commands import (
     image,
     package,
     predict,
+    review,
     runs,
     serve,
     train,
@@ -46,6 +47,7 @@ STAGES: dict[str, dict[str, Command]] = {
     "Predictions": {
         "predict": predict.predict,
         "batch": batch.batch,
+        "review": review.review,
         "serve": serve.serve,
         "call": call.call,
     },

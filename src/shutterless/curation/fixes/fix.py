@@ -1,15 +1,15 @@
 """Fix a data set: apply the findings that were accepted, and undo that."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shutterless.artifacts.lock import locked
 from shutterless.curation.fixes.accepted import read_findings
 from shutterless.curation.fixes.group_rows import check_groups
 from shutterless.curation.fixes.journal import FOLDER, FixStep, Journal, Record, read_journal, refuse_links
-from shutterless.curation.fixes.plan import plan_fix
+from shutterless.curation.fixes.plan import FixPlan, plan_fix
 from shutterless.curation.fixes.problems import FixProblem, FixRefusedError
 from shutterless.curation.fixes.steps import State, both_exist, carry_out, check_steps
 from shutterless.dataset.layout import subfolders
@@ -112,8 +112,37 @@ def fix_dataset(
         >>> shutterless.undo_fixes(photos).steps[0].new_path
         'train/hat/hat-0001.jpg'
     """
-    root = Path(photos)
-    findings_table = read_findings(Path(findings))
+    table = read_findings(Path(findings))
+    fix = apply_plan(
+        Path(photos),
+        lambda journal: plan_fix(Path(photos), table.accepted, journal, progress),
+        problems=table.problems,
+        dry_run=dry_run,
+        progress=progress,
+    )
+    return replace(fix, without_action=table.without_action)
+
+
+def apply_plan(
+    root: Path,
+    make_plan: Callable[[Journal], FixPlan],
+    *,
+    problems: Sequence[FixProblem] = (),
+    dry_run: bool,
+    progress: Progress,
+) -> DatasetFix:
+    """Carry out a plan as a whole, or nothing of it; a fix that was interrupted is finished first.
+
+    Args:
+        root: The data set's folder.
+        make_plan: Returns the plan; called with the journal when no earlier fix is unfinished.
+        problems: Why nothing may be changed, beside those of the plan.
+        dry_run: Only return what would happen.
+        progress: Called while photos are moved.
+
+    Raises:
+        ShutterlessError: As `fix_dataset` raises it.
+    """
     with _open_journal(root, is_dry_run=dry_run) as journal:
         unfinished = journal.unfinished
         if unfinished:
@@ -121,8 +150,8 @@ def fix_dataset(
             if dry_run:
                 return DatasetFix(root, steps, is_dry_run=True, resumed=unfinished.number)
         check_groups(root)
-        plan = plan_fix(root, findings_table.accepted, journal, progress)
-        _refuse_findings(root, (*findings_table.problems, *plan.problems))
+        plan = make_plan(journal)
+        _refuse_findings(root, (*problems, *plan.problems))
         number = None
         if plan.steps and not dry_run:
             record = journal.begin(plan.steps, plan.folders)
@@ -135,7 +164,6 @@ def fix_dataset(
             is_dry_run=dry_run,
             resumed=unfinished.number if unfinished else None,
             already_applied=plan.already_applied,
-            without_action=findings_table.without_action,
             fixes_left=len(journal.fixes),
         )
 

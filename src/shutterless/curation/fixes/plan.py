@@ -4,7 +4,7 @@ import os
 import stat
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import chain, count
@@ -48,14 +48,25 @@ class FixPlan:
 
 
 def plan_fix(
-    root: Path, findings: Sequence[AcceptedFinding], journal: Journal, progress: Progress
+    root: Path,
+    findings: Sequence[AcceptedFinding],
+    journal: Journal,
+    progress: Progress,
+    new_labels: Set[str] = frozenset(),
 ) -> FixPlan:
     """Check every finding, and plan the steps. Nothing is changed.
+
+    Args:
+        root: The data set's folder.
+        findings: What is to be done.
+        journal: The data set's journal.
+        progress: Called while photos are checked.
+        new_labels: Labels that photos may be moved to although they have no folder yet.
 
     Raises:
         DatasetError: The folder cannot be opened, or its layout is unclear; see `find_photos`.
     """
-    tree = _Tree(root, journal)
+    tree = Tree(root, journal, new_labels)
     problems = _contradictions(findings)
     rows = {problem.row for problem in problems}
     distinct = {(each.path, each.action, each.target): each for each in reversed(findings)}
@@ -76,13 +87,7 @@ def plan_fix(
         except _RefusedError as refusal:
             code, reason = refusal.args
             problems.append(FixProblem(code, finding.path, reason, finding.row))
-    folders = {folder for step in steps for folder in tree.new_folders(PurePosixPath(step.new_path).parent)}
-    return FixPlan(
-        tuple(steps),
-        tuple(sorted(folders, key=lambda folder: (folder.count("/"), folder))),
-        len(candidates) - len(pending),
-        tuple(sorted(problems, key=lambda problem: problem.row or 0)),
-    )
+    return tree.make_plan(steps, len(candidates) - len(pending), problems)
 
 
 def hash_file(file: Path) -> str | None:
@@ -132,18 +137,18 @@ def _contradictions(findings: Iterable[AcceptedFinding]) -> list[FixProblem]:
     ]
 
 
-class _Tree:
+class Tree:
     """The data set's folders and photos, with the names that the planned steps will add.
 
     Names that differ only in case or Unicode normal form count as the same one, so that a fix has the same
     result on every file system.
     """
 
-    def __init__(self, root: Path, journal: Journal) -> None:
+    def __init__(self, root: Path, journal: Journal, new_labels: Set[str] = frozenset()) -> None:
         listing = find_photos(root)
         self.root = root
         self.photos = {photo.path: photo for photo in chain(listing.photos, listing.other)}
-        self.labels = set().union(*listing.labels.values())
+        self.labels = set(new_labels).union(*listing.labels.values())
         splits = listing.split_folders or dict.fromkeys(listing.labels, root)
         self._bases = {split: PurePosixPath(listing.relative(unwrap(each))) for split, each in splits.items()}
         self._applied = {
@@ -184,7 +189,41 @@ class _Tree:
             str(wanted) if is_identical else "",
         )
 
-    def new_folders(self, folder: PurePosixPath) -> Iterator[str]:
+    def plan_addition(self, staged_path: str, name: str, label: str, sha256: str) -> FixStep | FixProblem:
+        """Return the step that gives a photo from elsewhere its place, or why it cannot have one.
+
+        Args:
+            staged_path: Where the photo is, relative to the data set's folder.
+            name: The file name that it should have.
+            label: Its label, which may be new, or `_other`.
+            sha256: SHA-256 of its content, in hex.
+        """
+        folder = self._bases[self._split_of_addition(sha256)] / label
+        if reason := self._folder_problem(folder):
+            return FixProblem("unwritable-folder", staged_path, reason)
+        return FixStep("add", staged_path, str(self._free_path(folder / name, "")), sha256, label)
+
+    def make_plan(
+        self, steps: Sequence[FixStep], already_applied: int, problems: Sequence[FixProblem]
+    ) -> FixPlan:
+        """Return the plan of these steps, with the folders that they need."""
+        folders = {
+            folder for step in steps for folder in self._new_folders(PurePosixPath(step.new_path).parent)
+        }
+        return FixPlan(
+            tuple(steps),
+            tuple(sorted(folders, key=lambda folder: (folder.count("/"), folder))),
+            already_applied,
+            tuple(sorted(problems, key=lambda problem: problem.row or 0)),
+        )
+
+    def _split_of_addition(self, sha256: str) -> str:
+        """Return the split of a new photo: where folders divide the photos, a tenth is for validation."""
+        is_tenth = int(sha256[:8], 16) % 10 == 0
+        splits = (*(("validation",) if is_tenth else ()), "train", *self._bases)
+        return next(split for split in splits if split in self._bases)
+
+    def _new_folders(self, folder: PurePosixPath) -> Iterator[str]:
         """Yield a folder and those around it that do not exist yet."""
         while not (self.root / folder).exists():
             yield str(folder)

@@ -69,7 +69,7 @@ def fix(
     if as_json:
         print_json(result.to_json())
     else:
-        _show(result)
+        show_fix(result)
 
 
 def _say_unfinished(photos: Path) -> None:
@@ -79,7 +79,8 @@ def _say_unfinished(photos: Path) -> None:
         say("Some photos are moved, others are not: the same command finishes this, --undo takes it back.")
 
 
-def _show(result: "DatasetFix") -> None:
+def show_fix(result: "DatasetFix") -> None:
+    """Print what a fix or its undo has moved, or would move."""
     rows = Rows()
     for step in result.steps:
         rows.add(f"undo {step.action}" if result.is_undo else step.action, step.path, step.new_path)

@@ -1,0 +1,1 @@
+"""Label photos by hand, those that teach a model most first, and add them to a data set."""
