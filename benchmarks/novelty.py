@@ -37,10 +37,10 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
 
     from shutterless.conversion.branch import with_novelty
     from shutterless.conversion.converter import CALIBRATION_PHOTOS, spread
-    from shutterless.conversion.export import Exporter, Precision
     from shutterless.conversion.novelty import fit_run
     from shutterless.dataset import decode_once, read_pixels
     from shutterless.evaluation.timing import time_models
+    from shutterless.export import Exporter, Precision
     from shutterless.training import load_run
     from shutterless.utils.progress import silent
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shutterless.conversion.export import Exporter, Precision
+from shutterless.export import Exporter, Precision
 from shutterless.runtime.image.decoder import InputSpec, decode
 from shutterless.runtime.model.interpreter import InterpretedModel
 from shutterless.runtime.model.litert import CompiledModel, load_library

@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from shutterless.conversion.branch import with_novelty
 from shutterless.conversion.compare import Comparison
-from shutterless.conversion.export import Exporter, Precision
 from shutterless.conversion.novelty import fit_run, fit_threshold
 from shutterless.conversion.selection import (
     AUTO,
@@ -30,6 +29,7 @@ from shutterless.dataset.sources.table import photos_root
 from shutterless.errors import InputError, RunError
 from shutterless.evaluation import Calibration, predict_labelled
 from shutterless.evaluation.calibration import PRECISION
+from shutterless.export import Exporter, Precision
 from shutterless.files import BUNDLE, ensure_outside, ensure_replaceable
 from shutterless.model_check import remember
 from shutterless.novelty import Familiarity, NoveltyMeasurement

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from shutterless.conversion.compare import Comparison, keeps_accuracy
-from shutterless.conversion.export import Precision
 from shutterless.errors import ConversionError
 from shutterless.evaluation import Calibration
 from shutterless.evaluation.metrics import MIN_CALIBRATION_PHOTOS
+from shutterless.export import Precision
 from shutterless.runtime.json_types import JsonObject
 
 AUTO = "auto"

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from shutterless.conversion.compare import compare
-from shutterless.conversion.export import Exporter, Precision
 from shutterless.conversion.selection import Candidate, Verdict, judge
 from shutterless.dataset import read_pixels
 from shutterless.dataset.types import Decoded
 from shutterless.errors import ConversionError
 from shutterless.evaluation import Calibration, Predictions, calibrate, predict_labelled
 from shutterless.evaluation.timing import time_models
+from shutterless.export import Exporter, Precision
 from shutterless.runtime.model.bundle import Bundle, write_bundle
 from shutterless.runtime.model.classifier import Classifier
 from shutterless.utils.progress import Progress

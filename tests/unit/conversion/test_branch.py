@@ -4,8 +4,8 @@ from ai_edge_litert.interpreter import Interpreter
 from scipy.stats import spearmanr
 
 from shutterless.conversion.branch import with_novelty
-from shutterless.conversion.export import Exporter, Precision
 from shutterless.conversion.features import END, feature_model
+from shutterless.export import Exporter, Precision
 from shutterless.novelty import fit_novelty
 from shutterless.training import load_run
 

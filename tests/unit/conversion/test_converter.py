@@ -7,10 +7,10 @@ import pytest
 
 from shutterless.conversion import ConversionRefusedError, Verdict, convert, trial
 from shutterless.conversion.converter import spread
-from shutterless.conversion.export import Exporter
 from shutterless.dataset import Photo
 from shutterless.errors import ConversionError, ShutterlessError
 from shutterless.evaluation import calibrate, predict_folder
+from shutterless.export import Exporter
 from shutterless.models import evaluate
 from shutterless.runtime.model.bundle import read_bundle
 from shutterless.runtime.model.classifier import Classifier

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from shutterless.conversion.export import Exporter, Precision
+from shutterless.export import Exporter, Precision
 from shutterless.training.backbones.catalogue import BACKBONES, END
 from shutterless.training.backbones.registry import OURS
 from shutterless.training.backbones.weights import KerasWeights

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from shutterless.conversion.export import Exporter, Precision
+from shutterless.export import Exporter, Precision
 from shutterless.training import load_run
 
 pytestmark = pytest.mark.slow

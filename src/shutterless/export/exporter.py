@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from shutterless.conversion.graph import Graph
 from shutterless.errors import ConversionError
+from shutterless.export.graph import Graph
 from shutterless.utils.quiet import quiet_start
 
 
