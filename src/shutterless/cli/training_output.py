@@ -1,5 +1,6 @@
 """What `shutterless train` prints: the configuration, each epoch, and the metrics at the end."""
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from shutterless.cli.console import make_table, print_result, say, show, show_note
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from shutterless.dataset import Dataset
     from shutterless.training import CrossValidation, Epoch, Fold, Run
     from shutterless.training.config import TrainingConfig
+    from shutterless.training.selection.selection import Selection
 
 MAX_ROWS = 12  # labels up to which all are listed; otherwise only the smallest and the largest
 
@@ -56,6 +58,9 @@ def say_config(config: "TrainingConfig", dataset: "Dataset") -> None:
     """Print recipe, backbone, image size, seed, labels and photos by split."""
     from shutterless.dataset.types import summarize_groups
 
+    if config.selection:
+        _show_selection(config.selection)
+
     recipe = config.recipe
     cut = f", cut at {recipe.backbone.cut}" if recipe.backbone.cut else ""
     source = "from random weights" if config.weights == "none" else f"from the weights {config.weights}"
@@ -69,6 +74,33 @@ def say_config(config: "TrainingConfig", dataset: "Dataset") -> None:
         _say_extremes(counts)
     for line in summarize_groups(dataset.groups):
         say(line)
+
+
+def _show_selection(selection: "Selection") -> None:
+    """Print the backbones that were measured for a budget, and how many were not."""
+    listing = make_table("backbone", "px", "top-1 (%)", "precision", "ms", "MB", "local", "")
+    for candidate in selection.candidates:
+        backbone, outcome = candidate.backbone, candidate.outcome.value
+        for measurement in candidate.measurements:
+            listing.add_row(
+                backbone.name,
+                str(candidate.image_size),
+                f"{backbone.top1:.1f}",
+                measurement.precision.value,
+                f"{measurement.milliseconds:.1f}",
+                f"{measurement.bytes / 1e6:.1f}",
+                "yes" if candidate.is_local else "no",
+                outcome,
+            )
+            outcome = "if int8 costs too much accuracy"
+    show_note(listing)
+    counts = Counter(each.outcome for each in selection.candidates if not each.measurements)
+    for outcome, count in counts.items():
+        say(f"{plural(count, 'backbone')} {outcome}")
+    say(
+        f"Budget {selection.budget.text}: measured on this machine with random weights, on one core, in "
+        f"{selection.seconds:.0f} s"
+    )
 
 
 def _counts_by_split(counts: dict[str, dict[str, int]]) -> "Table":

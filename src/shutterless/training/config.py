@@ -21,11 +21,14 @@ from shutterless.training.recipe import (
     validate_recipe,
 )
 from shutterless.training.run import Run
+from shutterless.training.selection.budget import is_auto, parse_budget, require_budget_options
+from shutterless.training.selection.selection import Selection, select_backbone
 from shutterless.training.warm_start.recipe import (
     require_same_network,
     with_fewer_epochs,
     with_network_of,
 )
+from shutterless.utils.progress import Progress, silent
 
 SEED = 42
 # Phase → fields of it that are planned for these photos and this machine, in place of the recipe's.
@@ -45,6 +48,7 @@ class TrainingConfig:
         group_by: Which photos show one thing, see `load_dataset`.
         from_run: The run to continue from.
         plan: Where the training differs from the recipe.
+        selection: How the backbone was chosen, if it was chosen for a budget.
     """
 
     recipe: Recipe
@@ -54,6 +58,7 @@ class TrainingConfig:
     group_by: str = AUTO
     from_run: Path | None = None
     plan: Plan = field(default_factory=dict)
+    selection: Selection | None = None
 
     @property
     def weights_source(self) -> str:
@@ -106,13 +111,16 @@ def make_config(
     group_by: str | Path | None = None,
     earlier: Run | None = None,
     from_run: Run | None = None,
+    budget: str | None = None,
+    progress: Progress = silent,
 ) -> TrainingConfig:
     """Let options override a recipe.
 
     Args:
         recipe: Name or file; that of `earlier` or `quick` by default.
         backbone: Name in the catalogue, or `MODULE:VARIABLE`. Another backbone than the recipe's is not cut,
-            and its pixels are scaled as it was trained.
+            and its pixels are scaled as it was trained. `auto` is the most accurate one within `budget`, or
+            that of `earlier` or `from_run`.
         weights: `imagenet`, `none` or a file; `imagenet` by default if the backbone has such weights.
         cut: Name of the layer that the backbone ends at.
         image_size: Side of the model's input, in pixels.
@@ -122,22 +130,40 @@ def make_config(
         group_by: Which photos show one thing.
         earlier: The run to resume; its settings are the defaults.
         from_run: The run to continue from. Its network is used, and a quarter of the recipe's epochs.
+        budget: With the backbone `auto`: a time or a size, see `parse_budget`.
+        progress: Called while backbones are measured.
 
     Returns:
         The configuration, with a valid recipe.
 
     Raises:
         RecipeError: The recipe or the backbone is unknown, or an option is out of range.
-        InputError: The seed is out of range, or an option asks for another network than that of `from_run`.
+        InputError: The seed is out of range, an option asks for another network than that of `from_run`, or
+            the backbone and the budget do not go together, see `require_budget_options`.
     """
-    choice = import_backbone(backbone) if backbone else None  # may register that of the earlier run
+    if is_auto(backbone) and (known := earlier or from_run):
+        backbone, budget = known.settings.backbone, None
+    require_budget_options(backbone, budget, weights, cut)
+    # May register that of the earlier run.
+    choice = import_backbone(backbone) if backbone and budget is None else None
     if from_run is not None:
         name = choice.name if choice else None
         require_same_network(from_run, backbone=name, weights=weights, cut=cut, image_size=image_size)
     base = _base_recipe(recipe, earlier, from_run)
+    selection = None
+    if budget is not None:
+        selection = select_backbone(
+            parse_budget(budget),
+            base,
+            weights=str(weights or "imagenet"),
+            image_size=image_size,
+            progress=progress,
+        )
+        choice = selection.taken.backbone
     entry = choice or find_backbone(base.backbone.name)
     # Another backbone has other layers and was trained on other pixels.
-    settings = base.backbone if entry.name == base.backbone.name.lower() else BackboneConfig(name=entry.name)
+    is_recipes = entry.name == base.backbone.name.lower() and selection is None
+    settings = base.backbone if is_recipes else BackboneConfig(name=entry.name)
     size = next(side for side in (image_size, base.image.size, entry.image_size) if side is not None)
     changes: dict[str, dict[str, Json]] = {
         "backbone": {"name": entry.name, "cut": cut or settings.cut, "scaling": settings.scaling},
@@ -160,6 +186,7 @@ def make_config(
         seed,
         str(group_by or AUTO),
         from_run.path.resolve() if from_run else None,
+        selection=selection,
     )
 
 

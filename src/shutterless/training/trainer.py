@@ -55,6 +55,7 @@ def train(
     seed: int | None = None,
     group_by: str | Path | None = None,
     from_run: str | Path | Run | None = None,
+    budget: str | None = None,
     resume: bool = False,
     tensorboard: bool = False,
     report: bool = True,
@@ -75,7 +76,7 @@ def train(
         run: The run folder to write.
         recipe: Name of a shipped recipe, or a TOML file; `quick` by default.
         backbone: Name in the catalogue, or `MODULE:VARIABLE` for one of your own, see `register_backbone`;
-            the recipe's by default.
+            the recipe's by default. `auto` is the one with the highest accuracy on ImageNet within `budget`.
         weights: `imagenet`, `none`, or a file of Keras weights; `imagenet` by default if the backbone has
             such weights.
         cut: Name of the layer that the backbone ends at; the recipe's by default.
@@ -87,6 +88,9 @@ def train(
         from_run: A finished run to continue from, when labels or photos were added: its weights are kept, its
             network is used, the photos that it was not trained on stay apart, and a quarter of the recipe's
             epochs is trained. Its recipe, seed and `group_by` are the defaults.
+        budget: With the backbone `auto`, what the converted model may take, as measured on this machine with
+            random weights: the time for a photo on one core, such as `8ms`, or the size, such as `4MB`. The
+            chosen backbone is recorded in the run, so that `resume` and `from_run` do not measure again.
         resume: Continue an interrupted training in `run`. Options that are not given are those that it was
             started with. Without anything to resume, training starts from scratch; a finished run is
             returned as it is.
@@ -104,7 +108,8 @@ def train(
     Raises:
         DatasetError: The photos cannot be used. Nothing is written, as for the next three.
         RecipeError: The recipe, the backbone or an option is wrong.
-        InputError: The seed is out of range, or an option asks for another network than that of `from_run`.
+        InputError: The seed is out of range, an option asks for another network than that of `from_run`, or
+            nothing is within the budget.
         OutputError: `run` holds other files, lies among the photos, or cannot be written.
         RunError: The run cannot be resumed, `from_run` is not a run or is damaged, another training is
             running in `run`, or the loss is no longer finite.
@@ -138,6 +143,8 @@ def train(
             group_by=group_by,
             earlier=earlier,
             from_run=base,
+            budget=budget,
+            progress=progress,
         )
         dataset = _load(photos, config, earlier, base, progress)
         if earlier is not None and is_finished(run):

@@ -1,12 +1,18 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from shutterless import training
 from shutterless.cli.training_output import say_config
+from shutterless.export import Precision
 from shutterless.runtime.model.bundle import read_bundle
 from shutterless.runtime.model.classifier import Classifier
+from shutterless.training.backbones.catalogue import BACKBONES
+from shutterless.training.selection.budget import parse_budget
+from shutterless.training.selection.measurement import Measurement
+from shutterless.training.selection.selection import Candidate, Outcome, Selection
 
 pytestmark = pytest.mark.slow
 
@@ -186,6 +192,25 @@ def test_what_is_trained_on_what_is_told_before_it_starts(config, capsys):
         ["shoe", "12", "0"],
         ["2", "labels", "15", "1"],
     ]
+
+
+def test_the_backbones_that_were_measured_for_a_budget_are_listed(config, capsys):
+    both = (Measurement(Precision.INT8_MIXED, 4.9, 3_400_000), Measurement(Precision.FLOAT16, 7.8, 5_500_000))
+    candidates = (
+        Candidate(BACKBONES["resnet50"], 224, Outcome.TOO_LARGE),
+        Candidate(BACKBONES["efficientnetlite0"], 224, Outcome.OVER_BUDGET, both[1:]),
+        Candidate(BACKBONES["mobilenetv2"], 224, Outcome.TAKEN, both),
+    )
+    selection = Selection(parse_budget("6ms"), candidates, 12.3)
+    say_config(replace(config, selection=selection), dataset_of({"hat": {"train": 3}}))
+    _, *rows = (line.split() for line in capsys.readouterr().err.splitlines())
+    assert [row[:6] for row in rows[:3]] == [
+        ["efficientnetlite0", "224", "75.1", "float16", "7.8", "5.5"],
+        ["mobilenetv2", "224", "71.3", "int8-mixed", "4.9", "3.4"],
+        ["mobilenetv2", "224", "71.3", "float16", "7.8", "5.5"],
+    ]
+    assert {"1", "backbone"} < set(rows[3])
+    assert {"6ms:", "12"} < set(rows[4])
 
 
 def test_a_thousand_labels_are_told_in_two_lines(config, capsys):

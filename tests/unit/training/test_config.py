@@ -7,9 +7,11 @@ import pytest
 from shutterless.artifacts.run_files import RECIPE, SPLIT
 from shutterless.dataset import Dataset, Photo
 from shutterless.errors import InputError, RecipeError, RunError
+from shutterless.training.backbones.registry import find_backbone
 from shutterless.training.config import make_config, require_same
 from shutterless.training.recipe import load_recipe
 from shutterless.training.run import Run, load_run, write_recipe
+from shutterless.training.selection.selection import Candidate, Outcome, Selection
 
 
 def test_a_configuration_without_options_is_quick_on_mobilenetv2():
@@ -112,3 +114,48 @@ def test_another_recipe_is_named_before_what_differs_in_it(tmp_path):
         require_same(best, earlier)
     assert caught.value.code == "changed-settings"
     assert "with recipe quick, not best" in caught.value.message
+
+
+@pytest.fixture
+def selected(monkeypatch):
+    """Let `auto` choose InceptionV3; return the budgets and options that it was chosen for."""
+    calls = []
+
+    def select(budget, recipe, *, weights, image_size, progress):
+        calls.append((budget.text, recipe.name, weights, image_size))
+        taken = Candidate(find_backbone("inceptionv3"), image_size or 299, Outcome.TAKEN)
+        return Selection(budget, (taken,), 1.0)
+
+    monkeypatch.setattr("shutterless.training.config.select_backbone", select)
+    return calls
+
+
+def test_auto_chooses_a_backbone_for_a_budget_which_is_then_like_a_named_one(selected):
+    config = make_config("standard", backbone="auto", budget="8ms")
+    named = make_config("standard", backbone="inceptionv3")
+    assert selected == [("8ms", "standard", "imagenet", None)]
+    assert (config.recipe, config.backbone, config.weights) == (named.recipe, named.backbone, named.weights)
+    assert config.selection.taken.backbone is config.backbone
+    assert named.selection is None
+
+
+def test_auto_measures_the_whole_backbone_even_if_the_recipe_cuts_it(selected):
+    config = make_config("tutorial", backbone="auto", budget="4MB", weights="none", image_size=200)
+    assert config.recipe.backbone.model_dump() == {"name": "inceptionv3", "cut": None, "scaling": None}
+    assert selected == [("4MB", "tutorial", "none", 200)]
+
+
+@pytest.mark.parametrize("role", ["earlier", "from_run"])
+def test_a_run_that_is_resumed_or_continued_keeps_its_backbone_without_measuring(role, selected, tmp_path):
+    quick = make_config("quick", backbone="mobilenet")
+    run = Run(tmp_path, settings_of(quick, tmp_path), quick.recipe, ())
+    config = make_config(backbone="auto", budget="8ms", **{role: run})
+    assert config.backbone.name == "mobilenet"
+    assert config.selection is None
+    assert selected == []
+
+
+def test_a_budget_without_auto_is_refused():
+    with pytest.raises(InputError) as caught:
+        make_config(budget="8ms")
+    assert caught.value.code == "conflicting-options"

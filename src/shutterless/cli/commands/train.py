@@ -45,8 +45,15 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Name of a network; list shows them all. Or MODULE:VARIABLE, for one of your own.  "
-            "[default: the recipe's, mobilenetv2]",
+            help="Name of a network; list shows them all, auto chooses one for a --budget. Or "
+            "MODULE:VARIABLE, for one of your own.  [default: the recipe's, mobilenetv2]",
+        ),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIMIT",
+            help="With --backbone auto: time for a photo on this machine, or size of the model: 8ms, 4MB.",
         ),
     ] = None,
     weights: Annotated[
@@ -125,6 +132,7 @@ def train(
       shutterless train photos -o run
       shutterless train photos -o run --recipe standard --backbone efficientnetb0
       shutterless train photos -o run --recipe standard --resume
+      shutterless train photos -o run --backbone auto --budget 8ms
       shutterless train more-photos -o run2 --from run
       shutterless train photos -o folds --folds 5
       shutterless train --backbone list
@@ -153,6 +161,7 @@ def train(
             "batch_size": batch_size,
             "seed": seed,
             "group_by": group_by,
+            "budget": budget,
             "resume": resume,
             "tensorboard": tensorboard,
             "report": not no_report,

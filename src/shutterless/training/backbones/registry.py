@@ -28,6 +28,7 @@ def register_backbone(
     pooling: Literal["average", "flatten"] = "average",
     weights: str | None = None,
     sha256: str | None = None,
+    top1: float | None = None,
 ) -> Backbone:
     """Add a network of your own to the backbones that a model can be built on.
 
@@ -48,6 +49,8 @@ def register_backbone(
         weights: Address of a file of Keras weights, https:// or file://, which is downloaded into Keras's
             cache when the network is first trained. Without it, the network starts from random weights.
         sha256: Hash of that file.
+        top1: Its accuracy on ImageNet's validation photos, in percent. With it, the network is one of those
+            that `backbone="auto"` chooses from.
 
     Returns:
         The backbone, which `--backbone MODULE:VARIABLE` names on the command line.
@@ -81,6 +84,7 @@ def register_backbone(
         image_size,
         smallest,
         scaling,
+        top1=top1,
         weights=published,
         pooling=pooling,
     )

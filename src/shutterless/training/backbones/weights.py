@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol, Self
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import keras
 import numpy as np
@@ -20,6 +22,8 @@ from shutterless.utils.hashing import file_hash
 # Layers of the top, which are not loaded, by the beginning of their names.
 _TOP = ("_fc.", "fc.", "classifier.")
 _ADDRESS = re.compile(r"(https?|file)://\S+\.(h5|keras)")
+# What keras.applications downloads from, and how long to wait for its answer, in seconds.
+SERVER, TIMEOUT = "https://storage.googleapis.com/tensorflow/keras-applications/", 5
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -40,6 +44,17 @@ class OwnWeights(PublishedWeights, Protocol):
 def keras_cache() -> Path:
     """Return the folder of weights in Keras's cache."""
     return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
+
+
+def can_download() -> bool:
+    """Tell whether the server that keras.applications downloads from answers."""
+    try:
+        urlopen(Request(SERVER, method="HEAD"), timeout=TIMEOUT).close()
+    except HTTPError:
+        return True  # an answer
+    except OSError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,9 @@ from shutterless.files import atomic_file, ensure_empty, ensure_outside
 from shutterless.runtime.json_types import JsonObject
 from shutterless.training.callbacks.run_callbacks import OnEpoch
 from shutterless.training.config import make_config
+from shutterless.training.resume import find_earlier
 from shutterless.training.run import Run
+from shutterless.training.selection.budget import is_auto
 from shutterless.training.trainer import OnStart, train
 from shutterless.utils.progress import Progress, automatic
 
@@ -89,6 +91,7 @@ def cross_validate(
     batch_size: int | None = None,
     seed: int | None = None,
     group_by: str | Path | None = None,
+    budget: str | None = None,
     resume: bool = False,
     tensorboard: bool = False,
     report: bool = True,
@@ -116,6 +119,7 @@ def cross_validate(
         batch_size: As for `train`.
         seed: For the folds and for each training; 42 by default.
         group_by: Which photos show one thing and stay in one fold, see `load_dataset`; `auto` by default.
+        budget: As for `train`; the backbone is chosen once, for all folds.
         resume: Continue an interrupted cross-validation in `output`; finished folds are kept.
         tensorboard: As for `train`.
         report: Also write report.html and its figures for each fold.
@@ -144,6 +148,8 @@ def cross_validate(
     ensure_outside(output, photos)
     if not resume:
         ensure_empty(output)
+    elif is_auto(backbone) and (first := find_earlier(output / "fold-1")):
+        backbone, budget = first.settings.backbone, None
     config = make_config(
         recipe,
         backbone=backbone,
@@ -154,6 +160,8 @@ def cross_validate(
         batch_size=batch_size,
         seed=seed,
         group_by=group_by,
+        budget=budget,
+        progress=progress,
     )
     dataset = load_dataset(
         photos, seed=config.seed, group_by=config.group_by, spec=config.input, progress=progress
@@ -168,7 +176,7 @@ def cross_validate(
                 part,
                 output / f"fold-{number}",
                 recipe=recipe,
-                backbone=backbone,
+                backbone=config.backbone.name if config.selection else backbone,
                 weights=weights,
                 cut=cut,
                 image_size=image_size,

@@ -20,6 +20,7 @@ class TrainingOptions(TypedDict, total=False):
     batch_size: int | None
     seed: int | None
     group_by: str | Path | None
+    budget: str | None
     resume: bool
     tensorboard: bool
     report: bool

@@ -41,6 +41,8 @@ def test_every_fold_is_measured_on_photos_that_it_was_not_trained_on(colour_phot
         cross_validate(colour_photos, output, folds=3, **QUICKLY)
     assert caught.value.code == "not-empty"
     assert cross_validate(colour_photos, output, folds=3, resume=True, **QUICKLY) == figures
+    auto = QUICKLY | {"backbone": "auto", "budget": "8ms"}  # whose choice is that of the first fold
+    assert cross_validate(colour_photos, output, folds=3, resume=True, **auto) == figures
     assert {path: (path / "model.keras").stat().st_mtime_ns for path in changed} == changed
 
 
