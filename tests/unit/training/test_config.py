@@ -16,7 +16,11 @@ from shutterless.training.selection.selection import Candidate, Outcome, Selecti
 
 def test_a_configuration_without_options_is_quick_on_efficientnet_lite():
     config = make_config()
-    assert (config.recipe.name, config.backbone.name, config.image_size) == ("quick", "efficientnetlite1", 240)
+    assert (config.recipe.name, config.backbone.name, config.image_size) == (
+        "quick",
+        "efficientnetlite1",
+        240,
+    )
     assert (config.weights, config.seed) == ("imagenet", 42)
     assert list(config.phases) == ["head_training"]
 

@@ -122,6 +122,7 @@ def test_the_tutorials_recipe_has_the_tutorials_figures():
     assert recipe.backbone.model_dump() == {"name": "inceptionv3", "cut": "mixed7", "scaling": "unit"}
     assert recipe.image.model_dump() == {"size": 150, "resize": "stretch", "interpolation": "nearest"}
     assert recipe.head.model_dump() == {
+        "features": "last",
         "pooling": "flatten",
         "hidden": 1024,
         "dropout": 0.5,
