@@ -78,6 +78,14 @@ from shutterless.inference import predict_many as predict_many
 from shutterless.models import compare as compare
 from shutterless.models import evaluate as evaluate
 from shutterless.models import load_model as load_model
+from shutterless.monitoring.drift import drift as drift
+from shutterless.monitoring.estimates import ShareEstimate as ShareEstimate
+from shutterless.monitoring.report import write_drift as write_drift
+from shutterless.monitoring.signs import DriftSign as DriftSign
+from shutterless.monitoring.types import Drift as Drift
+from shutterless.monitoring.types import DriftFigures as DriftFigures
+from shutterless.monitoring.types import LabelDrift as LabelDrift
+from shutterless.monitoring.types import UnusualPicture as UnusualPicture
 from shutterless.novelty.conformal import Familiarity as Familiarity
 from shutterless.novelty.measurement import Noticed as Noticed
 from shutterless.novelty.measurement import NoveltyMeasurement as NoveltyMeasurement

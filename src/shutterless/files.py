@@ -52,6 +52,7 @@ class Output:
 
 REPORT_MARK = b'<meta name="generator" content="shutterless report">'
 COMPARISON_MARK = b'<meta name="generator" content="shutterless compare">'
+DRIFT_MARK = b'<meta name="generator" content="shutterless drift">'
 INSPECTION_MARK = b'<meta name="generator" content="shutterless dataset inspect">'
 # The file in a report's folder of figures that lists the figures, one name per line.
 FIGURES_LIST = ".shutterless-figures"
@@ -60,7 +61,7 @@ RUN = Output("a run", frozenset({"recipe.toml", "split.csv"}))
 BUNDLE = Output(
     "a bundle",
     frozenset({"bundle.json", "model.tflite"}),
-    frozenset({"training_photos.txt"}),
+    frozenset({"training_photos.txt", "validation.npz"}),
     (("bundle.json", b'"format_version"'),),
 )
 REPORT = Output("a report", frozenset({"report.html"}), marks=(("report.html", REPORT_MARK),))

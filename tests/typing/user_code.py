@@ -126,6 +126,17 @@ def list_runs() -> str:
     return runs[0].path
 
 
+def drift() -> list[str]:
+    result: shutterless.Drift = shutterless.drift("bundle", Path("live"), since="7d", report="drift.html")
+    hats: shutterless.LabelDrift = result.labels["hat"]
+    share: shutterless.ShareEstimate = hats.now
+    sign: shutterless.DriftSign = result.signs[0]
+    figures: shutterless.DriftFigures = result.now
+    picture: shutterless.UnusualPicture = result.unusual[0]
+    print(share.low, figures.unfamiliar, sign.adjusted, shutterless.write_drift("page", result).name)
+    return [sign.name, picture.id] if result.alarm else []
+
+
 def compare() -> list[str]:
     comparison: shutterless.ModelComparison = shutterless.compare(
         "run",

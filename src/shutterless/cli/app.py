@@ -15,6 +15,7 @@ from shutterless.cli.commands import (
     compare,
     convert,
     dataset,
+    drift,
     evaluate,
     image,
     package,
@@ -50,6 +51,7 @@ STAGES: dict[str, dict[str, Command]] = {
         "review": review.review,
         "serve": serve.serve,
         "call": call.call,
+        "drift": drift.drift,
     },
     "Container": {"package": package.package, "image": image.app},
     "AWS": {

@@ -13,6 +13,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from shutterless.artifacts.validation_record import VALIDATION_ANSWERS
 from shutterless.conversion.branch import with_novelty
 from shutterless.conversion.compare import Comparison
 from shutterless.conversion.novelty import fit_run, fit_threshold
@@ -23,9 +24,11 @@ from shutterless.conversion.selection import (
     ConversionRefusedError,
     Verdict,
 )
-from shutterless.conversion.trial import rate, try_precisions
+from shutterless.conversion.trial import Trial, rate, try_precisions
+from shutterless.conversion.validation import record_validation
 from shutterless.dataset import Photo, decode_once, locate_photos, read_pixels
 from shutterless.dataset.sources.table import photos_root
+from shutterless.dataset.types import Decoded
 from shutterless.errors import InputError, RunError
 from shutterless.evaluation import Calibration, predict_labelled
 from shutterless.evaluation.calibration import PRECISION
@@ -35,7 +38,7 @@ from shutterless.model_check import remember
 from shutterless.novelty import Familiarity, NoveltyMeasurement
 from shutterless.runtime.image.decoder import InputSpec
 from shutterless.runtime.json_types import JsonObject
-from shutterless.runtime.model.bundle import Bundle, write_bundle
+from shutterless.runtime.model.bundle import TRAINING_PHOTOS, Bundle, write_bundle
 from shutterless.training import Run, load_run
 from shutterless.utils.progress import Progress, automatic
 
@@ -140,7 +143,8 @@ def convert(
             familiarity = fit_threshold(trial.classifier, root, validation, pixels)
             familiar = cast("JsonObject", {**familiarity.to_json(), "measured": novelty.to_json()})
             content = _with_metrics(trial.bundle, rating.comparison, rating.calibration, familiar)
-            result = write_bundle(bundle, trial.bundle.model, content, source.training_record.to_text())
+            files = _files(source, trial, rating.calibration.temperature, familiarity, pixels)
+            result = write_bundle(bundle, trial.bundle.model, content, files)
             remember(result)  # it has just run on every validation photo
             return Conversion(result, rating.comparison, rating.calibration, candidates, familiarity, novelty)
     raise ConversionRefusedError(candidates, max_drop)
@@ -217,6 +221,15 @@ def _describe(run: Run, name: str) -> Bundle:
         },
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
+
+
+def _files(
+    run: Run, trial: Trial, temperature: float, familiarity: Familiarity, decoded: Decoded
+) -> dict[str, bytes]:
+    """Return the content of the bundle's files that serving doesn't need."""
+    answers = record_validation(trial.classifier, trial.predictions, temperature, familiarity, decoded)
+    photos = run.training_record.to_text().encode()  # empty for a run of an early version
+    return {**({TRAINING_PHOTOS: photos} if photos else {}), VALIDATION_ANSWERS: answers.to_bytes()}
 
 
 def _with_metrics(

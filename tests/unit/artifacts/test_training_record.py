@@ -75,7 +75,7 @@ def test_a_changed_record_is_refused_and_a_missing_one_is_none(colour_bundle, tm
 
 @pytest.mark.parametrize("text", ["\n", "0123\n", "0123 train 1 2\n", "0123 nowhere\n"])
 def test_a_record_of_strangers_is_refused_if_it_is_none(described, tmp_path, text):
-    bundle = write_bundle(tmp_path / "bundle", b"", described, text)
+    bundle = write_bundle(tmp_path / "bundle", b"", described, {TRAINING_PHOTOS: text.encode()})
     with pytest.raises(BundleError) as caught:
         read_training_photos(bundle)
     assert caught.value.code == "changed-training-photos"

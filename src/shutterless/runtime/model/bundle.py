@@ -219,14 +219,14 @@ def _open_without_waiting(file: str, flags: int) -> int:
     return os.open(file, flags | getattr(os, "O_NONBLOCK", 0))  # or else a pipe waits until it is written to
 
 
-def write_bundle(folder: Path, model: bytes, bundle: Bundle, training_photos: str = "") -> Bundle:
+def write_bundle(folder: Path, model: bytes, bundle: Bundle, files: Mapping[str, bytes] = EMPTY) -> Bundle:
     """Write a bundle, completely or not at all; an older bundle in its place is replaced.
 
     Args:
         folder: Where to write it.
         model: Content of the model file.
         bundle: Its description; hashes and folder are set here.
-        training_photos: Content of the file `TRAINING_PHOTOS`, which is left out if empty.
+        files: Name → content of the files that serving does not need, such as `TRAINING_PHOTOS`.
 
     Returns:
         The bundle as it was written.
@@ -238,15 +238,14 @@ def write_bundle(folder: Path, model: bytes, bundle: Bundle, training_photos: st
     from shutterless.files import BUNDLE, atomic_directory, ensure_replaceable  # not in the container
 
     ensure_replaceable(folder, BUNDLE)
-    record = training_photos.encode()
-    files = {TRAINING_PHOTOS: hashlib.sha256(record).hexdigest()} if record else {}
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     digest = hashlib.sha256(model).hexdigest()
-    bundle = bundle.replace(sha256=digest, files=files, folder=str(folder), model=model)
+    bundle = bundle.replace(sha256=digest, files=hashes, folder=str(folder), model=model)
     text = bundle.to_text()
     with atomic_directory(folder, "the bundle") as draft:
         (draft / MODEL).write_bytes(model)
-        if record:
-            (draft / TRAINING_PHOTOS).write_bytes(record)
+        for name, content in files.items():
+            (draft / name).write_bytes(content)
         (draft / DESCRIPTION).write_text(text, "utf-8")
     return bundle
 

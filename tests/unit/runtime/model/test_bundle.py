@@ -292,7 +292,7 @@ def test_hashes_of_other_files_may_be_missing_but_not_of_another_type(folder, fi
 
 
 def test_the_record_of_the_training_photos_is_part_of_the_bundle_and_replaced_with_it(folder):
-    written = write_bundle(folder, MODEL, BUNDLE, "0123456789abcdef train\n")
+    written = write_bundle(folder, MODEL, BUNDLE, {"training_photos.txt": b"0123456789abcdef train\n"})
     assert (folder / "training_photos.txt").read_text() == "0123456789abcdef train\n"
     assert read_bundle(folder).files == written.files
     assert written.files.keys() == {"training_photos.txt"}
