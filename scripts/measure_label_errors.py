@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import average_precision_score
 
-from shutterless.curation.embedding import DEFAULT_MODEL, embed
 from shutterless.curation.label_errors import cross_validate_features, find_label_errors
 from shutterless.curation.neighbours import center
 from shutterless.curation.networks import load_network
 from shutterless.dataset import Photo, load_dataset
+from shutterless.features.embedding import DEFAULT_MODEL, embed
 
 
 def change_labels(

@@ -61,7 +61,7 @@ def cached_features(tmp_path_factory) -> Iterator[None]:
     """Keep the features of photos in a folder of the tests, not in the user's cache."""
     folder = tmp_path_factory.mktemp("features")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("shutterless.curation.feature_cache.cache_folder", lambda name: folder)
+        patch.setattr("shutterless.features.cache.cache_folder", lambda name: folder)
         yield
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from shutterless.curation.embedding import DEFAULT_MODEL, Embedder, embed
 from shutterless.curation.label_errors import LabelError, find_label_errors
 from shutterless.curation.neighbours import Vectors, center, find_outliers, nearest, with_similar_photos
 from shutterless.curation.photo_map import arrange
@@ -15,6 +14,7 @@ from shutterless.dataset.inspect.inspection import Inspection, inspect_dataset
 from shutterless.dataset.inspect.suggestions import Suggestion
 from shutterless.dataset.types import OTHER
 from shutterless.errors import InputError
+from shutterless.features.embedding import DEFAULT_MODEL, Embedder, embed
 from shutterless.utils.messages import plural
 from shutterless.utils.progress import Progress, automatic
 

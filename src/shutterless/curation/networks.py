@@ -7,8 +7,9 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from shutterless.artifacts.run_files import MODEL, is_run
-from shutterless.curation.embedding import DEFAULT_MODEL, Embedder, weights_hash
+from shutterless.artifacts.run_files import is_run
+from shutterless.features.embedding import DEFAULT_MODEL, Embedder
+from shutterless.features.network import Network
 from shutterless.model_check import open_bundle
 from shutterless.runtime.image.decoder import InputSpec
 from shutterless.runtime.model.bundle import DESCRIPTION
@@ -18,28 +19,6 @@ from shutterless.training.backbones.registry import import_backbone
 from shutterless.training.backbones.scaling import scale
 from shutterless.training.model import feature_maps, pool
 from shutterless.training.run import load_run
-from shutterless.utils.hashing import file_hash
-
-
-@dataclass(frozen=True)
-class Network:
-    """A Keras model that ends before its head.
-
-    Attributes:
-        name: What messages call it.
-        model: uint8[n, height, width, 3] → features float32[n, d].
-        input: Size and resizing of its input.
-        identity: A hash that changes with everything that changes the features.
-    """
-
-    name: str
-    model: keras.Model
-    input: InputSpec
-    identity: str
-
-    def features(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Return the features float32[n, d] of uint8[n, height, width, 3]."""
-        return np.asarray(self.model.predict_on_batch(pixels), np.float32)
 
 
 @dataclass(frozen=True)
@@ -102,12 +81,10 @@ def backbone_network(name: str, weights: str = "imagenet") -> Network:
     base = build_backbone(backbone, image_size=side, weights=weights)
     pixels = keras.Input((side, side, 3), dtype="uint8")
     features = keras.layers.GlobalAveragePooling2D()(base(scale(pixels, backbone.scaling)))
-    spec = InputSpec(side, side)
-    identity = weights_hash(base.get_weights(), backbone.name, spec)
-    return Network(backbone.name, keras.Model(pixels, features), spec, identity)
+    return Network(backbone.name, keras.Model(pixels, features), InputSpec(side, side))
 
 
 def _run_network(folder: Path) -> Network:
     run = load_run(folder)
     features = keras.Model(run.model.inputs[0], pool(run.model, feature_maps(run.model)))
-    return Network(f"the run {folder}", features, run.input, f"{file_hash(folder / MODEL)} {run.input}")
+    return Network(f"the run {folder}", features, run.input)

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from shutterless.curation.embedding import DEFAULT_MODEL
 from shutterless.curation.fixes.accepted import AcceptedFinding
 from shutterless.curation.fixes.additions import Addition, add_photos
 from shutterless.curation.fixes.fix import DatasetFix, apply_plan
 from shutterless.curation.fixes.plan import plan_fix
 from shutterless.dataset.types import OTHER
 from shutterless.errors import InputError
+from shutterless.features.embedding import DEFAULT_MODEL
 from shutterless.review.app import ReviewApp
 from shutterless.review.items import Kind, find_file, find_kind, labels_file
 from shutterless.review.labels_file import Answer, Choice, read_labels

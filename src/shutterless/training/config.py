@@ -129,7 +129,7 @@ def make_config(
         seed: From 0 to `MAX_SEED`.
         group_by: Which photos show one thing.
         earlier: The run to resume; its settings are the defaults.
-        from_run: The run to continue from. Its network is used, and a quarter of the recipe's epochs.
+        from_run: The run to continue from. Its network is used, and a quarter of the epochs of fine-tuning.
         budget: With the backbone `auto`: a time or a size, see `parse_budget`.
         progress: Called while backbones are measured.
 

@@ -1,14 +1,13 @@
 """Fit one phase: the head on features of the frozen backbone, or the model on augmented photos."""
 
 import keras
-import numpy as np
 
 from shutterless.artifacts.history import epochs_of
 from shutterless.training.activations.store import ActivationStore
 from shutterless.training.callbacks.checkpoint import Checkpoint
 from shutterless.training.callbacks.early_stopping import is_out_of_patience
 from shutterless.training.callbacks.run_callbacks import RunCallbacks
-from shutterless.training.data import Batches, weighted
+from shutterless.training.data import Batch, Batches
 from shutterless.training.model import TransferModel, freeze_first, set_batch_norm_momentum, standardize
 from shutterless.training.optimization.precision import mixed_precision, xla
 from shutterless.training.optimization.sam import SharpnessAware
@@ -17,43 +16,38 @@ from shutterless.utils.progress import Progress, silent
 
 
 def fit_head(
-    model: TransferModel,
-    train: Batches,
-    validation: Batches,
+    head: keras.Model,
+    train: Batch,
+    validation: Batch,
     phase: HeadPhase,
     callbacks: RunCallbacks,
-    progress: Progress,
     *,
     name: str = "head_training",
-    class_weights: np.ndarray | None = None,
 ) -> None:
-    """Train the head on the features that the frozen backbone computes, once, for every photo.
+    """Train the head on the features that the frozen backbone gives to the photos.
 
     There is only one checkpoint, at the end: training takes seconds, and the seed makes a second one come
     out the same.
 
     Args:
-        model: Its head is trained.
-        train: The training photos.
-        validation: The validation photos.
+        head: The head to train.
+        train: Features float32[n, d] of the training photos, one-hot targets float32[n, labels] and, if the
+            labels have weights, a weight float32[n] for each photo.
+        validation: Features and targets of the validation photos.
         phase: The phase's settings.
         callbacks: Callbacks of the run.
-        progress: Called while the features are computed.
         name: What the phase is called in the history.
-        class_weights: float32[labels], the weight of each label in the loss.
     """
-    features, targets = _compute_features(model.features, train, phase.mirrored, progress)
-    validation_data = _compute_features(model.features, validation, False, progress)
-    standardize(model.head, features)
-    compile_for(model.head, phase, len(targets))
-    inputs, targets, *weights = weighted(features, targets, class_weights)
-    model.head.fit(
-        inputs,
+    features, targets, *weights = train
+    standardize(head, features)
+    compile_for(head, phase, len(targets))
+    head.fit(
+        features,
         targets,
         sample_weight=weights[0] if weights else None,
         batch_size=phase.batch_size,
         epochs=phase.epochs,
-        validation_data=validation_data,
+        validation_data=validation,
         callbacks=callbacks.for_phase(
             name,
             epochs=phase.epochs,
@@ -188,19 +182,3 @@ def _learning_rate(phase: Phase, steps: int) -> float | keras.optimizers.schedul
 
 def _steps(photos: int, phase: Phase) -> int:
     return -(-photos // phase.batch_size)
-
-
-def _compute_features(
-    model: keras.Model, batches: Batches, mirrored: bool, progress: Progress
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return features float32[n, channels] and one-hot targets of every photo, then of its mirror image."""
-    features, mirror_images, targets = [], [], []
-    for number in range(len(batches)):
-        pixels, target = batches[number][:2]
-        features.append(model.predict_on_batch(pixels))
-        if mirrored:
-            mirror_images.append(model.predict_on_batch(pixels[:, :, ::-1]))
-        targets.append(target)
-        progress("computing features", number + 1, len(batches))
-    copies = targets * 2 if mirrored else targets
-    return np.concatenate(features + mirror_images), np.concatenate(copies)

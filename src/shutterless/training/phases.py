@@ -1,6 +1,8 @@
 """Train the phases of a recipe in order, each from the best model of the previous one."""
 
 import functools
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 
 import keras
@@ -9,16 +11,18 @@ import numpy as np
 from shutterless.artifacts.history import Epoch, best_of, epochs_of
 from shutterless.artifacts.run_files import MODEL
 from shutterless.dataset import Dataset, PhotoReader, label_indices
+from shutterless.features.embedding import embed
+from shutterless.features.network import Network
 from shutterless.training.activations.split import split_model
 from shutterless.training.activations.store import ActivationStore
 from shutterless.training.callbacks.checkpoint import CHECKPOINT, read_checkpoint
 from shutterless.training.callbacks.run_callbacks import OnEpoch, RunCallbacks
 from shutterless.training.config import TrainingConfig
-from shutterless.training.data import Batches, balanced_weights, pixels_of
+from shutterless.training.data import Batch, Batches, balanced_weights, pixels_of, weighted
 from shutterless.training.loop import fit_head, fit_model
 from shutterless.training.model import TransferModel
 from shutterless.training.planning.plan import frozen_share
-from shutterless.training.recipe import HeadPhase, ModelPhase, Phase
+from shutterless.training.recipe import HeadPhase, ModelPhase
 from shutterless.utils.progress import Progress
 
 
@@ -66,9 +70,9 @@ def train_phases(
             continue  # finished before the checkpoint was written
         if number:
             model.full.load_weights(run / MODEL)
-        store = photos.store(model, phase, run, name) if isinstance(phase, ModelPhase) else None
-        train, validation = (photos.batches(split, phase, store) for split in ("train", "validation"))
         if isinstance(phase, ModelPhase):
+            store = photos.store(model, phase, run, name)
+            train, validation = (photos.batches(split, phase, store) for split in ("train", "validation"))
             fit_model(
                 model,
                 train,
@@ -84,44 +88,66 @@ def train_phases(
         elif resume_from is not None:
             resume_from.restore(model.head)  # a head's checkpoint is written at the end of its phase
         elif isinstance(phase, HeadPhase):
-            fit_head(model, train, validation, phase, callbacks, progress, class_weights=photos.class_weights)
+            network = Network(config.backbone.name, model.features, config.input)
+            train_data = photos.features("train", network, mirrored=phase.mirrored)
+            fit_head(model.head, train_data, photos.features("validation", network), phase, callbacks)
     return best_of(callbacks.epochs)
 
 
 class _Photos:
-    """The training and validation photos as batches.
-
-    Attributes:
-        class_weights: float32[labels], the weight of each label in the loss; None if all weigh the same.
-    """
+    """The training and validation photos, as batches of pixels or stored activations, or as features."""
 
     def __init__(self, dataset: Dataset, config: TrainingConfig, progress: Progress) -> None:
-        self._readers, self._targets = {}, {}
-        for split in ("train", "validation"):
-            photos = dataset.of(split)
-            self._readers[split] = PhotoReader(
-                dataset.root, photos, config.input, progress=progress, decoded=dataset.decoded
+        self._dataset, self._config, self._progress = dataset, config, progress
+        self._targets = {
+            split: keras.utils.to_categorical(
+                label_indices(dataset.of(split), dataset.labels), len(dataset.labels)
             )
-            indices = label_indices(photos, dataset.labels)
-            self._targets[split] = keras.utils.to_categorical(indices, len(dataset.labels))
-        self._seed = config.seed
-        self._fingerprint = f"{dataset.fingerprint} {config.input}"
-        self.class_weights: np.ndarray | None = (
+            for split in ("train", "validation")
+        }
+        self._class_weights: np.ndarray | None = (
             balanced_weights(self._targets["train"]) if config.recipe.class_weights else None
         )
+
+    @cached_property
+    def _readers(self) -> Mapping[str, PhotoReader]:
+        return {
+            split: PhotoReader(
+                self._dataset.root,
+                self._dataset.of(split),
+                self._config.input,
+                progress=self._progress,
+                decoded=self._dataset.decoded,
+            )
+            for split in self._targets
+        }
+
+    def features(self, split: str, network: Network, *, mirrored: bool = False) -> Batch:
+        """Return the features of one split's photos, and of their mirror images, with their targets."""
+        features = embed(
+            self._dataset.root,
+            self._dataset.of(split),
+            network,
+            mirrored=mirrored,
+            decoded=self._dataset.decoded,
+            progress=self._progress,
+        )
+        targets = np.concatenate([self._targets[split]] * (2 if mirrored else 1))
+        return weighted(features, targets, self._class_weights if split == "train" else None)
 
     def store(self, model: TransferModel, phase: ModelPhase, run: Path, name: str) -> ActivationStore | None:
         """Return the store of the frozen layers' output, not filled yet; None if `phase` has none."""
         split = split_model(model, frozen_share(name, phase)) if phase.stored_copies else None
         if split is None:
             return None
+        fingerprint = f"{self._dataset.fingerprint} {self._config.input}"
         return ActivationStore(
-            run, split, self._readers, phase, seed=self._seed, fingerprint=self._fingerprint
+            run, split, self._readers, phase, seed=self._config.seed, fingerprint=fingerprint
         )
 
-    def batches(self, split: str, phase: Phase, store: ActivationStore | None = None) -> Batches:
+    def batches(self, split: str, phase: ModelPhase, store: ActivationStore | None = None) -> Batches:
         """Return the batches of one split; training photos are augmented and mixed if `phase` says so."""
-        training = phase if split == "train" and isinstance(phase, ModelPhase) else None
+        training = phase if split == "train" else None
         reader = self._readers[split]
         return Batches(
             functools.partial(store.read, split)
@@ -129,7 +155,7 @@ class _Photos:
             else pixels_of(reader, training.augmentation if training else None),
             self._targets[split],
             batch_size=phase.batch_size,
-            seed=self._seed,
+            seed=self._config.seed,
             phase=training,
-            class_weights=self.class_weights if training else None,
+            class_weights=self._class_weights if training else None,
         )

@@ -16,10 +16,13 @@ from shutterless.artifacts.split import read_split
 from shutterless.artifacts.training_record import TrainingRecord
 from shutterless.dataset import Photo
 from shutterless.errors import RunError, ShutterlessError
+from shutterless.features.network import Network
+from shutterless.features.predictor import CachedPredictor
 from shutterless.files import atomic_file
 from shutterless.runtime.image.decoder import InputSpec
 from shutterless.text_files import parse_toml, read_text
-from shutterless.training.recipe import Recipe
+from shutterless.training.model import HEAD, feature_maps, pool
+from shutterless.training.recipe import HeadPhase, Recipe
 
 # The largest networks of keras.applications have weights of 1 GB, and descriptions of 1 MB.
 MAX_WEIGHTS_BYTES, MAX_CONFIG_BYTES = 8 << 30, 50 << 20
@@ -108,6 +111,20 @@ class Run:
                 "Train again with a lower learning_rate in the recipe.",
             )
         return scores
+
+    @property
+    def predictor(self) -> "Run | CachedPredictor":
+        """The run, or its head on cached features if its network was frozen.
+
+        Raises:
+            RunError: The model does not load.
+        """
+        phases = self.recipe.phases(pretrained=self.settings.weights != "none")
+        if not all(isinstance(phase, HeadPhase) for phase in phases.values()):
+            return self
+        features = keras.Model(self.model.inputs[0], pool(self.model, feature_maps(self.model)))
+        network = Network(f"the run {self.path}", features, self.input)
+        return CachedPredictor(network, self.model.get_layer(HEAD), self.labels)
 
     @property
     def metrics(self) -> RunMetrics:

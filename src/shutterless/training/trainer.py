@@ -24,6 +24,7 @@ from shutterless.training.model import TransferModel, build_model
 from shutterless.training.optimization.seeding import seeded
 from shutterless.training.phases import train_phases
 from shutterless.training.planning.plan import plan_copies
+from shutterless.training.recipe import ModelPhase
 from shutterless.training.report import write_run_report
 from shutterless.training.resume import find_earlier, is_finished, require_same_photos, require_unused
 from shutterless.training.run import Run, load_run, write_recipe
@@ -86,8 +87,8 @@ def train(
         seed: For the split, the order of the photos, augmentation and the first weights; 42 by default.
         group_by: Which photos show one thing and stay in one split, see `load_dataset`; `auto` by default.
         from_run: A finished run to continue from, when labels or photos were added: its weights are kept, its
-            network is used, the photos that it was not trained on stay apart, and a quarter of the recipe's
-            epochs is trained. Its recipe, seed and `group_by` are the defaults.
+            network is used, the photos that it was not trained on stay apart, and fine-tuning takes a quarter
+            of its epochs. Its recipe, seed and `group_by` are the defaults.
         budget: With the backbone `auto`, what the converted model may take, as measured on this machine with
             random weights: the time for a photo on one core, such as `8ms`, or the size, such as `4MB`. The
             chosen backbone is recorded in the run, so that `resume` and `from_run` do not measure again.
@@ -192,11 +193,13 @@ def _load(
         require_same(config, earlier)  # before the photos are read, which takes a while
     dataset = photos
     if not isinstance(dataset, Dataset):
+        # A head needs the pixels only of photos whose features are not cached.
+        is_pixel_training = any(isinstance(phase, ModelPhase) for phase in config.phases.values())
         dataset = load_dataset(
             dataset,
             seed=config.seed,
             group_by=config.group_by,
-            spec=config.input,
+            spec=config.input if is_pixel_training else None,
             split_of=recorded_splits(base, Path(dataset)),
             progress=progress,
         )
@@ -245,12 +248,13 @@ def _finish(
 
     def predict(split: str) -> Predictions:
         return predict_labelled(
-            run, dataset.root, dataset.of(split), decoded=dataset.decoded, progress=progress
+            model, dataset.root, dataset.of(split), decoded=dataset.decoded, progress=progress
         )
 
+    model = run.predictor
     validation = predict("validation")
     test = predict("test") if dataset.of("test") else None
-    robustness = measure_robustness(run, validation, progress=progress) if report else {}
+    robustness = measure_robustness(model, validation, progress=progress) if report else {}
     metrics = _metrics(dataset, best, validation, test, robustness)
     metrics["parameters"] = run.parameters
     if run.settings.from_run:

@@ -4,7 +4,7 @@ import pytest
 
 from shutterless.training.backbones.registry import find_backbone
 from shutterless.training.callbacks.run_callbacks import RunCallbacks
-from shutterless.training.data import Batches, pixels_of
+from shutterless.training.data import Batches, pixels_of, weighted
 from shutterless.training.loop import compile_for, fit_head, fit_model
 from shutterless.training.model import build_model
 from shutterless.training.recipe import HeadConfig, HeadPhase, ModelPhase
@@ -37,6 +37,13 @@ def batches():
     bright = np.arange(10) % 2
     pixels = np.broadcast_to(50 + 150 * bright[:, None, None, None], (10, 32, 32, 3)).astype(np.uint8)
     return Batches(pixels_of(pixels), np.eye(2, dtype=np.float32)[bright], batch_size=5, seed=1)
+
+
+@pytest.fixture
+def features(model, batches):
+    """Return the features of the ten pictures, and their targets."""
+    pixels, targets = map(np.concatenate, zip(*(batches[number] for number in range(2)), strict=True))
+    return model.features.predict_on_batch(pixels), targets
 
 
 def test_the_learning_rate_warms_up_and_decays_to_nothing(model):
@@ -80,17 +87,13 @@ def test_training_ends_early_without_progress(model, batches, callbacks, epochs)
     assert first <= best
 
 
-def test_a_head_learns_mirror_images_too(model, batches, tmp_path):
-    reports = []
-
-    def progress(*report):
-        reports.append(report)
-
-    callbacks = RunCallbacks(model.full, tmp_path, progress=progress, on_epoch=lambda epoch: None)
-    fit_head(model, batches, batches, HeadPhase(**PHASE, mirrored=True), callbacks, progress)
-    assert ("computing features", 2, 2) in reports
-    steps = 4 * PHASE["epochs"]  # 20 features in batches of 5
-    assert reports[-1] == ("head_training", steps, steps)
+def test_a_head_learns_from_features(model, features, callbacks, epochs):
+    before = [np.array(variable) for variable in model.features.variables]
+    fit_head(model.head, features, features, HeadPhase(**PHASE), callbacks)
+    assert len(epochs) == PHASE["epochs"]
+    assert epochs[-1].loss < epochs[0].loss
+    for variable, value in zip(model.features.variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
 
 
 def test_a_constant_schedule_keeps_the_learning_rate_of_plain_adam(model):
@@ -140,8 +143,8 @@ def test_what_learns_by_sharpness_is_saved_as_any_network(model, batches, callba
     assert epochs[-1].loss < epochs[0].loss / 2
 
 
-def test_weights_of_labels_reach_the_head(model, batches, callbacks):
+def test_weights_of_labels_reach_the_head(model, features, callbacks):
     """A label that counts for nothing is not learnt: every photo is taken for the other one."""
-    phase = HeadPhase(**PHASE)
-    fit_head(model, batches, batches, phase, callbacks, silent, class_weights=np.array([0, 1], np.float32))
+    data = weighted(*features, np.array([0, 1], np.float32))
+    fit_head(model.head, data, features, HeadPhase(**PHASE), callbacks)
     assert callbacks.epochs[-1].val_accuracy == 0.5

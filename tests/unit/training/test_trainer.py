@@ -4,6 +4,9 @@ import json
 import pkgutil
 import random
 import shutil
+import signal
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -367,6 +370,34 @@ def test_a_run_on_stored_activations_is_resumed_to_the_same_bits(
     monkeypatch.undo()
     resumed = train(colour_photos, tmp_path / "run", resume=True, **options)
     assert {path.name for path in resumed.path.iterdir()} == {path.name for path in whole.iterdir()}
+    for one, other in zip(load_run(whole).model.weights, resumed.model.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_run_that_was_killed_in_an_epoch_on_stored_activations_is_resumed_to_the_same_bits(
+    colour_photos, unbroken_stored, tmp_path
+):
+    whole, options = unbroken_stored
+    run, step = tmp_path / "run", 8  # the second step of the second epoch
+    program = f"""
+import os, signal
+from pathlib import PosixPath
+from shutterless.training import train
+
+def kill(what, done, total):
+    if (what, done) == ("fine_tuning", {step}):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+train({colour_photos!r}, {run!r}, progress=kill, **{options!r})
+"""
+    process = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+    assert process.returncode == -signal.SIGKILL, process.stderr
+    (store,) = run.glob("activations-*.bin")
+    rows, remainder = divmod(store.stat().st_size, 3 * 36 + 18)  # three copies of a photo, one to validate on
+    assert rows > 0 and remainder == 0
+    assert len(history(run)) == 1
+    resumed = train(colour_photos, run, resume=True, **options)
+    assert {path.name for path in run.iterdir()} == {path.name for path in whole.iterdir()}
     for one, other in zip(load_run(whole).model.weights, resumed.model.weights, strict=True):
         np.testing.assert_array_equal(one, other)
 

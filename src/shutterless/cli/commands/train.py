@@ -110,7 +110,7 @@ def train(
             "--from",
             metavar="RUN",
             help="Continue from a finished run when labels or photos were added: keeps what it learned and "
-            "its split, and takes a quarter of the epochs.",
+            "its split, and takes a quarter of the epochs of fine-tuning.",
         ),
     ] = None,
     resume: Annotated[

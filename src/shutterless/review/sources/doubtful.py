@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from shutterless.curation.embedding import DEFAULT_MODEL
 from shutterless.curation.inspection import inspect_features
 from shutterless.dataset.inspect.suggestions import Suggestion
+from shutterless.features.embedding import DEFAULT_MODEL
 from shutterless.review.items import Item, Kind, Queue, labels_file
 from shutterless.utils.progress import Progress
 

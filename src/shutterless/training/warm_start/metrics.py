@@ -37,7 +37,7 @@ def compare_with_earlier(
                 if photo.label in changes.origins
             )
             before = predict_labelled(
-                earlier, dataset.root, photos, decoded=dataset.decoded, progress=progress
+                earlier.predictor, dataset.root, photos, decoded=dataset.decoded, progress=progress
             )
             old[split] = {**_measure(each, is_old), "right_before": before.measure().right}
         if not is_old.all():

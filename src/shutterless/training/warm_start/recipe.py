@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 from shutterless.errors import InputError
-from shutterless.training.recipe import PHASES, Recipe
+from shutterless.training.recipe import PHASES, ModelPhase, Recipe
 from shutterless.training.run import Run
 
 # Of the epochs of training from the start. With it, what took 40 epochs takes 10.
@@ -12,7 +12,10 @@ EPOCHS_SHARE = 0.25
 
 
 def with_fewer_epochs(recipe: Recipe) -> Recipe:
-    """Return the recipe with a quarter of the epochs, and of the warm-up, in every phase."""
+    """Return the recipe with a quarter of the epochs, and of the warm-up, in the phases that run the network.
+
+    Head training keeps all its epochs: they take seconds, and the features of old photos are cached.
+    """
     phases = {
         name: phase.model_copy(
             update={
@@ -21,7 +24,7 @@ def with_fewer_epochs(recipe: Recipe) -> Recipe:
             }
         )
         for name in (*PHASES, "from_scratch")
-        if (phase := getattr(recipe, name)) is not None
+        if isinstance(phase := getattr(recipe, name), ModelPhase)
     }
     return recipe.model_copy(update=phases)
 

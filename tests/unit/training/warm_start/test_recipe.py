@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 from shutterless.training.config import make_config
@@ -6,14 +7,13 @@ from shutterless.training.run import load_run
 from shutterless.training.warm_start.recipe import with_fewer_epochs, with_network_of
 
 
-def test_a_quarter_of_every_phase_is_trained():
-    recipe = with_fewer_epochs(load_recipe("standard"))
-    assert [phase.epochs for phase in (recipe.head_training, recipe.fine_tuning, recipe.from_scratch)] == [
-        8,
-        3,
-        15,
-    ]
-    assert recipe.fine_tuning.warmup_epochs == 0.25
+def test_the_head_gets_all_its_epochs_and_the_network_a_quarter():
+    whole = load_recipe("standard")
+    recipe = with_fewer_epochs(whole)
+    assert recipe.head_training == whole.head_training
+    assert recipe.fine_tuning.epochs == math.ceil(whole.fine_tuning.epochs / 4)
+    assert recipe.from_scratch.epochs == math.ceil(whole.from_scratch.epochs / 4)
+    assert recipe.fine_tuning.warmup_epochs == whole.fine_tuning.warmup_epochs / 4
     assert recipe.frozen_training is None
 
 

@@ -125,8 +125,8 @@ def inspect(
         require_report_folder(report, photos)
     with progress_bar() as progress:
         if features:
-            from shutterless.curation.embedding import DEFAULT_MODEL
             from shutterless.curation.inspection import inspect_features
+            from shutterless.features.embedding import DEFAULT_MODEL
 
             inspection = inspect_features(
                 photos, model=model or DEFAULT_MODEL, seed=seed, group_by=group_by, progress=progress

@@ -1,12 +1,13 @@
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from shutterless.curation.embedding import embed
 from shutterless.dataset.scan import load_dataset
 from shutterless.errors import InputError
-from shutterless.runtime.image.decoder import InputSpec
+from shutterless.features.embedding import embed, embed_pixels
+from shutterless.runtime.image.decoder import InputSpec, decode
 
 
 class MeanColour:
@@ -49,8 +50,46 @@ def test_a_copy_is_not_computed_again_and_a_new_photo_is(colour_photos, tmp_path
     assert len(features) == 65 and embedder.photos == 64
 
 
+def test_mirror_images_have_features_of_their_own(colour_photos, file):
+    class LeftColumn(MeanColour):
+        def features(self, pixels):
+            self.photos += len(pixels)
+            return pixels[:, :, 0].mean(axis=1).astype(np.float32)
+
+    photos, embedder = load_dataset(colour_photos).photos, LeftColumn()
+    plain = embed(colour_photos, photos[:40], embedder, cache_file=file)
+    both = embed(colour_photos, photos, embedder, mirrored=True, cache_file=file)
+    assert both.shape == (126, 3) and embedder.photos == 126
+    np.testing.assert_array_equal(both[:40], plain)
+    right = [
+        np.asarray(decode((colour_photos / photo.path).read_bytes(), embedder.input))[:, -1]
+        for photo in photos
+    ]
+    np.testing.assert_allclose(both[63:], np.mean(right, axis=1), rtol=1e-6)
+
+
+def test_photos_without_a_hash_are_not_cached(colour_photos, file):
+    photos, embedder = (
+        [replace(photo, sha256="") for photo in load_dataset(colour_photos).photos],
+        MeanColour(),
+    )
+    features = [embed(colour_photos, photos, embedder, cache_file=file) for _ in range(2)]
+    np.testing.assert_array_equal(*features)
+    assert len(np.unique(features[0], axis=0)) == 63 and embedder.photos == 126
+    assert not file.exists()
+
+
+def test_pixels_are_computed_once(file):
+    pixels, embedder = np.random.default_rng(0).integers(0, 256, (100, 8, 8, 3), np.uint8), MeanColour()
+    first = embed_pixels(pixels[:70], embedder, cache_file=file)
+    both = embed_pixels(pixels[::-1], embedder, cache_file=file)
+    assert embedder.photos == 100
+    np.testing.assert_array_equal(both[::-1][:70], first)
+    np.testing.assert_allclose(both[::-1], pixels.mean(axis=(1, 2)), rtol=1e-6)
+
+
 def test_ctrl_c_loses_nothing_that_was_computed(colour_photos, file, monkeypatch):
-    monkeypatch.setattr("shutterless.curation.embedding.CHUNK", 20)
+    monkeypatch.setattr("shutterless.features.embedding.CHUNK", 20)
     photos, embedder = load_dataset(colour_photos).photos, MeanColour()
 
     def press(what, number, total):

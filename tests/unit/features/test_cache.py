@@ -4,8 +4,8 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from shutterless.curation import feature_cache
-from shutterless.curation.feature_cache import FeatureCache
+from shutterless.features import cache as feature_cache
+from shutterless.features.cache import FeatureCache
 from shutterless.utils import cache
 
 ONES, TWOS = np.ones(4, np.float32), np.full(4, 2, np.float32)
@@ -69,8 +69,19 @@ def test_those_not_used_for_longest_are_removed(file, monkeypatch):
     with closing(FeatureCache("m", file)) as cache:
         cache.load(["a"])
     monkeypatch.setattr(feature_cache, "MAX_BYTES", 2 * ONES.nbytes)
-    store(file, {})
+    store(file, {"c": ONES})
     assert set(stored(file)) == {"a", "c"}
+
+
+def test_one_command_adds_no_more_than_the_limit(file, monkeypatch):
+    monkeypatch.setattr(feature_cache, "MAX_BYTES", 2 * ONES.nbytes)
+    store(file, {"a": ONES})
+    with closing(FeatureCache("m", file)) as cache:
+        for key in ("b", "c", "d"):
+            cache.store({key: TWOS})
+        ((rows,),) = cache._database.execute("SELECT COUNT(*) FROM features")
+    assert rows == 2
+    assert stored(file) == {"b": 2, "c": 2}
 
 
 @pytest.mark.parametrize("place", [None, "folder"])

@@ -1,4 +1,4 @@
-"""Keep the features of photos between inspections, in one SQLite file of the user's cache folder."""
+"""Keep the features of photos between commands, in one SQLite file of the user's cache folder."""
 
 import math
 import sqlite3
@@ -14,8 +14,9 @@ import numpy.typing as npt
 from shutterless.utils.cache import cache_folder
 
 FILE = "features.sqlite"
-# About 200,000 photos with 1,280 features each. Beyond it, those that were not used for longest are removed.
-MAX_BYTES = 1 << 30
+# About 400,000 photos with 1,280 features each. Beyond it, those that were not used for longest are removed.
+MAX_BYTES = 2 << 30
+SHRINKS = 16  # how often the limit is checked while `MAX_BYTES` are added
 # Values in one SQL statement; SQLite allows 32,766.
 MAX_VALUES = 500
 SECONDS_PER_DAY = 86_400
@@ -52,6 +53,7 @@ class FeatureCache:
 
     def __init__(self, model: str, file: Path | None) -> None:
         self._model, self._file = model, file
+        self._added_bytes = self._unchecked_bytes = 0
         self._database = self._open()
 
     def load(self, photos: Iterable[str]) -> dict[str, Features]:
@@ -67,22 +69,37 @@ class FeatureCache:
         return {key: np.frombuffer(vector, np.float32) for key, vector in vectors.items()}
 
     def store(self, features: Mapping[str, Features]) -> None:
-        """Add features by the photos' SHA-256, all of them at once."""
+        """Add features by the photos' SHA-256, all of them at once.
+
+        Beyond `MAX_BYTES` nothing is added any more: it would only replace what has just been added.
+        """
+        if self._added_bytes >= MAX_BYTES:
+            return
         vectors = ((key, np.asarray(vector, "<f4").tobytes()) for key, vector in features.items())
         rows = [(self._model, key, _today(), zlib.crc32(vector), vector) for key, vector in vectors]
         for _ in range(2):
             try:
                 with self._database:
                     self._database.executemany("INSERT OR REPLACE INTO features VALUES (?, ?, ?, ?, ?)", rows)
+                self._count(sum(len(vector) for *_, vector in rows))
                 return
             except sqlite3.Error as error:
                 self._reopen(error)
 
     def close(self) -> None:
         """Remove what is beyond the limit, and close the file."""
-        with suppress(sqlite3.Error):
-            self._shrink()
+        if self._unchecked_bytes:
+            with suppress(sqlite3.Error):
+                self._shrink()
         self._database.close()
+
+    def _count(self, added_bytes: int) -> None:
+        """Count what was added, and keep the file within the limit."""
+        self._added_bytes += added_bytes
+        self._unchecked_bytes += added_bytes
+        if self._unchecked_bytes * SHRINKS > MAX_BYTES:
+            self._shrink()
+            self._unchecked_bytes = 0
 
     def _select(self, keys: list[str]) -> list[tuple[str, int, bytes]]:
         """Return photo, checksum and vector of these photos, and mark them as used today."""
