@@ -60,7 +60,7 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="imagenet, none, or a Keras weights file.  [default: imagenet if there are any]",
+            help="imagenet, none, or a file of weights.  [default: imagenet if there are any]",
         ),
     ] = None,
     cut: Annotated[

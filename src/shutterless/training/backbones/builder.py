@@ -22,7 +22,7 @@ def build_backbone(
     Args:
         backbone: Entry of the catalogue.
         image_size: Side of the input, in pixels.
-        weights: `imagenet` (from Keras's cache or its website, or from a package), `none`, or a file of Keras
+        weights: `imagenet` (from Keras's cache or its website, or from a package), `none`, or a file of
             weights.
         cut: Name of the layer to cut behind; None or `end` for the whole backbone.
 
@@ -64,7 +64,7 @@ def _weights_argument(backbone: Backbone, weights: str) -> str | None:
         raise RecipeError(
             "weights-not-found",
             f"There is no weights file {weights}",
-            "Give imagenet, none, or the path of a Keras .h5 file.",
+            "Give imagenet, none, or the path of a Keras .h5 file, or of timm's .safetensors file.",
         )
     return weights
 

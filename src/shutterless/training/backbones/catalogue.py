@@ -1,11 +1,12 @@
-"""The catalogue of backbones: all of keras.applications, EfficientNet-Lite, and `tiny`.
+"""The catalogue of backbones: all of keras.applications, EfficientNet-Lite, MobileNetV4, and `tiny`.
 
 It is data, in catalogue.csv. Sizes, scalings and files of keras.applications are from the source of Keras
 3.15, top-1 is from https://keras.io/api/applications/, that of MobileNetV3 from its docstring in Keras; for
-EfficientNet-Lite, both are from https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite.
-Multiply-adds for one photo of that size, in billions, are those that the networks' authors publish; the
-precision is what `convert` was measured to take with the recipe `quick`, and float16 where nothing was
-measured. The cuts are the last layer with a name before the strides 16 and 32, and the end.
+EfficientNet-Lite, both are from https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite,
+for MobileNetV4 from https://arxiv.org/abs/2404.10518. Multiply-adds for one photo of that size, in billions,
+are those that the networks' authors publish; the precision is what `convert` was measured to take with the
+recipe `quick`, and float16 where nothing was measured. The cuts are the last layer with a name before the
+strides 16 and 32, and the end.
 """
 
 import csv
@@ -19,8 +20,15 @@ import keras
 
 from shutterless.errors import RecipeError
 from shutterless.training.backbones.efficientnet_lite import build_efficientnet_lite
+from shutterless.training.backbones.mobilenet_v4 import build_mobilenet_v4
 from shutterless.training.backbones.scaling import Scaling
-from shutterless.training.backbones.weights import KerasWeights, OwnWeights, PackageWeights, PublishedWeights
+from shutterless.training.backbones.weights import (
+    KerasWeights,
+    OwnWeights,
+    PackageWeights,
+    PublishedWeights,
+    load_file,
+)
 
 END = "end"
 Shape = tuple[int, int, int]
@@ -81,7 +89,7 @@ def build_with_weights(
         architecture: Builds the network with random weights.
         published: What `imagenet` stands for.
         shape: Height, width and channels of the input.
-        weights: `imagenet`, a file of Keras weights, or None for random weights.
+        weights: `imagenet`, a file of weights, see `load_file`, or None for random weights.
 
     Raises:
         RecipeError: What was built is no network whose output is a feature map (`no-backbone`).
@@ -100,7 +108,7 @@ def build_with_weights(
     if weights == "imagenet" and published is not None:
         published.load(model)
     elif weights is not None:
-        model.load_weights(weights)
+        load_file(model, weights)
     return model
 
 
@@ -156,6 +164,9 @@ def _read_catalogue() -> Iterator[Backbone]:
 
 
 def _weights_and_build(row: dict[str, str]) -> tuple[PublishedWeights | None, Build]:
+    if row["family"] == "mobilenet_v4":
+        variant = row["network"].removeprefix("MobileNetV4Conv").lower()
+        return None, partial(build_with_weights, partial(build_mobilenet_v4, variant), None)
     if row["family"] != "efficientnet_lite":
         return KerasWeights(row["weights"]), partial(_build_application, row["network"])
     package, _, file = row["weights"].partition("/")

@@ -16,11 +16,21 @@ import numpy.typing as npt
 
 from shutterless.errors import InputError, RecipeError
 from shutterless.files import atomic_file
+from shutterless.training.backbones.safetensors_file import read_safetensors
 from shutterless.training.backbones.torch_file import read_torch_file
 from shutterless.utils.hashing import file_hash
 
 # Layers of the top, which are not loaded, by the beginning of their names.
 _TOP = ("_fc.", "fc.", "classifier.")
+# Names of a layer's weights in Keras and in PyTorch.
+_TORCH_NAMES = {
+    "kernel": "weight",
+    "bias": "bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
 _ADDRESS = re.compile(r"(https?|file)://\S+\.(h5|keras)")
 # What keras.applications downloads from, and how long to wait for its answer, in seconds.
 SERVER, TIMEOUT = "https://storage.googleapis.com/tensorflow/keras-applications/", 5
@@ -197,10 +207,42 @@ def assign_arrays(model: keras.Model, arrays: Mapping[str, npt.NDArray[np.generi
     if len(values) != len(targets):
         raise ValueError(f"it has {len(values)} arrays instead of {len(targets)}")
     for (layer, weight), (name, array) in zip(targets, values, strict=True):
-        value = array.transpose(_axes(layer)) if array.ndim == 4 else array
-        if value.shape != tuple(weight.shape):
-            raise ValueError(f"{name} has the shape {value.shape} instead of {tuple(weight.shape)}")
-        weight.assign(value)
+        _assign(layer, weight, name, array)
+
+
+def load_file(model: keras.Model, file: str) -> None:
+    """Load a file of weights into a model without its top.
+
+    Args:
+        model: The model. For a file of timm's, its layers have the names of timm's.
+        file: A file of Keras weights, or a .safetensors file of timm's.
+
+    Raises:
+        RecipeError: A .safetensors file cannot be read (`unreadable-weights`).
+        ValueError: The weights are not those of such a model.
+    """
+    if file.endswith(".safetensors"):
+        _assign_named(model, read_safetensors(Path(file)))
+    else:
+        model.load_weights(file)
+
+
+def _assign_named(model: keras.Model, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
+    for layer in model.layers:
+        for weight in layer.weights:
+            name = f"{layer.name}.{_TORCH_NAMES[weight.name]}"
+            if name not in arrays:
+                raise ValueError(f"it has no {name}")
+            _assign(layer, weight, name, arrays[name])
+
+
+def _assign(
+    layer: keras.layers.Layer, weight: keras.Variable, name: str, array: npt.NDArray[np.generic]
+) -> None:
+    value = array.transpose(_axes(layer)) if array.ndim == 4 else array
+    if value.shape != tuple(weight.shape):
+        raise ValueError(f"{name} has the shape {value.shape} instead of {tuple(weight.shape)}")
+    weight.assign(value)
 
 
 def _axes(layer: keras.layers.Layer) -> tuple[int, int, int, int]:

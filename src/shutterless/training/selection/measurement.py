@@ -62,9 +62,11 @@ def measure(
         RecipeError: The backbone cannot be built, see `build_backbone`.
         ConversionError: TensorFlow cannot convert the model (`conversion-failed`).
     """
-    pixels = np.random.default_rng(SEED).integers(0, 256, (1, image_size, image_size, 3), dtype=np.uint8)
+    rng = np.random.default_rng(SEED)
+    pixels = rng.integers(0, 256, (1, image_size, image_size, 3), dtype=np.uint8)
     with seeded(SEED), tempfile.TemporaryDirectory(prefix="shutterless-") as folder:
         model = build_model(backbone, head, labels=LABELS, image_size=image_size, weights="none", cut=None)
+        _vary_biases(model.full, rng)
         with Exporter(model.full, pixels) as exporter:
             classifiers = [
                 _load(exporter.export(precision), image_size, Path(folder, precision))
@@ -75,6 +77,13 @@ def measure(
         Measurement(precision, float(time), len(classifier.bundle.model) + MAX_BYTES)
         for precision, time, classifier in zip(precisions, times, classifiers, strict=True)
     )
+
+
+def _vary_biases(model: keras.Model, rng: np.random.Generator) -> None:
+    """Give biases and normalizations different values: a file stores layers' equal arrays only once."""
+    for weight in model.weights:
+        if len(weight.shape) == 1:
+            weight.assign(rng.uniform(0.9, 1.1, weight.shape))
 
 
 def _load(content: bytes, image_size: int, folder: Path) -> Classifier:

@@ -83,8 +83,9 @@ def test_every_classifier_of_keras_applications_is_there():
         for name, thing in vars(keras.applications).items()
         if inspect.isfunction(thing) and "include_top" in inspect.signature(thing).parameters
     }
-    others = {"tiny", *(f"efficientnetlite{variant}" for variant in range(5))}
-    assert offered | others == OURS
+    lite = {f"efficientnetlite{variant}" for variant in range(5)}
+    others = {"tiny", "mobilenetv4convsmall", "mobilenetv4convmedium"}
+    assert offered | lite | others == OURS
 
 
 def test_the_figures_are_those_of_the_network(member, whole_backbone):
@@ -106,6 +107,8 @@ def test_pixels_are_scaled_exactly_once_and_as_keras_documents_it(member, whole_
         expected = pixels / np.float32(127.5) - 1
     elif member.family == "efficientnet_lite":
         expected = (pixels - np.float32(127)) / 128
+    elif member.family == "mobilenet_v4":
+        expected = (pixels / np.float32(255) - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
     else:
         module = importlib.import_module(f"keras.applications.{member.family}")
         expected = module.preprocess_input(pixels.astype("float32"))

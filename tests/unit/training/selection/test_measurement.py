@@ -1,10 +1,11 @@
 import random
 
+import keras
 import pytest
 
 from shutterless.export import Precision
 from shutterless.novelty.fit import MAX_BYTES
-from shutterless.training.backbones.catalogue import BACKBONES
+from shutterless.training.backbones.catalogue import BACKBONES, Backbone
 from shutterless.training.recipe import HeadConfig
 from shutterless.training.selection.measurement import measure, measure_peak
 
@@ -13,9 +14,13 @@ pytestmark = pytest.mark.slow
 TINY = BACKBONES["tiny"]
 
 
-def test_a_converted_model_is_measured_in_each_precision():
+def test_a_converted_model_is_measured_in_each_precision_once():
     both = (Precision.INT8_MIXED, Precision.FLOAT16)
-    quantized, half = measure(TINY, both, image_size=64, head=HeadConfig())
+    state = random.getstate()
+    measurements = measure(TINY, both, image_size=64, head=HeadConfig())
+    assert measure(TINY, both, image_size=64, head=HeadConfig()) is measurements
+    assert random.getstate() == state  # the caller's generator
+    quantized, half = measurements
     assert (quantized.precision, half.precision) == both
     assert quantized.milliseconds > 0
     assert half.milliseconds > 0
@@ -25,11 +30,21 @@ def test_a_converted_model_is_measured_in_each_precision():
     assert quantized.bytes < half.bytes
 
 
-def test_a_backbone_is_measured_once_and_no_generator_of_the_caller_is_touched():
-    state = random.getstate()
-    first = measure(TINY, (Precision.FLOAT16,), image_size=32, head=HeadConfig())
-    assert measure(TINY, (Precision.FLOAT16,), image_size=32, head=HeadConfig()) is first
-    assert random.getstate() == state
+def test_the_biases_of_each_layer_take_their_place():
+    channels, layers = 2048, 4
+
+    def build(shape, weights):
+        inputs = keras.Input(shape)
+        x = keras.layers.Conv2D(channels, 1)(inputs)
+        for _ in range(layers):
+            x = keras.layers.DepthwiseConv2D(3, use_bias=False, padding="same")(x)
+            x = keras.layers.ReLU()(keras.layers.BatchNormalization()(x))
+        return keras.Model(inputs, x)
+
+    backbone = Backbone("wide", "wide", build, 4, 4, "tf")
+    (half,) = measure(backbone, (Precision.FLOAT16,), image_size=4, head=HeadConfig())
+    weights = layers * (9 + 1) * channels + (3 + 1) * channels + 10 * channels
+    assert half.bytes - MAX_BYTES > 2 * weights
 
 
 def test_the_machine_computes_a_billion_products_a_second_or_more():
