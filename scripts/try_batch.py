@@ -1,6 +1,7 @@
 """Try batch jobs at sizes that no test has time for: speed, kill -9, a cluster, bad hosts, a million rows.
 
 python scripts/try_batch.py speed BUNDLE PHOTOS --copies 5
+python scripts/try_batch.py processor BUNDLE PHOTOS --copies 5
 python scripts/try_batch.py kills BUNDLE PHOTOS --rounds 20
 python scripts/try_batch.py cluster BUNDLE PHOTOS
 python scripts/try_batch.py urls BUNDLE PHOTOS
@@ -94,6 +95,53 @@ def try_speed(bundle: Path, photos: Path, folder: Path, options: argparse.Namesp
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
         children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10
         print(f"equal parts; most memory: this process {memory} MB, any child {children} MB")
+
+
+def cpu_seconds(command: Sequence[object]) -> float:
+    """Return the processor time that a command takes, with all processes that it starts (cgroup v1)."""
+    group = Path(f"/sys/fs/cgroup/cpuacct/try-batch-{os.getpid()}")
+    group.mkdir(exist_ok=True)
+    start_time = int((group / "cpuacct.usage").read_text())
+    subprocess.run(
+        ["bash", "-c", f'echo $$ > {group}/cgroup.procs; exec "$@"', "-", *map(str, command)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while (group / "cgroup.procs").read_text():  # processes of Ray that are ending
+        time.sleep(0.2)
+    seconds = (int((group / "cpuacct.usage").read_text()) - start_time) / 1e9
+    group.rmdir()
+    return seconds
+
+
+def try_processor(bundle: Path, photos: Path, folder: Path, options: argparse.Namespace) -> None:
+    """Compare the processor time of bare interpreters with that of both engines, on any busy machine.
+
+    Each way classifies all photos and a tenth of them, to tell what a photo takes from what a start takes.
+    """
+    uris = link_photos(photos, folder / "photos", options.copies)
+    lists = {count: folder / f"{count}.txt" for count in (len(uris), len(uris) // 10)}
+    for count, file in lists.items():
+        file.write_text("".join(f"{uri}\n" for uri in uris[:: len(uris) // count][:count]))
+    for number in range(options.rounds):
+        bare = 0.0
+        for engine in ("bare", *options.engines):
+            seconds = []
+            for count, file in lists.items():
+                output = folder / f"{engine}-{count}-{number}"
+                batch = [*COMMAND, bundle, file, "-o", output, "--engine", engine, "--chunk-size", "50"]
+                command = [*batch, "--workers", options.workers]
+                if engine == "bare":
+                    command = ["bash", "-c", f"{sys.executable} -c '{BARE}' {bundle} < {file}"]
+                seconds.append(cpu_seconds(command))
+            many, few = lists
+            photo = (seconds[0] - seconds[1]) / (many - few)
+            bare = bare or photo
+            start = seconds[0] - many * photo
+            print(
+                f"{engine}: {photo * 1000:.2f} ms a photo ({bare / photo:.2f} × bare), {start:.1f} s to start"
+            )
 
 
 def try_kills(bundle: Path, photos: Path, folder: Path, options: argparse.Namespace) -> None:
@@ -221,6 +269,7 @@ print(f"{time.monotonic() - start_time:.1f} s, "
 
 TRIALS = {
     "speed": try_speed,
+    "processor": try_processor,
     "kills": try_kills,
     "cluster": try_cluster,
     "urls": try_urls,

@@ -84,6 +84,8 @@ _EXPORTS = {
     "batch_jobs.plan": ("BatchPlan", "plan_batch"),
     "review.review": ("apply_review", "open_review", "serve_review"),
     "review.session": ("Review",),
+    "tuning.results": ("TrialResult",),
+    "tuning.tuner": ("TuneResult", "tune"),
     "runtime.settings": ("Settings",),
     "serving": ("serve",),
     "api_answers": ("ApiPrediction",),

@@ -118,5 +118,8 @@ from shutterless.training.series.cross_validation import CrossValidation as Cros
 from shutterless.training.series.cross_validation import Fold as Fold
 from shutterless.training.series.cross_validation import cross_validate as cross_validate
 from shutterless.training.trainer import train as train
+from shutterless.tuning.results import TrialResult as TrialResult
+from shutterless.tuning.tuner import TuneResult as TuneResult
+from shutterless.tuning.tuner import tune as tune
 
 __version__: str

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import shutterless
+from shutterless.tuning import engine
 
 FUNCTIONS = [name for name in shutterless.__all__ if inspect.isfunction(getattr(shutterless, name))]
 SHOWN_URL = "http://127.0.0.1:8080"
@@ -21,7 +22,16 @@ def results(tmp_path_factory) -> Path:
     run = shutterless.train(photos, folder / "run", backbone="tiny", image_size=32, epochs=1, report=False)
     shutterless.convert(run.path, folder / "bundle", precision="float16", max_drop=0.5)
     shutil.copy(next(photos.glob("test/*/*.jpg")), folder / "photo.jpg")
+    (folder / "search.toml").write_text("trials = 1\n[search]\n'backbone.name' = 'tiny'\n")
+    with pytest.MonkeyPatch.context() as patch:  # a search that is finished; starting Ray takes a while
+        patch.setattr(engine, "run_trials", finish_trials)
+        shutterless.tune(photos, folder / "search.toml", folder / "tuned")
     return folder
+
+
+def finish_trials(study, trials, earlier, *, on_result, **options) -> None:
+    for trial in trials:
+        on_result(shutterless.TrialResult(trial.number, trial.values, "finished", 0.5, None, 0.8))
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -80,6 +80,15 @@ def train(dataset: shutterless.Dataset) -> shutterless.Run:
     return shutterless.load_run(run.path)
 
 
+def tune() -> float | None:
+    result: shutterless.TuneResult = shutterless.tune(
+        "photos", "search.toml", "tuned", workers=2, on_note=print
+    )
+    rows: list[shutterless.TrialResult] = [trial for trial in result.trials if not trial.error]
+    shutterless.train("photos", "run", recipe=result.recipe)
+    return result.best.loss if rows else None
+
+
 def cross_validate() -> float:
     result: shutterless.CrossValidation = shutterless.cross_validate(
         "photos", "folds", folds=3, seed=1, group_by="none", resume=True, recipe="quick", epochs=3
@@ -278,6 +287,13 @@ def deploy_to_aws() -> str:
     deploy.destroy("clothes", profile="work")
     print(deploy.list_resources("clothes", region="eu-central-1"))
     return deployment.url
+
+
+def estimate_batch() -> list[float]:
+    prices = shutterless.deploy.load_prices("us-east-1")
+    costs = shutterless.deploy.estimate_batch(1_000_000, shutterless.deploy.Workload(40), prices, 0.02)
+    rows: list[shutterless.deploy.BatchCost] = [cost for cost in costs if cost.usd is not None]
+    return [row.hours for row in rows]
 
 
 def estimate_cost() -> float:

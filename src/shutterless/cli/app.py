@@ -24,6 +24,7 @@ from shutterless.cli.commands import (
     runs,
     serve,
     train,
+    tune,
 )
 from shutterless.cli.commands.aws import cost, deploy, logs, status
 from shutterless.cli.console import INTERRUPTED, PIPE_CLOSED, ReaderGoneError, say_error
@@ -40,6 +41,7 @@ STAGES: dict[str, dict[str, Command]] = {
     "Data and training": {
         "dataset": dataset.app,
         "train": train.train,
+        "tune": tune.tune,
         "runs": runs.app,
         "evaluate": evaluate.evaluate,
         "compare": compare.compare,

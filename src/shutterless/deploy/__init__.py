@@ -25,6 +25,7 @@ _EXPORTS = {
     "aws.session": ("connect",),
     "aws.logs": ("LogEntry", "follow_logs", "read_logs"),
     "canary.comparison": ("Comparison", "Figure"),
+    "cost.batch": ("BatchCost", "estimate_batch"),
     "cost.estimate": ("Estimate", "estimate_cost"),
     "cost.price_list": ("PriceTable", "fetch_prices"),
     "cost.prices": ("Prices", "load_prices"),

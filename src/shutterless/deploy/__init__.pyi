@@ -8,6 +8,8 @@ from shutterless.deploy.canary.comparison import Comparison as Comparison
 from shutterless.deploy.canary.comparison import Figure as Figure
 from shutterless.deploy.code.live import LiveRelease as LiveRelease
 from shutterless.deploy.code.live import read_live_release as read_live_release
+from shutterless.deploy.cost.batch import BatchCost as BatchCost
+from shutterless.deploy.cost.batch import estimate_batch as estimate_batch
 from shutterless.deploy.cost.estimate import Estimate as Estimate
 from shutterless.deploy.cost.estimate import estimate_cost as estimate_cost
 from shutterless.deploy.cost.price_list import PriceTable as PriceTable

@@ -136,3 +136,12 @@ def test_cold_starts_can_be_given(shutterless):
 
 def test_a_function_url_has_no_api_gateway(shutterless):
     assert "API Gateway" not in shutterless("cost", "--duration", 100, "--front", "url").stdout
+
+
+def test_a_batch_is_compared_on_lambda_a_spot_instance_and_this_machine(shutterless):
+    options = ("cost", "--duration", 36, "--batch", 1_000_000, "--spot-price", 0.03)
+    rows = [line.split("\t") for line in shutterless(*options).stdout.splitlines() if "\t" in line]
+    assert [row[0] for row in rows] == ["", "lambda", "spot", "this machine"]
+    assert rows[2] == ["spot", "4", "2.5", "0.30"]
+    document = json.loads(shutterless(*options, "--json").stdout)
+    assert [place["usd"] is None for place in document["places"]] == [False, False, True]

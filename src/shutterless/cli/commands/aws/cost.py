@@ -14,6 +14,7 @@ from shutterless.utils.quiet import quiet_start
 
 if TYPE_CHECKING:
     from shutterless.deploy.cost.estimate import Estimate
+    from shutterless.deploy.cost.prices import Prices
     from shutterless.deploy.cost.workload import Workload
     from shutterless.runtime.json_types import JsonObject
 
@@ -78,6 +79,16 @@ def cost(
         float | None,
         typer.Option(metavar="MS", min=1, help="Find the cheapest memory size with at most this latency."),
     ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Compare what N photos cost on Lambda, a spot instance and this machine."
+        ),
+    ] = None,
+    spot_price: Annotated[
+        float | None,
+        typer.Option(metavar="USD", help="Price of a spot instance, per virtual CPU and hour, for --batch."),
+    ] = None,
     prices: Annotated[Path | None, typer.Option(metavar="FILE", help="Your own price table.")] = None,
     fetch_prices: Annotated[
         bool,
@@ -106,6 +117,7 @@ def cost(
     Examples:
       shutterless cost --bundle bundle --requests 100000 --region us-east-1
       shutterless cost --duration 100 --provisioned 1 --latency 180
+      shutterless cost --bundle bundle --batch 1000000
       shutterless cost clothes
       shutterless cost --fetch-prices --region us-west-2 -o prices.toml
     """
@@ -143,6 +155,9 @@ def cost(
         cold_share=workload.cold_share if cold_share is None else cold_share,
     )
     price_table = load_prices(region or DEFAULT_REGION, prices)
+    if batch:
+        _show_batch(batch, workload, source, price_table, spot_price, as_json)
+        return
     bill = estimate_cost(workload, price_table)
     sizes = sweep_memory(workload, price_table) if latency else []
     best = find_cheapest(sizes, latency) if latency else None
@@ -218,6 +233,38 @@ def _show(bill: "Estimate", source: str) -> None:
     print_result(
         f"Prices of {prices.date} for {prices.region}, without tax. Check them before you rely on them: "
         f"{prices.sources['lambda']}"
+    )
+
+
+def _show_batch(
+    photos: int,
+    workload: "Workload",
+    source: str,
+    prices: "Prices",
+    spot_price: float | None,
+    as_json: bool,
+) -> None:
+    """Print what a batch job costs in each place."""
+    from shutterless.deploy.cost.batch import estimate_batch
+
+    costs = estimate_batch(photos, workload, prices, spot_price)
+    if as_json:
+        print_json(
+            {
+                "photos": photos,
+                "duration_ms": workload.duration_ms,
+                "duration_source": source,
+                "places": [each.to_json() for each in costs],
+            }
+        )
+        return
+    rows = make_table("", "at the same time", "hours", "USD")
+    for each in costs:
+        usd = "" if each.usd is None else f"{each.usd:,.2f}"
+        rows.add_row(each.place, f"{each.workers:,}", _rounded(each.hours), usd)
+    show(rows)
+    print_result(
+        f"{photos:,} photos of {workload.duration_ms:.1f} ms ({source}), prices for {prices.region}."
     )
 
 
