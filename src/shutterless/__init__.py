@@ -46,6 +46,7 @@ _EXPORTS = {
     "curation.inspection": ("inspect_features",),
     "training.run": ("Run", "load_run"),
     "training.series.cross_validation": ("CrossValidation", "Fold", "cross_validate"),
+    "training.series.series": ("train_series",),
     "evaluation.metrics": (
         "ConditionMetrics",
         "Confusion",

@@ -117,6 +117,7 @@ from shutterless.training.run import load_run as load_run
 from shutterless.training.series.cross_validation import CrossValidation as CrossValidation
 from shutterless.training.series.cross_validation import Fold as Fold
 from shutterless.training.series.cross_validation import cross_validate as cross_validate
+from shutterless.training.series.series import train_series as train_series
 from shutterless.training.trainer import train as train
 from shutterless.tuning.results import TrialResult as TrialResult
 from shutterless.tuning.tuner import TuneResult as TuneResult

@@ -70,6 +70,7 @@ def train(dataset: shutterless.Dataset) -> shutterless.Run:
         batch_size=32,
         seed=1,
         from_run="earlier-run",
+        minutes=30,
         resume=True,
         tensorboard=True,
         report=False,
@@ -96,6 +97,13 @@ def cross_validate() -> float:
     folds: tuple[shutterless.Fold, ...] = result.folds
     print([fold.accuracy for fold in folds])
     return result.standard_deviation
+
+
+def train_series() -> list[float]:
+    runs: tuple[shutterless.Run, ...] = shutterless.train_series(
+        "photos", "runs", recipes=["quick", "best"], seeds=[1, 2], minutes=10, resume=True
+    )
+    return [run.metrics["seconds"] for run in runs]
 
 
 def measure(run: shutterless.Run) -> float:

@@ -72,6 +72,9 @@ class RunMetrics(TypedDict, total=False):
     """The contents of metrics.json.
 
     `test` is only there if there were test photos, and `from_run` if the run continues another one.
+    `seconds` is how long the training took, with reading the photos, the metrics and the report. In a run
+    that was interrupted, the finished epochs and what came after the interruption count.
+    `estimated_seconds` is the estimate of it, if there was one.
     """
 
     validation: SplitMetrics
@@ -86,6 +89,8 @@ class RunMetrics(TypedDict, total=False):
     dataset_fingerprint: str
     made_with: dict[str, str]
     parameters: int
+    seconds: float
+    estimated_seconds: float
 
 
 def read_metrics(run: Path) -> RunMetrics:

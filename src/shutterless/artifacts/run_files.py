@@ -10,8 +10,8 @@ SPLIT = "split.csv"
 HISTORY = "history.csv"
 METRICS = "metrics.json"
 LOGS = "logs"
-# In the folder of a cross-validation, above its runs.
-FOLDS = "folds.json"
+# In the folder of a cross-validation, and in that of a series, above their runs.
+FOLDS, CURVES = "folds.json", "curves.svg"
 
 
 def is_run(path: str | Path) -> bool:

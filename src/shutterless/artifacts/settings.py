@@ -22,6 +22,8 @@ class Settings(BaseModel):
         group_by: Rule for photos of the same thing, see `parse_group_by`.
         from_run: The run that this one continues; None if it was trained from the start.
         plan: Phase → fields of the recipe that were planned differently for these photos and this machine.
+        minutes: How long the training may take.
+        estimated_seconds: Phase → how long it was estimated to take; empty for a short training.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,6 +38,8 @@ class Settings(BaseModel):
     group_by: str = NONE  # the default is for runs made before there were groups
     from_run: Path | None = None
     plan: dict[str, dict[str, int]] = {}
+    minutes: float | None = None
+    estimated_seconds: dict[str, float] = {}
 
     @property
     def root(self) -> Path:

@@ -83,6 +83,14 @@ def format_period(period: timedelta) -> str:
     return f"{hours} hours" if hours > 1 else "hour"
 
 
+def format_seconds(seconds: float) -> str:
+    """Format a duration, as in "45 s", "12 min" or "2 h 5 min"."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
 @dataclass
 class Table:
     """A table of plain text.

@@ -1,9 +1,10 @@
 """What `shutterless train` prints: the configuration, each epoch, and the metrics at the end."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from shutterless.cli.console import make_table, print_result, say, show, show_note
+from shutterless.cli.console import format_seconds, make_table, print_result, say, show, show_note
 from shutterless.utils.messages import plural
 
 if TYPE_CHECKING:
@@ -74,6 +75,18 @@ def say_config(config: "TrainingConfig", dataset: "Dataset") -> None:
         _say_extremes(counts)
     for line in summarize_groups(dataset.groups):
         say(line)
+    if config.estimated_seconds:
+        say(describe_estimate(config.estimated_seconds))
+
+
+def describe_estimate(seconds: Mapping[str, float]) -> str:
+    """Describe how long a training will take: "About 12 min: head training 1 min, fine-tuning 11 min"."""
+    names = {"fine_tuning": "fine-tuning"}
+    parts = (
+        f"{names.get(name, name.replace('_', ' '))} {format_seconds(value)}"
+        for name, value in seconds.items()
+    )
+    return f"About {format_seconds(sum(seconds.values()))}: {', '.join(parts)}"
 
 
 def _show_selection(selection: "Selection") -> None:

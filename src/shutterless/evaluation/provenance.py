@@ -185,7 +185,7 @@ def _train_command(folder: Path, recipe: str, settings: Mapping[str, Any]) -> st
     if "from_run" in settings:  # its network is that of the run
         options += ["--from", str(settings["from_run"])]
     network = () if "from_run" in settings else ("backbone", "weights", "cut", "image_size")
-    for option in (*network, "seed", "group_by"):
+    for option in (*network, "seed", "minutes", "group_by"):
         if option in settings:
             options += [f"--{option.replace('_', '-')}", str(settings[option])]
     words = ["shutterless", "train", str(settings.get("photos", "photos")), "-o", str(folder), *options]

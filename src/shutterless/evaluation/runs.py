@@ -38,7 +38,8 @@ class RunSummary:
         photos: Number of training photos.
         dataset: Fingerprint of the photos, labels and splits, see `Dataset.fingerprint`.
         epochs: Number of finished epochs.
-        seconds: Duration of its epochs, without the time in which photos were read and features computed.
+        seconds: Duration of the training; for an unfinished or older run, of its epochs.
+        estimated_seconds: What was estimated before the training; None if it was not.
         parameters: Number of the model's parameters; None if it is not recorded.
         accuracy: On the validation photos; for an unfinished run, that of its best epoch.
         loss: Log loss on the validation photos, likewise.
@@ -61,6 +62,7 @@ class RunSummary:
     dataset: str = ""
     epochs: int = 0
     seconds: float | None = None
+    estimated_seconds: float | None = None
     parameters: int | None = None
     accuracy: float | None = None
     loss: float | None = None
@@ -87,7 +89,7 @@ class RunGroup:
         accuracy_deviation: Their sample standard deviation.
         loss: Mean of the log losses.
         loss_deviation: Their sample standard deviation.
-        seconds: Mean duration of the epochs; None if one is unknown.
+        seconds: Mean duration of the trainings; None if one is unknown.
     """
 
     recipe: str
@@ -194,6 +196,7 @@ def _read(path: Path) -> RunSummary:
         dataset=settings.dataset_fingerprint,
         epochs=len(history),
         seconds=sum(epoch.seconds for epoch in history) or None,
+        estimated_seconds=sum(settings.estimated_seconds.values()) or None,
     )
     if (path / METRICS).is_file():
         return _with_metrics(base, path)
@@ -207,6 +210,7 @@ def _with_metrics(run: RunSummary, path: Path) -> RunSummary:
     return replace(
         run,
         state="finished",
+        seconds=metrics.get("seconds", run.seconds),
         parameters=metrics.get("parameters"),
         accuracy=float(validation["accuracy"]),
         loss=float(validation["loss"]),

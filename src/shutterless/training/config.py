@@ -47,8 +47,10 @@ class TrainingConfig:
         seed: For the split, the order of the photos, augmentation and the first weights.
         group_by: Which photos show one thing, see `load_dataset`.
         from_run: The run to continue from.
-        plan: Where the training differs from the recipe.
         selection: How the backbone was chosen, if it was chosen for a budget.
+        plan: Where the training differs from the recipe. A phase of 0 epochs is left out.
+        minutes: How long the training may take; None for no limit.
+        estimated_seconds: Phase → how long it will take; empty if that was not estimated.
     """
 
     recipe: Recipe
@@ -59,6 +61,8 @@ class TrainingConfig:
     from_run: Path | None = None
     plan: Plan = field(default_factory=dict)
     selection: Selection | None = None
+    minutes: float | None = None
+    estimated_seconds: dict[str, float] = field(default_factory=dict)
 
     @property
     def weights_source(self) -> str:
@@ -80,7 +84,8 @@ class TrainingConfig:
     def phases(self) -> dict[str, Phase]:
         """The phases in order as they are planned, by their names in the recipe."""
         phases = self.recipe.phases(pretrained=self.weights != "none")
-        return {name: phase.model_copy(update=self.plan.get(name)) for name, phase in phases.items()}
+        plans = {name: phase.model_copy(update=self.plan.get(name)) for name, phase in phases.items()}
+        return {name: phase for name, phase in plans.items() if phase.epochs}
 
     def settings(self, dataset: Dataset) -> Settings:
         """Return what recipe.toml records in addition to the recipe."""
@@ -95,6 +100,8 @@ class TrainingConfig:
             group_by=self.group_by,
             from_run=self.from_run,
             plan=self.plan,
+            minutes=self.minutes,
+            estimated_seconds=self.estimated_seconds,
         )
 
 
@@ -109,6 +116,7 @@ def make_config(
     batch_size: int | None = None,
     seed: int | None = None,
     group_by: str | Path | None = None,
+    minutes: float | None = None,
     earlier: Run | None = None,
     from_run: Run | None = None,
     budget: str | None = None,
@@ -128,6 +136,7 @@ def make_config(
         batch_size: Photos in a step of the recipe's last phase.
         seed: From 0 to `MAX_SEED`.
         group_by: Which photos show one thing.
+        minutes: How long the training may take.
         earlier: The run to resume; its settings are the defaults.
         from_run: The run to continue from. Its network is used, and a quarter of the epochs of fine-tuning.
         budget: With the backbone `auto`: a time or a size, see `parse_budget`.
@@ -176,6 +185,8 @@ def make_config(
     if default := earlier or from_run:
         weights, group_by = weights or default.settings.weights, group_by or default.settings.group_by
         seed = default.settings.seed if seed is None else seed
+    if earlier is not None and minutes is None:
+        minutes = earlier.settings.minutes
     seed = SEED if seed is None else seed
     if not 0 <= seed <= MAX_SEED:
         raise InputError("invalid-seed", f"{seed} is no valid seed", f"Choose a seed from 0 to {MAX_SEED}.")
@@ -187,6 +198,7 @@ def make_config(
         str(group_by or AUTO),
         from_run.path.resolve() if from_run else None,
         selection=selection,
+        minutes=minutes,
     )
 
 
@@ -238,6 +250,7 @@ def _recorded(run: Run) -> TrainingConfig:
         settings.seed,
         settings.group_by,
         settings.from_run,
+        minutes=settings.minutes,
     )
 
 
@@ -248,6 +261,7 @@ def _flatten(config: TrainingConfig) -> dict[str, Json]:
         "weights": config.weights_source,
         "seed": config.seed,
         "group_by": config.group_by,
+        "minutes": config.minutes,
         "from_run": str(config.from_run) if config.from_run else None,
     }
     recipe = config.recipe.model_dump(exclude_none=True, exclude={"name", "description"})

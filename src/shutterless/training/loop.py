@@ -3,6 +3,7 @@
 import keras
 
 from shutterless.artifacts.history import epochs_of
+from shutterless.training.activations.split import SplitModel
 from shutterless.training.activations.store import ActivationStore
 from shutterless.training.callbacks.checkpoint import Checkpoint
 from shutterless.training.callbacks.early_stopping import is_out_of_patience
@@ -89,17 +90,7 @@ def fit_model(
     Raises:
         ShutterlessError: A photo cannot be read any more, or the training has diverged.
     """
-    model.features.trainable = not frozen
-    if store is not None:
-        store.model.frozen.trainable = False
-    elif not frozen:
-        freeze_first(model.features, phase.frozen_share)
-    if phase.batch_norm_momentum is not None:
-        set_batch_norm_momentum(model.features, phase.batch_norm_momentum)
-    network = store.model.trained if store is not None else model.full
-    trained_model = network
-    if phase.sharpness_radius:
-        trained_model = SharpnessAware(network, phase.sharpness_radius, phase.sharpness_share)
+    trained_model = trained_part(model, phase, frozen=frozen, split=store.model if store else None)
     with mixed_precision(trained_model):
         compile_for(trained_model, phase, train.photos)
         if checkpoint is not None:
@@ -112,6 +103,30 @@ def fit_model(
             _fit(trained_model, train, validation, phase, callbacks, name, initial_epoch=len(epochs))
     if store is not None:
         store.remove()
+
+
+def trained_part(
+    model: TransferModel, phase: ModelPhase, *, frozen: bool, split: SplitModel | None
+) -> keras.Model:
+    """Return the model that a phase trains, with the other layers frozen; it is not compiled.
+
+    Args:
+        model: The whole model.
+        phase: The phase's settings.
+        frozen: Train only the head.
+        split: The model in two parts, if the output of the first one is stored.
+    """
+    model.features.trainable = not frozen
+    if split is not None:
+        split.frozen.trainable = False
+    elif not frozen:
+        freeze_first(model.features, phase.frozen_share)
+    if phase.batch_norm_momentum is not None:
+        set_batch_norm_momentum(model.features, phase.batch_norm_momentum)
+    network = split.trained if split is not None else model.full
+    if phase.sharpness_radius:
+        return SharpnessAware(network, phase.sharpness_radius, phase.sharpness_share)
+    return network
 
 
 def _fit(

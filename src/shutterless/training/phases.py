@@ -1,7 +1,7 @@
 """Train the phases of a recipe in order, each from the best model of the previous one."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -35,6 +35,7 @@ def train_phases(
     progress: Progress,
     on_epoch: OnEpoch,
     tensorboard: bool,
+    further: Sequence[keras.callbacks.Callback] = (),
 ) -> Epoch | None:
     """Train all phases of `config`, from the run's checkpoint if it has one.
 
@@ -46,6 +47,7 @@ def train_phases(
         progress: Called after each training step.
         on_epoch: Called with each epoch when all its files are written.
         tensorboard: Also write TensorBoard event files.
+        further: Callbacks that are called after all others.
 
     Returns:
         The best epoch.
@@ -62,6 +64,7 @@ def train_phases(
         on_epoch=on_epoch,
         epochs=checkpoint.epochs if checkpoint else (),
         tensorboard=tensorboard,
+        further=further,
     )
     photos = _Photos(dataset, config, progress)
     for number, (name, phase) in enumerate(config.phases.items()):

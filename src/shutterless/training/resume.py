@@ -3,8 +3,9 @@
 from collections.abc import Collection
 from pathlib import Path
 
+from shutterless.artifacts.history import read_history
 from shutterless.artifacts.lock import LOCK
-from shutterless.artifacts.run_files import METRICS, SPLIT
+from shutterless.artifacts.run_files import HISTORY, METRICS, SPLIT
 from shutterless.dataset import Dataset, Photo
 from shutterless.errors import OutputError, RunError
 from shutterless.files import entries
@@ -41,6 +42,14 @@ def find_earlier(run: Path) -> Run | None:
 def is_finished(run: Path) -> bool:
     """Tell whether the training of a run folder is finished."""
     return (run / METRICS).is_file() and not (run / CHECKPOINT).exists()
+
+
+def seconds_of_epochs(run: Path) -> float:
+    """Return how long the finished epochs of a run took; 0 if its history cannot be read."""
+    try:
+        return sum(epoch.seconds for epoch in read_history(run / HISTORY))
+    except (OSError, ValueError):
+        return 0.0
 
 
 def require_same_photos(dataset: Dataset, earlier: Run) -> None:

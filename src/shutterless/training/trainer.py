@@ -1,6 +1,7 @@
 """Train a classifier on a folder of labelled photos by transfer learning."""
 
 import importlib.metadata
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -10,7 +11,7 @@ from typing import cast
 from shutterless.artifacts.history import Epoch
 from shutterless.artifacts.lock import locked
 from shutterless.artifacts.metrics import RunMetrics, SplitMetrics, write_metrics
-from shutterless.artifacts.run_files import METRICS, RECIPE, SPLIT
+from shutterless.artifacts.run_files import METRICS, RECIPE, SPLIT, is_run
 from shutterless.artifacts.split import write_split
 from shutterless.dataset import SPLITS, Dataset, Photo, load_dataset
 from shutterless.errors import cannot_write
@@ -23,10 +24,17 @@ from shutterless.training.config import TrainingConfig, make_config, require_sam
 from shutterless.training.model import TransferModel, build_model
 from shutterless.training.optimization.seeding import seeded
 from shutterless.training.phases import train_phases
+from shutterless.training.planning.minutes import limit_time, plan_time
 from shutterless.training.planning.plan import plan_copies
 from shutterless.training.recipe import ModelPhase
 from shutterless.training.report import write_run_report
-from shutterless.training.resume import find_earlier, is_finished, require_same_photos, require_unused
+from shutterless.training.resume import (
+    find_earlier,
+    is_finished,
+    require_same_photos,
+    require_unused,
+    seconds_of_epochs,
+)
 from shutterless.training.run import Run, load_run, write_recipe
 from shutterless.training.warm_start.labels import (
     compare_labels,
@@ -55,6 +63,7 @@ def train(
     batch_size: int | None = None,
     seed: int | None = None,
     group_by: str | Path | None = None,
+    minutes: float | None = None,
     from_run: str | Path | Run | None = None,
     budget: str | None = None,
     resume: bool = False,
@@ -86,6 +95,8 @@ def train(
         batch_size: Photos in a step of the recipe's last phase.
         seed: For the split, the order of the photos, augmentation and the first weights; 42 by default.
         group_by: Which photos show one thing and stay in one split, see `load_dataset`; `auto` by default.
+        minutes: How long the training may take, with reading the photos and the report. The epochs of the
+            last phase are reduced so that it fits, by an estimate from a few measured steps.
         from_run: A finished run to continue from, when labels or photos were added: its weights are kept, its
             network is used, the photos that it was not trained on stay apart, and fine-tuning takes a quarter
             of its epochs. Its recipe, seed and `group_by` are the defaults.
@@ -109,8 +120,8 @@ def train(
     Raises:
         DatasetError: The photos cannot be used. Nothing is written, as for the next three.
         RecipeError: The recipe, the backbone or an option is wrong.
-        InputError: The seed is out of range, an option asks for another network than that of `from_run`, or
-            nothing is within the budget.
+        InputError: The seed is out of range, `minutes` are too few, an option asks for another network than
+            that of `from_run`, or nothing is within the budget.
         OutputError: `run` holds other files, lies among the photos, or cannot be written.
         RunError: The run cannot be resumed, `from_run` is not a run or is damaged, another training is
             running in `run`, or the loss is no longer finite.
@@ -122,6 +133,7 @@ def train(
         >>> len(run.labels)
         10
     """
+    start_time = time.monotonic()
     run = Path(run)
     ensure_writable(run)
     ensure_outside(run, photos.source if isinstance(photos, Dataset) else Path(photos))
@@ -131,6 +143,9 @@ def train(
             require_unused(run)
         earlier = find_earlier(run) if resume else None
         source = from_run or (earlier and earlier.settings.from_run)
+        if earlier is not None and is_finished(run) and _is_gone(earlier.settings.from_run):
+            on_warning(f"{run} is finished: there is nothing to resume")
+            return earlier  # its photos and settings are only comparable with the run that it continued
         base = load_earlier_run(source) if source else None
         config = make_config(
             recipe,
@@ -142,6 +157,7 @@ def train(
             batch_size=batch_size,
             seed=seed,
             group_by=group_by,
+            minutes=minutes,
             earlier=earlier,
             from_run=base,
             budget=budget,
@@ -156,16 +172,33 @@ def train(
         with seeded(config.seed):
             model = _initial_model(config, dataset, base)
             check_interrupt()
-            plan = earlier.settings.plan if earlier else plan_copies(config, model, dataset, run, on_warning)
-            config = replace(config, plan=plan)
+            if earlier is not None:
+                plan, estimated_seconds = earlier.settings.plan, earlier.settings.estimated_seconds
+                config = replace(config, plan=plan, estimated_seconds=estimated_seconds)
+                start_time -= seconds_of_epochs(run)
+            else:
+                config = replace(config, plan=plan_copies(config, model, dataset, run, on_warning))
+                config = plan_time(config, dataset, start_time, report=report, on_warning=on_warning)
             on_start(config, dataset)
             _start(run, dataset, config)
             best = train_phases(
-                model, run, dataset, config, progress=progress, on_epoch=on_epoch, tensorboard=tensorboard
+                model,
+                run,
+                dataset,
+                config,
+                progress=progress,
+                on_epoch=on_epoch,
+                tensorboard=tensorboard,
+                further=limit_time(config, start_time, on_warning),
             )
         result = load_run(run)
-        _finish(result, dataset, best, report=report, progress=progress, on_warning=on_warning)
+        _finish(result, dataset, best, start_time, report=report, progress=progress, on_warning=on_warning)
         return result
+
+
+def _is_gone(run: Path | None) -> bool:
+    """Tell whether the run that another one continued is no longer there."""
+    return run is not None and not is_run(run)
 
 
 def _interruptible(progress: Progress) -> Progress:
@@ -239,12 +272,13 @@ def _finish(
     run: Run,
     dataset: Dataset,
     best: Epoch | None,
+    start_time: float,
     *,
     report: bool,
     progress: Progress,
     on_warning: Callable[[str], None],
 ) -> None:
-    """Measure the model as it was saved, write metrics.json and the report, and remove the checkpoint."""
+    """Measure the model as it was saved, write the report and metrics.json, and remove the checkpoint."""
 
     def predict(split: str) -> Predictions:
         return predict_labelled(
@@ -261,9 +295,12 @@ def _finish(
         base = load_earlier_run(run.settings.from_run)  # its weights as they were before this training
         predictions = (validation, test) if test else (validation,)
         metrics["from_run"] = compare_with_earlier(dataset, base, predictions, progress=progress)
-    write_metrics(run.path / METRICS, metrics)
     if report:
         write_run_report(run.path, validation, run, robustness=robustness)
+    metrics["seconds"] = round(time.monotonic() - start_time, 2)
+    if run.settings.estimated_seconds:
+        metrics["estimated_seconds"] = round(sum(run.settings.estimated_seconds.values()), 2)
+    write_metrics(run.path / METRICS, metrics)
     if best and not _beats_commonest_label(best, validation.photos):
         on_warning(
             "Nothing was learned: always answering with the commonest label is right as often on the "

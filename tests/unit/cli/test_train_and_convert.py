@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from shutterless import training
-from shutterless.cli.training_output import say_config
+from shutterless.cli.training_output import describe_estimate, say_config
+from shutterless.evaluation.runs import list_runs
 from shutterless.export import Precision
 from shutterless.runtime.model.bundle import read_bundle
 from shutterless.runtime.model.classifier import Classifier
@@ -56,6 +57,24 @@ def test_train_writes_a_run_and_convert_makes_a_bundle_of_it(shutterless, tiny, 
     assert rows["false alarms on other photos of its labels"] == ["too few photos (18; 100 needed)"]
     assert rows["noticed, of photos of a label it has never seen"][0].endswith("% at 2 % false alarms")
     assert read_bundle(tmp_path / "bundle").name == "bundle"
+
+
+def test_several_seeds_and_recipes_are_a_series_that_ends_with_the_table_of_runs(
+    shutterless, colour_run, monkeypatch, tmp_path
+):
+    calls = []
+    runs = list_runs(colour_run)
+    monkeypatch.setattr(training, "train_series", lambda *paths, **options: calls.append((paths, options)))
+    monkeypatch.setattr("shutterless.evaluation.runs.list_runs", lambda folder: runs)
+    options = ("--seed", 3, "--seed", 1, "--recipe", "quick", "--recipe", "best", "--minutes", 5)
+    done = shutterless("train", "photos", "-o", tmp_path / "runs", *options)
+    assert done.exit_code == 0
+    ((paths, options),) = calls
+    assert paths == (Path("photos"), tmp_path / "runs")
+    assert (options["recipes"], options["seeds"], options["minutes"]) == (("quick", "best"), (3, 1), 5)
+    assert done.stdout.splitlines()[1].split("\t")[0] == str(colour_run)
+    refused = shutterless("train", "photos", "-o", "runs", "--seed", 3, "--seed", 1, "--folds", 2)
+    assert refused.exit_code == 2
 
 
 def test_folds_print_each_fold_their_spread_and_the_accuracy_over_all_photos(shutterless, tiny, tmp_path):
@@ -211,6 +230,11 @@ def test_the_backbones_that_were_measured_for_a_budget_are_listed(config, capsys
     ]
     assert {"1", "backbone"} < set(rows[3])
     assert {"6ms:", "12"} < set(rows[4])
+
+
+def test_the_estimate_is_told_by_phase():
+    text = describe_estimate({"preparation": 20, "head_training": 40, "fine_tuning": 720})
+    assert text == "About 13 min: preparation 20 s, head training 40 s, fine-tuning 12 min"
 
 
 def test_a_thousand_labels_are_told_in_two_lines(config, capsys):

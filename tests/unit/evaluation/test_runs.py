@@ -78,6 +78,12 @@ def test_a_summary_has_settings_metrics_and_time(runs):
     assert (half.accuracy, half.loss, half.parameters) == (0.75, 0.7, None)
 
 
+def test_the_time_is_that_of_the_whole_training_where_it_is_recorded(runs):
+    metrics = json.loads((runs / "two/metrics.json").read_text())
+    (runs / "two/metrics.json").write_text(json.dumps(metrics | {"seconds": 75.5}))
+    assert list_runs(runs / "two")[0].seconds == 75.5
+
+
 def test_only_runs_on_the_same_photos_are_averaged(runs):
     (group,) = group_runs(list_runs(runs))
     assert (group.recipe, group.runs, group.seconds) == ("quick", 2, 4.0)

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -18,6 +19,7 @@ from shutterless.errors import OutputError, RecipeError, RunError, ShutterlessEr
 from shutterless.models import evaluate
 from shutterless.training import MODEL, load_run, train
 from shutterless.training.callbacks.checkpoint import CHECKPOINT
+from shutterless.training.planning.estimate import PhaseTime, TimeEstimate
 
 pytestmark = pytest.mark.slow
 
@@ -115,6 +117,68 @@ def test_pretrained_features_are_computed_once_and_only_the_head_learns(
     for before, after in zip(backbone.get_weights(), learnt, strict=True):
         np.testing.assert_array_equal(before, after)
     assert run.metrics["validation"]["accuracy"] == 1
+
+
+PLANNED = """
+name = "planned"
+description = "all that is estimated: a head, stored copies, sharpness-aware minimization, averaged weights"
+[head_training]
+epochs = 2
+learning_rate = 1e-3
+[fine_tuning]
+epochs = 3
+batch_size = 6
+learning_rate = 1e-3
+frozen_share = 0.3
+stored_copies = 3
+sharpness_radius = 0.1
+weight_average = 0.9
+[fine_tuning.augmentation]
+flip = true
+"""
+
+
+def test_a_training_comes_out_as_it_would_without_the_estimate(colour_photos, weights, tmp_path, monkeypatch):
+    recipe = tmp_path / "planned.toml"
+    recipe.write_text(PLANNED, "utf-8")
+    options = {"recipe": recipe, "backbone": "tiny", "image_size": 32, "weights": weights, "report": False}
+    plain = train(colour_photos, tmp_path / "plain", **options)
+    assert plain.settings.estimated_seconds == {}
+    monkeypatch.setattr("shutterless.training.planning.estimate.MIN_PIXELS", 0)
+    estimated = train(colour_photos, tmp_path / "estimated", **options)
+    seconds = estimated.settings.estimated_seconds
+    assert list(seconds) == ["preparation", "head_training", "fine_tuning", "evaluation"]
+    assert all(value > 0 for value in seconds.values())
+    assert estimated.metrics["estimated_seconds"] == pytest.approx(sum(seconds.values()), abs=0.1)
+    assert estimated.metrics["seconds"] > sum(float(epoch["seconds"]) for epoch in history(estimated.path))
+    for one, other in zip(plain.model.get_weights(), estimated.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_minutes_reduce_epochs_and_a_resumed_run_keeps_the_plan(
+    colour_photos, weights, tmp_path, monkeypatch
+):
+    times = {"head_training": PhaseTime(1, 0), "fine_tuning": PhaseTime(1, 30)}
+    planning = "shutterless.training.planning.minutes"
+    monkeypatch.setattr(f"{planning}.estimate_time", lambda *_, **__: TimeEstimate(times, 1))
+    for module in (planning, "shutterless.training.trainer", "shutterless.training.callbacks.time_limit"):
+        monkeypatch.setattr(f"{module}.time", SimpleNamespace(monotonic=lambda: 0.0))
+
+    def interrupt(epoch):
+        if epoch.phase == "fine_tuning":
+            raise KeyboardInterrupt
+
+    options = {"recipe": "standard", "weights": weights, **QUICKLY, "epochs": 9}
+    with pytest.raises(KeyboardInterrupt):
+        train(colour_photos, tmp_path / "run", minutes=1.8, on_epoch=interrupt, **options)
+    with pytest.raises(RunError) as caught:
+        train(colour_photos, tmp_path / "run", minutes=5, resume=True, **options)
+    assert caught.value.code == "changed-settings"
+    run = train(colour_photos, tmp_path / "run", resume=True, **options)
+    assert run.settings.minutes == 1.8
+    assert run.settings.plan == {"fine_tuning": {"epochs": 3}}  # 108 s: 1 + 1 + 1 + 3 * 30
+    assert [epoch["phase"] for epoch in history(run.path)].count("fine_tuning") == 3
+    assert float(history(run.path)[-1]["learning_rate"]) == pytest.approx(0, abs=1e-9)
 
 
 def test_standard_trains_the_head_first_and_then_the_whole_network(colour_photos, weights, tmp_path):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shutterless.cli.console import make_table, print_json, say, show
+from shutterless.cli.console import format_seconds, make_table, print_json, say, show
 from shutterless.cli.options import AsJson
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def curves(
 
 def show_runs(runs: "tuple[RunSummary, ...]", groups: "tuple[RunGroup, ...]") -> None:
     """Print a table of runs, and one with the mean and the spread of those that only differ in seeds."""
-    columns = ("run", "recipe", "backbone", "px", "seed", "photos", "accuracy", "log loss", "epochs")
+    columns = ("run", "recipe", "backbone", "px", "seed", "photos", "accuracy", "log loss", "time")
     table = make_table(*columns, "parameters", "date (UTC)", text=3)
     for run in runs:
         table.add_row(
@@ -87,14 +87,14 @@ def show_runs(runs: "tuple[RunSummary, ...]", groups: "tuple[RunGroup, ...]") ->
             run.finished[:16].replace("T", " "),
         )
     show(table)
-    say("Accuracy and log loss: on the validation photos. epochs: time of all epochs.")
+    say("Accuracy and log loss: on the validation photos. time: of the epochs alone if a run is unfinished.")
     for run in runs:
         if run.problem:
             say(f"{run.path} is damaged: {run.problem}")
     if not groups:
         return
     summary = make_table(
-        "recipe", "backbone", "px", "runs", "mean accuracy", "mean log loss", "epochs", text=2
+        "recipe", "backbone", "px", "runs", "mean accuracy", "mean log loss", "mean time", text=2
     )
     for group in groups:
         summary.add_row(
@@ -117,14 +117,6 @@ def _metrics(run: "RunSummary") -> tuple[str, str]:
         return "", ""
     loss = "" if run.loss is None else rounded(run.loss, run.loss_error or 0.01)
     return f"{rounded(100 * run.accuracy, 100 * (run.accuracy_error or 0.01))} %", loss
-
-
-def format_seconds(seconds: float) -> str:
-    """Format a duration, as in "45 s", "12 min" or "2 h 5 min"."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def _text(value: float | None, form: Callable[[float], str] = str) -> str:

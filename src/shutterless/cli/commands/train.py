@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shutterless.cli.commands.runs import show_runs
 from shutterless.cli.console import print_result, progress_bar, say, warn
+from shutterless.cli.options import refuse_both
 from shutterless.cli.training_output import (
     list_backbones,
     say_config,
@@ -18,7 +20,7 @@ from shutterless.cli.training_output import (
 )
 
 if TYPE_CHECKING:
-    from shutterless.training.series.options import TrainingOptions
+    from shutterless.training.series.options import OneRun, TrainingOptions
 
 
 def train(
@@ -33,9 +35,11 @@ def train(
         Path | None, typer.Option("-o", "--output", metavar="DIR", help="Run folder to write.")
     ] = None,
     recipe: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            metavar="NAME", help="quick, standard, best, tutorial, or a TOML file.  [default: quick]"
+            metavar="NAME",
+            help="quick, standard, best, tutorial, or a TOML file; several to compare them.  "
+            "[default: quick]",
         ),
     ] = None,
     show_recipe: Annotated[
@@ -85,9 +89,19 @@ def train(
         typer.Option(metavar="N", min=1, help="Batch size of the last phase.  [default: the recipe's]"),
     ] = None,
     seed: Annotated[
-        int | None,
+        list[int] | None,
         typer.Option(
-            metavar="N", help="Seed of the split, the order and the initial weights.  [default: 42]"
+            metavar="N",
+            help="Seed of the split, the order and the initial weights. Several train one run each, in DIR, "
+            "on the split of the first.  [default: 42]",
+        ),
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            metavar="M",
+            min=0,
+            help="How long it may take: reduces the epochs of the last phase.  [default: no limit]",
         ),
     ] = None,
     group_by: Annotated[
@@ -133,35 +147,44 @@ def train(
       shutterless train photos -o run --recipe standard --backbone efficientnetb0
       shutterless train photos -o run --recipe standard --resume
       shutterless train photos -o run --backbone auto --budget 8ms
+      shutterless train photos -o run --recipe standard --minutes 10
       shutterless train more-photos -o run2 --from run
       shutterless train photos -o folds --folds 5
+      shutterless train photos -o runs --seed 1 --seed 2 --recipe quick --recipe standard
       shutterless train --backbone list
     """
     from shutterless import training
+    from shutterless.evaluation.runs import group_runs, list_runs
+    from shutterless.training.config import SEED
 
     if show_recipe:
-        training.load_recipe(recipe or "quick")
-        print_result(training.recipe_text(recipe or "quick").removesuffix("\n"))
+        for name in recipe or ["quick"]:
+            training.load_recipe(name)
+            print_result(training.recipe_text(name).removesuffix("\n"))
         return
     if backbone == "list":
         list_backbones()
         return
     if photos is None or run is None:
         raise typer.BadParameter("PHOTOS and -o RUN are needed to train.")
+    refuse_both(folds, "--folds", minutes, "--minutes")
     if folds and from_run:
         raise typer.BadParameter("--folds and --from exclude each other: the run has seen the photos.")
+    recipes, seeds = dict.fromkeys(recipe or ()), dict.fromkeys(seed or ())
+    is_series = len(recipes) > 1 or len(seeds) > 1
+    refuse_both(is_series, "several recipes or seeds", folds, "--folds")
+    refuse_both(is_series, "several recipes or seeds", from_run, "--from")
+    refuse_both(is_series, "several recipes or seeds", budget, "--budget")
+    one: OneRun = {"recipe": next(iter(recipes), None), "seed": next(iter(seeds), None), "budget": budget}
     with _resume_hint(run), progress_bar() as progress:
         options: TrainingOptions = {
-            "recipe": recipe,
             "backbone": backbone,
             "weights": weights,
             "cut": cut,
             "image_size": image_size,
             "epochs": epochs,
             "batch_size": batch_size,
-            "seed": seed,
             "group_by": group_by,
-            "budget": budget,
             "resume": resume,
             "tensorboard": tensorboard,
             "report": not no_report,
@@ -170,12 +193,28 @@ def train(
             "on_warning": warn,
         }
         if folds:
-            summary = training.cross_validate(photos, run, folds=folds, on_fold=show_fold, **options)
+            summary = training.cross_validate(photos, run, folds=folds, on_fold=show_fold, **one, **options)
+        elif is_series:
+            training.train_series(
+                photos,
+                run,
+                recipes=tuple(recipes) or ("quick",),
+                seeds=tuple(seeds) or (SEED,),
+                minutes=minutes,
+                on_start=say_config,
+                **options,
+            )
         else:
-            trained_run = training.train(photos, run, from_run=from_run, on_start=say_config, **options)
+            trained_run = training.train(
+                photos, run, from_run=from_run, minutes=minutes, on_start=say_config, **one, **options
+            )
     if folds:
         show_folds(summary)
         say(f"All figures: {run / training.FOLDS}")
+    elif is_series:
+        runs = list_runs(run)
+        show_runs(runs, group_runs(runs))
+        say(f"Learning curves: {run / training.CURVES}")
     else:
         show_metrics(trained_run)
         if not no_report:

@@ -33,6 +33,7 @@ class RunCallbacks:
         on_epoch: Called with each epoch when all its files are written.
         epochs: The epochs of a checkpoint, if the run is resumed. The history is written again from them.
         tensorboard: Also write TensorBoard event files.
+        further: Callbacks that are called after all others.
 
     Attributes:
         epochs: All epochs of the run so far.
@@ -48,12 +49,14 @@ class RunCallbacks:
         on_epoch: OnEpoch,
         epochs: Sequence[Epoch] = (),
         tensorboard: bool = False,
+        further: Sequence[keras.callbacks.Callback] = (),
     ) -> None:
         self.epochs = list(epochs)
         self.best_model = BestModel(model, run / MODEL, self.epochs)
         self._run, self._progress, self._on_epoch = run, progress, on_epoch
         self._history = HistoryWriter(run / HISTORY, self.epochs)
         self._history.write()
+        self._further = further
         self._tensorboard = [TensorBoard(run / LOGS, self.epochs)] if tensorboard else []
 
     def for_phase(
@@ -85,4 +88,5 @@ class RunCallbacks:
             *self._tensorboard,
             keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: self._on_epoch(self.epochs[-1])),
             EarlyStopping(self.epochs, phase, patience),
+            *self._further,
         ]

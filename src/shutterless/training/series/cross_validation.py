@@ -169,7 +169,7 @@ def cross_validate(
     for warning in dataset.all_warnings():
         on_warning(warning)
     results = []
-    with _without_retracing_warnings():
+    with without_retracing_warnings():
         for number, part in enumerate(split_into_folds(dataset, folds, seed=config.seed), start=1):
             keras.backend.clear_session()  # the models of earlier folds would stay in memory
             run = train(
@@ -201,7 +201,7 @@ def cross_validate(
 
 
 @contextlib.contextmanager
-def _without_retracing_warnings() -> Iterator[None]:
+def without_retracing_warnings() -> Iterator[None]:
     """Hide TensorFlow's advice not to build functions in a loop: each fold has a model of its own."""
 
     def is_something_else(record: logging.LogRecord) -> bool:

@@ -8,19 +8,24 @@ from shutterless.training.callbacks.run_callbacks import OnEpoch
 from shutterless.utils.progress import Progress
 
 
-class TrainingOptions(TypedDict, total=False):
-    """Keyword arguments of `train`; it describes them."""
+class OneRun(TypedDict):
+    """Keyword arguments of `train` and `cross_validate` that `train_series` does not have."""
 
     recipe: str | Path | None
+    seed: int | None
+    budget: str | None
+
+
+class TrainingOptions(TypedDict, total=False):
+    """Keyword arguments of `train`, `cross_validate` and `train_series`; `train` describes them."""
+
     backbone: str | None
     weights: str | Path | None
     cut: str | None
     image_size: int | None
     epochs: int | None
     batch_size: int | None
-    seed: int | None
     group_by: str | Path | None
-    budget: str | None
     resume: bool
     tensorboard: bool
     report: bool

@@ -2,6 +2,7 @@ import csv
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -79,6 +80,10 @@ def test_a_continued_run_is_resumed_with_what_it_was_started_from(continued_run,
     run, _ = continued_run
     assert train(more_photos, run, resume=True).path == run
     assert train(more_photos, run, from_run=colour_run, epochs=6, resume=True).path == run
+    recipe = (run / "recipe.toml").read_text("utf-8")
+    (run / "recipe.toml").write_text(recipe.replace(str(colour_run.resolve()), "/gone"), "utf-8")
+    assert train(more_photos, run, resume=True).settings.from_run == Path("/gone")
+    (run / "recipe.toml").write_text(recipe, "utf-8")
     with pytest.raises(RunError) as caught:
         train(more_photos, run, from_run=run, resume=True)
     assert caught.value.code == "changed-settings"
