@@ -21,6 +21,7 @@ from shutterless.utils.progress import Progress, silent
 DEFAULT_MODEL = "mobilenetv2"
 # Photos that are decoded, run and cached together: what Ctrl-C loses.
 CHUNK = 64
+SAMPLE = 50
 
 
 class Embedder(Protocol):
@@ -89,6 +90,24 @@ def embed(
                 cache.store(new)
                 features |= new
     return np.stack([features[_key(photo, flip)] for flip in flips for photo in photos])
+
+
+def cached_share(
+    photos: Sequence[Photo], embedder: Embedder, *, mirrored: bool = False, cache_file: Path | None = None
+) -> float:
+    """Return the share of photos whose features need not be computed, judged by `SAMPLE` of them.
+
+    Args:
+        photos: The photos.
+        embedder: The network.
+        mirrored: The features of the mirror images are needed, too.
+        cache_file: As for `embed`.
+    """
+    file = (cache_file or default_file()) if all(photo.sha256 for photo in photos) else None
+    sample = photos[:: max(1, len(photos) // SAMPLE)]
+    keys = [_key(photo, flip) for photo in sample for flip in ((False, True) if mirrored else (False,))]
+    with closing(FeatureCache(f"{embedder.identity} {_decoder_version()}", file)) as cache:
+        return len(cache.load(keys)) / len({*keys}) if keys else 0.0
 
 
 def embed_pixels(

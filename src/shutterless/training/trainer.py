@@ -178,7 +178,7 @@ def train(
                 start_time -= seconds_of_epochs(run)
             else:
                 config = replace(config, plan=plan_copies(config, model, dataset, run, on_warning))
-                config = plan_time(config, dataset, start_time, report=report, on_warning=on_warning)
+                config = plan_time(config, dataset, model, start_time, report=report, on_warning=on_warning)
             on_start(config, dataset)
             _start(run, dataset, config)
             best = train_phases(

@@ -6,7 +6,7 @@ import pytest
 
 from shutterless.dataset.scan import load_dataset
 from shutterless.errors import InputError
-from shutterless.features.embedding import embed, embed_pixels
+from shutterless.features.embedding import cached_share, embed, embed_pixels
 from shutterless.runtime.image.decoder import InputSpec, decode
 
 
@@ -77,6 +77,15 @@ def test_photos_without_a_hash_are_not_cached(colour_photos, file):
     np.testing.assert_array_equal(*features)
     assert len(np.unique(features[0], axis=0)) == 63 and embedder.photos == 126
     assert not file.exists()
+
+
+def test_the_share_that_is_cached_counts_mirror_images_too(colour_photos, file):
+    photos, embedder = load_dataset(colour_photos).photos, MeanColour()
+    assert cached_share(photos, embedder, cache_file=file) == 0
+    embed(colour_photos, photos[:31], embedder, cache_file=file)
+    assert 0.4 < cached_share(photos, embedder, cache_file=file) < 0.6
+    assert cached_share(photos[:31], embedder, cache_file=file) == 1
+    assert cached_share(photos[:31], embedder, mirrored=True, cache_file=file) == 0.5
 
 
 def test_pixels_are_computed_once(file):

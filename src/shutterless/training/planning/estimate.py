@@ -11,6 +11,8 @@ import numpy as np
 from shutterless.dataset import Dataset, PhotoReader
 from shutterless.dataset.loader import fits_in_memory
 from shutterless.evaluation.robustness import CONDITIONS, MAX_PHOTOS
+from shutterless.features.embedding import cached_share
+from shutterless.features.network import Network
 from shutterless.runtime.host_resources import cores
 from shutterless.training.activations.split import split_model
 from shutterless.training.activations.store import CHUNK
@@ -81,7 +83,9 @@ def is_long(config: TrainingConfig, dataset: Dataset) -> bool:
     return photos * passes * pixels >= MIN_PIXELS
 
 
-def estimate_time(config: TrainingConfig, dataset: Dataset, *, report: bool) -> TimeEstimate:
+def estimate_time(
+    config: TrainingConfig, dataset: Dataset, model: TransferModel, *, report: bool
+) -> TimeEstimate:
     """Measure a few steps of each phase on this machine.
 
     They are those of another model with the same layers, which is then thrown away, and they leave the
@@ -90,10 +94,11 @@ def estimate_time(config: TrainingConfig, dataset: Dataset, *, report: bool) -> 
     Args:
         config: What will be trained.
         dataset: The photos.
+        model: The model to train, whose features may be in the cache.
         report: Whether a report will be written.
     """
     with seeded(config.seed):
-        meter = _Meter(config, dataset)
+        meter = _Meter(config, dataset, Network(config.backbone.name, model.features, config.input))
         phases = {name: meter.measure(name, phase) for name, phase in config.phases.items()}
         photos = len(dataset.of("validation")) + len(dataset.of("test"))
         seconds = LOAD_SECONDS + (REPORT_SECONDS if report else 0.0)
@@ -104,8 +109,9 @@ def estimate_time(config: TrainingConfig, dataset: Dataset, *, report: bool) -> 
 class _Meter:
     """Measures a model that has random weights, on a few of the training photos."""
 
-    def __init__(self, config: TrainingConfig, dataset: Dataset) -> None:
+    def __init__(self, config: TrainingConfig, dataset: Dataset, network: Network) -> None:
         recipe = config.recipe
+        self._dataset, self._network = dataset, network
         self._labels = len(dataset.labels)
         self._photos, self._validation = len(dataset.of("train")), len(dataset.of("validation"))
         self._model: TransferModel = build_model(
@@ -144,7 +150,8 @@ class _Meter:
         compile_for(self._model.head, phase, photos)
         inputs = self._rng.random((phase.batch_size, *self._model.head.input_shape[1:]), np.float32)
         first, step = _time(lambda: self._model.head.train_on_batch(inputs, self._targets(phase)))
-        features = (photos + self._validation) * (self.forward + self._decoding)
+        cached = cached_share(self._dataset.of("train"), self._network, mirrored=phase.mirrored)
+        features = (1 - cached) * (photos + self._validation) * (self.forward + self._decoding)
         return PhaseTime(first + features, photos / phase.batch_size * step)
 
     def _augmented(self, name: str, phase: ModelPhase) -> PhaseTime:

@@ -9,6 +9,7 @@ from shutterless.dataset import Dataset
 from shutterless.errors import InputError
 from shutterless.training.callbacks.time_limit import TimeLimit
 from shutterless.training.config import Plan, TrainingConfig
+from shutterless.training.model import TransferModel
 from shutterless.training.planning.estimate import (
     EVALUATION,
     PhaseTime,
@@ -25,6 +26,7 @@ MAX_OVERRUN = 0.1  # share of the minutes by which the training may be late befo
 def plan_time(
     config: TrainingConfig,
     dataset: Dataset,
+    model: TransferModel,
     start_time: float,
     *,
     report: bool,
@@ -37,6 +39,7 @@ def plan_time(
     Args:
         config: What to train.
         dataset: The photos.
+        model: The model to train.
         start_time: When the training began, on the clock of `time.monotonic`.
         report: Whether a report will be written.
         on_warning: Called if a phase is left out.
@@ -46,7 +49,7 @@ def plan_time(
     """
     if config.minutes is None and not is_long(config, dataset):
         return config
-    estimate = estimate_time(config, dataset, report=report)
+    estimate = estimate_time(config, dataset, model, report=report)
     elapsed = time.monotonic() - start_time
     if config.minutes is not None:
         changes = plan_minutes(
