@@ -105,7 +105,7 @@ def _show_selection(selection: "Selection") -> None:
                 "yes" if candidate.is_local else "no",
                 outcome,
             )
-            outcome = "if int8 costs too much accuracy"
+            outcome = "if convert takes this precision"
     show_note(listing)
     counts = Counter(each.outcome for each in selection.candidates if not each.measurements)
     for outcome, count in counts.items():

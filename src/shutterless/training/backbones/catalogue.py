@@ -4,9 +4,9 @@ It is data, in catalogue.csv. Sizes, scalings and files of keras.applications ar
 3.15, top-1 is from https://keras.io/api/applications/, that of MobileNetV3 from its docstring in Keras; for
 EfficientNet-Lite, both are from https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite,
 for MobileNetV4 from https://arxiv.org/abs/2404.10518. Multiply-adds for one photo of that size, in billions,
-are those that the networks' authors publish; the precision is what `convert` was measured to take with the
-recipe `quick`, and float16 where nothing was measured. The cuts are the last layer with a name before the
-strides 16 and 32, and the end.
+are those that the networks' authors publish. The precisions are those that `convert` was measured to take
+with the recipe `quick`, the likeliest first, and float16 where nothing was measured. The cuts are the last
+layer with a name before the strides 16 and 32, and the end.
 """
 
 import csv
@@ -51,7 +51,7 @@ class Backbone:
             networks whose last layer has no fixed name.
         top1: Accuracy with its top on ImageNet's validation photos, in percent, as its authors state it.
         multiply_adds: Billions of them for one photo of `image_size`; None if it is not known.
-        precision: What `convert` is expected to take for it if only its head was trained.
+        precisions: What `convert` takes for it if only its head was trained, the likeliest first.
         weights: Its published weights, for `image_size`; None if there are none.
         pooling: How its feature map becomes a vector: `average` over all places, or `flatten`, which keeps
             where in the picture a feature is.
@@ -67,7 +67,7 @@ class Backbone:
     cuts: tuple[str, ...] = (END,)
     top1: float | None = None
     multiply_adds: float | None = None
-    precision: Literal["float16", "int8-mixed"] = "float16"
+    precisions: tuple[str, ...] = ("float16",)
     weights: PublishedWeights | None = None
     pooling: Literal["average", "flatten"] = "average"
 
@@ -158,7 +158,7 @@ def _read_catalogue() -> Iterator[Backbone]:
             cuts=tuple(row["cuts"].split()),
             top1=float(row["top1"]),
             multiply_adds=float(row["multiply_adds"]),
-            precision=cast(Literal["float16", "int8-mixed"], row["precision"]),
+            precisions=tuple(row["precisions"].split()),
             weights=weights,
         )
 

@@ -40,8 +40,8 @@ class Candidate:
         backbone: Entry of the catalogue.
         image_size: Side of its input, in pixels.
         outcome: Whether it was taken, or why not.
-        measurements: In the precision that `convert` is expected to take, and if that is in integers, in
-            float16, which `convert` takes if integers cost too much accuracy. Empty if not measured.
+        measurements: In the precision that `convert` is expected to take, and then in another one that it
+            may take, depending on the accuracy that integers cost. Empty if not measured.
     """
 
     backbone: Backbone
@@ -151,19 +151,21 @@ class _Trial:
         """Measure a candidate in the precisions that `convert` may take for it."""
         return measure(
             candidate.backbone,
-            tuple(dict.fromkeys((self._precision(candidate.backbone), Precision.FLOAT16))),
+            self._precisions(candidate.backbone),
             image_size=candidate.image_size,
             head=self._recipe.head,
         )
 
-    def _precision(self, backbone: Backbone) -> Precision:
-        """Return the precision that `convert` is expected to take: integers only where they were measured."""
+    def _precisions(self, backbone: Backbone) -> tuple[Precision, ...]:
+        """Return what `convert` may take, the likeliest first: float16 if not only the head is trained."""
+        precisions = tuple(Precision(each) for each in backbone.precisions)
         phases = self._recipe.phases(pretrained=self._weights != "none")
-        return Precision(backbone.precision) if set(phases) == {"head_training"} else Precision.FLOAT16
+        is_head_only = set(phases) == {"head_training"}
+        return precisions if is_head_only else tuple(sorted(precisions, key=_is_quantized))
 
     def _estimate(self, candidate: Candidate) -> float:
         """Return a time or size that the candidate exceeds in any case; 0 if it is not known."""
-        backbone, precision = candidate.backbone, self._precision(candidate.backbone)
+        backbone, precision = candidate.backbone, self._precisions(candidate.backbone)[0]
         if self._budget.quantity == "bytes":
             return BYTES_PER_WEIGHT[precision] * (backbone.parameters or 0)
         if backbone.multiply_adds is None:
@@ -174,6 +176,10 @@ class _Trial:
     @cached_property
     def _is_online(self) -> bool:
         return can_download()
+
+
+def _is_quantized(precision: Precision) -> bool:
+    return precision is not Precision.FLOAT16
 
 
 def _nothing_within(budget: Budget, candidates: list[Candidate], trial: _Trial) -> InputError:
