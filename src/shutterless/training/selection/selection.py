@@ -186,10 +186,10 @@ def _nothing_within(budget: Budget, candidates: list[Candidate], trial: _Trial) 
     """Return the error that names the quickest or smallest candidate."""
     usable = [each for each in candidates if each.outcome in (Outcome.OVER_BUDGET, Outcome.TOO_LARGE)]
     smallest = min(usable, key=lambda each: each.backbone.multiply_adds or 0, default=None)
-    measured = [each for each in usable if each.measurements]
-    if smallest and not measured:
-        measured = [replace(smallest, measurements=trial.measure(smallest))]
-    best = min(measured, key=lambda each: budget.cost(each.measurements[0]), default=None)
+    contenders = [each for each in usable if each.measurements]
+    if smallest and not contenders:
+        contenders = [replace(smallest, measurements=trial.measure(smallest))]
+    best = min(contenders, key=lambda each: budget.cost(each.measurements[0]), default=None)
     reason = "None can be had" if best is None else f"{best.backbone.name} takes {describe(best)}"
     return InputError(
         "nothing-within-budget",
