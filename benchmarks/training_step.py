@@ -98,6 +98,7 @@ def _our_batches(root: Path) -> tuple[Batches, float]:
     from shutterless.dataset import PhotoReader, label_indices
     from shutterless.runtime.image.decoder import InputSpec
     from shutterless.training.data import Batches as Augmented
+    from shutterless.training.data import pixels_of
     from shutterless.training.recipe import load_recipe
 
     dataset = load_dataset(root)
@@ -108,7 +109,8 @@ def _our_batches(root: Path) -> tuple[Batches, float]:
     reading = (time.perf_counter() - start_time) * 1000 / len(photos)
     targets = keras.utils.to_categorical(label_indices(photos, dataset.labels), len(dataset.labels))
     phase = load_recipe("standard").fine_tuning
-    augmented = Augmented(reader, targets, batch_size=BATCH, seed=1, phase=phase)
+    read = pixels_of(reader, phase.augmentation)
+    augmented = Augmented(read, targets, batch_size=BATCH, seed=1, phase=phase)
     return (augmented[number % len(augmented)] for number in itertools.count()), reading
 
 

@@ -43,7 +43,7 @@ def measure(dataset: Dataset, recipe: str, folder: Path, seed: int) -> tuple[flo
     truth, scores = predictions.truth, predictions.probabilities
     scores = apply_temperature(scores, fit_temperature(truth, scores, min_temperature(len(truth))))
     metrics = replace(predictions, probabilities=scores).measure()
-    return metrics.accuracy, metrics.log_loss
+    return metrics.accuracy, metrics.loss
 
 
 def main() -> None:

@@ -40,6 +40,7 @@ def fit_head(
         name: What the phase is called in the history.
     """
     features, targets, *weights = train
+    phase = phase.for_photos(len(targets))
     standardize(head, features)
     compile_for(head, phase, len(targets))
     head.fit(

@@ -1,5 +1,6 @@
 """Recipes: how a classifier is trained, as validated TOML, shipped with the package or written by users."""
 
+import math
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -136,6 +137,18 @@ class HeadPhase(Phase):
     """Training of the head on features that the frozen backbone computes once for each photo."""
 
     mirrored: bool = Field(True, description="also train on the mirror image of each photo")
+    min_steps: int = Field(
+        1,
+        ge=1,
+        le=MAX_BATCH_SIZE,
+        description="steps of an epoch at least, if there are as many photos: with few photos, batches are "
+        "smaller than `batch_size`",
+    )
+
+    def for_photos(self, photos: int) -> Self:
+        """Return the phase for a number of photos and mirror images, with batches of the size they allow."""
+        batch_size = min(self.batch_size, math.ceil(photos / self.min_steps))
+        return self.model_copy(update={"batch_size": batch_size})
 
 
 class ModelPhase(Phase):

@@ -250,3 +250,11 @@ def test_a_device_that_never_ends_is_not_read_as_a_recipe():
     with pytest.raises(RecipeError) as caught:
         load_recipe("/dev/zero")
     assert caught.value.code == "unreadable-recipe"
+
+
+@pytest.mark.parametrize(("photos", "batch_size"), [(3068, 64), (480, 10), (50, 2), (7, 1)])
+def test_with_few_photos_the_batches_of_a_head_are_smaller(photos, batch_size):
+    phase = load_recipe("quick").head_training
+    assert (phase.min_steps, phase.for_photos(photos).batch_size) == (48, batch_size)
+    standard = load_recipe("standard").head_training
+    assert standard.for_photos(photos).batch_size == min(64, photos)

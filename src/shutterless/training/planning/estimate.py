@@ -147,6 +147,7 @@ class _Meter:
 
     def _head(self, phase: HeadPhase) -> PhaseTime:
         photos = self._photos * (2 if phase.mirrored else 1)
+        phase = phase.for_photos(photos)
         compile_for(self._model.head, phase, photos)
         inputs = self._rng.random((phase.batch_size, *self._model.head.input_shape[1:]), np.float32)
         first, step = _time(lambda: self._model.head.train_on_batch(inputs, self._targets(phase)))
