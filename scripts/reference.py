@@ -151,6 +151,7 @@ def recipe_page() -> str:
         "[image]": recipe.ImageConfig,
         "[backbone]": recipe.BackboneConfig,
         "[head]": recipe.HeadConfig,
+        "[teacher]": recipe.TeacherConfig,
         "Every phase": recipe.Phase,
         "[head_training]": recipe.HeadPhase,
         "[frozen_training], [fine_tuning], [from_scratch]": recipe.ModelPhase,

@@ -71,6 +71,7 @@ def train(dataset: shutterless.Dataset) -> shutterless.Run:
         seed=1,
         from_run="earlier-run",
         minutes=30,
+        teacher=["better-run", "scores.npz"],
         resume=True,
         tensorboard=True,
         report=False,

@@ -10,6 +10,7 @@ SPLIT = "split.csv"
 HISTORY = "history.csv"
 METRICS = "metrics.json"
 LOGS = "logs"
+TEACHER = "teacher.npz"
 # In the folder of a cross-validation, and in that of a series, above their runs.
 FOLDS, CURVES = "folds.json", "curves.svg"
 

@@ -1,7 +1,7 @@
 """How a model was made, read from the folder of its run or bundle."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,7 @@ def _of_run(folder: Path) -> Provenance:
         recipe = read_text(folder / RECIPE)
         document = parse_toml(recipe)
         settings = _table(document.get("run", {}))
+        teachers = [str(source) for source in _table(document.get("teacher", {})).get("sources", ())]
         metrics = _table(
             parse_json(read_text(file, MAX_TABLE_BYTES)) if file.is_file() else {"made_with": {}}
         )
@@ -139,7 +140,7 @@ def _of_run(folder: Path) -> Provenance:
         folder.resolve().name,
         _texts(facts),
         made_with,
-        _train_command(folder, recipe_name, settings),
+        _train_command(folder, recipe_name, settings, teachers),
         recipe,
         tuple(photo for photo in read_split(folder / SPLIT) if photo.label),
         history,
@@ -180,7 +181,7 @@ def _accuracies_by_age(comparison: Mapping[str, Any]) -> tuple[LabelsAccuracy, .
     return accuracies
 
 
-def _train_command(folder: Path, recipe: str, settings: Mapping[str, Any]) -> str:
+def _train_command(folder: Path, recipe: str, settings: Mapping[str, Any], teachers: Sequence[str]) -> str:
     options = ["--recipe", recipe]
     if "from_run" in settings:  # its network is that of the run
         options += ["--from", str(settings["from_run"])]
@@ -188,6 +189,7 @@ def _train_command(folder: Path, recipe: str, settings: Mapping[str, Any]) -> st
     for option in (*network, "seed", "minutes", "group_by"):
         if option in settings:
             options += [f"--{option.replace('_', '-')}", str(settings[option])]
+    options += [word for teacher in teachers for word in ("--teacher", teacher)]
     words = ["shutterless", "train", str(settings.get("photos", "photos")), "-o", str(folder), *options]
     return shlex.join(words)
 

@@ -1,6 +1,6 @@
 """The configuration of a training: a recipe, and the options that override it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from shutterless.utils.progress import Progress, silent
 SEED = 42
 # Phase → fields of it that are planned for these photos and this machine, in place of the recipe's.
 Plan = dict[str, dict[str, int]]
+Paths = str | Path | Sequence[str | Path]
 MAX_SEED = 2**32 - 1  # what NumPy's and Keras's generators take
 
 
@@ -117,6 +118,7 @@ def make_config(
     seed: int | None = None,
     group_by: str | Path | None = None,
     minutes: float | None = None,
+    teacher: Paths = (),
     earlier: Run | None = None,
     from_run: Run | None = None,
     budget: str | None = None,
@@ -137,6 +139,7 @@ def make_config(
         seed: From 0 to `MAX_SEED`.
         group_by: Which photos show one thing.
         minutes: How long the training may take.
+        teacher: Runs or files to learn from; the recipe's by default.
         earlier: The run to resume; its settings are the defaults.
         from_run: The run to continue from. Its network is used, and a quarter of the epochs of fine-tuning.
         budget: With the backbone `auto`: a time or a size, see `parse_budget`.
@@ -180,6 +183,10 @@ def make_config(
         **_phase_changes(base, {"epochs": epochs, "batch_size": batch_size}),
     }
     document = base.model_dump()
+    teachers = (teacher,) if isinstance(teacher, str | Path) else teacher
+    if sources := teachers or (base.teacher.sources if base.teacher else ()):
+        absolute = [str(Path(source).resolve()) for source in sources]
+        document["teacher"] = (document["teacher"] or {}) | {"sources": absolute}
     for table, fields in changes.items():
         document[table] |= fields
     if default := earlier or from_run:
@@ -208,7 +215,8 @@ def _base_recipe(recipe: str | Path | None, earlier: Run | None, from_run: Run |
         return _recorded(earlier).recipe
     if from_run is None:
         return load_recipe(recipe or "quick")
-    recorded = _recorded(from_run).recipe
+    # The earlier run's teacher does not know the labels that are added.
+    recorded = _recorded(from_run).recipe.model_copy(update={"teacher": None})
     if recipe is None and from_run.settings.from_run:
         return recorded  # which has fewer epochs already
     return with_fewer_epochs(with_network_of(load_recipe(recipe), recorded) if recipe else recorded)

@@ -31,7 +31,7 @@ def pixels_of(reader: PhotoReader, augmentation: Augmentation | None = None) -> 
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches of (inputs, targets float32[n, labels]).
+    """Batches of (inputs, targets float32[n, labels or more]).
 
     Inputs are pixels uint8[n, height, width, 3], or stored activations float16[n, h, w, c].
 
@@ -40,7 +40,7 @@ class Batches(keras.utils.PyDataset):
 
     Args:
         read: Returns the inputs of photos.
-        targets: One-hot float32[photos, labels].
+        targets: float32[photos, labels], one-hot; with a teacher, its answers follow in further columns.
         batch_size: Photos in a batch; the last one of an epoch may have fewer.
         seed: For order, augmentation and mixing.
         phase: How inputs are mixed; None leaves them as they are.
@@ -112,10 +112,13 @@ def _mix(
 
 
 def weighted(inputs: np.ndarray, targets: np.ndarray, class_weights: np.ndarray | None) -> Batch:
-    """Return inputs and targets, with the sample weights float32[n] if the labels have weights."""
+    """Return inputs and targets, with the sample weights float32[n] if the labels have weights.
+
+    The labels are the first columns of the targets.
+    """
     if class_weights is None:
         return inputs, targets
-    return inputs, targets, targets @ class_weights
+    return inputs, targets, targets[:, : len(class_weights)] @ class_weights
 
 
 def balanced_weights(targets: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from shutterless.training.callbacks.checkpoint import Checkpoint
 from shutterless.training.callbacks.early_stopping import is_out_of_patience
 from shutterless.training.callbacks.run_callbacks import RunCallbacks
 from shutterless.training.data import Batch, Batches
+from shutterless.training.distillation.teacher import Teacher
 from shutterless.training.model import TransferModel, freeze_first, set_batch_norm_momentum, standardize
 from shutterless.training.optimization.precision import mixed_precision, xla
 from shutterless.training.optimization.sam import SharpnessAware
@@ -24,6 +25,7 @@ def fit_head(
     callbacks: RunCallbacks,
     *,
     name: str = "head_training",
+    teacher: Teacher | None = None,
 ) -> None:
     """Train the head on the features that the frozen backbone gives to the photos.
 
@@ -38,12 +40,14 @@ def fit_head(
         phase: The phase's settings.
         callbacks: Callbacks of the run.
         name: What the phase is called in the history.
+        teacher: Whose answers follow the labels in the targets of `train`.
     """
     features, targets, *weights = train
     phase = phase.for_photos(len(targets))
     standardize(head, features)
-    compile_for(head, phase, len(targets))
-    head.fit(
+    student = teacher.student(head, learns_features=False) if teacher is not None else head
+    compile_for(student, phase, len(targets), teacher)
+    student.fit(
         features,
         targets,
         sample_weight=weights[0] if weights else None,
@@ -72,6 +76,7 @@ def fit_model(
     frozen: bool = False,
     checkpoint: Checkpoint | None = None,
     store: ActivationStore | None = None,
+    teacher: Teacher | None = None,
     progress: Progress = silent,
 ) -> None:
     """Train the model on augmented photos, or its last layers on the stored output of the others.
@@ -86,14 +91,16 @@ def fit_model(
         frozen: Train only the head.
         checkpoint: Where to continue this phase.
         store: Where the output of the frozen layers is stored; it is filled first, and removed at the end.
+        teacher: Whose answers follow the labels in the targets of `train`.
         progress: Called while the store is filled.
 
     Raises:
         ShutterlessError: A photo cannot be read any more, or the training has diverged.
     """
-    trained_model = trained_part(model, phase, frozen=frozen, split=store.model if store else None)
+    split = store.model if store else None
+    trained_model = trained_part(model, phase, frozen=frozen, split=split, teacher=teacher)
     with mixed_precision(trained_model):
-        compile_for(trained_model, phase, train.photos)
+        compile_for(trained_model, phase, train.photos, teacher)
         if checkpoint is not None:
             checkpoint.restore(trained_model)
             callbacks.best_model.save(trained_model)  # the training may have ended just before it was saved
@@ -107,7 +114,12 @@ def fit_model(
 
 
 def trained_part(
-    model: TransferModel, phase: ModelPhase, *, frozen: bool, split: SplitModel | None
+    model: TransferModel,
+    phase: ModelPhase,
+    *,
+    frozen: bool,
+    split: SplitModel | None,
+    teacher: Teacher | None = None,
 ) -> keras.Model:
     """Return the model that a phase trains, with the other layers frozen; it is not compiled.
 
@@ -116,6 +128,7 @@ def trained_part(
         phase: The phase's settings.
         frozen: Train only the head.
         split: The model in two parts, if the output of the first one is stored.
+        teacher: Whose features the model learns, besides its scores.
     """
     model.features.trainable = not frozen
     if split is not None:
@@ -125,6 +138,8 @@ def trained_part(
     if phase.batch_norm_momentum is not None:
         set_batch_norm_momentum(model.features, phase.batch_norm_momentum)
     network = split.trained if split is not None else model.full
+    if teacher is not None:
+        network = teacher.student(network, learns_features=not frozen)
     if phase.sharpness_radius:
         return SharpnessAware(network, phase.sharpness_radius, phase.sharpness_share)
     return network
@@ -156,13 +171,14 @@ def _fit(
         raise (train.error or validation.error or error) from error
 
 
-def compile_for(model: keras.Model, phase: Phase, photos: int) -> None:
+def compile_for(model: keras.Model, phase: Phase, photos: int, teacher: Teacher | None = None) -> None:
     """Compile `model` with the optimizer, the learning rate schedule and the loss of `phase`.
 
     Args:
         model: The model to compile.
         phase: The phase's settings.
         photos: Number of training photos, which the length of the schedule depends on.
+        teacher: Whose answers follow the labels in the targets.
     """
     average = getattr(phase, "weight_average", None)
     optimizers = {"adamw": keras.optimizers.AdamW, "adam": keras.optimizers.Adam}
@@ -173,8 +189,12 @@ def compile_for(model: keras.Model, phase: Phase, photos: int) -> None:
             use_ema=average is not None,
             ema_momentum=average or 0.0,
         ),
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=phase.label_smoothing),
-        metrics=["accuracy", keras.metrics.CategoricalCrossentropy(name="log_loss")],
+        loss=teacher.loss(phase.label_smoothing)
+        if teacher is not None
+        else keras.losses.CategoricalCrossentropy(label_smoothing=phase.label_smoothing),
+        metrics=teacher.metrics()
+        if teacher is not None
+        else ["accuracy", keras.metrics.CategoricalCrossentropy(name="log_loss")],
         jit_compile=xla(),
     )
 

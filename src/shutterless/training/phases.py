@@ -19,6 +19,7 @@ from shutterless.training.callbacks.checkpoint import CHECKPOINT, read_checkpoin
 from shutterless.training.callbacks.run_callbacks import OnEpoch, RunCallbacks
 from shutterless.training.config import TrainingConfig
 from shutterless.training.data import Batch, Batches, balanced_weights, pixels_of, weighted
+from shutterless.training.distillation.teacher import Teacher
 from shutterless.training.loop import fit_head, fit_model
 from shutterless.training.model import TransferModel
 from shutterless.training.planning.plan import frozen_share
@@ -32,6 +33,7 @@ def train_phases(
     dataset: Dataset,
     config: TrainingConfig,
     *,
+    teacher: Teacher | None = None,
     progress: Progress,
     on_epoch: OnEpoch,
     tensorboard: bool,
@@ -44,6 +46,7 @@ def train_phases(
         run: The run folder; it receives the best model, the history and the checkpoints.
         dataset: The photos, by split.
         config: What to train.
+        teacher: What the model learns from besides the labels.
         progress: Called after each training step.
         on_epoch: Called with each epoch when all its files are written.
         tensorboard: Also write TensorBoard event files.
@@ -66,7 +69,7 @@ def train_phases(
         tensorboard=tensorboard,
         further=further,
     )
-    photos = _Photos(dataset, config, progress)
+    photos = _Photos(dataset, config, progress, teacher)
     for number, (name, phase) in enumerate(config.phases.items()):
         resume_from = checkpoint if checkpoint and checkpoint.phase == name else None
         if resume_from is None and epochs_of(callbacks.epochs, name):
@@ -86,6 +89,7 @@ def train_phases(
                 frozen=name == "frozen_training",
                 checkpoint=resume_from,
                 store=store,
+                teacher=teacher,
                 progress=progress,
             )
         elif resume_from is not None:
@@ -93,14 +97,17 @@ def train_phases(
         elif isinstance(phase, HeadPhase):
             network = Network(config.backbone.name, model.features, config.input)
             train_data = photos.features("train", network, mirrored=phase.mirrored)
-            fit_head(model.head, train_data, photos.features("validation", network), phase, callbacks)
+            validation_data = photos.features("validation", network)
+            fit_head(model.head, train_data, validation_data, phase, callbacks, teacher=teacher)
     return best_of(callbacks.epochs)
 
 
 class _Photos:
     """The training and validation photos, as batches of pixels or stored activations, or as features."""
 
-    def __init__(self, dataset: Dataset, config: TrainingConfig, progress: Progress) -> None:
+    def __init__(
+        self, dataset: Dataset, config: TrainingConfig, progress: Progress, teacher: Teacher | None
+    ) -> None:
         self._dataset, self._config, self._progress = dataset, config, progress
         self._targets = {
             split: keras.utils.to_categorical(
@@ -111,6 +118,8 @@ class _Photos:
         self._class_weights: np.ndarray | None = (
             balanced_weights(self._targets["train"]) if config.recipe.class_weights else None
         )
+        if teacher is not None:
+            self._targets["train"] = teacher.targets(self._targets["train"])
 
     @cached_property
     def _readers(self) -> Mapping[str, PhotoReader]:

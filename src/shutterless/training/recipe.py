@@ -209,6 +209,15 @@ class ModelPhase(Phase):
         return self
 
 
+class TeacherConfig(_Table):
+    """Other models whose scores and features the model learns from, besides the labels."""
+
+    sources: tuple[str, ...] = Field(min_length=1, description="runs, or `.npz` files of scores")
+    temperature: float = Field(2.0, gt=0, description="above 1: scores of unlikely labels count more")
+    scores_weight: float = Field(0.7, ge=0, le=1, description="share of the teacher's scores in the loss")
+    features_weight: float = Field(0.0, ge=0, description="weight of the distance from its features")
+
+
 PHASES = ("head_training", "frozen_training", "fine_tuning")
 
 
@@ -230,6 +239,7 @@ class Recipe(_Table):
     backbone: BackboneConfig = BackboneConfig()
     image: ImageConfig = ImageConfig()
     head: HeadConfig = HeadConfig()
+    teacher: TeacherConfig | None = None
     head_training: HeadPhase | None = None
     frozen_training: ModelPhase | None = None
     fine_tuning: ModelPhase | None = None

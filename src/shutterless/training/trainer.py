@@ -20,7 +20,8 @@ from shutterless.evaluation.robustness import measure_robustness
 from shutterless.files import ensure_outside, ensure_writable
 from shutterless.training.callbacks.checkpoint import CHECKPOINT
 from shutterless.training.callbacks.run_callbacks import OnEpoch
-from shutterless.training.config import TrainingConfig, make_config, require_same
+from shutterless.training.config import Paths, TrainingConfig, make_config, require_same
+from shutterless.training.distillation.teacher import Teacher, make_teacher, write_teacher
 from shutterless.training.model import TransferModel, build_model
 from shutterless.training.optimization.seeding import seeded
 from shutterless.training.phases import train_phases
@@ -44,7 +45,7 @@ from shutterless.training.warm_start.labels import (
 )
 from shutterless.training.warm_start.metrics import compare_with_earlier
 from shutterless.training.warm_start.model import extend_model, load_earlier_run
-from shutterless.utils.interrupt import check_interrupt, interruptible
+from shutterless.utils.interrupt import check_interrupt, interruptible, interruptible_progress
 from shutterless.utils.progress import Progress, automatic
 
 OnStart = Callable[[TrainingConfig, Dataset], None]
@@ -66,6 +67,7 @@ def train(
     minutes: float | None = None,
     from_run: str | Path | Run | None = None,
     budget: str | None = None,
+    teacher: Paths = (),
     resume: bool = False,
     tensorboard: bool = False,
     report: bool = True,
@@ -103,6 +105,8 @@ def train(
         budget: With the backbone `auto`, what the converted model may take, as measured on this machine with
             random weights: the time for a photo on one core, such as `8ms`, or the size, such as `4MB`. The
             chosen backbone is recorded in the run, so that `resume` and `from_run` do not measure again.
+        teacher: One or more finished runs, or `.npz` files of scores, whose answers to the training photos
+            the model learns from besides the labels (distillation); the recipe's by default.
         resume: Continue an interrupted training in `run`. Options that are not given are those that it was
             started with. Without anything to resume, training starts from scratch; a finished run is
             returned as it is.
@@ -121,7 +125,7 @@ def train(
         DatasetError: The photos cannot be used. Nothing is written, as for the next three.
         RecipeError: The recipe, the backbone or an option is wrong.
         InputError: The seed is out of range, `minutes` are too few, an option asks for another network than
-            that of `from_run`, or nothing is within the budget.
+            that of `from_run`, nothing is within the budget, or a teacher does not fit the photos.
         OutputError: `run` holds other files, lies among the photos, or cannot be written.
         RunError: The run cannot be resumed, `from_run` is not a run or is damaged, another training is
             running in `run`, or the loss is no longer finite.
@@ -137,7 +141,7 @@ def train(
     run = Path(run)
     ensure_writable(run)
     ensure_outside(run, photos.source if isinstance(photos, Dataset) else Path(photos))
-    progress = _interruptible(progress)
+    progress = interruptible_progress(progress)
     with interruptible(), locked(run):
         if not resume:
             require_unused(run)
@@ -158,6 +162,7 @@ def train(
             seed=seed,
             group_by=group_by,
             minutes=minutes,
+            teacher=teacher,
             earlier=earlier,
             from_run=base,
             budget=budget,
@@ -170,6 +175,8 @@ def train(
         for warning in (*dataset.all_warnings(), *(describe_changes(dataset, base) if base else ())):
             on_warning(warning)
         with seeded(config.seed):
+            loaded_teacher = make_teacher(config.recipe.teacher, dataset, run, progress)
+        with seeded(config.seed):
             model = _initial_model(config, dataset, base)
             check_interrupt()
             if earlier is not None:
@@ -180,12 +187,13 @@ def train(
                 config = replace(config, plan=plan_copies(config, model, dataset, run, on_warning))
                 config = plan_time(config, dataset, model, start_time, report=report, on_warning=on_warning)
             on_start(config, dataset)
-            _start(run, dataset, config)
+            _start(run, dataset, config, loaded_teacher)
             best = train_phases(
                 model,
                 run,
                 dataset,
                 config,
+                teacher=loaded_teacher,
                 progress=progress,
                 on_epoch=on_epoch,
                 tensorboard=tensorboard,
@@ -199,16 +207,6 @@ def train(
 def _is_gone(run: Path | None) -> bool:
     """Tell whether the run that another one continued is no longer there."""
     return run is not None and not is_run(run)
-
-
-def _interruptible(progress: Progress) -> Progress:
-    """Return a `progress` that first raises a Ctrl-C that Keras or TensorFlow has swallowed."""
-
-    def report(what: str, done: int, total: int) -> None:
-        check_interrupt()
-        progress(what, done, total)
-
-    return report
 
 
 def _load(
@@ -258,12 +256,14 @@ def _initial_model(config: TrainingConfig, dataset: Dataset, base: Run | None) -
     )
 
 
-def _start(run: Path, dataset: Dataset, config: TrainingConfig) -> None:
-    """Write the split and then the recipe; a folder with both is a run."""
+def _start(run: Path, dataset: Dataset, config: TrainingConfig, teacher: Teacher | None) -> None:
+    """Write the split, the recipe and the teacher's answers; a folder with the first two is a run."""
     try:
         run.mkdir(parents=True, exist_ok=True)
         write_split(dataset, run / SPLIT)
         write_recipe(run / RECIPE, config.recipe, config.settings(dataset))
+        if teacher is not None:
+            write_teacher(teacher, run)
     except OSError as error:
         raise cannot_write(run, error) from error
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from shutterless.utils.progress import Progress
+
 _pressed = threading.Event()
 
 
@@ -74,3 +76,13 @@ def _report_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
     """Report an exception that cannot be raised, except the Ctrl-C that is remembered."""
     if not issubclass(unraisable.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(unraisable)
+
+
+def interruptible_progress(progress: Progress) -> Progress:
+    """Return a `progress` that first raises a Ctrl-C that Keras or TensorFlow has swallowed."""
+
+    def report(what: str, done: int, total: int) -> None:
+        check_interrupt()
+        progress(what, done, total)
+
+    return report

@@ -9,7 +9,7 @@ from shutterless.dataset import Dataset, Photo
 from shutterless.errors import InputError, RecipeError, RunError
 from shutterless.training.backbones.registry import find_backbone
 from shutterless.training.config import make_config, require_same
-from shutterless.training.recipe import load_recipe
+from shutterless.training.recipe import load_recipe, recipe_text
 from shutterless.training.run import Run, load_run, write_recipe
 from shutterless.training.selection.selection import Candidate, Outcome, Selection
 
@@ -50,6 +50,18 @@ def test_epochs_are_those_of_the_last_phase_and_of_that_from_scratch():
 @pytest.mark.parametrize(("backbone", "weights"), [("tiny", "none"), ("vgg16", "imagenet")])
 def test_weights_are_pretrained_where_there_are_any(backbone, weights):
     assert make_config("quick", backbone=backbone).weights == weights
+
+
+def test_a_teacher_is_named_by_the_recipe_or_by_an_option(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = recipe_text("quick") + '[teacher]\nsources = ["a"]\nscores_weight = 0.3\n'
+    (tmp_path / "taught.toml").write_text(text, "utf-8")
+    assert make_config("taught.toml").recipe.teacher.sources == (str(tmp_path / "a"),)
+    teacher = make_config("taught.toml", teacher=["b", tmp_path / "c"]).recipe.teacher
+    assert teacher.sources == (str(tmp_path / "b"), str(tmp_path / "c"))
+    assert teacher.scores_weight == 0.3
+    assert make_config("quick", teacher="b").recipe.teacher.sources == (str(tmp_path / "b"),)
+    assert make_config("quick").recipe.teacher is None
 
 
 WRONG = {

@@ -127,6 +127,14 @@ def train(
             "its split, and takes a quarter of the epochs of fine-tuning.",
         ),
     ] = None,
+    teacher: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--teacher",
+            metavar="RUN",
+            help="Also learn from the scores of a better model, a run or an .npz file. Repeatable.",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue an interrupted training in this folder.")
     ] = False,
@@ -175,7 +183,13 @@ def train(
     refuse_both(is_series, "several recipes or seeds", folds, "--folds")
     refuse_both(is_series, "several recipes or seeds", from_run, "--from")
     refuse_both(is_series, "several recipes or seeds", budget, "--budget")
-    one: OneRun = {"recipe": next(iter(recipes), None), "seed": next(iter(seeds), None), "budget": budget}
+    refuse_both(is_series, "several recipes or seeds", teacher, "--teacher")
+    one: OneRun = {
+        "recipe": next(iter(recipes), None),
+        "seed": next(iter(seeds), None),
+        "budget": budget,
+        "teacher": teacher or (),
+    }
     with _resume_hint(run), progress_bar() as progress:
         options: TrainingOptions = {
             "backbone": backbone,

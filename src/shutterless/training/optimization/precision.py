@@ -6,7 +6,12 @@ from collections.abc import Iterator
 import keras
 import tensorflow as tf
 
+from shutterless.training.distillation.loss import OUTPUTS, PROJECTION
+from shutterless.training.model import PROBABILITIES
+
 FULL, MIXED = "float32", "mixed_float16"
+# Layers that always compute in float32: in half precision, the sum of the probabilities would not be 1.
+FULL_LAYERS = {PROBABILITIES, PROJECTION, OUTPUTS}
 
 
 def has_gpu() -> bool:
@@ -23,7 +28,7 @@ def xla() -> str | bool:
 def mixed_precision(model: keras.Model) -> Iterator[None]:
     """Let a model that is compiled inside the block compute in half precision, if there is a GPU.
 
-    Its weights stay float32, and so do its probabilities, whose sum would not be 1.
+    Its weights stay float32, and so does what `FULL_LAYERS` compute.
     """
     if not has_gpu():
         yield
@@ -41,7 +46,7 @@ def full_precision(model: keras.Model) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _policy(model: keras.Model, name: str) -> Iterator[None]:
-    layers = [layer for layer in model._flatten_layers() if layer.name != "probabilities"]
+    layers = [layer for layer in model._flatten_layers() if layer.name not in FULL_LAYERS]
     previous = [(layer, layer.dtype_policy) for layer in layers if layer.dtype_policy.name != name]
     for layer, _ in previous:
         layer.dtype_policy = name

@@ -17,7 +17,7 @@ from shutterless.evaluation.intervals import wilson_interval
 from shutterless.files import atomic_file, ensure_empty, ensure_outside
 from shutterless.runtime.json_types import JsonObject
 from shutterless.training.callbacks.run_callbacks import OnEpoch
-from shutterless.training.config import make_config
+from shutterless.training.config import Paths, make_config
 from shutterless.training.resume import find_earlier
 from shutterless.training.run import Run
 from shutterless.training.selection.budget import is_auto
@@ -92,6 +92,7 @@ def cross_validate(
     seed: int | None = None,
     group_by: str | Path | None = None,
     budget: str | None = None,
+    teacher: Paths = (),
     resume: bool = False,
     tensorboard: bool = False,
     report: bool = True,
@@ -120,6 +121,7 @@ def cross_validate(
         seed: For the folds and for each training; 42 by default.
         group_by: Which photos show one thing and stay in one fold, see `load_dataset`; `auto` by default.
         budget: As for `train`; the backbone is chosen once, for all folds.
+        teacher: As for `train`. A run that was trained on a fold's photos is refused.
         resume: Continue an interrupted cross-validation in `output`; finished folds are kept.
         tensorboard: As for `train`.
         report: Also write report.html and its figures for each fold.
@@ -162,6 +164,7 @@ def cross_validate(
         group_by=group_by,
         budget=budget,
         progress=progress,
+        teacher=teacher,
     )
     dataset = load_dataset(
         photos, seed=config.seed, group_by=config.group_by, spec=config.input, progress=progress
@@ -184,6 +187,7 @@ def cross_validate(
                 batch_size=batch_size,
                 seed=config.seed,
                 group_by=config.group_by,
+                teacher=teacher,
                 resume=resume,
                 tensorboard=tensorboard,
                 report=report,

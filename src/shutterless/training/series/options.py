@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from shutterless.training.callbacks.run_callbacks import OnEpoch
+from shutterless.training.config import Paths
 from shutterless.utils.progress import Progress
 
 
@@ -14,6 +15,7 @@ class OneRun(TypedDict):
     recipe: str | Path | None
     seed: int | None
     budget: str | None
+    teacher: Paths
 
 
 class TrainingOptions(TypedDict, total=False):

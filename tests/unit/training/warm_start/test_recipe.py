@@ -2,7 +2,7 @@ import math
 from dataclasses import replace
 
 from shutterless.training.config import make_config
-from shutterless.training.recipe import load_recipe
+from shutterless.training.recipe import TeacherConfig, load_recipe
 from shutterless.training.run import load_run
 from shutterless.training.warm_start.recipe import with_fewer_epochs, with_network_of
 
@@ -34,3 +34,12 @@ def test_epochs_are_not_divided_twice(colour_run, tmp_path):
     assert make_config("quick", from_run=continued).recipe.from_scratch.epochs == 3
     assert make_config(from_run=continued, epochs=7).recipe.from_scratch.epochs == 7
     assert make_config(from_run=base, seed=3).seed == 3
+
+
+def test_a_continued_run_does_not_keep_its_teacher_unless_asked_to(colour_run, tmp_path):
+    base = load_run(colour_run)
+    teacher = TeacherConfig(sources=(str(tmp_path),))
+    taught = replace(base, recipe=base.recipe.model_copy(update={"teacher": teacher}))
+    assert make_config(from_run=taught).recipe.teacher is None
+    assert make_config(from_run=taught, teacher=tmp_path).recipe.teacher == teacher
+    assert make_config(earlier=taught).recipe.teacher == teacher
