@@ -36,7 +36,7 @@ def drift(
 ) -> Drift:
     """Compare the pictures that a deployed model saw in a period with its validation photos.
 
-    Needs no labels. In a period without any change it alarms with a probability of at most 5 %. Records of
+    Needs no labels. In a period without any change it alarms with a probability of at most 2 %. Records of
     other versions of the model, incomplete ones and those of the same picture again are left out. The tests
     take requests as independent of each other: many pictures of one user may cause an alarm.
 

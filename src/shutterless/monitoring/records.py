@@ -1,5 +1,6 @@
 """Read the records of a deployed model, as `collect` writes them, for one period."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from shutterless.monitoring.sample import Floats, Sample
 from shutterless.runtime.model.bundle import Bundle
 from shutterless.utils.messages import shortened
 
-RECORDS = "records.parquet"
+RECORDS, METADATA = "records.parquet", b"shutterless"
 REQUIRED = ("id", "time", "model", "accepted", "novelty", "scores", "embedding")
 LISTS = ("scores", "embedding")
 OPTIONAL = ("request", "photo", "familiar")
@@ -83,13 +84,16 @@ def read_records(live: Path, bundle: Bundle, since: datetime, until: datetime, s
             f"The records are of version {shortened(versions)} of the model, not {bundle.version}",
             "Give the bundle that was deployed in this period, or another period.",
         )
-    complete = ours.filter(_is_complete(ours, len(bundle.labels), size))
-    chosen = _without_copies(complete)
+    ours = _with_scores_of(bundle.labels, ours)
+    sizes = len(bundle.labels), size
+    complete = ours.filter(_is_complete(ours, *sizes))
+    chosen = _without_copies(complete, *sizes)
     sampled = chosen[: len(chosen)] if len(chosen) <= MAX_RECORDS else _draw(chosen, MAX_RECORDS)
     counts = [len(each) for each in (period, ours, complete, chosen, sampled)]
     names = ("other-model", "incomplete", "duplicate", "not-sampled")
     left_out = {name: counts[index] - counts[index + 1] for index, name in enumerate(names)}
-    return _to_window(complete.take(pa.array(sampled)), live if live.is_dir() else live.parent, left_out)
+    folder = live if live.is_dir() else live.parent
+    return _to_window(complete.take(pa.array(sampled)), folder, left_out, *sizes)
 
 
 def _read(file: Path) -> pa.Table:
@@ -111,6 +115,33 @@ def _read(file: Path) -> pa.Table:
             f"{file} is not a file of records: {error}",
             "Give the folder that `shutterless collect -o` wrote.",
         ) from error
+
+
+def _with_scores_of(labels: tuple[str, ...], table: pa.Table) -> pa.Table:
+    """Return the records with the scores of these labels, in their order.
+
+    A folder may have records of models with other labels. Its scores are those of all labels, in the order
+    that its metadata have, with NaN for the labels that a model lacks.
+    """
+    try:
+        members = json.loads((table.schema.metadata or {}).get(METADATA, b"{}"))
+        names = [str(name) for name in members.get("labels", labels)]
+    except (ValueError, AttributeError, TypeError):
+        raise InputError(
+            "not-records",
+            "The records' labels cannot be read",
+            "Give the folder that `shutterless collect -o` wrote.",
+        ) from None
+    if names == [*labels] or not {*labels} <= {*names}:
+        return table
+    column = table["scores"]
+    is_whole = pc.fill_null(pc.equal(pc.list_value_length(column), len(names)), False)
+    scores = np.full((len(table), len(labels)), np.nan)
+    chosen = _matrix(column.filter(is_whole), len(names))[:, [names.index(label) for label in labels]]
+    scores[is_whole.to_numpy().astype(bool)] = chosen
+    offsets = np.arange(0, scores.size + 1, len(labels), dtype=np.int32)
+    place = table.schema.get_field_index("scores")
+    return table.set_column(place, "scores", pa.ListArray.from_arrays(offsets, scores.ravel()))
 
 
 def _scalar(time: datetime) -> pa.Scalar:
@@ -152,14 +183,12 @@ def _are_finite(column: pa.ChunkedArray, length: int) -> npt.NDArray[np.bool_]:
     return is_finite & (lengths == length)
 
 
-def _without_copies(table: pa.Table) -> npt.NDArray[np.int64]:
+def _without_copies(table: pa.Table, labels: int, size: int) -> npt.NDArray[np.int64]:
     """Return the index of the first record of each id and of each picture, int64[records].
 
     Equal scores and equal embeddings are those of the same picture, as when a program asks again.
     """
-    if not len(table):
-        return np.arange(0)
-    content = np.column_stack([_matrix(table["scores"]), _matrix(table["embedding"])])
+    content = np.column_stack([_matrix(table["scores"], labels), _matrix(table["embedding"], size)])
     pictures = np.unique(content, axis=0, return_index=True)[1]
     ids = np.unique(np.array(table["id"].to_pylist(), str), return_index=True)[1]
     return np.intersect1d(pictures, ids)
@@ -169,13 +198,13 @@ def _draw(indices: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
     return np.sort(np.random.default_rng(42).permutation(indices)[:count])
 
 
-def _matrix(column: pa.ChunkedArray) -> Floats:
-    """Return lists of equal lengths as float64[rows, length]."""
+def _matrix(column: pa.ChunkedArray, length: int) -> Floats:
+    """Return lists of a length as float64[rows, length]."""
     values = np.asarray(pc.list_flatten(column).to_numpy(zero_copy_only=False), np.float64)
-    return values.reshape(len(column), -1)
+    return values.reshape(len(column), length)
 
 
-def _to_window(table: pa.Table, folder: Path, left_out: Mapping[str, int]) -> Window:
+def _to_window(table: pa.Table, folder: Path, left_out: Mapping[str, int], labels: int, size: int) -> Window:
     ids = [str(each) for each in table["id"].to_pylist()]
     requests = [str(request or id_) for request, id_ in zip(table["request"].to_pylist(), ids, strict=True)]
     if not ids:
@@ -185,8 +214,8 @@ def _to_window(table: pa.Table, folder: Path, left_out: Mapping[str, int]) -> Wi
             "Records need scores, novelty and embedding: convert again, deploy with --records on.",
         )
     sample = Sample(
-        _matrix(table["scores"]),
-        _matrix(table["embedding"]),
+        _matrix(table["scores"], labels),
+        _matrix(table["embedding"], size),
         np.asarray(table["novelty"].to_numpy(), np.float64),
         np.unique(requests, return_inverse=True)[1].astype(np.int64),
     )

@@ -14,7 +14,7 @@ from shutterless.monitoring.sample import Floats, Sample
 
 Integers = npt.NDArray[np.int64]
 
-ALPHA = 0.05
+ALPHA = 0.02  # one week a year
 # A difference below it raises no alarm, however significant it is: with enough records, any difference is.
 MIN_EFFECT = 0.05
 FOLDS = 5

@@ -1,6 +1,7 @@
 """A bundle that was validated on synthetic pictures, and records of more of them."""
 
 import datetime
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +44,7 @@ class Deployment:
     bundle: Bundle
     live: Path
 
-    def write(self, sample: Sample, **columns) -> None:
+    def write(self, sample: Sample, labels=LABELS, **columns) -> None:
         """Write records of the week before `UNTIL`; columns replace those that follow from the sample."""
         count = len(sample)
         minutes = np.arange(count) * 10000 // max(count, 1)
@@ -60,7 +61,8 @@ class Deployment:
             **columns,
         }
         self.live.mkdir(exist_ok=True)
-        pq.write_table(pa.table(rows), self.live / "records.parquet")
+        table = pa.table(rows).replace_schema_metadata({b"shutterless": json.dumps({"labels": labels})})
+        pq.write_table(table, self.live / "records.parquet")
 
 
 @pytest.fixture

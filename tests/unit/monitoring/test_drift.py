@@ -11,7 +11,7 @@ from shutterless.errors import BundleError, InputError, OutputError
 from shutterless.monitoring.drift import drift
 from shutterless.monitoring.period import choose_period
 from shutterless.runtime.model.bundle import read_bundle, write_bundle
-from tests.unit.monitoring.conftest import UNTIL, draw
+from tests.unit.monitoring.conftest import LABELS, UNTIL, draw
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +91,21 @@ def test_what_cannot_be_compared_is_left_out_and_counted(deployment):
     assert result.requests == result.now.pictures == 89
 
 
+def test_records_of_models_with_other_labels_are_read_by_their_names(deployment):
+    sample, _ = draw(np.random.default_rng(5), 100)
+    deployment.write(sample)
+    expected = run(deployment)
+    names = ["glove", *LABELS[::-1]]
+    scores = [[float("nan"), *row[::-1]] for row in sample.scores.tolist()]
+    scores[0] = scores[0][:4]
+    deployment.write(sample, names, scores=scores)
+    result = run(deployment)
+    assert result.left_out["incomplete"] == 1
+    assert result.labels["hat"].answers == pytest.approx(expected.labels["hat"].answers, abs=0.02)
+    assert result.then == expected.then
+    assert result.now.confidence == pytest.approx(expected.now.confidence, abs=0.02)
+
+
 def test_more_records_than_are_compared(deployment, monkeypatch):
     monkeypatch.setattr("shutterless.monitoring.records.MAX_RECORDS", 50)
     deployment.write(draw(np.random.default_rng(5), 80)[0])
@@ -122,6 +137,17 @@ def test_what_is_refused(deployment, columns, options, code):
     with pytest.raises(InputError) as caught:
         run(deployment, **options)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("labels", [7, {"of": 1}])
+def test_labels_of_records_that_are_none(deployment, labels):
+    deployment.write(draw(np.random.default_rng(5), 40)[0], labels)
+    if labels == 7:
+        with pytest.raises(InputError) as caught:
+            run(deployment)
+        assert caught.value.code == "not-records"
+    else:  # without one of the bundle's labels: the scores are taken in the bundle's order
+        assert run(deployment).requests == 40
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PAR1 no parquet PAR1"])

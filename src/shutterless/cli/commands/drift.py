@@ -41,7 +41,7 @@ def drift(
     """Compare the pictures that a deployed model sees with its validation photos.
 
     Needs no labels: estimates how often each label occurs now and how many answers are right, and tests
-    whether the pictures have changed. Without any change, at most 5 in 100 periods cause an alarm.
+    whether the pictures have changed. Without any change, at most 2 in 100 periods cause an alarm.
 
     \b
     Examples:
