@@ -15,7 +15,6 @@ from shutterless.cli.commands import (
     compare,
     convert,
     dataset,
-    drift,
     evaluate,
     image,
     package,
@@ -27,6 +26,7 @@ from shutterless.cli.commands import (
     tune,
 )
 from shutterless.cli.commands.aws import cost, deploy, logs, status
+from shutterless.cli.commands.live import drift
 from shutterless.cli.console import INTERRUPTED, PIPE_CLOSED, ReaderGoneError, say_error
 from shutterless.errors import ShutterlessError
 from shutterless.utils.interrupt import interrupted

@@ -1,0 +1,1 @@
+"""What a deployed model sees, and what follows from it."""
