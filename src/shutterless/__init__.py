@@ -83,6 +83,8 @@ _EXPORTS = {
     "inference": ("Classifier", "load", "predict", "predict_many"),
     "batch_jobs.job": ("BatchResult", "batch"),
     "batch_jobs.plan": ("BatchPlan", "plan_batch"),
+    "live.collect": ("Collected", "collect"),
+    "live.schedule": ("schedule",),
     "review.review": ("apply_review", "open_review", "serve_review"),
     "review.session": ("Review",),
     "tuning.results": ("TrialResult",),

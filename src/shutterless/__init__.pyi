@@ -75,6 +75,9 @@ from shutterless.inference import Classifier as Classifier
 from shutterless.inference import load as load
 from shutterless.inference import predict as predict
 from shutterless.inference import predict_many as predict_many
+from shutterless.live.collect import Collected as Collected
+from shutterless.live.collect import collect as collect
+from shutterless.live.schedule import schedule as schedule
 from shutterless.models import compare as compare
 from shutterless.models import evaluate as evaluate
 from shutterless.models import load_model as load_model

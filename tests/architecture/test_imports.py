@@ -45,6 +45,7 @@ ORDER = (
     "client",
     "packaging",
     "deploy",
+    "live",
     "cli",
 )
 MAX_FILES = 14  # in one folder, its wings counted apart
@@ -79,8 +80,9 @@ LIBRARIES = {
         "monitoring",
         "tuning",
         "deploy",
+        "live",
     },
-    "pyarrow": {"dataset", "batch_jobs", "review", "monitoring"},
+    "pyarrow": {"dataset", "batch_jobs", "review", "monitoring", "live"},
     "pydantic": {"artifacts", "training", "tuning"},
     "ray": {"utils", "batch_jobs", "tuning"},
     "rich": {"cli"},

@@ -8,6 +8,7 @@ below a comment `<!-- not run: why -->` is left out.
 """
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -23,6 +24,10 @@ import pytest
 from PIL import Image
 
 from shutterless import draw_sample
+from shutterless.runtime.access_log import make_record
+from shutterless.runtime.http_messages import Request
+from shutterless.runtime.service import Service
+from shutterless.runtime.settings import KeptPhotos, Settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -64,6 +69,7 @@ def test_what_a_page_tells_to_type_works(page, tmp_path, free_tcp_port, request)
             "bundle photos": lay_bundle_and_photos,
             "run photos": lay_run,
             "clothing": lay_clothing,
+            "requests.log": lay_log,
         }
         lay[wanted[1]](tmp_path, request)
     with contextlib.ExitStack() as servers:
@@ -98,6 +104,15 @@ def lay_clothing(folder: Path, request: pytest.FixtureRequest) -> None:
         pytest.skip("needs the ImageNet weights of ../shared")
     request.getfixturevalue("monkeypatch").setenv("KERAS_HOME", str(KERAS))
     draw_sample(folder / "clothing", per_label=20, size=64)
+
+
+def lay_log(folder: Path, request: pytest.FixtureRequest) -> None:
+    bundle = request.getfixturevalue("colour_bundle")
+    photo = request.getfixturevalue("colour_photos") / "test" / "red" / "00.png"
+    service = Service.load(Settings(bundle, records=True, kept_photos=KeptPhotos(share=1.0)))
+    response = service.respond(Request("POST", "/predict", body=photo.read_bytes()))
+    record = make_record("1", "POST /predict", service.model_version, time.perf_counter(), response)
+    (folder / "requests.log").write_text(json.dumps(record) + "\n")
 
 
 def run(language: str, text: str, folder: Path) -> None:

@@ -26,7 +26,7 @@ from shutterless.cli.commands import (
     tune,
 )
 from shutterless.cli.commands.aws import cost, deploy, logs, status
-from shutterless.cli.commands.live import drift
+from shutterless.cli.commands.live import collect, drift, schedule
 from shutterless.cli.console import INTERRUPTED, PIPE_CLOSED, ReaderGoneError, say_error
 from shutterless.errors import ShutterlessError
 from shutterless.utils.interrupt import interrupted
@@ -53,7 +53,9 @@ STAGES: dict[str, dict[str, Command]] = {
         "review": review.review,
         "serve": serve.serve,
         "call": call.call,
+        "collect": collect.collect,
         "drift": drift.drift,
+        "schedule": schedule.schedule,
     },
     "Container": {"package": package.package, "image": image.app},
     "AWS": {

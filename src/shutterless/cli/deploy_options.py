@@ -149,6 +149,23 @@ UrlHosts = Annotated[
     ),
 ]
 
+Records = Annotated[
+    str | None,
+    typer.Option(
+        metavar="on|off",
+        help="Add a record of each picture to the log, with its scores and embedding.  [default: off]",
+    ),
+]
+
+KeepPhotos = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHICH",
+        help="Photos that the records keep, small: off, refused (not accepted), sample:SHARE, or both: "
+        "refused,sample:0.01.  [default: off]",
+    ),
+]
+
 Rate = Annotated[
     int | None,
     typer.Option(metavar="N", help="Requests per second that the API accepts.  [default: 10]"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal, get_args
 
 from shutterless.errors import InputError
-from shutterless.runtime.settings import check_urls, parse_hosts
+from shutterless.runtime.settings import check_records, check_urls, parse_hosts, parse_kept_photos
 
 Auth = Literal["api-key", "none", "iam"]
 Front = Literal["rest", "url"]
@@ -53,7 +53,7 @@ PATTERNS = {
     "hosted_zone": (r"Z[A-Z0-9]{1,31}", "the id of a hosted zone in Route 53, such as Z0123456789ABC"),
 }
 # CloudFormation takes templates of 51,200 bytes. The hosts are in them once more for each release.
-MAX_URL_HOSTS_LENGTH = 1_000
+MAX_URL_HOSTS_LENGTH = 700
 MAX_TAGS_BYTES = 4_000  # as ASCII JSON
 # The tag of everything that shutterless creates. Its value is the deployment's name.
 TAG = "shutterless"
@@ -114,6 +114,10 @@ def check_value(name: str, value: object) -> None:
         parse_hosts(text, "--url-hosts")
         is_short = text.isascii() and len(text) <= MAX_URL_HOSTS_LENGTH
         _require(is_short, name, f"{text[:20]}...", f"at most {MAX_URL_HOSTS_LENGTH:,} ASCII characters")
+    elif name == "records":
+        check_records(text, "--records")
+    elif name == "keep_photos":
+        parse_kept_photos(text, "--keep-photos")
     elif name == "tags":
         _check_tags(value)
 

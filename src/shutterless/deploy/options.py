@@ -17,7 +17,7 @@ from shutterless.deploy.option_values import (
 )
 from shutterless.errors import InputError
 from shutterless.runtime.json_types import JsonObject
-from shutterless.runtime.settings import Urls
+from shutterless.runtime.settings import Records, Urls
 from shutterless.utils.messages import did_you_mean
 
 Function = TypeVar("Function", bound=Callable[..., object])
@@ -29,7 +29,7 @@ MAX_NAME_LENGTH = 40
 # the others belong to the deployment.
 VERSIONED = (
     *("memory", "timeout", "platform", "base_image", "urls", "url_hosts", "snapstart"),
-    *("subnets", "security_groups"),
+    *("subnets", "security_groups", "records", "keep_photos"),
 )
 
 
@@ -51,6 +51,8 @@ class OptionChanges(TypedDict, total=False):
     page: Page | None
     urls: Urls | None
     url_hosts: str | None
+    records: Records | None
+    keep_photos: str | None
     rate: int | None
     burst: int | None
     quota: int | None
@@ -92,6 +94,9 @@ class Options:
         page: Whether the API has its web page, which anyone can open.
         urls: Which addresses pictures may be fetched from: `public` ones, `any`, or none (`off`).
         url_hosts: The only hosts to fetch pictures from, separated by commas; empty for all.
+        records: Whether the log has a record of each picture, with its scores and its embedding.
+        keep_photos: Which photos are part of their records: `off`, `refused`, `sample:SHARE`, or
+            `refused,sample:SHARE`.
         rate: Requests per second that the API accepts.
         burst: Requests that the API accepts at once.
         quota: Requests per month and API key; 0 for unlimited.
@@ -131,6 +136,8 @@ class Options:
     page: Page = "on"
     urls: Urls = "public"
     url_hosts: str = ""
+    records: Records = "off"
+    keep_photos: str = "off"
     rate: int = 10
     burst: int = 20
     quota: int = 100_000
@@ -165,6 +172,11 @@ class Options:
                 self.package == "zip" and (self.base_image or self.image_kms_key),
                 "A zip has neither a base image nor a key of its own to encrypt it with",
                 "Use --package image, or set --base-image and --image-kms-key to ''.",
+            ),
+            (
+                self.records == "off" and self.keep_photos not in ("", "off"),
+                "Photos are kept in records only",
+                "Give --records on too, or set --keep-photos off.",
             ),
             (
                 self.snapstart and self.provisioned_concurrency,

@@ -1,7 +1,7 @@
 """The access log: one JSON line for each request, with the outcome and nothing of what was sent.
 
-No photo, address, query, key or file name gets into it: a line contains only what this program or the bundle
-provides.
+No address, query, key or file name gets into it, and no photo unless photos are kept: a line contains only
+what this program or the bundle provides.
 """
 
 import contextlib
@@ -18,6 +18,11 @@ from shutterless.errors import ShutterlessError
 from shutterless.runtime.http_messages import Response
 from shutterless.runtime.settings import Settings
 
+# CloudWatch took log lines of 256 KB until 2025, Google Cloud takes no longer ones. A line that is longer all
+# the same, as with thousands of labels, goes without these members.
+MAX_LINE_BYTES = 250_000
+LONG_MEMBERS = ("photo", "embedding", "scores")
+
 Record = dict[str, object]
 Log = Callable[[Record], None]
 
@@ -29,6 +34,12 @@ UNITS = {
     "unfamiliar": "Count",
     "errors": "Count",
 }
+
+# What the log has of each prediction, and of some.
+ALWAYS = ("label", "confidence", "accepted")
+SOMETIMES = ("familiar", "novelty", "record_id", "scores", "embedding", "photo")
+# An answer has its scores, but its line in the log does not.
+NOT_RECORDED = {"scores": None}
 
 # A request id from outside goes into the log and back to the sender, so it may hold nothing that means
 # anything there.
@@ -124,8 +135,18 @@ def _to_cloudwatch(function: str, version: str, record: Record) -> None:
 
 def _write(record: Record, stream: TextIO) -> None:
     with contextlib.suppress(OSError, ValueError):  # a full disk or a closed pipe must not cost an answer
-        stream.write(json.dumps(record) + "\n")  # in one piece, because threads write between each other
+        stream.write(_to_line(record))  # in one piece, because threads write between each other
         stream.flush()
+
+
+def _to_line(record: Record) -> str:
+    """Return a record as a line of ASCII, without what would make it too long."""
+    line = json.dumps(record) + "\n"
+    for name in LONG_MEMBERS:
+        if len(line) > MAX_LINE_BYTES and name in record:
+            record = {key: value for key, value in record.items() if key != name}
+            line = json.dumps(record) + "\n"
+    return line
 
 
 def _time_and_level(is_error: bool) -> Record:
@@ -137,26 +158,41 @@ def _time_and_level(is_error: bool) -> Record:
 
 
 def _outcome(document: object) -> Record:
-    """Return the members of a prediction without its scores, lists of them for several, or the code."""
+    """Return the members of a prediction, lists of them for several, the code, or a correction.
+
+    Scores are only in it where the log has records; see `model/recording.py`.
+    """
     if not isinstance(document, Mapping):
         return {}
     if "code" in document:
         return {"code": document["code"]}
+    if "correct_label" in document:
+        return dict(document)
     if "label" in document:
-        return {**{name: document[name] for name in _columns([document])}, **_counts([document])}
+        columns = {name: values[0] for name, values in _columns([document]).items()}
+        return {**columns, **_labels([document]), **_counts([document])}
     if "predictions" not in document:
         return {}
     predictions = [each for each in document["predictions"] if "label" in each]
     return {
-        **{name: [each[name] for each in predictions] for name in _columns(predictions)},
+        **_columns(predictions),
+        **_labels(predictions),
         **_counts(predictions),
         "codes": [each["code"] for each in document["predictions"] if "code" in each],
     }
 
 
-def _columns(predictions: list[Mapping[str, object]]) -> tuple[str, ...]:
-    is_known = any("familiar" in each for each in predictions)
-    return ("label", "confidence", "accepted", *(("familiar", "novelty") if is_known else ()))
+def _columns(predictions: list[Mapping[str, object]]) -> dict[str, list[object]]:
+    """Return the values of all predictions by name; those of `SOMETIMES` only if there is any."""
+    rows = [{**each, **getattr(each, "members", NOT_RECORDED)} for each in predictions]
+    optional = [name for name in SOMETIMES if any(row.get(name) is not None for row in rows)]
+    return {name: [row.get(name) for row in rows] for name in (*ALWAYS, *optional)}
+
+
+def _labels(predictions: list[Mapping[str, object]]) -> Record:
+    """Return the names of the scores in records, so that a line can be read without the bundle."""
+    scores = predictions[0]["scores"] if predictions and "record_id" in predictions[0] else None
+    return {"labels": [*scores]} if isinstance(scores, Mapping) else {}
 
 
 def _counts(predictions: list[Mapping[str, object]]) -> Record:

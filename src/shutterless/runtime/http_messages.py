@@ -97,6 +97,36 @@ def decode_base64(text: str) -> bytes:
     return base64.b64decode(data + b"=" * (-len(data) % 4), validate=True)
 
 
+# How pictures begin, unsupported formats included: neither JSON nor a form begins like that.
+SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"II+\0", b"MM\0*", b"MM\0+", b"RIFF")
+BOX_SIGNATURE = b"ftyp"  # AVIF and HEIC, after four bytes
+
+
+def is_picture(media_type: str, body: bytes) -> bool:
+    """Tell whether a request's body is a picture itself.
+
+    curl sends a photo as a form unless it is told otherwise, so the first bytes count for more than the type.
+    """
+    return (
+        media_type.startswith("image/")
+        or media_type.endswith("/octet-stream")
+        or body.startswith(SIGNATURES)
+        or body[4:8] == BOX_SIGNATURE
+    )
+
+
+def decode_image_member(text: str) -> bytes:
+    """Decode the member `image` of a JSON request: base64, or a data: URI with it.
+
+    Raises:
+        Problem: `invalid-request` if it is neither.
+    """
+    try:
+        return decode_base64(text.partition(",")[2] if text.startswith("data:") else text)
+    except ValueError as error:
+        raise Problem("invalid-request", "image is not valid base64") from error
+
+
 def parse_finite_json(data: bytes, max_depth: int) -> Json:
     """Parse JSON that `json.dumps` can write again.
 

@@ -65,6 +65,13 @@ class PredictionsDocument(TypedDict):
     predictions: list[PredictionDocument | ProblemDocument]
 
 
+class CorrectionDocument(TypedDict):
+    """The label that a prediction should have had."""
+
+    record_id: str
+    correct_label: str
+
+
 class HttpAnswer(TypedDict):
     """What Lambda returns for an HTTP event."""
 

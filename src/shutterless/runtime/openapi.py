@@ -3,6 +3,7 @@
 from shutterless import __version__
 from shutterless.runtime.json_types import Json, JsonObject
 from shutterless.runtime.model.bundle import Bundle
+from shutterless.runtime.model.recording import OTHER
 from shutterless.runtime.problems import KINDS
 
 OBJECT: JsonObject = {"type": "object"}
@@ -21,6 +22,11 @@ FAMILIAR: JsonObject = {
         "are more like them",
     },
 }
+RECORD_ID: JsonObject = {
+    "type": "string",
+    "pattern": "^[0-9a-f]{16}$",
+    "description": "Id of the picture's record in the log, to correct it with",
+}
 BASE64: JsonObject = {"type": "string", "contentEncoding": "base64", "description": "A data: URI works, too."}
 FILE: JsonObject = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
 HEADERS: JsonObject = {
@@ -30,12 +36,13 @@ HEADERS: JsonObject = {
 }
 
 
-def describe_api(bundle: Bundle, max_images: int) -> JsonObject:
+def describe_api(bundle: Bundle, max_images: int, *, records: bool = False) -> JsonObject:
     """Return the OpenAPI document of a service.
 
     Args:
         bundle: The model that it answers with.
         max_images: How many pictures one request may contain.
+        records: Whether its log has records, which can be corrected.
     """
     return {
         "openapi": "3.1.0",
@@ -47,6 +54,7 @@ def describe_api(bundle: Bundle, max_images: int) -> JsonObject:
         "servers": [{"url": "."}],  # relative to this document, so that it is right behind a stage prefix too
         "paths": {
             "/predict": {"post": _predict_operation()},
+            **({"/feedback": {"post": _feedback_operation()}} if records else {}),
             "/": {
                 "get": _get_operation("page", "Web page to try the model", {"text/html": {"schema": TEXT}})
             },
@@ -63,7 +71,7 @@ def describe_api(bundle: Bundle, max_images: int) -> JsonObject:
         "components": {
             "headers": HEADERS,
             "responses": {code: _problem_response(code) for code in KINDS},
-            "schemas": _schemas(bundle, max_images),
+            "schemas": _schemas(bundle, max_images, records=records),
         },
     }
 
@@ -83,6 +91,18 @@ def _predict_operation() -> JsonObject:
             },
         },
         "responses": {"200": _response("Label and scores", _json_content("Answer")), **_problems(*errors)},
+    }
+
+
+def _feedback_operation() -> JsonObject:
+    return {
+        "operationId": "feedback",
+        "summary": "Correct an answer: which label is right",
+        "requestBody": {"required": True, "content": _json_content("Feedback")},
+        "responses": {
+            "200": _response("What the log has of it", _json_content("Correction")),
+            **_problems("invalid-request", "too-large", "internal"),
+        },
     }
 
 
@@ -119,7 +139,7 @@ def _problem_response(code: str) -> JsonObject:
     return _response(title, {"application/problem+json": {"schema": schema}}, *headers)
 
 
-def _schemas(bundle: Bundle, max_images: int) -> JsonObject:
+def _schemas(bundle: Bundle, max_images: int, *, records: bool) -> JsonObject:
     picture = [_object_schema(url={"type": "string", "format": "uri"}), _object_schema(image=BASE64)]
     item = {"anyOf": [_reference("Picture"), {"description": "Anything else is answered with a problem."}]}
     images: JsonObject = {"type": "array", "minItems": 1, "maxItems": max_images, "items": item}
@@ -131,17 +151,27 @@ def _schemas(bundle: Bundle, max_images: int) -> JsonObject:
             "oneOf": [*picture, _object_schema(images=images)],
             "examples": [{"url": "https://example.com/photo.jpg"}],
         },
-        "Prediction": _prediction_schema(bundle),
+        "Prediction": _prediction_schema(bundle, records=records),
         "Answer": {"oneOf": [_reference("Prediction"), _object_schema(predictions=predictions)]},
         "Problem": _object_schema(
             type=TEXT, title=TEXT, status={"type": "integer"}, detail=TEXT, code={"enum": [*KINDS]}
         ),
-        "Model": _model_schema(bundle),
+        "Model": _model_schema(bundle, records=records),
+        **(_feedback_schemas(bundle) if records else {}),
         "Health": _object_schema(status={"const": "ok"}, version=TEXT),
     }
 
 
-def _prediction_schema(bundle: Bundle) -> JsonObject:
+def _feedback_schemas(bundle: Bundle) -> JsonObject:
+    label: JsonObject = {"enum": [*bundle.labels, OTHER], "description": f"{OTHER} is none of the labels"}
+    feedback = _object_schema(record_id=RECORD_ID, label=label)
+    return {
+        "Feedback": {**feedback, "additionalProperties": False},
+        "Correction": _object_schema(record_id=RECORD_ID, correct_label=label),
+    }
+
+
+def _prediction_schema(bundle: Bundle, *, records: bool) -> JsonObject:
     return _object_schema(
         label={"enum": [*bundle.labels]},
         confidence=FRACTION,
@@ -150,10 +180,11 @@ def _prediction_schema(bundle: Bundle) -> JsonObject:
         **(FAMILIAR if bundle.familiarity else {}),
         model=_object_schema(name=TEXT, version=TEXT),
         timing_ms=_object_schema(fetch=NON_NEGATIVE, decode=NON_NEGATIVE, infer=NON_NEGATIVE),
+        **({"record_id": RECORD_ID} if records else {}),
     )
 
 
-def _model_schema(bundle: Bundle) -> JsonObject:
+def _model_schema(bundle: Bundle, *, records: bool) -> JsonObject:
     pixels: JsonObject = {"type": "integer", "minimum": 1}
     familiar = _object_schema(
         photos={"type": "integer", "minimum": 0}, false_alarm_rate=FRACTION, measured=OBJECT
@@ -169,6 +200,7 @@ def _model_schema(bundle: Bundle) -> JsonObject:
         backbone=TEXT,
         created=TEXT,
         **({"familiar": familiar} if bundle.familiarity else {}),
+        **({"records": _object_schema(photos={"type": "boolean"})} if records else {}),
     )
 
 

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from shutterless.runtime.http_messages import Response
 from shutterless.runtime.problems import Problem
 
+if TYPE_CHECKING:
+    from shutterless.runtime.model.bundle import Bundle
+
 PAGE = os.path.join(os.path.dirname(__file__), "page", "index.html")
 URL_FORM = b'<form id="url-form"'
+PUBLIC_MEMBERS = (
+    "name",
+    "version",
+    "labels",
+    "input",
+    "precision",
+    "threshold",
+    "accuracy",
+    "backbone",
+    "created",
+)
+PUBLIC_FAMILIAR = ("photos", "false_alarm_rate", "measured")
 CORS = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After, X-Request-Id"}
 # What a page cannot state itself; the rest of its policy is in its head.
 PAGE_HEADERS = {"Content-Security-Policy": "frame-ancestors 'none'", "X-Content-Type-Options": "nosniff"}
@@ -43,6 +59,22 @@ def error_response(error: Exception, request_id: str) -> Response:
 def internal_problem(request_id: str) -> Problem:
     """Return the problem for an exception of ours; its reason is in the log only."""
     return Problem("internal", f"the log has the reason under the request id {request_id}")
+
+
+def model_response(bundle: Bundle, records: Mapping[str, bool] | None) -> Response:
+    """Return what anybody may know about a model.
+
+    Args:
+        bundle: The model.
+        records: What the log keeps of each picture; None if it has no records.
+    """
+    description = bundle.to_json()
+    document = {member: description[member] for member in PUBLIC_MEMBERS}
+    if bundle.familiar:
+        document["familiar"] = {name: bundle.familiar[name] for name in PUBLIC_FAMILIAR}
+    if records:
+        document["records"] = records
+    return json_response(200, document)
 
 
 def page_response(urls: str) -> Response:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from shutterless.runtime.fetch_limits import FetchLimits
 from shutterless.runtime.host_resources import cores, memory
-from shutterless.runtime.http_messages import Request, Response, decode_base64, parse_json
+from shutterless.runtime.http_messages import Request, Response, decode_image_member, is_picture, parse_json
 from shutterless.runtime.image.budget import Budget
 from shutterless.runtime.image.ordinary import decode_ordinary
 from shutterless.runtime.model.bundle import Bundle, read_bundle
@@ -20,6 +20,7 @@ from shutterless.runtime.responses import (
     allowed_methods,
     error_response,
     json_response,
+    model_response,
     page_response,
     preflight_response,
 )
@@ -30,9 +31,12 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
+    from shutterless.runtime.image.decoder import InputSpec
     from shutterless.runtime.json_types import Json, PredictionDocument, PredictionsDocument, ProblemDocument
+    from shutterless.runtime.model.recording import Recorder
 
     ReadBundle = Callable[[str | Path], Bundle]
+    Routes = dict[str, dict[str, Callable[["Service", Request], Response]]]
 
 # Several pictures must fit Lambda's 6 MB and API Gateway's 29 s.
 MAX_IMAGES = 16
@@ -40,21 +44,6 @@ MAX_IMAGES = 16
 DECODE_MEMORY = 512 << 20
 
 METHODS = ("GET", "HEAD", "POST", "OPTIONS")
-PUBLIC_MEMBERS = (
-    "name",
-    "version",
-    "labels",
-    "input",
-    "precision",
-    "threshold",
-    "accuracy",
-    "backbone",
-    "created",
-)
-PUBLIC_FAMILIAR = ("photos", "false_alarm_rate", "measured")
-# How pictures begin, unsupported formats included: neither JSON nor a form begins like that.
-SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"II+\0", b"MM\0*", b"MM\0+", b"RIFF")
-BOX_SIGNATURE = b"ftyp"  # AVIF and HEIC, after four bytes
 
 
 class Service:
@@ -70,6 +59,12 @@ class Service:
         self._child_slots = threading.BoundedSemaphore(max(1, decodes // 2))
         self._has_room = memory() >= 2 * DECODE_MEMORY
         self._fetch_limits = FetchLimits(settings)
+        self._recorder: Recorder | None = None
+        self._routes: Routes = RECORD_ROUTES if settings.records else ROUTES
+        if settings.records:
+            from shutterless.runtime.model.recording import Recorder  # which others start without
+
+            self._recorder = Recorder(settings.kept_photos)
 
     @classmethod
     def load(cls, settings: Settings, read: ReadBundle = read_bundle) -> Service:
@@ -117,7 +112,7 @@ class Service:
         """Return the name of a request's route for the log; it contains nothing that the sender chose."""
         path = _without_slash(request.path)
         method = request.method if request.method in METHODS else "?"
-        return f"{method} {path if path in ROUTES else '?'}"
+        return f"{method} {path if path in self._routes else '?'}"
 
     def respond(self, request: Request) -> Response:
         """Answer any request; whatever goes wrong becomes a problem document."""
@@ -149,6 +144,7 @@ class Service:
         images = payload["images"]
         if not isinstance(images, list) or not 1 <= len(images) <= MAX_IMAGES:
             raise Problem("invalid-request", f"images must be a list of 1 to {MAX_IMAGES} objects")
+        budget.photo_bytes //= len(images)
         return {"predictions": [self._predict_or_problem(image, budget) for image in images]}
 
     def predict_one(self, payload: Mapping[str, Json], budget: Budget | None = None) -> PredictionDocument:
@@ -167,7 +163,7 @@ class Service:
             with self._fetch_limits.fetch(url, budget) as data:
                 return self.classify(data, (time.perf_counter() - start_time) * 1000, budget)
         if isinstance(image, str) and not isinstance(url, str):
-            return self.classify(_decode_image_member(image), 0.0, budget)
+            return self.classify(decode_image_member(image), 0.0, budget)
         raise Problem("invalid-request", "send either url or image (base64), as a string")
 
     def classify(
@@ -184,18 +180,34 @@ class Service:
             Problem: If the picture cannot be decoded, or the budget does not suffice.
         """
         budget, spec = budget or Budget(), self._classifier.input
+        recorder = self._recorder
+        photos: list[Image.Image] = []
+        use_photo = photos.append if recorder and recorder.keeps_photos else None
         with _slot(self._decode_slots, budget):
             start_time = time.perf_counter()
-            pixels = decode_ordinary(data, spec, budget)
+            pixels = decode_ordinary(data, spec, budget, use_photo)
             if pixels is not None:
-                return self._classify_pixels(pixels, fetch_ms, start_time)
+                prediction = self._classify_pixels(pixels, fetch_ms, start_time)
+                if recorder:
+                    recorder.keep_photo(prediction, photos.pop, budget.photo_bytes)
+                return prediction
+        pixels, start_time = self._decode_isolated(data, spec, budget)
+        with _slot(self._decode_slots, budget):
+            prediction = self._classify_pixels(pixels, fetch_ms, start_time)
+        if recorder:
+            spec = recorder.unusual_photo
+            recorder.keep_photo(
+                prediction, lambda: self._decode_isolated(data, spec, budget)[0], budget.photo_bytes
+            )
+        return prediction
+
+    def _decode_isolated(self, data: bytes, spec: InputSpec, budget: Budget) -> tuple[Image.Image, float]:
+        """Decode an unusual picture in a child process; return when that began, too."""
         from shutterless.runtime.image.isolation import decode_isolated  # which ordinary photos don't need
 
         with self._child_slot(budget):
             start_time = time.perf_counter()
-            pixels = decode_isolated(data, spec, budget)
-        with _slot(self._decode_slots, budget):
-            return self._classify_pixels(pixels, fetch_ms, start_time)
+            return decode_isolated(data, spec, budget), start_time
 
     @contextmanager
     def _child_slot(self, budget: Budget) -> Iterator[None]:
@@ -209,10 +221,13 @@ class Service:
 
     def _classify_pixels(self, pixels: Image.Image, fetch_ms: float, start_time: float) -> PredictionDocument:
         decode_end = time.perf_counter()
-        prediction = self._classifier.classify(pixels)
+        bundle, embedding = self._classifier.bundle, None
+        if self._recorder and self._classifier.has_embedding:
+            prediction, embedding = self._classifier.classify_and_embed(pixels)
+        else:
+            prediction = self._classifier.classify(pixels)
         infer_end = time.perf_counter()
-        bundle = self._classifier.bundle
-        return {
+        document: PredictionDocument = {
             **prediction.to_json(),
             "model": {"name": bundle.name, "version": bundle.version},
             "timing_ms": {
@@ -221,14 +236,15 @@ class Service:
                 "infer": round((infer_end - decode_end) * 1000, 2),
             },
         }
+        return self._recorder.record(document, embedding) if self._recorder else document
 
     def _answer(self, request: Request) -> Response:
         path = _without_slash(request.path)
-        if path not in ROUTES:
+        if path not in self._routes:
             raise Problem(
                 "not-found", f"{path} does not exist; the API's page is at /, send photos to /predict"
             )
-        handlers = ROUTES[path]
+        handlers = self._routes[path]
         if request.method == "OPTIONS":
             return preflight_response(handlers)
         if request.method == "HEAD" and "GET" in handlers:
@@ -248,29 +264,21 @@ class Service:
         return json_response(200, {"status": "ok", "version": self.model_version})
 
     def _model(self, request: Request) -> Response:
-        bundle = self._classifier.bundle
-        description = bundle.to_json()
-        document = {member: description[member] for member in PUBLIC_MEMBERS}
-        if bundle.familiar:
-            document["familiar"] = {name: bundle.familiar[name] for name in PUBLIC_FAMILIAR}
-        return json_response(200, document)
+        records = {"photos": self._recorder.keeps_photos} if self._recorder else None
+        return model_response(self._classifier.bundle, records)
 
     def _openapi(self, request: Request) -> Response:
         from shutterless.runtime.openapi import describe_api  # a function answers without it
 
-        return json_response(200, describe_api(self._classifier.bundle, MAX_IMAGES))
+        return json_response(
+            200, describe_api(self._classifier.bundle, MAX_IMAGES, records=self._recorder is not None)
+        )
 
     def _predict(self, request: Request) -> Response:
         content_type = request.headers.get("content-type", "application/json")
         media_type = content_type.partition(";")[0].strip().lower()
         body = request.body
-        # curl sends a photo as a form unless it is told otherwise, so the first bytes count for more.
-        if (
-            media_type.startswith("image/")
-            or media_type.endswith("/octet-stream")
-            or body.startswith(SIGNATURES)
-            or body[4:8] == BOX_SIGNATURE
-        ):
+        if is_picture(media_type, body):
             return json_response(200, self.classify(body))
         if media_type == "multipart/form-data":
             from shutterless.runtime.forms import extract_image  # its expressions take time to compile
@@ -278,6 +286,11 @@ class Service:
             return json_response(200, self.classify(extract_image(content_type, body)))
         # curl -d claims a form where people mean JSON, and the tutorial's readers type just that.
         return json_response(200, self.predict(parse_json(body)))
+
+    def _feedback(self, request: Request) -> Response:
+        from shutterless.runtime.model.recording import read_correction
+
+        return json_response(200, read_correction(request.body, self._classifier.labels))
 
     def _predict_or_problem(self, payload: Json, budget: Budget) -> PredictionDocument | ProblemDocument:
         try:
@@ -300,13 +313,15 @@ def _slot(slots: threading.Semaphore, budget: Budget) -> Iterator[None]:
         slots.release()
 
 
-ROUTES: dict[str, dict[str, Callable[[Service, Request], Response]]] = {
+ROUTES: Routes = {
     "/": {"GET": Service._page},
     "/health": {"GET": Service._health},
     "/model": {"GET": Service._model},
     "/openapi.json": {"GET": Service._openapi},
     "/predict": {"POST": Service._predict},
 }
+# Those of a service whose log has records.
+RECORD_ROUTES: Routes = {**ROUTES, "/feedback": {"POST": Service._feedback}}
 
 
 def load_classifier(bundle: Bundle, settings: Settings) -> Classifier:
@@ -319,14 +334,6 @@ def load_classifier(bundle: Bundle, settings: Settings) -> Classifier:
     if settings.initialization != "on-demand":
         classifier.warm_up()
     return classifier
-
-
-def _decode_image_member(text: str) -> bytes:
-    """Decode the member `image` of a JSON request: base64, or a data: URI with it."""
-    try:
-        return decode_base64(text.partition(",")[2] if text.startswith("data:") else text)
-    except ValueError as error:
-        raise Problem("invalid-request", "image is not valid base64") from error
 
 
 def _without_slash(path: str) -> str:

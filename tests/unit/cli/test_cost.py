@@ -145,3 +145,13 @@ def test_a_batch_is_compared_on_lambda_a_spot_instance_and_this_machine(shutterl
     assert rows[2] == ["spot", "4", "2.5", "0.30"]
     document = json.loads(shutterless(*options, "--json").stdout)
     assert [place["usd"] is None for place in document["places"]] == [False, False, True]
+
+
+def test_records_cost_what_they_add_to_the_log(shutterless):
+    def log_gb(*options):
+        result = shutterless("cost", "--duration", "20", "--requests", "150000", "--json", *options)
+        items = {item["name"]: item["quantity"] for item in json.loads(result.stdout)["items"]}
+        return items["Logs written"]
+
+    assert log_gb("--records", "on") - log_gb() == pytest.approx(0.06)
+    assert log_gb("--keep-photos", "sample:0.01") - log_gb() == pytest.approx(0.12)

@@ -80,7 +80,7 @@ def budgets(monkeypatch):
 def test_the_pictures_of_one_request_share_one_budget_of_cpu_time(service, pictures, monkeypatch):
     remaining = iter([2.5, 1.0, 0.0])
 
-    def decode(data, spec, budget):
+    def decode(data, spec, budget, use_photo):
         budget.cpu_seconds = next(remaining)
         return decode_ordinary(data, spec, budget)
 
@@ -514,7 +514,7 @@ def test_no_more_pictures_are_decoded_at_once_than_cores_and_memory_bear(
     monkeypatch.setattr(service_module, "memory", lambda: memory)
     inside, most, lock = 0, 0, threading.Lock()
 
-    def count(data, spec, budget):
+    def count(data, spec, budget, use_photo):
         nonlocal inside, most
         with lock:
             inside += 1

@@ -3,7 +3,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from shutterless.errors import InputError
-from shutterless.runtime.settings import Settings, check_urls, parse_hosts
+from shutterless.runtime.settings import KeptPhotos, Settings, check_urls, parse_hosts, parse_kept_photos
 
 BUNDLE = {"SHUTTERLESS_BUNDLE": "/srv/bundle"}
 
@@ -19,6 +19,8 @@ def test_everything_can_be_set():
         **BUNDLE,
         "SHUTTERLESS_URLS": "any",
         "SHUTTERLESS_URL_HOSTS": " Photos.example.com, ,cdn.example.com",
+        "SHUTTERLESS_RECORDS": "on",
+        "SHUTTERLESS_KEEP_PHOTOS": "refused,sample:.01",
         "SHUTTERLESS_THREADS": "2",
         "PORT": "9000",
         "AWS_LAMBDA_FUNCTION_NAME": "photos",
@@ -28,6 +30,8 @@ def test_everything_can_be_set():
         bundle="/srv/bundle",
         urls="any",
         url_hosts=frozenset({"photos.example.com", "cdn.example.com"}),
+        records=True,
+        kept_photos=KeptPhotos(refused=True, share=0.01),
         threads=2,
         port=9000,
         function="photos",
@@ -49,6 +53,8 @@ def test_without_a_bundle_the_variable_is_named(environ):
         ("SHUTTERLESS_URLS", "private", "public, any, off"),
         ("SHUTTERLESS_URLS", "", "public, any, off"),
         ("SHUTTERLESS_URLS", "Public", "public, any, off"),
+        ("SHUTTERLESS_RECORDS", "true", "on, off"),
+        ("SHUTTERLESS_KEEP_PHOTOS", "all", "refused,sample:0.01"),
         ("SHUTTERLESS_THREADS", "", "1 to 64"),
         ("SHUTTERLESS_THREADS", "0", "1 to 64"),
         ("SHUTTERLESS_THREADS", "65", "1 to 64"),
@@ -122,3 +128,37 @@ def test_a_setting_of_the_command_line_is_named_as_it_was_typed():
     with pytest.raises(InputError) as caught:
         check_urls("on", "--urls")
     assert "--urls" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "photos"),
+    [
+        ("", KeptPhotos()),
+        ("off", KeptPhotos()),
+        ("refused", KeptPhotos(refused=True)),
+        ("sample:1", KeptPhotos(share=1.0)),
+        ("sample:0.000001", KeptPhotos(share=1e-6)),
+        (" sample:.5 , refused", KeptPhotos(refused=True, share=0.5)),
+    ],
+)
+def test_kept_photos(text, photos):
+    assert parse_kept_photos(text, "--keep-photos") == photos
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("sample", "sample:", "sample:0", "sample:1.5", "sample:1e-3", "sample:nan", "sample:٠٫١"),
+        *("refused,", "refused,refused", "sample:0.1,sample:0.2", "off,refused", "REFUSED"),
+    ],
+)
+def test_photos_are_kept_as_it_says_or_not_at_all(text):
+    with pytest.raises(InputError) as caught:
+        parse_kept_photos(text, "--keep-photos")
+    assert caught.value.code == "invalid-setting"
+
+
+def test_photos_are_kept_in_records_only():
+    with pytest.raises(InputError) as caught:
+        Settings.from_env({**BUNDLE, "SHUTTERLESS_KEEP_PHOTOS": "refused"})
+    assert caught.value.code == "conflicting-options"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shutterless.cli.commands.package import BaseImage, Platform
-from shutterless.cli.commands.serve import Urls, say_ready
+from shutterless.cli.commands.serve import KeepPhotos, Records, Urls, say_ready
 from shutterless.cli.console import INTERRUPTED, make_table, print_result, progress_bar, say, show
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ def run(
         int, typer.Option(metavar="MB", help="128 to 10240; as in Lambda, more memory means more CPU.")
     ] = 1024,
     urls: Urls = "public",
+    records: Records = "off",
+    keep_photos: KeepPhotos = "off",
 ) -> None:
     """Run an image as Lambda would, until Ctrl-C.
 
@@ -73,7 +75,15 @@ def run(
         signal.SIGTERM, lambda number, frame: sys.exit(TERMINATED)
     )  # so that the container ends too
     try:
-        packaging.run_image(tag, port=port, memory=memory, urls=urls, ready=say_ready)
+        packaging.run_image(
+            tag,
+            port=port,
+            memory=memory,
+            urls=urls,
+            records=records,
+            keep_photos=keep_photos,
+            ready=say_ready,
+        )
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
 

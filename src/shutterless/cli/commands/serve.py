@@ -15,6 +15,20 @@ Urls = Annotated[
     typer.Option(metavar="public|any|off", help="Addresses to fetch pictures from; any is for development."),
 ]
 
+Records = Annotated[
+    str,
+    typer.Option(
+        metavar="on|off", help="Add a record of each picture to the log, with its scores and embedding."
+    ),
+]
+KeepPhotos = Annotated[
+    str,
+    typer.Option(
+        metavar="WHICH",
+        help="Photos that the records keep, small: off, refused (not accepted), sample:SHARE, or both.",
+    ),
+]
+
 
 def serve(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle folder.")],
@@ -25,6 +39,8 @@ def serve(
         int, typer.Option(metavar="N", min=0, max=65535, help="Port to listen on; 0 for any free one.")
     ] = 8080,
     urls: Urls = "public",
+    records: Records = "off",
+    keep_photos: KeepPhotos = "off",
     reload: Annotated[
         bool, typer.Option("--reload", help="Load the bundle again whenever its folder has changed.")
     ] = False,
@@ -39,14 +55,21 @@ def serve(
       shutterless serve bundle
       shutterless serve bundle --reload
       shutterless serve bundle --host 0.0.0.0 --port 80 --urls off
+      shutterless serve bundle --records on --keep-photos refused 2>> requests.log
     """
     from shutterless.runtime.access_log import to_stderr
-    from shutterless.runtime.settings import Settings, check_urls
+    from shutterless.runtime.settings import Settings, check_records, check_urls, parse_kept_photos
     from shutterless.serving import serve as serve_bundle
 
-    settings = Settings(bundle, urls=check_urls(urls, "--urls"), port=port)
+    settings = Settings(
+        bundle,
+        urls=check_urls(urls, "--urls"),
+        port=port,
+        records=check_records(records, "--records") == "on",
+        kept_photos=parse_kept_photos(keep_photos, "--keep-photos"),
+    )
     try:
-        write = say_record if console.is_terminal else to_stderr
+        write = say_record if console.is_terminal and not settings.records else to_stderr
         serve_bundle(settings, host, say_ready, write, reload=reload)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None

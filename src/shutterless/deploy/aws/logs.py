@@ -132,6 +132,61 @@ def follow_logs(
         yield from reader.read()
 
 
+@dataclass(frozen=True)
+class LogPeriod:
+    """A part of a deployment's log.
+
+    Attributes:
+        name: The deployment's name.
+        session: The AWS session.
+        start: The time to start from, in ms since 1970.
+        end: The time before which it ends; None for now.
+    """
+
+    name: str
+    session: boto3.Session
+    start: int = 0
+    end: int | None = None
+
+    @property
+    def region(self) -> str:
+        """The AWS region."""
+        return self.session.region_name
+
+    def read(self) -> Iterator[LogEntry]:
+        """Yield its lines, the oldest first.
+
+        Raises:
+            ShutterlessError: There is no such deployment, or AWS refuses.
+        """
+        return map(_entry, _events(self.session, self.name, self.start, end=self.end))
+
+
+def read_period(
+    name: str,
+    *,
+    since: str | timedelta | None = None,
+    until: str | timedelta | None = None,
+    profile: str | None = None,
+    region: str | None = None,
+) -> LogPeriod:
+    """Return a part of a deployment's log, which is not read yet.
+
+    Args:
+        name: The deployment's name.
+        since: How far to look back, such as `10m`, `2h`, `1d`; None for everything that is kept.
+        until: How far from now it ends; None for now.
+        profile: A profile of the AWS configuration; AWS_PROFILE by default.
+        region: The AWS region; AWS_REGION or the profile's by default.
+
+    Raises:
+        ShutterlessError: A duration is not valid, or there are no credentials.
+    """
+    start = 0 if since is None else _start(since)
+    end = None if until is None else _start(until)
+    return LogPeriod(check_name(name), connect(profile, region), start, end)
+
+
 class LogReader:
     """Reads the log of a deployment as it grows: each line once, also those that CloudWatch shows late.
 
@@ -168,12 +223,15 @@ def _start(since: str | timedelta) -> int:
     return round(time.time() * 1000 - since.total_seconds() * 1000)
 
 
-def _events(session: boto3.Session, name: str, start: int, pattern: str = "") -> Iterator[LogEvent]:
+def _events(
+    session: boto3.Session, name: str, start: int, pattern: str = "", end: int | None = None
+) -> Iterator[LogEvent]:
     client = session.client("logs")
     pages = client.get_paginator("filter_log_events").paginate(
         logGroupName=f"/aws/lambda/{stack_name(check_name(name))}",
         startTime=start,
         **({"filterPattern": pattern} if pattern else {}),
+        **({} if end is None else {"endTime": end}),
     )
     try:
         with aws_errors():

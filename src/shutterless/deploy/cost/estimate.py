@@ -194,7 +194,7 @@ def _api_item(workload: Workload, prices: Prices) -> Item:
 
 def _cloudwatch_items(workload: Workload, prices: Prices) -> Iterator[Item]:
     free = prices.free
-    log = workload.requests * LOG_BYTES / 1e9
+    log = workload.requests * (LOG_BYTES + workload.record_bytes) / 1e9
     yield _partly_free("Logs written", log, "GB", prices.price("logs_gb"), free["logs_gb"])
     archive = log * LOG_COMPRESSION * workload.log_days / (MONTH_S / 86_400)
     archive_usd = archive * prices.price("logs_gb_month")

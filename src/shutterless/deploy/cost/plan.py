@@ -5,18 +5,22 @@ from dataclasses import replace
 
 from shutterless.deploy.cost.estimate import Estimate, estimate_cost
 from shutterless.deploy.cost.prices import Prices
+from shutterless.deploy.cost.records import REFUSED_SHARE, estimate_record_bytes
 from shutterless.deploy.cost.workload import Workload
 from shutterless.deploy.cost.worst_case import ACCOUNT_CONCURRENCY, describe_worst_case
 from shutterless.deploy.options import Options
 from shutterless.deploy.template.function import ARCHITECTURES
 from shutterless.deploy.template.releases import read_releases
 from shutterless.deploy.template.types import Template
+from shutterless.runtime.settings import parse_kept_photos
 from shutterless.utils.messages import plural
 
 # In every region, https://aws.amazon.com/kms/pricing/. E-mails, budgets without actions and domains are free,
 # https://aws.amazon.com/sns/pricing/, https://aws.amazon.com/aws-cost-management/aws-budgets/pricing/,
 # https://aws.amazon.com/certificate-manager/pricing/
 KMS_KEY_USD = 1.00
+# For which the price of records is given.
+RECORDED_REQUESTS = 150_000
 
 
 def describe_costs(
@@ -47,12 +51,14 @@ def describe_costs(
         snapstart=options.snapstart,
         snapshots=snapshots,
         log_days=options.log_days,
+        record_bytes=estimate_record_bytes(options.records, options.keep_photos),
     ).with_memory(options.memory)
     bill = estimate_cost(workload, prices)
     return [
         f"Without any request: ${bill.fixed_usd:,.2f} a month; 1,000 requests: "
         f"${bill.per_request_usd * 1000:,.4f}, at {workload.duration_ms:,.0f} ms each "
         f"(prices of {prices.date}, {prices.region}, without free tier)",
+        *_describe_records(options, bill),
         *_describe_options(options, bill),
         f"Alarms: {_monthly(bill, 'Alarms')}; metrics: {_monthly(bill, 'Metrics')} with requests in every "
         "hour, else less",
@@ -63,6 +69,24 @@ def describe_costs(
 def count_snapshots(template: Template) -> int:
     """Return how many versions of a template have a snapshot, which AWS bills until they are deleted."""
     return sum(bool(release.options.get("snapstart")) for release in read_releases(template).history)
+
+
+def _describe_records(options: Options, bill: Estimate) -> Iterator[str]:
+    """Yield what records cost, and that photos are kept."""
+    if options.records == "off":
+        return
+    recorded = replace(bill.workload, requests=RECORDED_REQUESTS)
+    plain = replace(recorded, record_bytes=0)
+    usd = estimate_cost(recorded, bill.prices).monthly_usd - estimate_cost(plain, bill.prices).monthly_usd
+    yield (
+        f"Records: about {recorded.record_bytes:,} bytes more in the log for each picture, ${usd:,.2f} for "
+        f"{RECORDED_REQUESTS:,} pictures a month"
+    )
+    kept = parse_kept_photos(options.keep_photos, "--keep-photos")
+    refused = f"those that are not accepted (assumed to be {REFUSED_SHARE:.0%})" if kept.refused else ""
+    sample = f"{kept.share:.4g} of all at random" if kept.share else ""
+    if which := " and ".join(filter(None, (refused, sample))):
+        yield f"Photos will be kept in the log for {plural(options.log_days, 'day')}: {which}"
 
 
 def _describe_options(options: Options, bill: Estimate) -> Iterator[str]:

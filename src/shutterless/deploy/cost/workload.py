@@ -40,6 +40,7 @@ class Workload:
         package: `zip` or `image`: what the function is deployed as.
         stored_mb: Compressed size of all kept zips or images together, in MB; None for a typical size.
         log_days: Days that logs are kept.
+        record_bytes: What records add to the log line of a request, see `estimate_record_bytes`.
 
     Raises:
         ShutterlessError: There is no such architecture, front or package, or AWS does not support the
@@ -59,6 +60,7 @@ class Workload:
     package: str = "zip"
     stored_mb: float | None = None
     log_days: int = 30
+    record_bytes: int = 0
 
     def __post_init__(self) -> None:
         if self.architecture not in ARCHITECTURES:

@@ -140,6 +140,8 @@ def _function(name: str, options: Options, code: Code) -> JsonObject:
     environment: dict[str, str] = {"SHUTTERLESS_URLS": options.urls}
     if options.url_hosts:
         environment["SHUTTERLESS_URL_HOSTS"] = options.url_hosts
+    if options.records == "on":
+        environment |= {"SHUTTERLESS_RECORDS": "on", "SHUTTERLESS_KEEP_PHOTOS": options.keep_photos}
     properties: dict[str, Json] = {
         "FunctionName": name,
         **code.properties(),

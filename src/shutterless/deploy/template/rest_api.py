@@ -20,6 +20,9 @@ ROUTES = {
     "/predict": ("POST", "Predict"),
 }
 PREDICT = "/predict"
+# Only with records in the log.
+FEEDBACK = "/feedback"
+FEEDBACK_ROUTE = ("POST", "Feedback")
 
 # Bodies that reach the function as bytes. Not */*, with which API Gateway treats preflights as binary and
 # answers 500.
@@ -108,6 +111,11 @@ UNSIGNED = _forbidden("MISSING_AUTHENTICATION_TOKEN", "sign the request with AWS
 LIMITED_BY_RATE = (("/~1predict", "POST"), ("/~1predict", "OPTIONS"))
 
 
+def routes(options: Options) -> dict[str, tuple[str, str]]:
+    """Return the API's paths, each with its method and the prefix of its resources' ids."""
+    return {**ROUTES, FEEDBACK: FEEDBACK_ROUTE} if options.records == "on" else ROUTES
+
+
 def public_rate(options: Options) -> int:
     """Return the requests per second that API Gateway accepts for each method that needs no key.
 
@@ -127,7 +135,7 @@ def api_resources(name: str, options: Options) -> dict[str, Resource]:
         The API, its paths and methods and API Gateway's own answers, by logical id.
     """
     resources: dict[str, Resource] = {"Api": _api(name)}
-    for path in ROUTES:
+    for path in routes(options):
         resources |= _path_resources(path, options)
     for response in (*GATEWAY_RESPONSES, UNSIGNED if options.auth == "iam" else NOT_FOUND):
         resources[f"{response.type.title().replace('_', '')}Response"] = _gateway_response(response)
@@ -185,27 +193,29 @@ def _path_resources(path: str, options: Options) -> dict[str, Resource]:
 
     Without a route for them, API Gateway answers all other methods with NOT_FOUND, which AWS does not bill.
     """
-    verb, prefix = ROUTES[path]
+    verb, prefix = routes(options)[path]
     if path == "/" and options.page == "off":
         return {}
     resources = {} if path == "/" else {f"{prefix}Resource": _resource(path)}
     for method in ["GET", "HEAD"] if verb == "GET" else [verb]:
-        resources[f"{prefix}{method.capitalize()}"] = _method(path, method, options.auth, _call_function())
+        resources[f"{prefix}{method.capitalize()}"] = _method(
+            path, prefix, method, options.auth, _call_function()
+        )
     # Browsers send preflights without a key or signature.
     preflight = _answer_always(preflight_response([verb]))
-    return {**resources, f"{prefix}Options": _method(path, "OPTIONS", "none", preflight)}
+    return {**resources, f"{prefix}Options": _method(path, prefix, "OPTIONS", "none", preflight)}
 
 
-def _method(path: str, method: str, auth: str, integration: JsonObject) -> Resource:
+def _method(path: str, prefix: str, method: str, auth: str, integration: JsonObject) -> Resource:
     resource: JsonObject = (
-        {"Fn::GetAtt": ["Api", "RootResourceId"]} if path == "/" else {"Ref": f"{ROUTES[path][1]}Resource"}
+        {"Fn::GetAtt": ["Api", "RootResourceId"]} if path == "/" else {"Ref": f"{prefix}Resource"}
     )
     properties: JsonObject = {
         "RestApiId": {"Ref": "Api"},
         "ResourceId": resource,
         "HttpMethod": method,
         "AuthorizationType": "AWS_IAM" if auth == "iam" else "NONE",
-        "ApiKeyRequired": auth == "api-key" and path == PREDICT,
+        "ApiKeyRequired": auth == "api-key" and path in (PREDICT, FEEDBACK),
         **integration,
     }
     return {"Type": "AWS::ApiGateway::Method", "Properties": properties}

@@ -9,6 +9,8 @@ from shutterless.runtime.problems import Problem
 # Seconds on the clock, within API Gateway's 29; CPU seconds of fetching and decoding; bytes that hosts
 # send, pictures and what is around them.
 MAX_REQUEST_SECONDS, MAX_CPU_SECONDS, MAX_RECEIVED_BYTES = 25.0, 2.5, 100_000_000
+# CloudWatch took log lines of 256 KB until 2025, Google Cloud takes no longer ones.
+MAX_LOGGED_PHOTO_BYTES = 200_000
 # Memory of a child process that decodes an unusual picture, its interpreter included. With the service itself
 # it fits a container of 512 MB.
 MAX_CHILD_MEMORY = 340 << 20
@@ -21,9 +23,10 @@ class Budget:
         deadline: Time on the monotonic clock until which it must be answered.
         cpu_seconds: CPU time to fetch and decode pictures.
         received_bytes: Bytes that hosts of URLs may send.
+        photo_bytes: Bytes of the log that each of its pictures' photos may take.
     """
 
-    __slots__ = ("cpu_seconds", "deadline", "received_bytes")
+    __slots__ = ("cpu_seconds", "deadline", "photo_bytes", "received_bytes")
 
     def __init__(
         self,
@@ -34,6 +37,7 @@ class Budget:
         self.deadline = time.monotonic() + seconds
         self.cpu_seconds = cpu_seconds
         self.received_bytes = received_bytes
+        self.photo_bytes = MAX_LOGGED_PHOTO_BYTES
 
     @property
     def seconds(self) -> float:

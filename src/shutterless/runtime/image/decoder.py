@@ -6,6 +6,7 @@ takes, `np.asarray()` makes uint8[height, width, 3] of one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from PIL import ExifTags, Image, JpegImagePlugin
@@ -134,8 +135,11 @@ class PreparedPicture:
         _shrink_while_decoding(opened.picture, spec)
         self.work = estimate(opened)
 
-    def decode(self) -> Image.Image:
+    def decode(self, use_photo: Callable[[Image.Image], None] | None = None) -> Image.Image:
         """Return an RGB picture of the model's input size; works once.
+
+        Args:
+            use_photo: Called with the upright RGB picture that is resized to the input.
 
         Raises:
             ImageError: As `shutterless.runtime.image.decoder.decode` does.
@@ -147,6 +151,8 @@ class PreparedPicture:
         check_range(picture, self._depth)
         picture = _turn_upright(picture, self._orientation)
         picture = _to_rgb(picture, self._depth)
+        if use_photo:
+            use_photo(picture)
         return _resize(picture, self._spec)
 
 

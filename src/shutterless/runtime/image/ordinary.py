@@ -4,6 +4,8 @@ Ordinary is what phones, cameras and web sites make, by what its header says tha
 else is decoded in a child process, see `isolation.py`.
 """
 
+from collections.abc import Callable
+
 from PIL import Image
 
 from shutterless.runtime.host_resources import available_memory
@@ -18,13 +20,19 @@ MAX_PIECES = 5000  # a PNG of 20 MB has 2,400 chunks
 SMALL_MEMORY = 32_000_000  # for which there is always room
 
 
-def decode_ordinary(data: bytes, spec: InputSpec, budget: Budget) -> Image.Image | None:
+def decode_ordinary(
+    data: bytes,
+    spec: InputSpec,
+    budget: Budget,
+    use_photo: Callable[[Image.Image], None] | None = None,
+) -> Image.Image | None:
     """Decode a picture file as `decoder.decode` does, if it is an ordinary photo.
 
     Args:
         data: The whole file.
         spec: The size of the result, and how it is reached.
         budget: What the picture may take; what it takes is subtracted.
+        use_photo: Called with the upright RGB picture that is resized to the input.
 
     Returns:
         The picture, or None if it is unusual.
@@ -50,6 +58,6 @@ def decode_ordinary(data: bytes, spec: InputSpec, budget: Budget) -> Image.Image
             budget.require(picture.work.seconds)
             if picture.work.memory > SMALL_MEMORY and picture.work.memory > available_memory():
                 raise too_much_memory()
-            return picture.decode()
+            return picture.decode(use_photo)
     except MemoryError as error:
         raise too_much_memory() from error

@@ -5,7 +5,14 @@ from itertools import islice
 import pytest
 
 from shutterless.deploy.aws import logs
-from shutterless.deploy.aws.logs import POLL_INTERVAL_S, LogEntry, follow_logs, parse_duration, read_logs
+from shutterless.deploy.aws.logs import (
+    POLL_INTERVAL_S,
+    LogEntry,
+    follow_logs,
+    parse_duration,
+    read_logs,
+    read_period,
+)
 from shutterless.errors import DeployError, InputError
 
 GROUP = "/aws/lambda/shutterless-clothes"
@@ -34,6 +41,15 @@ def test_the_log_of_the_function_is_read_from_that_time_on(aws, monkeypatch):
     request = {"logGroupName": GROUP, "startTime": 2_000_000_000 - 600_000}
     aws.answer("logs", "filter_log_events", page(), **request)
     assert list(read_logs("clothes")) == []
+
+
+def test_a_period_of_the_log_ends_where_it_says(aws, monkeypatch):
+    monkeypatch.setattr("time.time", lambda: 2_000_000.0)
+    request = {"logGroupName": GROUP, "startTime": 2_000_000_000 - 7_200_000}
+    aws.answer("logs", "filter_log_events", page(("a", 1)), endTime=2_000_000_000 - 3_600_000, **request)
+    assert list(read_period("clothes", since="2h", until="1h").read()) == [LogEntry(1, "a")]
+    aws.answer("logs", "filter_log_events", page(), logGroupName=GROUP, startTime=0)
+    assert list(read_period("clothes").read()) == []
 
 
 def test_following_shows_each_line_once_late_ones_too_and_waits_between(aws, clock, monkeypatch):

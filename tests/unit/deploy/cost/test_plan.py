@@ -103,3 +103,20 @@ def test_snapshots_are_counted_in_the_template():
     second = build_template("clothes", Options(snapstart=True, memory=3008), deployed=first, **details)
     assert (count_snapshots(first), count_snapshots(second)) == (1, 2)
     assert count_snapshots(build_template("clothes", Options(), **details)) == 0
+
+
+@pytest.mark.parametrize(
+    ("keep_photos", "size"),
+    [("off", 400), ("sample:0.01", 800), ("refused", 4_400), ("refused,sample:0.01", 4_760)],
+)
+def test_records_have_a_line_with_their_price_and_photos_one_with_their_days(keep_photos, size):
+    options = Options(records="on", keep_photos=keep_photos, log_days=60)
+    lines = describe_costs(options, Workload(20.0), PRICES)
+    gb = 150_000 * size / 1e9
+    usd = gb * PRICES.price("logs_gb") + gb * 0.15 * 60 / (730 / 24) * PRICES.price("logs_gb_month")
+    (records,) = [line for line in lines if line.startswith("Records")]
+    assert f"{size:,} bytes" in records
+    assert f"${usd:,.2f} for 150,000" in records
+    photos = [line for line in lines if line.startswith("Photos")]
+    assert ["60 days" in line for line in photos] == [True] * (keep_photos != "off")
+    assert not [line for line in describe_costs(Options(), Workload(20.0), PRICES) if "ecords" in line]

@@ -191,6 +191,8 @@ def test_a_release_has_the_options_that_it_freezes():
         "snapstart": False,
         "subnets": "",
         "security_groups": "",
+        "records": "off",
+        "keep_photos": "off",
     }
 
 

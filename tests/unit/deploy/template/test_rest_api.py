@@ -38,6 +38,15 @@ def test_every_path_of_the_api_has_its_method_head_and_one_for_preflights():
             assert of(build(), "Resource")[f"{prefix}Resource"]["PathPart"] == path[1:]
 
 
+@pytest.mark.parametrize("auth", ["api-key", "none", "iam"])
+def test_answers_can_be_corrected_by_whoever_may_predict_where_there_are_records(auth):
+    assert "FeedbackPost" not in build(auth=auth)
+    methods = of(build(auth=auth, records="on"), "Method")
+    predict, feedback = methods["PredictPost"], methods["FeedbackPost"]
+    assert {**predict, "ResourceId": feedback["ResourceId"]} == feedback
+    assert methods["FeedbackOptions"]["AuthorizationType"] == "NONE"
+
+
 def test_every_method_but_preflights_is_a_proxy_to_the_alias():
     for name, method in of(build(), "Method").items():
         integration = method["Integration"]

@@ -515,6 +515,8 @@ def test_the_largest_template_fits_into_a_request():
         "budget": 1_000_000,
         "reserved_concurrency": 10_000,
         "url_hosts": "a" * MAX_URL_HOSTS_LENGTH,
+        "records": "on",
+        "keep_photos": "refused,sample:0.000001",
         "subnets": ",".join(f"subnet-{number:017x}" for number in range(16)),
         "security_groups": ",".join(f"sg-{number:017x}" for number in range(5)),
         "tags": {f"key {number:02d}": "v" * (MAX_TAGS_BYTES // MAX_TAGS - 14) for number in range(MAX_TAGS)},

@@ -65,6 +65,8 @@ def test_options_reach_the_function():
         timeout=10,
         urls="off",
         url_hosts="example.com",
+        records="on",
+        keep_photos="refused",
         reserved_concurrency=7,
         snapstart=True,
         log_days=7,
@@ -76,6 +78,8 @@ def test_options_reach_the_function():
     assert function["Environment"]["Variables"] == {
         "SHUTTERLESS_URLS": "off",
         "SHUTTERLESS_URL_HOSTS": "example.com",
+        "SHUTTERLESS_RECORDS": "on",
+        "SHUTTERLESS_KEEP_PHOTOS": "refused",
     }
     assert function["ReservedConcurrentExecutions"] == 7
     assert function["SnapStart"] == {"ApplyOn": "PublishedVersions"}

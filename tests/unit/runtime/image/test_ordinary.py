@@ -105,7 +105,7 @@ def test_sixteen_photos_of_a_phone_fit_one_request():
 
 
 def test_a_picture_that_memory_does_not_hold_is_too_large(monkeypatch):
-    def fail(self):
+    def fail(self, use_photo):
         raise MemoryError
 
     monkeypatch.setattr(decoder.PreparedPicture, "decode", fail)

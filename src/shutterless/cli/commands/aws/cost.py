@@ -75,6 +75,14 @@ def cost(
     snapstart: Annotated[
         bool | None, typer.Option("--snapstart/--no-snapstart", help="Start from a snapshot.")
     ] = None,
+    records: Annotated[
+        str | None,
+        typer.Option(metavar="on|off", help="Records of each picture in the log.  [default: off]"),
+    ] = None,
+    keep_photos: Annotated[
+        str | None,
+        typer.Option(metavar="WHICH", help="Photos in the records: off, refused, sample:SHARE, or both."),
+    ] = None,
     latency: Annotated[
         float | None,
         typer.Option(metavar="MS", min=1, help="Find the cheapest memory size with at most this latency."),
@@ -128,6 +136,7 @@ def cost(
         raise typer.BadParameter("only --fetch-prices writes a file", param_hint="--output")
     from shutterless.deploy.cost.estimate import estimate_cost, find_cheapest, sweep_memory
     from shutterless.deploy.cost.prices import load_prices
+    from shutterless.deploy.cost.records import estimate_record_bytes
 
     environment = find_environment(env, config)
     if name or environment:
@@ -153,6 +162,9 @@ def cost(
         provisioned=workload.provisioned if provisioned is None else provisioned,
         snapstart=workload.snapstart if snapstart is None else snapstart,
         cold_share=workload.cold_share if cold_share is None else cold_share,
+        record_bytes=estimate_record_bytes(records or "on", keep_photos or "off")
+        if records or keep_photos
+        else workload.record_bytes,
     )
     price_table = load_prices(region or DEFAULT_REGION, prices)
     if batch:

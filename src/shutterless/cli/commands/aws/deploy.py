@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from shutterless.deploy import Deployment, LiveRelease, OptionChanges
     from shutterless.deploy.option_values import Auth, Front, Package, Page, Platform
     from shutterless.deploy.template.types import Template
-    from shutterless.runtime.settings import Urls
+    from shutterless.runtime.settings import Records, Urls
 
 
 def deploy(
@@ -60,6 +60,8 @@ def deploy(
     page: option.Page = None,
     urls: option.Urls = None,
     url_hosts: option.UrlHosts = None,
+    records: option.Records = None,
+    keep_photos: option.KeepPhotos = None,
     rate: option.Rate = None,
     burst: option.Burst = None,
     quota: option.Quota = None,
@@ -119,6 +121,8 @@ def deploy(
         "page": cast("Page | None", page),
         "urls": cast("Urls | None", urls),
         "url_hosts": url_hosts,
+        "records": cast("Records | None", records),
+        "keep_photos": keep_photos,
         "rate": rate,
         "burst": burst,
         "quota": quota,

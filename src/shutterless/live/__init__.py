@@ -1,0 +1,1 @@
+"""What a deployed API has seen: its records, collected from its log."""
