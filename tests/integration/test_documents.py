@@ -58,6 +58,7 @@ def test_pages_without_a_block_that_runs_are_known():
         *("index.md", "from-2021-tutorial.md", "http-api.md", "experiments.md"),
         *("container.md", "benchmarks.md", "own-photos.md", "backbone.md", "quantize.md"),
         *("base-image.md", "arm64.md", "zip.md", "github-actions.md", "pitfalls.md", "architecture.md"),
+        *("review.md", "tune.md", "drift.md"),
     }
 
 

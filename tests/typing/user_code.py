@@ -219,6 +219,19 @@ def predict(photo: Path) -> list[str]:
     return [prediction.label for prediction in (one, grey, *several, *stream)]
 
 
+def label_photos() -> int:
+    review: shutterless.Review = shutterless.open_review(
+        "live", count=20, model="run", progress=show_progress
+    )
+    shutterless.serve_review(review, reviewer="Ada", host="127.0.0.1", port=8000, ready=print)
+    fix = shutterless.apply_review(
+        Path("live"), "photos", dry_run=True, progress=show_progress, on_warning=print
+    )
+    accuracy = review.accuracy
+    print(review.remaining, [item.likely for item in review.queue.items], fix.steps)
+    return accuracy.right if accuracy else 0
+
+
 def classify_many() -> dict[str, int]:
     plan: shutterless.BatchPlan = shutterless.plan_batch("bundle", "photos", workers=2, on_note=print)
     result: shutterless.BatchResult = shutterless.batch(

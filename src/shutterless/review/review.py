@@ -87,6 +87,12 @@ def serve_review(
     Raises:
         InputError: The port is taken (`cannot-listen`).
         KeyboardInterrupt: At the end, if SIGINT stopped it.
+
+    Example:
+        >>> import shutterless
+        >>> review = shutterless.open_review("live")  # doctest: +SKIP
+        >>> shutterless.serve_review(review, ready=print)  # doctest: +SKIP
+        http://127.0.0.1:40211/?key=…
     """
     app = ReviewApp(review, reviewer)
     with open_server(app, host, port) as (server, url):
