@@ -424,7 +424,7 @@ def test_model_tells_what_it_is_and_how_good_it_was_measured(service, classifier
         "name": "colours",
         "version": bundle.version,
         "labels": LABELS,
-        "input": {"height": 32, "width": 32, "resize": "stretch", "interpolation": "bilinear"},
+        "input": {"height": 32, "width": 32, "resize": "pad", "interpolation": "bilinear"},
         "precision": "float32",
         "threshold": bundle.threshold,
         "accuracy": bundle.accuracy,

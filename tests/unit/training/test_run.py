@@ -14,7 +14,7 @@ from shutterless.training import run as run_module
 def test_a_run_knows_what_it_was_trained_on(colour_run, colour_photos):
     run = load_run(colour_run)
     assert run.labels == ("blue", "green", "red")
-    assert (run.input.height, run.input.width, run.input.resize) == (32, 32, "stretch")
+    assert (run.input.height, run.input.width, run.input.resize) == (32, 32, "pad")
     assert run.settings.photos == colour_photos
     assert (run.settings.backbone, run.settings.weights) == ("tiny", "none")
     assert [len(run.of(split)) for split in ("train", "validation", "test")] == [36, 18, 9]

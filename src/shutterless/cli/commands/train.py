@@ -158,7 +158,7 @@ def train(
       shutterless train photos -o run --recipe standard --minutes 10
       shutterless train more-photos -o run2 --from run
       shutterless train photos -o folds --folds 5
-      shutterless train photos -o runs --seed 1 --seed 2 --recipe quick --recipe standard
+      shutterless train photos -o runs --seed 1 --seed 2 --recipe standard
       shutterless train --backbone list
     """
     from shutterless import training
