@@ -47,6 +47,7 @@ from shutterless.training.warm_start.metrics import compare_with_earlier
 from shutterless.training.warm_start.model import extend_model, load_earlier_run
 from shutterless.utils.interrupt import check_interrupt, interruptible, interruptible_progress
 from shutterless.utils.progress import Progress, automatic
+from shutterless.utils.quiet import without_retracing_advice
 
 OnStart = Callable[[TrainingConfig, Dataset], None]
 
@@ -142,7 +143,7 @@ def train(
     ensure_writable(run)
     ensure_outside(run, photos.source if isinstance(photos, Dataset) else Path(photos))
     progress = interruptible_progress(progress)
-    with interruptible(), locked(run):
+    with interruptible(), without_retracing_advice(), locked(run):
         if not resume:
             require_unused(run)
         earlier = find_earlier(run) if resume else None

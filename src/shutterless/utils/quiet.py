@@ -1,4 +1,4 @@
-"""Hide the start-up messages of TensorFlow and LiteRT."""
+"""Hide messages of TensorFlow and LiteRT that say nothing to users."""
 
 import os
 import sys
@@ -48,3 +48,19 @@ def _captured_stderr() -> Iterator[None]:
         finally:
             os.dup2(terminal, 2)
             os.close(terminal)
+
+
+@contextmanager
+def without_retracing_advice() -> Iterator[None]:
+    """Hide TensorFlow's advice not to build functions in a loop: each model has functions of its own."""
+    import logging  # `--help` does not need it
+
+    def is_something_else(record: logging.LogRecord) -> bool:
+        return "tf.function retracing" not in record.getMessage()
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(is_something_else)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_something_else)

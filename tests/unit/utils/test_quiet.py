@@ -1,8 +1,9 @@
+import logging
 import os
 
 import pytest
 
-from shutterless.utils.quiet import LEVEL, quiet_start
+from shutterless.utils.quiet import LEVEL, quiet_start, without_retracing_advice
 
 
 def test_what_a_library_writes_while_it_starts_is_not_shown(capfd, monkeypatch):
@@ -42,3 +43,12 @@ def test_a_process_without_standard_error_starts_too(monkeypatch):
     monkeypatch.setattr(os, "dup", closed)
     with quiet_start():
         pass
+
+
+def test_only_the_advice_on_retracing_is_hidden(caplog):
+    logger = logging.getLogger("tensorflow")
+    with without_retracing_advice():
+        logger.warning("5 out of the last 5 calls triggered tf.function retracing")
+        logger.warning("another thing")
+    logger.warning("6 out of the last 6 calls triggered tf.function retracing")
+    assert [record.getMessage()[:5] for record in caplog.records] == ["anoth", "6 out"]

@@ -1,9 +1,7 @@
 """Cross-validation: train a model for each fold of the photos, and measure it on that fold."""
 
-import contextlib
 import json
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, stdev
@@ -172,51 +170,35 @@ def cross_validate(
     for warning in dataset.all_warnings():
         on_warning(warning)
     results = []
-    with without_retracing_warnings():
-        for number, part in enumerate(split_into_folds(dataset, folds, seed=config.seed), start=1):
-            keras.backend.clear_session()  # the models of earlier folds would stay in memory
-            run = train(
-                part,
-                output / f"fold-{number}",
-                recipe=recipe,
-                backbone=config.backbone.name if config.selection else backbone,
-                weights=weights,
-                cut=cut,
-                image_size=image_size,
-                epochs=epochs,
-                batch_size=batch_size,
-                seed=config.seed,
-                group_by=config.group_by,
-                teacher=teacher,
-                resume=resume,
-                tensorboard=tensorboard,
-                report=report,
-                progress=progress,
-                on_start=on_start,
-                on_epoch=on_epoch,
-                on_warning=on_warning,
-            )
-            results.append(_measure(run))
-            on_fold(number, results[-1])
+    for number, part in enumerate(split_into_folds(dataset, folds, seed=config.seed), start=1):
+        keras.backend.clear_session()  # the models of earlier folds would stay in memory
+        run = train(
+            part,
+            output / f"fold-{number}",
+            recipe=recipe,
+            backbone=config.backbone.name if config.selection else backbone,
+            weights=weights,
+            cut=cut,
+            image_size=image_size,
+            epochs=epochs,
+            batch_size=batch_size,
+            seed=config.seed,
+            group_by=config.group_by,
+            teacher=teacher,
+            resume=resume,
+            tensorboard=tensorboard,
+            report=report,
+            progress=progress,
+            on_start=on_start,
+            on_epoch=on_epoch,
+            on_warning=on_warning,
+        )
+        results.append(_measure(run))
+        on_fold(number, results[-1])
     summary = summarize(results)
     with atomic_file(output / FOLDS) as draft:
         draft.write_text(json.dumps(summary.to_json(), indent=2) + "\n", "utf-8")
     return summary
-
-
-@contextlib.contextmanager
-def without_retracing_warnings() -> Iterator[None]:
-    """Hide TensorFlow's advice not to build functions in a loop: each fold has a model of its own."""
-
-    def is_something_else(record: logging.LogRecord) -> bool:
-        return "tf.function retracing" not in record.getMessage()
-
-    logger = logging.getLogger("tensorflow")
-    logger.addFilter(is_something_else)
-    try:
-        yield
-    finally:
-        logger.removeFilter(is_something_else)
 
 
 def _measure(run: Run) -> Fold:

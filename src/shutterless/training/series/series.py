@@ -16,7 +16,6 @@ from shutterless.files import ensure_empty, ensure_outside
 from shutterless.training.callbacks.run_callbacks import OnEpoch
 from shutterless.training.config import SEED, TrainingConfig, make_config
 from shutterless.training.run import Run
-from shutterless.training.series.cross_validation import without_retracing_warnings
 from shutterless.training.trainer import OnStart, train
 from shutterless.utils.progress import Progress, automatic
 
@@ -122,32 +121,31 @@ def train_series(
             warnings.add(warning)
             on_warning(warning)
 
-    with without_retracing_warnings():
-        for ((recipe, seed), config), folder in zip(configs.items(), folders, strict=True):
-            keras.backend.clear_session()  # the models of earlier runs would stay in memory
-            dataset = _decoded_for(config, dataset)
-            run = train(
-                dataset,
-                folder,
-                recipe=recipe,
-                backbone=backbone,
-                weights=weights,
-                cut=cut,
-                image_size=image_size,
-                epochs=epochs,
-                batch_size=batch_size,
-                minutes=minutes,
-                seed=seed,
-                group_by=group_by,
-                resume=resume,
-                tensorboard=tensorboard,
-                report=report,
-                progress=progress,
-                on_start=on_start,
-                on_epoch=on_epoch,
-                on_warning=warn_once,
-            )
-            runs.append(run)
+    for ((recipe, seed), config), folder in zip(configs.items(), folders, strict=True):
+        keras.backend.clear_session()  # the models of earlier runs would stay in memory
+        dataset = _decoded_for(config, dataset)
+        run = train(
+            dataset,
+            folder,
+            recipe=recipe,
+            backbone=backbone,
+            weights=weights,
+            cut=cut,
+            image_size=image_size,
+            epochs=epochs,
+            batch_size=batch_size,
+            minutes=minutes,
+            seed=seed,
+            group_by=group_by,
+            resume=resume,
+            tensorboard=tensorboard,
+            report=report,
+            progress=progress,
+            on_start=on_start,
+            on_epoch=on_epoch,
+            on_warning=warn_once,
+        )
+        runs.append(run)
     draw_curves(output / CURVES, *(run.path for run in list_runs(*folders)[:MAX_CURVES]))
     return tuple(runs)
 
