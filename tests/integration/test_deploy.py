@@ -422,6 +422,7 @@ EXAMPLES = (
         "find_drift",
         "rollback",
         "list_resources",
+        "estimate_batch",
     ),
     *("deploy_policy", "destroy", "load_prices", "estimate_cost"),
 )

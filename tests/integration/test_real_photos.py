@@ -33,7 +33,7 @@ def few_photos(tmp_path_factory):
 @pytest.fixture(scope="module")
 def run(few_photos, tmp_path_factory):
     run = tmp_path_factory.mktemp("runs") / "run"
-    train(few_photos, run, weights=str(WEIGHTS), image_size=128)
+    train(few_photos, run, backbone="mobilenetv2", weights=str(WEIGHTS), image_size=128)
     return run
 
 

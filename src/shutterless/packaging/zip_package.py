@@ -32,7 +32,8 @@ MAX_UNZIPPED = 250 * 1024 * 1024
 UNUSED_WHEELS = ("awslambdaric", "h11", "simplejson", "snapshot_restore_py")
 UNUSED_MODULES = (
     *("__main__.py", "runtime_client.py", "check.py"),
-    *("http_app.py", "http_connection.py", "http_framing.py", "http_server.py", "reloader.py"),
+    *("http_app.py", "http_connection.py", "http_framing.py", "http_server.py", "listener.py"),
+    "reloader.py",
 )
 
 # The first member, and stored, so that its text shows whose zip it is.
