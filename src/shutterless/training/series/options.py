@@ -18,8 +18,8 @@ class OneRun(TypedDict):
     teacher: Paths
 
 
-class TrainingOptions(TypedDict, total=False):
-    """Keyword arguments of `train`, `cross_validate` and `train_series`; `train` describes them."""
+class ConfigOptions(TypedDict, total=False):
+    """Keyword arguments that `make_config` takes, too; `train` describes them."""
 
     backbone: str | None
     weights: str | Path | None
@@ -28,6 +28,11 @@ class TrainingOptions(TypedDict, total=False):
     epochs: int | None
     batch_size: int | None
     group_by: str | Path | None
+
+
+class TrainingOptions(ConfigOptions, total=False):
+    """Keyword arguments of `train`, `cross_validate` and `train_series`; `train` describes them."""
+
     resume: bool
     tensorboard: bool
     report: bool

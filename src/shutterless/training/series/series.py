@@ -16,6 +16,7 @@ from shutterless.files import ensure_empty, ensure_outside
 from shutterless.training.callbacks.run_callbacks import OnEpoch
 from shutterless.training.config import SEED, TrainingConfig, make_config
 from shutterless.training.run import Run
+from shutterless.training.series.options import ConfigOptions
 from shutterless.training.trainer import OnStart, train
 from shutterless.utils.progress import Progress, automatic
 
@@ -92,19 +93,17 @@ def train_series(
     ensure_outside(output, photos)
     if not resume:
         ensure_empty(output)
+    options: ConfigOptions = {
+        "backbone": backbone,
+        "weights": weights,
+        "cut": cut,
+        "image_size": image_size,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "group_by": group_by,
+    }
     configs = {
-        (recipe, seed): make_config(
-            recipe,
-            backbone=backbone,
-            weights=weights,
-            cut=cut,
-            image_size=image_size,
-            epochs=epochs,
-            batch_size=batch_size,
-            minutes=minutes,
-            seed=seed,
-            group_by=group_by,
-        )
+        (recipe, seed): make_config(recipe, minutes=minutes, seed=seed, **options)
         for recipe in dict.fromkeys(map(str, recipes))
         for seed in seeds
     }
@@ -128,15 +127,8 @@ def train_series(
             dataset,
             folder,
             recipe=recipe,
-            backbone=backbone,
-            weights=weights,
-            cut=cut,
-            image_size=image_size,
-            epochs=epochs,
-            batch_size=batch_size,
             minutes=minutes,
             seed=seed,
-            group_by=group_by,
             resume=resume,
             tensorboard=tensorboard,
             report=report,
@@ -144,6 +136,7 @@ def train_series(
             on_start=on_start,
             on_epoch=on_epoch,
             on_warning=warn_once,
+            **options,
         )
         runs.append(run)
     draw_curves(output / CURVES, *(run.path for run in list_runs(*folders)[:MAX_CURVES]))
